@@ -1,0 +1,118 @@
+# Every target is one command that also works by hand. `make` alone lists them.
+
+# --- what you may set ---------------------------------------------------------------------------
+BASE_PYTHON ?= $(shell for python in python3.11 python3; do $$python -c "$(IS_311)" 2>/dev/null && echo $$python && break; done)
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+CONFIG ?=
+SET ?=
+OUT ?=
+LOOP_ID ?=
+ITERATIONS ?= 2
+PARTITIONS ?= 1
+PORT ?= 5000
+ARGS ?=
+
+# --- what follows from it -----------------------------------------------------------------------
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+PIP := $(PYTHON) -m pip --disable-pip-version-check install -qq --no-deps --no-build-isolation
+LOCKS := $(addprefix requirements/,build.lock torch-cpu.lock cpu.lock dev.lock)
+HASHED_LOCKS := $(filter-out requirements/torch-cpu.lock,$(LOCKS))
+IS_311 := import sys; sys.exit(sys.version_info[:2] != (3, 11) or sys.implementation.name != 'cpython')
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+RUN_OUT = $(or $(OUT),runs/$(basename $(notdir $(CONFIG))))
+DEMO_OUT = $(or $(OUT),runs/demo)
+
+# One thread: with more than there are free cores, OpenMP waits in a loop.
+export OMP_NUM_THREADS ?= 1
+export OMP_WAIT_POLICY ?= passive
+export TOKENIZERS_PARALLELISM ?= false
+# Nothing is fetched from a hub behind your back, nothing is reported to anyone.
+export HF_HUB_OFFLINE ?= 1
+export HF_HUB_DISABLE_TELEMETRY ?= 1
+export MLFLOW_DISABLE_TELEMETRY ?= true
+
+.DEFAULT_GOAL := help
+.PHONY: help setup system-deps demo run compile mlflow base-model results check format test \
+	test-slow lock clean
+
+help: ## List the targets.
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+# --- set up -------------------------------------------------------------------------------------
+setup: $(INSTALLED) ## Make .venv from the locks (the targets that need it do so by themselves).
+
+$(INSTALLED): $(LOCKS) pyproject.toml
+	@if [ -z "$(BASE_PYTHON)" ]; then \
+		echo "error: the locks are for CPython 3.11, found $$(python3 --version 2>&1)" >&2; \
+		echo "usage: make setup BASE_PYTHON=/path/to/python3.11" >&2; exit 2; fi
+	@if [ "$$(uname -sm)" != "Linux x86_64" ]; then \
+		echo "warning: the locks are for Linux x86_64, this is $$(uname -sm)" >&2; fi
+	@[ -x $(PYTHON) ] || $(BASE_PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c "$(IS_311)" || { \
+		echo "error: $(VENV) is not of CPython 3.11, remove it" >&2; \
+		echo "usage: rm -r $(VENV) && make setup BASE_PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@echo "installing the locked packages into $(VENV): 3 GB, some minutes the first time"
+	$(PIP) --require-hashes -r requirements/build.lock
+	@$(PIP) -r requirements/torch-cpu.lock 2>$(VENV)/torch.log || { \
+		echo "not on the configured index: torch for CPU comes from $(TORCH_INDEX)"; \
+		$(PIP) --index-url $(TORCH_INDEX) -r requirements/torch-cpu.lock; } || { \
+		cat $(VENV)/torch.log >&2; echo "usage: make setup TORCH_INDEX=<an index of CPU wheels>" >&2; exit 2; }
+	$(PIP) --no-compile --require-hashes -r requirements/cpu.lock -r requirements/dev.lock
+	$(PIP) --editable .
+	@touch $@
+
+system-deps: ## Install the system packages that tests need (Chromium), with apt-get, if missing.
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
+		$(SUDO) apt-get update --quiet --quiet && \
+		DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install --yes --quiet --quiet --no-install-recommends chromium fonts-dejavu-core; }
+
+# --- run ----------------------------------------------------------------------------------------
+demo: $(INSTALLED) ## Run the whole loop on a tiny model, without GPU, hub or cluster [OUT=runs/demo].
+	$(PYTHON) -m pipelines run --config pipelines/configs/tiny.yaml --out $(DEMO_OUT)
+
+run: $(INSTALLED) ## Run the loop on this machine: CONFIG=FILE [SET="key=value ..."] [OUT=DIR] [LOOP_ID=ID].
+	@if [ ! -f "$(CONFIG)" ]; then \
+		echo "error: CONFIG names no file: '$(CONFIG)'" >&2; \
+		echo 'usage: make run CONFIG=pipelines/configs/tiny.yaml [SET="key=value ..."] [OUT=DIR] [LOOP_ID=ID]' >&2; exit 2; fi
+	$(PYTHON) -m pipelines run --config $(CONFIG) $(foreach pair,$(SET),--set $(pair)) --out $(RUN_OUT) $(if $(LOOP_ID),--loop-id $(LOOP_ID))
+
+compile: $(INSTALLED) ## Compile the pipeline into build/judge_loop.yaml [ITERATIONS=2] [PARTITIONS=1].
+	$(PYTHON) -m pipelines compile --out build/judge_loop.yaml --iterations $(ITERATIONS) --partitions $(PARTITIONS)
+
+mlflow: $(INSTALLED) ## Browse a run's registry at http://127.0.0.1:5000 [OUT=runs/demo] [PORT=5000].
+	@if [ ! -f "$(DEMO_OUT)/mlflow/mlflow.db" ]; then \
+		echo "error: no registry at $(DEMO_OUT)/mlflow/mlflow.db, run \`make demo\` first" >&2; \
+		echo "usage: make mlflow [OUT=runs/demo] [PORT=5000]" >&2; exit 2; fi
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(PYTHON) -m mlflow ui --host 127.0.0.1 --port $(PORT) \
+		--backend-store-uri sqlite:///$(abspath $(DEMO_OUT))/mlflow/mlflow.db
+
+base-model: $(INSTALLED) ## Train the tiny base model again, to the same bytes.
+	$(PYTHON) -m judgeloop.tiny.pretrain --out judgeloop/tiny/base
+
+results: $(INSTALLED) ## Measure the results that the documentation shows; goes on where it was stopped.
+	$(PYTHON) -m benchmarks.results
+
+# --- check --------------------------------------------------------------------------------------
+check: $(INSTALLED) ## Lint, formatting and types.
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+
+format: $(INSTALLED) ## Format the code and mend what lint can mend.
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+test: $(INSTALLED) ## Run the quick tests [ARGS="-k name"].
+	$(PYTHON) -m pytest -m "not slow and not gpu and not cluster" $(ARGS)
+
+test-slow: $(INSTALLED) ## Run the tests that take minutes [ARGS="-k name"].
+	$(PYTHON) -m pytest -m "slow and not gpu and not cluster" --timeout 1200 $(ARGS)
+
+lock: $(INSTALLED) ## Renew the hashes in the locks after a pin was edited.
+	$(PYTHON) requirements/hashes.py $(HASHED_LOCKS)
+
+clean: ## Remove builds and caches; .venv and runs stay.
+	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -r {} +
