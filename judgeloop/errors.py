@@ -1,0 +1,64 @@
+"""Every error that judgeloop raises on purpose.
+
+```
+JudgeLoopError            exit code 1
+├── ConfigError           2   the configuration or the command line is wrong
+├── DataError             3   an input record, image or data set cannot be used
+│   └── StarvedError      4   too little is left to train on
+├── StoreError            5   the store cannot be read or written, or holds wrong bytes
+├── EngineError           6   a model cannot be loaded or does not answer
+├── TrainingError         7   fine-tuning failed
+└── RegistryError         8   the MLflow server or a registered version cannot be used
+```
+
+The exit code lets a retry policy tell a bad configuration from a lost node. A message says what
+happened, where (file, line, record id, key path) and what to do.
+"""
+
+
+class JudgeLoopError(Exception):
+    """Base of all errors of judgeloop; `exit_code` is what the command line ends with."""
+
+    exit_code = 1
+
+
+class ConfigError(JudgeLoopError):
+    """The configuration or the command line is wrong; trying again does not help."""
+
+    exit_code = 2
+
+
+class DataError(JudgeLoopError):
+    """An input record, an image or a whole data set cannot be used."""
+
+    exit_code = 3
+
+
+class StarvedError(DataError):
+    """Filtering left too few examples to train on; the message shows the funnel."""
+
+    exit_code = 4
+
+
+class StoreError(JudgeLoopError):
+    """The store cannot be read or written, or what it holds has the wrong checksum."""
+
+    exit_code = 5
+
+
+class EngineError(JudgeLoopError):
+    """A model cannot be loaded, or an engine cannot answer."""
+
+    exit_code = 6
+
+
+class TrainingError(JudgeLoopError):
+    """Fine-tuning failed; the message carries the end of the trainer's log."""
+
+    exit_code = 7
+
+
+class RegistryError(JudgeLoopError):
+    """The MLflow server cannot be reached, or a registered version cannot be used."""
+
+    exit_code = 8

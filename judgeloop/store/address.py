@@ -1,0 +1,45 @@
+"""From the address of a store to the store."""
+
+import re
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from judgeloop.errors import ConfigError
+from judgeloop.store.base import Store
+from judgeloop.store.folder import FolderStore
+from judgeloop.store.s3 import S3Store, s3_client
+
+_WORKING = "use a folder's path, file:///absolute/path or s3://bucket/prefix"
+
+
+def open_store(uri: str) -> Store:
+    """Open the store at an address; nothing is written yet.
+
+    Args:
+        uri: A folder's path, `file:///absolute/path`, `s3://bucket` or `s3://bucket/prefix`.
+
+    Raises:
+        ConfigError: The address is of no store.
+        StoreError: boto3 is missing, or the AWS settings or the prefix cannot be used.
+    """
+    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*(?=:/)", uri)
+    if scheme is None:
+        if not uri or "\0" in uri:
+            raise ConfigError(f"the store {uri!r} is no path: {_WORKING}")
+        return FolderStore(Path(uri))
+    if uri.startswith("file://"):
+        return FolderStore(_file_path(uri))
+    if uri.startswith("s3://"):
+        bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+        if not bucket:
+            raise ConfigError(f"the store {uri!r} names no bucket: {_WORKING}")
+        return S3Store(s3_client(), bucket, prefix.removesuffix("/"))
+    raise ConfigError(f"the store {uri!r} cannot be opened: {_WORKING}")
+
+
+def _file_path(uri: str) -> Path:
+    parts = urlsplit(uri)
+    path = unquote(parts.path)
+    if parts.netloc not in ("", "localhost") or not path or "\0" in path:
+        raise ConfigError(f"the store {uri!r} is on no disk of this machine: {_WORKING}")
+    return Path(path)

@@ -1,0 +1,135 @@
+"""What every store promises, and which keys a store takes."""
+
+from pathlib import Path
+from typing import Protocol
+
+from judgeloop.errors import StoreError
+
+TEMPORARY_PREFIX = ".tmp-"
+"""How the name of a file begins that is still being written; no key may contain such a name."""
+
+
+class MissingObjectError(StoreError):
+    """The store holds nothing under this key."""
+
+
+class Store(Protocol):
+    """Named bytes below one root, in a folder or in an S3 bucket.
+
+    A key is a relative POSIX path such as `judge/3f2a/part-000/shard-004.jsonl`; `checked_key` says
+    which ones are refused, and every method raises `StoreError` for those. A key must not be the
+    folder of another key: a folder store cannot hold both. An object is seen whole or not at all.
+    """
+
+    uri: str
+    """The root, without a slash at its end: an absolute path, or `s3://bucket/prefix`."""
+
+    def read(self, key: str) -> bytes:
+        """Return what is stored under `key`.
+
+        Raises:
+            MissingObjectError: Nothing is stored there.
+            StoreError: The store cannot be read, or the bytes do not have their checksum.
+        """
+        ...
+
+    def write(self, key: str, data: bytes) -> None:
+        """Store `data` under `key`, in place of what was there.
+
+        Raises:
+            StoreError: The store cannot be written; what was there before is unchanged.
+        """
+        ...
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Store `data` under `key` unless something is there already: the first writer wins.
+
+        Returns:
+            Whether this call stored the data. False can also mean that an earlier try of this very
+            call got through while its answer was lost; who must know reads the object back.
+
+        Raises:
+            StoreError: The store cannot be written.
+        """
+        ...
+
+    def exists(self, key: str) -> bool:
+        """Say whether something is stored under `key`.
+
+        Raises:
+            StoreError: The store cannot be asked.
+        """
+        ...
+
+    def list(self, prefix: str) -> list[str]:
+        """Return all keys below the folder `prefix`, sorted; an empty prefix means all keys.
+
+        `a` and `a/` both give `a/x`, and neither gives `ab/x`. A folder that is not there is empty.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove what is stored under `key`; nothing there is no error.
+
+        Raises:
+            StoreError: The store cannot be written.
+        """
+        ...
+
+    def upload(self, path: Path, key: str) -> None:
+        """Store the file `path`, of any size, under `key`, in flat memory.
+
+        Raises:
+            StoreError: The file cannot be read, or the store cannot be written.
+        """
+        ...
+
+    def download(self, key: str, path: Path) -> None:
+        """Copy what is stored under `key` to the file `path`, in flat memory.
+
+        The folder of `path` is made where needed; `path` is whole or as it was before.
+
+        Raises:
+            MissingObjectError: Nothing is stored under `key`.
+            StoreError: The store cannot be read, the bytes do not have their checksum, or `path`
+                cannot be written.
+        """
+        ...
+
+
+def checked_key(key: str) -> str:
+    """Return `key` if it is a plain relative POSIX path that stays below the root.
+
+    Args:
+        key: What a caller wants to use as a key.
+
+    Raises:
+        StoreError: The key is empty or absolute, has an empty, `.` or `..` part or one that begins
+            like a temporary file, or holds a backslash, a control character or half a surrogate
+            pair.
+    """
+    parts = key.split("/")
+    if any(part in ("", ".", "..") for part in parts):
+        reason = "it must be a relative path without empty, '.' or '..' parts"
+    elif any(part.startswith(TEMPORARY_PREFIX) for part in parts):
+        reason = f"names that begin with {TEMPORARY_PREFIX!r} are kept for unfinished files"
+    elif any(char == "\\" or char < " " or "\ud800" <= char <= "\udfff" for char in key):
+        reason = "backslashes, control characters and lone surrogates are not allowed"
+    else:
+        return key
+    raise StoreError(f"the store refuses the key {key!r}: {reason}")
+
+
+def checked_prefix(prefix: str) -> str:
+    """Return a folder prefix without the slash at its end; empty means the root.
+
+    Args:
+        prefix: A folder of keys, with or without a slash at its end.
+
+    Raises:
+        StoreError: The prefix is not empty and would be refused as a key.
+    """
+    return checked_key(prefix.removesuffix("/")) if prefix else ""

@@ -1,0 +1,143 @@
+"""A store in a folder: a local disk, or a volume that several pods share."""
+
+import errno
+import os
+from pathlib import Path
+
+from judgeloop.errors import StoreError
+from judgeloop.store.base import (
+    TEMPORARY_PREFIX,
+    MissingObjectError,
+    checked_key,
+    checked_prefix,
+)
+from judgeloop.store.local_files import (
+    copy_through,
+    disk_errors_named,
+    temporary_beside,
+    write_through,
+)
+
+_ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+_NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+
+
+class FolderStore:
+    """One file an object; the folder is made at the first write.
+
+    `create` needs a file system with hard links, which local disks and NFS have; where they are
+    missing it raises, because any other way could show half an object or let two writers win.
+    """
+
+    def __init__(self, root: Path) -> None:
+        """Use `root` as a store; nothing is read or written yet.
+
+        Args:
+            root: A folder; `~` means the home of the user.
+        """
+        self._root = Path(os.path.abspath(root.expanduser()))
+        self.uri = str(self._root)
+
+    def read(self, key: str) -> bytes:
+        """Return what is stored under `key`; see `Store.read`."""
+        path = self._path(key)
+        with disk_errors_named(f"read {path}"):
+            try:
+                return path.read_bytes()
+            except _ABSENT as error:
+                raise self._missing(key) from error
+
+    def write(self, key: str, data: bytes) -> None:
+        """Store `data` under `key`; see `Store.write`."""
+        path = self._path(key)
+        with disk_errors_named(f"write {path}"), temporary_beside(path) as temporary:
+            write_through(temporary, data)
+            temporary.replace(path)
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Store `data` under `key` unless something is there; see `Store.create`.
+
+        Raises:
+            StoreError: As in `Store.create`, or the file system has no hard links.
+        """
+        path = self._path(key)
+        with disk_errors_named(f"create {path}"):
+            if path.is_file():
+                return False
+            with temporary_beside(path) as temporary:
+                write_through(temporary, data)
+                return self._link(temporary, path)
+
+    def exists(self, key: str) -> bool:
+        """Say whether something is stored under `key`; see `Store.exists`."""
+        path = self._path(key)
+        with disk_errors_named(f"look for {path}"):
+            return path.is_file()
+
+    def list(self, prefix: str) -> list[str]:
+        """Return the sorted keys below the folder `prefix`; see `Store.list`."""
+        top = self._root / checked_prefix(prefix)
+
+        def stop(error: OSError) -> None:
+            # os.walk would skip a folder that it cannot read, and work would be done twice.
+            if not isinstance(error, _ABSENT):
+                raise error
+
+        with disk_errors_named(f"list {top}"):
+            return sorted(
+                (Path(folder) / name).relative_to(self._root).as_posix()
+                for folder, _, names in os.walk(top, onerror=stop)
+                for name in names
+                if not name.startswith(TEMPORARY_PREFIX)
+            )
+
+    def delete(self, key: str) -> None:
+        """Remove what is stored under `key`; see `Store.delete`."""
+        path = self._path(key)
+        with disk_errors_named(f"delete {path}"):
+            if path.is_file():
+                path.unlink(missing_ok=True)
+
+    def upload(self, path: Path, key: str) -> None:
+        """Store the file `path` under `key`; see `Store.upload`."""
+        target = self._path(key)
+        with (
+            disk_errors_named(f"copy {path} to {target}"),
+            temporary_beside(target) as temporary,
+        ):
+            copy_through(path, temporary)
+            temporary.replace(target)
+
+    def download(self, key: str, path: Path) -> None:
+        """Copy what is stored under `key` to `path`; see `Store.download`."""
+        source = self._path(key)
+        if not self.exists(key):
+            raise self._missing(key)
+        with (
+            disk_errors_named(f"copy {source} to {path}"),
+            temporary_beside(path) as temporary,
+        ):
+            copy_through(source, temporary)
+            temporary.replace(path)
+
+    def _path(self, key: str) -> Path:
+        return self._root / checked_key(key)
+
+    def _missing(self, key: str) -> MissingObjectError:
+        return MissingObjectError(f"the store {self.uri} holds no object {key!r}")
+
+    def _link(self, temporary: Path, path: Path) -> bool:
+        try:
+            os.link(temporary, path)
+        except FileExistsError as error:
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)) from error
+            return False
+        except OSError as error:
+            if error.errno in _NO_HARD_LINKS:
+                raise StoreError(
+                    f"cannot create {path}: its file system has no hard links, so the first writer "
+                    "cannot be told; use a local disk, NFS or s3://bucket/prefix as the store"
+                ) from error
+            raise
+        return True

@@ -1,0 +1,209 @@
+"""A store in an S3 bucket, or in anything that speaks S3's protocol (MinIO, Ceph).
+
+Credentials, region and endpoint come from the standard AWS variables and files only
+(`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, a pod's role, ...). With an endpoint of its own, botocore
+puts the bucket in the path, as such servers want.
+"""
+
+import base64
+import hashlib
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+from judgeloop.errors import StoreError
+from judgeloop.store.base import MissingObjectError, checked_key, checked_prefix
+from judgeloop.store.checksums import sha256_bytes, sha256_file
+from judgeloop.store.local_files import disk_errors_named, temporary_beside
+from judgeloop.store.s3_errors import error_code, s3_errors_named, without_password
+
+CONNECT_TIMEOUT_S = 10
+READ_TIMEOUT_S = 60
+ATTEMPTS = 5
+
+_SHA256 = "sha256"  # user metadata: the hash of the whole object, also where it came in parts
+_log = logging.getLogger(__name__)
+
+
+def s3_client() -> Any:
+    """Make a boto3 client with retries and timeouts that suit long runs.
+
+    Returns:
+        A boto3 S3 client; it may be shared by threads, not by processes.
+
+    Raises:
+        StoreError: boto3 is not installed, or the AWS settings make no sense.
+    """
+    try:
+        import boto3
+        from botocore.config import Config
+    except ImportError as error:
+        raise StoreError("a store at s3:// needs boto3: pip install boto3") from error
+    with s3_errors_named("open", "s3://"):
+        try:
+            return boto3.session.Session().client(
+                "s3",
+                config=Config(
+                    connect_timeout=CONNECT_TIMEOUT_S,
+                    read_timeout=READ_TIMEOUT_S,
+                    retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+                ),
+            )
+        except ValueError as error:  # botocore's answer to an endpoint that is no address
+            raise StoreError(
+                f"cannot open s3://: {without_password(str(error))}; correct AWS_ENDPOINT_URL"
+            ) from error
+
+
+class S3Store:
+    """One S3 object an object; every write carries its SHA-256."""
+
+    def __init__(self, client: Any, bucket: str, prefix: str = "") -> None:
+        """Use the keys below `prefix` of a bucket; nothing is asked of S3 yet.
+
+        Args:
+            client: A boto3 S3 client, as `s3_client` makes it.
+            bucket: The name of an existing bucket.
+            prefix: The folder in the bucket below which all keys lie; empty means the whole bucket.
+
+        Raises:
+            StoreError: The prefix would be refused as a key.
+        """
+        self._client = client
+        self._bucket = bucket
+        self._below = f"{checked_key(prefix)}/" if prefix else ""
+        self._conditional = True
+        self.uri = f"s3://{bucket}/{prefix}".removesuffix("/")
+
+    def read(self, key: str) -> bytes:
+        """Return what is stored under `key`; see `Store.read`."""
+        place = self._place(key)
+        with s3_errors_named("read", self._uri(key)):
+            data: bytes = self._client.get_object(**place)["Body"].read()
+            return data
+
+    def write(self, key: str, data: bytes) -> None:
+        """Store `data` under `key`; see `Store.write`."""
+        place = self._place(key)
+        with s3_errors_named("write", self._uri(key)):
+            self._put(place, data)
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Store `data` under `key` unless something is there; see `Store.create`.
+
+        S3 itself decides who was first (`If-None-Match: *`). An endpoint that refuses or ignores
+        that header makes the promise weaker: the object is looked for before it is written, so two
+        writers within the same moment may both be told that they were first, and the later one's
+        bytes stay.
+
+        Raises:
+            StoreError: As in `Store.create`.
+        """
+        place = self._place(key)
+        with s3_errors_named("create", self._uri(key)):
+            for _ in range(ATTEMPTS):
+                if self.exists(key):
+                    return False
+                stored = self._put_if_first(place, data)
+                if stored is not None:
+                    return stored
+        raise StoreError(f"cannot create {self._uri(key)}: other writers keep S3 busy; try again")
+
+    def exists(self, key: str) -> bool:
+        """Say whether something is stored under `key`; see `Store.exists`."""
+        place = self._place(key)
+        try:
+            with s3_errors_named("look for", self._uri(key)):
+                self._client.head_object(**place)
+        except MissingObjectError:
+            return False
+        return True
+
+    def list(self, prefix: str) -> list[str]:
+        """Return the sorted keys below the folder `prefix`; see `Store.list`."""
+        folder = checked_prefix(prefix)
+        below = f"{self._below}{folder}/" if folder else self._below
+        with s3_errors_named("list", f"s3://{self._bucket}/{below}"):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=below
+            )
+            found = [item["Key"] for page in pages for item in page.get("Contents", [])]
+        # Consoles mark an empty folder by an object whose name ends with a slash.
+        return sorted(key.removeprefix(self._below) for key in found if not key.endswith("/"))
+
+    def delete(self, key: str) -> None:
+        """Remove what is stored under `key`; see `Store.delete`."""
+        place = self._place(key)
+        with s3_errors_named("delete", self._uri(key)):
+            self._client.delete_object(**place)
+
+    def upload(self, path: Path, key: str) -> None:
+        """Store the file `path` under `key`, in parts where it is large; see `Store.upload`."""
+        place = self._place(key)
+        with (
+            disk_errors_named(f"upload {path} to {self._uri(key)}"),
+            s3_errors_named(f"upload {path} to", self._uri(key)),
+        ):
+            extra = {"ChecksumAlgorithm": "SHA256", "Metadata": {_SHA256: sha256_file(path)}}
+            with path.open("rb") as source:
+                self._client.upload_fileobj(source, **place, ExtraArgs=extra)
+
+    def download(self, key: str, path: Path) -> None:
+        """Copy what is stored under `key` to `path`; see `Store.download`."""
+        place = self._place(key)
+        uri = self._uri(key)
+        with (
+            disk_errors_named(f"download {uri} to {path}"),
+            s3_errors_named("download", uri),
+            temporary_beside(path) as temporary,
+        ):
+            head = self._client.head_object(**place)
+            with temporary.open("xb") as sink:
+                self._client.download_fileobj(Fileobj=sink, **place)
+                sink.flush()
+                os.fsync(sink.fileno())
+            # Parts come as ranges, which carry no checksum; so the whole is compared here.
+            expected = head["Metadata"].get(_SHA256)
+            if expected and sha256_file(temporary) != expected:
+                raise StoreError(
+                    f"cannot download {uri}: the bytes do not have their checksum {expected}; "
+                    "try again, or write the object again"
+                )
+            temporary.replace(path)
+
+    def _place(self, key: str) -> dict[str, str]:
+        return {"Bucket": self._bucket, "Key": self._below + checked_key(key)}
+
+    def _uri(self, key: str) -> str:
+        return f"s3://{self._bucket}/{self._below}{key}"
+
+    def _put(self, place: dict[str, str], data: bytes, **condition: str) -> None:
+        # The hash goes in a header: some S3-compatible servers do not know botocore's trailers.
+        self._client.put_object(
+            **place,
+            Body=data,
+            ChecksumAlgorithm="SHA256",
+            ChecksumSHA256=base64.b64encode(hashlib.sha256(data).digest()).decode(),
+            Metadata={_SHA256: sha256_bytes(data)},
+            **condition,
+        )
+
+    def _put_if_first(self, place: dict[str, str], data: bytes) -> bool | None:
+        """Put once: True if stored, False if another was first, None if worth another try."""
+        from botocore.exceptions import ClientError
+
+        try:
+            self._put(place, data, **({"IfNoneMatch": "*"} if self._conditional else {}))
+        except ClientError as error:
+            code = error_code(error)
+            if code in ("PreconditionFailed", "412"):
+                return False
+            if code in ("NotImplemented", "501") and self._conditional:
+                _log.warning("store=%s has no conditional put, so create promises less", self.uri)
+                self._conditional = False
+                return None
+            if code in ("ConditionalRequestConflict", "409"):
+                return None  # another write or delete of the key was in mid-flight
+            raise
+        return True

@@ -1,0 +1,120 @@
+"""What went wrong with S3, in a sentence that names the object and what to do.
+
+Nothing of the request is repeated but the bucket, the key and the endpoint, and a password in an
+endpoint's address is struck out: the message ends up in logs.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from judgeloop.errors import StoreError
+from judgeloop.store.base import MissingObjectError
+
+_ABSENT = ("NoSuchKey", "NotFound", "404")
+_CREDENTIALS = (
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidToken",
+    "SignatureDoesNotMatch",
+    "TokenRefreshRequired",
+)
+_REMEDIES = {
+    "NoSuchBucket": "the bucket does not exist: make it, or correct the store's address",
+    "InvalidBucketName": "the bucket's name is not valid: correct the store's address",
+    "AccessDenied": "grant s3:GetObject, s3:PutObject, s3:DeleteObject and s3:ListBucket there "
+    "(without s3:ListBucket, S3 says 'forbidden' for an object that is absent)",
+    "RequestTimeTooSkewed": "the clock of this machine is wrong: set it",
+    "AuthorizationHeaderMalformed": "the bucket is in another region: set AWS_DEFAULT_REGION",
+    "PermanentRedirect": "the bucket is in another region: set AWS_DEFAULT_REGION",
+    "QuotaExceeded": "the store is full: free some space",
+    "XMinioStorageFull": "the store is full: free some space",
+    **dict.fromkeys(
+        _CREDENTIALS,
+        "the credentials are wrong or expired: renew AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and "
+        "AWS_SESSION_TOKEN, or the role of the pod",
+    ),
+}
+_REMEDIES |= {"403": _REMEDIES["AccessDenied"], "Forbidden": _REMEDIES["AccessDenied"]}
+
+
+@contextmanager
+def s3_errors_named(action: str, uri: str) -> Iterator[None]:
+    """Turn what boto3 and botocore raise into a `StoreError`.
+
+    Args:
+        action: What is being done, such as `read`.
+        uri: `s3://bucket/key`.
+
+    Raises:
+        MissingObjectError: There is no such object.
+        StoreError: Anything else that S3, the network or the client reported.
+    """
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError
+    from s3transfer.exceptions import RetriesExceededError
+
+    try:
+        yield
+    except ClientError as error:
+        raise _answered(action, uri, error_code(error), error) from error
+    except RetriesExceededError as error:
+        cause = _unanswered(error.last_exception)
+        raise StoreError(f"cannot {action} {uri}: it broke off again and again: {cause}") from error
+    except (BotoCoreError, Boto3Error) as error:
+        raise StoreError(f"cannot {action} {uri}: {_unanswered(error)}") from error
+
+
+def error_code(error: Exception) -> str:
+    """Return S3's own name of an error, such as `NoSuchKey`.
+
+    Args:
+        error: A botocore `ClientError`.
+    """
+    answer: dict[str, dict[str, str]] = getattr(error, "response", {})
+    return answer.get("Error", {}).get("Code", "unknown")
+
+
+def without_password(text: str) -> str:
+    """Strike out user and password in every address that `text` contains.
+
+    Args:
+        text: A message of a library.
+    """
+    return re.sub(r"://[^/@\s]+@", "://***@", text)
+
+
+def _answered(action: str, uri: str, code: str, error: Exception) -> StoreError:
+    if code in _ABSENT:
+        return MissingObjectError(f"the store holds no object {uri}")
+    remedy = _REMEDIES.get(code)
+    if remedy is None:
+        remedy = f"{without_password(str(error))}; try again, then ask who runs the store"
+    return StoreError(f"cannot {action} {uri}: S3 answered {code}: {remedy}")
+
+
+def _unanswered(error: Exception) -> str:
+    from botocore import exceptions as b
+
+    said = without_password(str(error))
+    if isinstance(error, b.FlexibleChecksumError):
+        return f"the bytes do not have their checksum ({said}): write the object again"
+    if isinstance(error, b.ConnectionError | b.HTTPClientError | b.IncompleteReadError | OSError):
+        return f"{said}; check the network, AWS_ENDPOINT_URL and whether the endpoint is up"
+    if isinstance(
+        error,
+        b.NoCredentialsError
+        | b.PartialCredentialsError
+        | b.CredentialRetrievalError
+        | b.NoAuthTokenError
+        | b.TokenRetrievalError
+        | b.SSOError
+        | b.LoginError,
+    ):
+        return (
+            f"{said}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the pod a role, or "
+            "log in again"
+        )
+    return f"{said}; check the AWS settings of this process"

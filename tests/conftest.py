@@ -1,0 +1,60 @@
+"""What all tests share: the quiet environment, the S3 server, and when a test may be skipped.
+
+A skip is loud (`-ra` lists it with its reason). What the machine must bring by `make system-deps`
+may be missing on a laptop, never in CI: there the skip is a failure.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+# Before anything imports torch: with more threads than free cores OpenMP waits in a loop.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# No test asks a hub or reports to anyone.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+pytest_plugins = ["tests.s3_server", "tests.mlflow_server"]
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+def require_executable(names: tuple[str, ...], package: str) -> str:
+    """The path of the first of `names` that is installed; skips without one, fails in CI."""
+    for name in names:
+        if found := shutil.which(name):
+            return found
+    reason = f"needs the system package {package}, which is not installed: run `make system-deps`"
+    if os.environ.get("CI", "").lower() in ("1", "true"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def needs_chromium() -> str:
+    """The path of a Chromium that shows pages."""
+    return require_executable(CHROMIUM_NAMES, "chromium")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Callable[[str], Path]:
+    """Finds a folder of test data that is too large for the repository, by its name.
+
+    The folders lie in `JUDGELOOP_TEST_DATA`, by default `../shared/data` beside the repository.
+    """
+    root = Path(os.environ.get("JUDGELOOP_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
+
+    def find(name: str) -> Path:
+        folder = root / name
+        if not folder.is_dir():
+            pytest.skip(f"needs the test data {name!r} in {root}: set JUDGELOOP_TEST_DATA")
+        return folder
+
+    return find
