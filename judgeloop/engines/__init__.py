@@ -1,0 +1,52 @@
+"""Inference engines: what answers a prompt about images.
+
+`transformers` runs any image-text model that Transformers can load, on a GPU or on the CPU;
+`scripted` plays one without a model, for tests and for the smallest loop. Both keep the promise of
+`judgeloop.engines.base`: an answer depends on its own request alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from judgeloop.engines.base import Engine, Request, Response, Sample, Sampling
+from judgeloop.errors import ConfigError
+from judgeloop.models import SCRIPTED
+
+if TYPE_CHECKING:  # the configuration itself imports `Sampling` from here
+    from judgeloop.config import EngineSection
+    from judgeloop.images import ImageLibrary
+    from judgeloop.records import ModelRef
+    from judgeloop.store import Store
+
+__all__ = ["Engine", "Request", "Response", "Sample", "Sampling", "open_engine"]
+
+
+def open_engine(
+    settings: EngineSection, model: ModelRef, images: ImageLibrary, store: Store
+) -> Engine:
+    """Loads a model into the engine that the configuration names.
+
+    Args:
+        settings: The kind of engine and its limits.
+        model: The model, by reference.
+        images: Where the engine finds the images of requests.
+        store: Where an adapter that is named by key lies.
+
+    Raises:
+        ConfigError: The engine and the model don't go together.
+        EngineError: The model cannot be loaded.
+        StoreError: The adapter is missing or damaged.
+    """
+    if (settings.kind == "scripted") != model.base.startswith(SCRIPTED):
+        raise ConfigError(
+            f"engine.kind `{settings.kind}` cannot run model.base `{model.base}`: a base that "
+            f"begins with `{SCRIPTED}` goes with the engine `scripted`, and no other base does"
+        )
+    if settings.kind == "scripted":
+        from judgeloop.engines.scripted import ScriptedEngine
+
+        return ScriptedEngine(settings, model, images, store)
+    from judgeloop.engines.transformers import TransformersEngine
+
+    return TransformersEngine(settings, model, images, store)

@@ -1,0 +1,83 @@
+"""The engine protocol: one seam for Transformers, vLLM, OpenAI-compatible endpoints and the script.
+
+A request's answer depends on its prompt, images, adapter, sampling and seed alone, never on the
+batch that it travels in. Sample i of a request uses the seed `request.seed + i`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+
+class Sampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How tokens are drawn; temperature 0 is greedy and ignores the rest."""
+
+    temperature: float = 0.6
+    top_p: float = 0.9
+    top_k: int = 50
+    """0 leaves all tokens in."""
+    max_tokens: int = 1024
+
+    def __post_init__(self) -> None:
+        """Refuses values that no engine can use."""
+        if not 0 <= self.temperature <= 5:
+            raise ValueError("temperature must be in 0..5 (0 is greedy)")
+        if not 0 < self.top_p <= 1:
+            raise ValueError("top_p must be above 0 and at most 1")
+        if self.top_k < 0:
+            raise ValueError("top_k must be 0 (off) or more")
+        if self.max_tokens < 1:
+            raise ValueError("max_tokens must be 1 or more")
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One user turn: images first, then text."""
+
+    id: str
+    text: str
+    purpose: Literal["answer", "alter", "judge"]
+    variables: dict[str, str] = {}
+    """What `text` was rendered from. Purpose and variables are for the scripted engine; an engine
+    that runs a model reads `text` and `images` alone."""
+    images: tuple[str, ...] = ()
+    """Content hashes; the engine fetches them from its image library."""
+    seed: int = 0
+    n: int = 1
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
+    """One sampled answer. `tokens` counts generated tokens, the end token included."""
+
+    text: str
+    finish_reason: Literal["stop", "length"]
+    tokens: int
+
+
+class Response(msgspec.Struct, frozen=True, kw_only=True):
+    """The answers to one request, or the reason why there are none."""
+
+    id: str
+    samples: tuple[Sample, ...] = ()
+    error: str | None = None
+
+
+class Engine(Protocol):
+    """Answers requests with one model (base, or base with an adapter)."""
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Response]:
+        """Answers every request: one response each, in order, ids kept.
+
+        A request that fails (missing image, prompt too long) gets a response with `error`; it never
+        fails its batch.
+
+        Raises:
+            EngineError: The engine itself died or the device failed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Frees the model's memory."""
+        ...

@@ -1,0 +1,55 @@
+"""An engine that starts at its first request, so that a finished stage starts none."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from judgeloop.config import EngineSection
+from judgeloop.engines.base import Engine, Request, Response, Sampling
+from judgeloop.images import ImageLibrary
+from judgeloop.records import ModelRef
+from judgeloop.store import Store
+
+logger = logging.getLogger(__name__)
+
+
+class LazyEngine:
+    """Stands for an engine until it is needed.
+
+    Args:
+        start: Makes the engine.
+    """
+
+    def __init__(self, start: Callable[[], Engine]) -> None:
+        self._start = start
+        self._engine: Engine | None = None
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Response]:
+        """Answers the requests; starts the engine at the first call that has any."""
+        if not requests:
+            return []
+        if self._engine is None:
+            self._engine = self._start()
+            logger.info("engine started class=%s", type(self._engine).__name__)
+        return self._engine.generate(requests, sampling)
+
+    def close(self) -> None:
+        """Closes the engine if it was started."""
+        if self._engine is not None:
+            self._engine.close()
+
+
+@contextmanager
+def lazy_engine(
+    settings: EngineSection, model: ModelRef, images: ImageLibrary, store: Store
+) -> Iterator[LazyEngine]:
+    """Gives an engine for a block of work, started when first used and closed at the end."""
+    from judgeloop.engines import open_engine
+
+    engine = LazyEngine(lambda: open_engine(settings, model, images, store))
+    try:
+        yield engine
+    finally:
+        engine.close()

@@ -1,0 +1,169 @@
+"""An engine without a model: an honest stand-in for tests and for the smallest loop.
+
+It plays a VLM that answers right, alters answers and judges as often as its settings say
+(`scripted:skill=0.1,gain=0.5,first_bias=0.9,answer_skill=0.8`), and that gets better at judging by
+training (`judgeloop.training.scripted`). What is true it reads from hashes, never from gold data.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from judgeloop.config import EngineSection
+from judgeloop.engines.base import Request, Response, Sample, Sampling
+from judgeloop.engines.scripted_model import (
+    COLOURS,
+    PLACES,
+    SHAPES,
+    ScriptedModel,
+    Sight,
+    load_scripted,
+    vocabulary,
+)
+from judgeloop.errors import DataError, StoreError
+from judgeloop.images import ImageLibrary
+from judgeloop.keys import content_key
+from judgeloop.records import Kind, ModelRef
+from judgeloop.store import Store
+
+UNCHANGED_SHARE = 0.1
+"""Altered copies that are no different."""
+UNPARSABLE_SHARE = 0.02
+"""Judgements without a verdict."""
+
+
+class ScriptedEngine:
+    """Answers requests by chance and by what it sees.
+
+    Args:
+        settings: The limit of prompts counts words here.
+        model: `scripted:...`, with or without an adapter.
+        images: Where images come from; they are opened as by any engine.
+        store: Where the adapter comes from.
+
+    Raises:
+        ConfigError: The model's name is wrong.
+        EngineError: The adapter is no scripted adapter.
+    """
+
+    name = "scripted"
+    version = "1"
+
+    def __init__(
+        self, settings: EngineSection, model: ModelRef, images: ImageLibrary, store: Store
+    ) -> None:
+        self._limit = settings.max_prompt_tokens
+        self._model = load_scripted(model, store)
+        self._images = images
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Response]:
+        """Answers every request; see `Engine.generate`."""
+        return [self._answer(request, sampling) for request in requests]
+
+    def close(self) -> None:
+        """Has nothing to free."""
+
+    def _answer(self, request: Request, sampling: Sampling) -> Response:
+        refusal = self._refusal(request)
+        if refusal is not None:
+            return Response(id=request.id, error=refusal)
+        greedy = sampling.temperature == 0
+        content = content_key(request.purpose, request.images, request.text)
+        texts = [
+            _write(request, self._model, random.Random(f"{content} {'' if greedy else seed}"))
+            for seed in range(request.seed, request.seed + request.n)
+        ]
+        samples = tuple(_sample(text, sampling.max_tokens) for text in texts)
+        return Response(id=request.id, samples=samples)
+
+    def _refusal(self, request: Request) -> str | None:
+        length = len(request.text.split())
+        if length > self._limit:
+            return (
+                f"the prompt has {length} tokens, the limit is {self._limit} "
+                "(engine.max_prompt_tokens); leave this item out or raise the limit"
+            )
+        try:
+            for name in request.images:
+                self._images.open(name)
+        except (DataError, StoreError) as error:
+            return str(error)
+        return None
+
+
+class _Turn(NamedTuple):
+    """What a text is written from."""
+
+    variables: dict[str, str]
+    sight: Sight
+    model: ScriptedModel
+    rng: random.Random
+
+
+def _write(request: Request, model: ScriptedModel, rng: random.Random) -> str:
+    sight = Sight(request.images, request.variables["question"])
+    turn = _Turn(request.variables, sight, model, rng)
+    if request.purpose == "answer":
+        return _answer(turn)
+    return _alter(turn) if request.purpose == "alter" else _judge(turn)
+
+
+def _sample(text: str, max_tokens: int) -> Sample:
+    """Counts a word as a token and one more for the end, and cuts at the limit."""
+    words = text.split(" ")
+    if len(words) < max_tokens:
+        return Sample(text=text, finish_reason="stop", tokens=len(words) + 1)
+    return Sample(text=" ".join(words[:max_tokens]), finish_reason="length", tokens=max_tokens)
+
+
+def _answer(turn: _Turn) -> str:
+    kind = turn.variables["kind"]
+    if not Kind(kind).is_open:
+        return _see(turn, vocabulary(kind, turn.variables.get("choices", "").splitlines()))
+    colour, shape, place = (_see(turn, words) for words in (COLOURS, SHAPES, PLACES))
+    opening = turn.rng.choice(("there is", "I can see"))
+    return f"{opening} a {colour} {shape} {place}"
+
+
+def _see(turn: _Turn, words: Sequence[str]) -> str:
+    """Returns the true word with the probability `answer_skill`, else another."""
+    truth = turn.sight.best(words)
+    if turn.rng.random() < turn.model.answer_skill:
+        return truth
+    return turn.rng.choice([word for word in words if word != truth])
+
+
+def _alter(turn: _Turn) -> str:
+    """Replaces one colour, shape or place; without any, the last word."""
+    words = turn.variables["answer"].split()
+    if not words or turn.rng.random() < UNCHANGED_SHARE:
+        return " ".join(words)
+    places = [
+        (index, kind)
+        for index, word in enumerate(words)
+        for kind in (COLOURS, SHAPES, PLACES)
+        if word in kind
+    ]
+    index, kind = turn.rng.choice(places) if places else (len(words) - 1, COLOURS)
+    words[index] = turn.rng.choice([word for word in kind if word != words[index]])
+    return " ".join(words)
+
+
+def _judge(turn: _Turn) -> str:
+    answer_a, answer_b = turn.variables["answer_a"], turn.variables["answer_b"]
+    worth_a, worth_b = turn.sight.worth(answer_a), turn.sight.worth(answer_b)
+    unparsable = turn.rng.random() < UNPARSABLE_SHARE
+    sees = turn.rng.random() < turn.model.skill
+    says_first = turn.rng.random() < turn.model.first_bias
+    if sees and worth_a != worth_b:
+        letter = "A" if worth_a > worth_b else "B"
+    else:
+        letter = "A" if says_first else "B"
+    preferred = answer_a if letter == "A" else answer_b
+    if unparsable:
+        return "both answers have something to them"
+    if turn.variables.get("format") == "trailing_letter":
+        return f"I see {preferred} {letter}"
+    return f'The picture fits "{preferred}" better.\nVerdict: {letter}'

@@ -1,0 +1,75 @@
+"""The gold pairs: a loop's only ground truth. Only `judgeloop.stages.evaluate` imports this."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+
+from judgeloop.config import Config
+from judgeloop.data.rows import read_gold
+from judgeloop.data.source import TINY_WORLD, Source, open_source
+from judgeloop.errors import DataError
+from judgeloop.images import ImageLibrary
+from judgeloop.keys import content_key
+from judgeloop.records import Manifest
+from judgeloop.shards import Dropped, ShardWriter, finish, finished
+from judgeloop.store import Store
+from judgeloop.store.checksums import sha256_bytes
+
+STAGE = "gold"
+VERSION = 1
+WORLD_SEED = 20_512
+"""The tiny world's gold pairs are the same whatever the loop's seed is."""
+
+
+def load_gold(config: Config, store: Store, library: ImageLibrary) -> Manifest:
+    """Brings the gold pairs and their images into the store.
+
+    Returns:
+        The manifest: shards of Pair with `Labelled` origin; counts `inputs`, `rows` and
+        `dropped/<reason>`; bad rows lie in `quarantine-*.jsonl`.
+
+    Raises:
+        DataError: There is no usable row at all.
+    """
+
+    def make(folder: Path) -> Path:
+        from judgeloop.tiny.dataset import write_gold
+
+        return write_gold(folder, config.evaluation.count or 1000, WORLD_SEED)
+
+    with open_source(config.evaluation.gold, make) as source:
+        data = source.read()
+        key = content_key(STAGE, VERSION, config.evaluation.count, sha256_bytes(data))
+        done = finished(store, STAGE, key)
+        return done or finish(store, _write(config, store, library, source, data, key))
+
+
+def _write(
+    config: Config, store: Store, library: ImageLibrary, source: Source, data: bytes, key: str
+) -> Manifest:
+    size = config.data.shard_size
+    pairs = ShardWriter(store, f"{STAGE}/{key}/pairs", "", size)
+    quarantine = ShardWriter(store, f"{STAGE}/{key}/quarantine", "", size)
+    counts: Counter[str] = Counter()
+    limit = config.evaluation.count if config.evaluation.gold != TINY_WORLD else None
+    for row in islice(read_gold(data, source.name, source.folder, library), limit):
+        counts["inputs"] += 1
+        if isinstance(row, Dropped):
+            counts[f"dropped/{row.reason}"] += 1
+            quarantine.add(row)
+        else:
+            counts["rows"] += 1
+            pairs.add(row)
+    quarantine.close()
+    if not counts["rows"]:
+        raise DataError(f"{source.name}: no usable row ({dict(counts) or 'the file is empty'})")
+    return Manifest(
+        stage=STAGE,
+        stage_version=VERSION,
+        key=key,
+        shards=tuple(pairs.close()),
+        counts=dict(sorted(counts.items())),
+        details={"source": config.evaluation.gold},
+    )

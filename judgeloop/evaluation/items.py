@@ -1,0 +1,37 @@
+"""From judgements to item results: one per pair, both orders, sample 0."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from judgeloop.filtering.agreement import join_judgements
+from judgeloop.records import ItemResult, Judgement, Labelled, Order, Pair
+
+
+def item_results(pairs: Sequence[Pair], judgements: Sequence[Judgement]) -> list[ItemResult]:
+    """Makes the result of every pair from its first sample in each order.
+
+    Raises:
+        DataError: Pairs and judgements don't belong together.
+    """
+    return [_result(pair, found) for pair, found in join_judgements(pairs, judgements)]
+
+
+def category(pair: Pair) -> str:
+    """Returns the group that a pair is reported under."""
+    if isinstance(pair.origin, Labelled):
+        return pair.origin.category
+    return str(pair.question.kind)
+
+
+def _result(pair: Pair, judgements: Sequence[Judgement]) -> ItemResult:
+    first = {judgement.order: judgement for judgement in judgements if judgement.sample == 0}
+    ahead, behind = first[Order.CHOSEN_FIRST], first[Order.REJECTED_FIRST]
+    return ItemResult(
+        item_id=pair.id,
+        category=category(pair),
+        chosen_first=ahead.verdict.choice,
+        rejected_first=behind.verdict.choice,
+        chosen_first_text=ahead.text,
+        rejected_first_text=behind.text,
+    )

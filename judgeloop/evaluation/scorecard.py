@@ -1,0 +1,104 @@
+"""The figures of one judge on one set of items."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+
+import msgspec
+
+from judgeloop.evaluation.statistics import (
+    VERDICTS_PER_ITEM,
+    Interval,
+    mean_interval,
+    wilson,
+)
+from judgeloop.records import Choice, ItemResult
+
+
+class CategoryScore(msgspec.Struct, frozen=True):
+    """The figures of the items of one category."""
+
+    n: int
+    accuracy: float
+    both_orders: float
+
+
+class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
+    """How well a judge did. An undecided verdict counts as wrong (strict).
+
+    Without any item the shares are 0 and the intervals 0 to 1.
+    """
+
+    n: int
+    """Items; each was judged in both orders, so there are 2n verdicts."""
+    accuracy: float
+    """Mean over items of the share of the two orders that were judged right, 0..1."""
+    accuracy_interval: Interval
+    both_orders: float
+    """Share of items that were judged right in both orders, 0..1."""
+    both_orders_interval: Interval
+    first_position: float
+    """Share of the decided verdicts that chose the answer shown first; a judge without position
+    bias has 0.5, and so has one that decided nothing."""
+    undecided_verdicts: int
+    undecided: float
+    """Share of all verdicts that are undecided, 0..1."""
+    categories: dict[str, CategoryScore]
+    """By category, sorted."""
+
+    def metrics(self) -> dict[str, float]:
+        """Returns the figures by the names under which manifests and MLflow hold them."""
+        figures = {
+            "accuracy": self.accuracy,
+            "accuracy_low": self.accuracy_interval.low,
+            "accuracy_high": self.accuracy_interval.high,
+            "both_orders": self.both_orders,
+            "both_orders_low": self.both_orders_interval.low,
+            "both_orders_high": self.both_orders_interval.high,
+            "first_position": self.first_position,
+            "undecided": self.undecided,
+        }
+        for name, score in self.categories.items():
+            figures[f"accuracy/{name}"] = score.accuracy
+            figures[f"both_orders/{name}"] = score.both_orders
+        return figures
+
+    def counts(self) -> dict[str, int]:
+        """Returns the numbers of items and of undecided verdicts behind the figures."""
+        by_category = {f"n/{name}": score.n for name, score in self.categories.items()}
+        return {"n": self.n, "undecided_verdicts": self.undecided_verdicts} | by_category
+
+
+def scorecard(results: Iterable[ItemResult]) -> Scorecard:
+    """Adds up item results in one pass; memory grows with the number of categories only."""
+    choices: Counter[Choice] = Counter()
+    categories: defaultdict[str, Counter[float]] = defaultdict(Counter)
+    for result in results:
+        choices[result.chosen_first] += 1
+        choices[result.rejected_first] += 1
+        categories[result.category][result.accuracy] += 1
+    overall: Counter[float] = sum(categories.values(), Counter())
+    score = _score(overall)
+    decided = choices[Choice.A] + choices[Choice.B]
+    undecided = choices[Choice.UNDECIDED]
+    return Scorecard(
+        n=score.n,
+        accuracy=score.accuracy,
+        accuracy_interval=mean_interval(overall.elements()),
+        both_orders=score.both_orders,
+        both_orders_interval=wilson(overall[1], score.n),
+        first_position=choices[Choice.A] / decided if decided else 0.5,
+        undecided_verdicts=undecided,
+        undecided=undecided / (VERDICTS_PER_ITEM * score.n) if score.n else 0.0,
+        categories={name: _score(categories[name]) for name in sorted(categories)},
+    )
+
+
+def _score(items: Counter[float]) -> CategoryScore:
+    """Makes a score of the number of items by their accuracy (0, 0.5 or 1)."""
+    n = items.total()
+    if not n:
+        return CategoryScore(0, 0.0, 0.0)
+    total = sum(accuracy * count for accuracy, count in items.items())
+    return CategoryScore(n, total / n, items[1] / n)

@@ -1,0 +1,1 @@
+"""Filtering: which judgements agree with the known preference and become examples."""

@@ -1,0 +1,63 @@
+"""Counts what filtering kept and why it did not keep the rest."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from judgeloop.config import FilteringSection
+from judgeloop.filtering.agreement import Outcome
+from judgeloop.records import Choice, Judgement, Pair
+
+REASONS = ("undecided", "disagreeing", "one_order")
+
+
+class Funnel:
+    """Adds up outcomes; `counts` and `metrics` go into the manifest."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self._verdicts: Counter[Choice] = Counter()
+
+    def add(self, pair: Pair, judgements: list[Judgement], outcome: Outcome) -> None:
+        """Counts one pair."""
+        self.counts["pairs"] += 1
+        self.counts[f"pairs/{pair.question.kind}"] += 1
+        self.counts[f"{outcome.reason}_pairs"] += 1
+        self.counts[f"kept/{pair.question.kind}"] += outcome.reason == "kept"
+        self.counts["kept_judgements"] += len(outcome.kept)
+        self._verdicts.update(judgement.verdict.choice for judgement in judgements)
+
+    def metrics(self) -> dict[str, float]:
+        """Returns kept_share, kept_share/<kind>, first_position (share of A among the decided)."""
+        metrics = {"kept_share": _share(self.counts["kept_pairs"], self.counts["pairs"])}
+        for name in sorted(self.counts):
+            if name.startswith("pairs/"):
+                kind = name.removeprefix("pairs/")
+                metrics[f"kept_share/{kind}"] = _share(
+                    self.counts[f"kept/{kind}"], self.counts[name]
+                )
+        decided = self._verdicts[Choice.A] + self._verdicts[Choice.B]
+        metrics["first_position"] = _share(self._verdicts[Choice.A], decided)
+        return metrics
+
+
+def explain_starvation(
+    counts: dict[str, int], metrics: dict[str, float], settings: FilteringSection
+) -> str:
+    """Says why too little was kept: the funnel and its three likely causes."""
+    steps = ", ".join(f"{counts.get(f'{reason}_pairs', 0)} {reason}" for reason in REASONS)
+    first = metrics.get("first_position", 0.0)
+    return (
+        f"filtering left {counts.get('examples', 0)} examples, filtering.min_examples is "
+        f"{settings.min_examples}. Funnel: {counts.get('pairs', 0)} pairs; {steps}; "
+        f"{counts.get('kept_pairs', 0)} kept. Likely causes: (1) verdicts can't be read "
+        f"(`undecided` is large): check the prompts and judging.sampling.max_tokens; (2) the "
+        f"judge follows the position (`one_order` is large; it says A in {first:.0%} of the "
+        f"decided judgements): raise judging.samples or the temperature; (3) the pairs are wrong "
+        f"or too hard (`disagreeing` is large, or there are few pairs): look at the reasons in the "
+        f"synthesis counts."
+    )
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0

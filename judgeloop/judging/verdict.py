@@ -1,0 +1,61 @@
+"""Reads a verdict from a judge's text. The only place where that happens.
+
+Nothing is assumed about an unclear text: it is UNDECIDED with one of these reasons.
+
+| reason | when |
+| --- | --- |
+| `truncated` | generation ended at the token limit |
+| `empty` | there is no text |
+| `no_verdict` | the place of the verdict holds none |
+| `two_verdicts` | verdict lines name both answers |
+| `engine_error` | the engine gave no text (see the judgement's text for the message) |
+"""
+
+from __future__ import annotations
+
+import re
+
+from judgeloop.prompts.base import VerdictFormat
+from judgeloop.records import Choice, Verdict
+
+# A whole line: optional markdown, "Verdict", optional "answer", the letter, optional punctuation.
+_VERDICT_LINE = re.compile(
+    r"^[\s>#*_`]*(?:final\s+)?verdict[\s*_`]*[:=-]+[\s*_`]*(?:answer\s+)?[\[(\"'*_`]*([ab])[\])\"'*_`.!]*\s*$",
+    re.IGNORECASE,
+)
+_TRAILING_LETTER = re.compile(r"(?:^|\s)([AB])$")
+
+
+def parse_verdict(text: str, finish_reason: str, verdict_format: VerdictFormat) -> Verdict:
+    """Reads the verdict of one judgement.
+
+    Args:
+        text: What the judge wrote.
+        finish_reason: The engine's; `length` means that the text is cut off.
+        verdict_format: `verdict_line`: the last line that is not empty must be a verdict line, and
+        no
+            other verdict line may contradict it. `trailing_letter`: the last word must be A or B.
+    """
+    if finish_reason == "length":
+        return undecided("truncated")
+    if not text.strip():
+        return undecided("empty")
+    if verdict_format == "trailing_letter":
+        match = _TRAILING_LETTER.search(text.strip())
+        return Verdict(choice=Choice(match[1])) if match else undecided("no_verdict")
+    return _from_lines([line for line in text.splitlines() if line.strip()])
+
+
+def undecided(reason: str) -> Verdict:
+    """Makes an undecided verdict."""
+    return Verdict(choice=Choice.UNDECIDED, reason=reason)
+
+
+def _from_lines(lines: list[str]) -> Verdict:
+    matches = [match for line in lines if (match := _VERDICT_LINE.match(line))]
+    letters = {match[1].upper() for match in matches}
+    if len(letters) > 1:
+        return undecided("two_verdicts")
+    if not _VERDICT_LINE.match(lines[-1]):
+        return undecided("no_verdict")
+    return Verdict(choice=Choice(letters.pop()))

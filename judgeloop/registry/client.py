@@ -1,0 +1,122 @@
+"""The connection to MLflow, and its errors in judgeloop's words."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+from judgeloop.errors import RegistryError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+TRACKING_URI = "MLFLOW_TRACKING_URI"
+_DEFAULTS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # MLflow's own 7 retries keep a task for 4 minutes after the server has gone.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+}
+_FIRST_CALL = {
+    # Only the first call is in such a hurry: a server may take long to pass an adapter on to S3.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+}
+_log = logging.getLogger(__name__)
+
+
+def connect() -> MlflowClient:
+    """Returns a client of the server that `MLFLOW_TRACKING_URI` names; a process connects once.
+
+    Raises:
+        RegistryError: The variable is not set, or the server does not answer within seconds.
+    """
+    uri = os.environ.get(TRACKING_URI, "")
+    if not uri:
+        raise RegistryError(
+            f"{TRACKING_URI} is not set: give the address of an MLflow server, such as "
+            "http://mlflow:5000, or sqlite:////absolute/path/mlflow.db to go without one"
+        )
+    return _connected(uri)
+
+
+@contextmanager
+def registry_errors(doing: str) -> Iterator[None]:
+    """Turns what MLflow raises in the block into `RegistryError`.
+
+    Args:
+        doing: What fails if the block does, as in `cannot register judge`.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except (MlflowException, OSError) as error:  # requests' errors are OSErrors
+        uri = os.environ.get(TRACKING_URI, "")
+        # The cause is left out of the traceback: its text may hold the address with its password.
+        raise RegistryError(
+            f"{doing} at {without_credentials(uri)}: {_hidden(str(error), uri)}"
+        ) from None
+
+
+def is_missing(error: Exception) -> bool:
+    """Says whether MLflow raised this because something does not exist."""
+    return getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST"
+
+
+def without_credentials(uri: str) -> str:
+    """Returns an address as it may be shown: without user name, password and query."""
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return "an address that cannot be read"
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
+
+
+@functools.cache
+def _connected(uri: str) -> MlflowClient:
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    from mlflow import MlflowClient
+
+    with _environment(_FIRST_CALL):
+        try:
+            client = MlflowClient(uri, uri)
+            client.search_experiments(max_results=1)
+        except Exception as error:  # MLflow's, SQLAlchemy's or the driver's own
+            text = _hidden(str(error), uri)[:300]
+            hint = " (--allowed-hosts must name this host)" if "403" in text else ""
+            raise RegistryError(
+                f"the MLflow server {without_credentials(uri)} does not answer as it should: "
+                f"{text}. Start it or allow this client{hint}, or mend {TRACKING_URI}."
+            ) from None
+    _log.info("connected mlflow=%s", without_credentials(uri))
+    return client
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _hidden(text: str, uri: str) -> str:
+    """Takes the address's user name and password, and line ends, out of a message."""
+    credentials, at, _ = uri.partition("://")[2].partition("/")[0].rpartition("@")
+    for secret in (credentials + at, credentials.partition(":")[2]):
+        text = text.replace(secret, "") if secret else text
+    return " ".join(text.split())

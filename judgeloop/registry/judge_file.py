@@ -1,0 +1,111 @@
+"""`judge.json`: what a registered version is, how it was made and how well it did.
+
+A version's folder holds this file and, beside it, the PEFT files in `adapter/`. With both, and the
+base model, a judge can be run; with the file alone the loop that made it can be run again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from judgeloop.errors import RegistryError
+from judgeloop.records import SCHEMA_VERSION, ModelRef, Record, from_json, to_json
+from judgeloop.store import FileChecksum, folder_checksums
+
+JUDGE_FILE = "judge.json"
+ADAPTER_FOLDER = "adapter"
+
+
+class JudgeFile(Record, frozen=True, kw_only=True):
+    """The content of `judge.json`."""
+
+    model: ModelRef
+    """Its adapter is `adapter`, the folder beside the file, or None for a base alone."""
+    adapter_files: dict[str, FileChecksum]
+    """Checksums of the adapter's files by name."""
+    loop_id: str
+    iteration: int
+    config: dict[str, Any]
+    """The whole configuration, resolved. A tree, so that versions of an older judgeloop stay
+    readable."""
+    manifests: dict[str, str]
+    """Content keys in the loop's store by stage: `train`, `evaluate`, ..."""
+    examples: tuple[str, ...]
+    """SHA-256 of the shards of examples that the adapter was trained on."""
+    metrics: dict[str, float]
+    """`validation/...` (held-out synthetic pairs) and `evaluation/...` (gold)."""
+    counts: dict[str, int]
+    """The numbers of items behind the metrics, by the same prefixes."""
+    judgeloop_version: str
+    schema_version: int = SCHEMA_VERSION
+
+    def located(self, folder: Path) -> ModelRef:
+        """Returns the model with its adapter in a version's folder on this machine."""
+        if self.model.adapter is None:
+            return self.model
+        return msgspec.structs.replace(
+            self.model, adapter=str((folder / ADAPTER_FOLDER).absolute())
+        )
+
+
+def write_judge_file(folder: Path, judge: JudgeFile) -> JudgeFile:
+    """Writes `judge.json` into a version's folder, with the checksums of the adapter beside it.
+
+    Returns:
+        What was written.
+    """
+    adapter = folder / ADAPTER_FOLDER
+    files = folder_checksums(adapter) if adapter.is_dir() else {}
+    place = ADAPTER_FOLDER if files else None
+    model = msgspec.structs.replace(judge.model, adapter=place)
+    judge = msgspec.structs.replace(judge, model=model, adapter_files=files)
+    (folder / JUDGE_FILE).write_bytes(msgspec.json.format(to_json(judge), indent=1) + b"\n")
+    return judge
+
+
+def read_judge_file(path: Path, version: str) -> JudgeFile:
+    """Reads a `judge.json`.
+
+    Args:
+        path: The file.
+        version: The version that it belongs to, for the error.
+
+    Raises:
+        RegistryError: There is none, or it has another schema version.
+        DataError: It is no judge file.
+    """
+    if not path.is_file():
+        raise RegistryError(
+            f"{version} has no {JUDGE_FILE}, so judgeloop did not register it: name another version"
+        )
+    data = path.read_bytes()
+    schema = from_json(data, dict[str, Any], f"{version}: {JUDGE_FILE}").get("schema_version")
+    if schema != SCHEMA_VERSION:
+        raise RegistryError(
+            f"{version}: {JUDGE_FILE} has schema version {schema}, this judgeloop reads "
+            f"{SCHEMA_VERSION}; use the judgeloop version that made it"
+        )
+    return from_json(data, JudgeFile, f"{version}: {JUDGE_FILE}")
+
+
+def check_adapter(folder: Path, judge: JudgeFile, version: str) -> None:
+    """Checks that a version's folder holds the adapter that its judge file describes.
+
+    Raises:
+        RegistryError: A file is missing, there is one too many, or one has other bytes.
+    """
+    adapter = folder / ADAPTER_FOLDER
+    found = folder_checksums(adapter) if adapter.is_dir() else {}
+    wrong = sorted(
+        name
+        for name in found | judge.adapter_files
+        if found.get(name) != judge.adapter_files.get(name)
+    )
+    if wrong:
+        raise RegistryError(
+            f"{version}: {', '.join(wrong[:5])} in {ADAPTER_FOLDER}/ differ from what {JUDGE_FILE} "
+            "says; don't use this version, register it again from its loop"
+        )

@@ -1,0 +1,153 @@
+"""MLflow runs: a parent for a loop and a child for each iteration, found again by their tags."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from judgeloop.registry.client import connect, registry_errors
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+LOOP_TAG = "judgeloop.loop_id"
+ITERATION_TAG = "judgeloop.iteration"
+WHOLE_LOOP = "loop"
+"""Value of the iteration tag of a loop's parent run."""
+_PARENT_TAG = "mlflow.parentRunId"
+_LONGEST_VALUE = 6000
+"""Characters that MLflow stores of a parameter."""
+_REFUSED = re.compile(r"[^\w\-. :/]", re.ASCII)
+"""Characters that MLflow refuses in names of metrics and parameters."""
+_BATCH = 100
+"""Parameters that MLflow takes in one request."""
+
+
+class Run(NamedTuple):
+    """An MLflow run."""
+
+    id: str
+    experiment_id: str
+
+
+def loop_run(experiment: str, loop_id: str) -> Run:
+    """Finds or creates the parent run of a loop.
+
+    Raises:
+        RegistryError: The server cannot be used.
+    """
+    client = connect()
+    with registry_errors(f"cannot open the run of loop {loop_id}"):
+        return _run(client, _experiment(client, experiment), loop_id, WHOLE_LOOP, loop_id, {})
+
+
+def iteration_run(parent: Run, loop_id: str, iteration: int) -> Run:
+    """Finds or creates the child run of one iteration.
+
+    Raises:
+        RegistryError: The server cannot be used.
+    """
+    client = connect()
+    name = f"{loop_id}/{iteration}"
+    with registry_errors(f"cannot open the run {name}"):
+        tags = {_PARENT_TAG: parent.id}
+        return _run(client, parent.experiment_id, loop_id, str(iteration), name, tags)
+
+
+def log_run(
+    run: Run,
+    metrics: Mapping[str, float],
+    params: Mapping[str, str],
+    tags: Mapping[str, str],
+    step: int = 0,
+    model_id: str | None = None,
+) -> None:
+    """Logs what a run does not have yet and ends it; logging the same twice changes nothing.
+
+    Args:
+        run: The run.
+        metrics: By name; characters that MLflow refuses in names become `_`.
+        params: By name; a parameter that is there already stays as it is.
+        tags: By name.
+        step: The iteration that the metrics belong to.
+        model_id: The logged model that the metrics belong to as well.
+
+    Raises:
+        RegistryError: The server cannot be used.
+    """
+    from mlflow.entities import Metric, Param, RunTag
+
+    client = connect()
+    with registry_errors(f"cannot write to run {run.id}"):
+        known = client.get_run(run.id)
+        time = known.info.start_time  # the same whenever it is logged
+        new_metrics = [
+            Metric(key, value, time, step, model_id=model_id)
+            for key, value in sorted(_named(metrics).items())
+            if known.data.metrics.get(key) != value
+        ]
+        new_params = [
+            Param(key, value[:_LONGEST_VALUE])
+            for key, value in sorted(_named(params).items())
+            if key not in known.data.params
+        ]
+        for start in range(0, max(1, len(new_metrics), len(new_params)), _BATCH):
+            part = slice(start, start + _BATCH)
+            client.log_batch(run.id, new_metrics[part], new_params[part])
+        client.log_batch(run.id, tags=[RunTag(key, value) for key, value in sorted(tags.items())])
+        client.set_terminated(run.id)
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Returns a configuration tree as MLflow parameters: `training.rank` -> `8`."""
+    params: dict[str, str] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            params |= flat(value, f"{prefix}{key}.")
+        else:
+            params[f"{prefix}{key}"] = str(value)
+    return params
+
+
+def _experiment(client: MlflowClient, name: str) -> str:
+    """Returns the experiment's id, creating it where needed."""
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return str(client.create_experiment(name, _artifact_location(client.tracking_uri)))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another task was quicker
+                raise
+            found = client.get_experiment_by_name(name)
+    return str(found.experiment_id)
+
+
+def _artifact_location(uri: str) -> str | None:
+    """Returns where artifacts go without a server: beside the database, not in `./mlruns`."""
+    if not uri.startswith("sqlite:///"):
+        return None
+    folder = Path(uri.removeprefix("sqlite:///").partition("?")[0]).absolute().parent
+    return (folder / "mlflow-artifacts").as_uri()
+
+
+def _run(
+    client: MlflowClient,
+    experiment_id: str,
+    loop_id: str,
+    iteration: str,
+    name: str,
+    tags: dict[str, str],
+) -> Run:
+    tags = tags | {LOOP_TAG: loop_id, ITERATION_TAG: iteration}
+    wanted = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
+    found = client.search_runs([experiment_id], wanted, max_results=1, order_by=["start_time ASC"])
+    run = found[0] if found else client.create_run(experiment_id, tags=tags, run_name=name)
+    return Run(run.info.run_id, experiment_id)
+
+
+def _named(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {_REFUSED.sub("_", key): value for key, value in values.items()}

@@ -1,0 +1,226 @@
+"""Judgements to look at: some that were right and some that were wrong, with their images.
+
+The draw does not look at what the texts say: items are taken in the order of a hash of their id.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+
+from judgeloop.config import ReportSection
+from judgeloop.errors import JudgeLoopError
+from judgeloop.images import ImageLibrary
+from judgeloop.keys import fraction
+from judgeloop.ledger import BASE_ITERATION
+from judgeloop.records import (
+    Altered,
+    Choice,
+    ItemResult,
+    Manifest,
+    Pair,
+    Record,
+    Voted,
+)
+from judgeloop.report.story import Iteration, Story
+from judgeloop.shards import finished, read_records
+from judgeloop.store import Store
+
+TEXT_LIMIT = 900
+"""Characters of a text that are shown."""
+
+
+class Thumbnail(Record, frozen=True, kw_only=True):
+    """A small copy of an image; `uri` is empty where the image can't be read."""
+
+    uri: str
+    width: int
+    """Shown width; a small picture is shown enlarged by a whole factor."""
+    height: int
+    alt: str
+    enlarged: bool = False
+
+
+class Reading(Record, frozen=True, kw_only=True):
+    """One of the two judgements of an item."""
+
+    shown: str
+    """Which answer was shown as A."""
+    verdict: str
+    right: bool
+    text: str
+
+
+class Card(Record, frozen=True, kw_only=True):
+    """One judged item."""
+
+    item_id: str
+    category: str
+    thumbnails: tuple[Thumbnail, ...]
+    question: str
+    choices: tuple[str, ...]
+    chosen: str
+    rejected: str
+    origin: str
+    readings: tuple[Reading, ...]
+    base_was_right: bool | None
+    """Whether the start model judged it right in both orders."""
+
+
+class Gallery(Record, frozen=True, kw_only=True):
+    """What is shown, from where, and how it was drawn."""
+
+    iteration: int
+    items: str
+    """`gold` or `held-out synthetic`."""
+    right: tuple[Card, ...]
+    wrong: tuple[Card, ...]
+    rights: int
+    """All items that were judged right in both orders."""
+    wrongs: int
+
+
+def draw_gallery(
+    story: Story, store: Store, images: ImageLibrary, settings: ReportSection, seed: int
+) -> Gallery | None:
+    """Draws items of the last evaluated iteration; None where there is nothing to show.
+
+    Gold items are shown, or held-out ones where no gold was judged. Items that the start model
+    judged wrong come first among the right ones, then the order is a hash of seed and item id.
+
+    Raises:
+        JudgeLoopError: Item results or pairs can't be read. An image that can't is left blank.
+    """
+    source = _source(story, store)
+    if source is None or not settings.gallery:
+        return None
+    last, items, manifest, pairs = source
+    results = list(read_records(store, manifest, ItemResult))
+    base = _base_results(story, store, items)
+
+    def order(result: ItemResult) -> tuple[bool, float]:
+        improved = result.both_orders and base.get(result.item_id) is False
+        return (not improved, fraction("gallery", seed, result.item_id))
+
+    rights = sorted((result for result in results if result.both_orders), key=order)
+    wrongs = sorted((result for result in results if not result.both_orders), key=order)
+    drawn = [rights[: settings.gallery], wrongs[: settings.gallery]]
+    wanted = {result.item_id for part in drawn for result in part}
+    found = {pair.id: pair for pair in read_records(store, pairs, Pair) if pair.id in wanted}
+    images.prefetch(sorted({name for pair in found.values() for name in pair.question.images}))
+    right, wrong = (
+        tuple(
+            _card(
+                result,
+                found[result.item_id],
+                base.get(result.item_id),
+                images,
+                settings.thumbnail_px,
+            )
+            for result in part
+            if result.item_id in found
+        )
+        for part in drawn
+    )
+    return Gallery(
+        iteration=last.number,
+        items=items,
+        right=right,
+        wrong=wrong,
+        rights=len(rights),
+        wrongs=len(wrongs),
+    )
+
+
+def _source(story: Story, store: Store) -> tuple[Iteration, str, Manifest, Manifest] | None:
+    """Finds the last iteration with results, what they are about, the results and their pairs."""
+    for items, stage, detail in (
+        ("gold", "gold", "gold"),
+        ("held-out synthetic", "hold_out", "pairs"),
+    ):
+        for item in reversed(story.iterations):
+            scores = item.gold if stage == "gold" else item.held_out
+            key = scores.manifest.details.get(detail) if scores else None
+            pairs = finished(store, stage, key) if key else None
+            if scores and pairs:
+                return item, items, scores.manifest, pairs
+    return None
+
+
+def _base_results(story: Story, store: Store, items: str) -> dict[str, bool]:
+    """Returns whether the start model judged each item right in both orders."""
+    start = next((item for item in story.iterations if item.number == BASE_ITERATION), None)
+    scores = None if start is None else start.gold if items == "gold" else start.held_out
+    if scores is None:
+        return {}
+    results = read_records(store, scores.manifest, ItemResult)
+    return {result.item_id: result.both_orders for result in results}
+
+
+def _card(
+    result: ItemResult, pair: Pair, base: bool | None, images: ImageLibrary, size: int
+) -> Card:
+    question = pair.question
+    first, second = result.correct
+    return Card(
+        item_id=result.item_id,
+        category=result.category,
+        thumbnails=tuple(
+            _thumbnail(name, f"image {number} of {len(question.images)}", images, size)
+            for number, name in enumerate(question.images, start=1)
+        ),
+        question=_clip(question.text),
+        choices=question.choices or (),
+        chosen=_clip(pair.chosen),
+        rejected=_clip(pair.rejected),
+        origin=_origin(pair),
+        readings=(
+            _reading(True, result.chosen_first, first, result.chosen_first_text),
+            _reading(False, result.rejected_first, second, result.rejected_first_text),
+        ),
+        base_was_right=base,
+    )
+
+
+def _reading(chosen_first: bool, choice: Choice, right: bool, text: str) -> Reading:
+    shown = "better answer shown as A" if chosen_first else "better answer shown as B"
+    verdict = "undecided" if choice is Choice.UNDECIDED else f"says {choice.value}"
+    return Reading(shown=shown, verdict=verdict, right=right, text=_clip(text))
+
+
+def _origin(pair: Pair) -> str:
+    """Says in words where the pair's preference comes from."""
+    if isinstance(pair.origin, Altered):
+        return f"planted error ({pair.origin.error}): {pair.origin.place}"
+    if isinstance(pair.origin, Voted):
+        votes = sorted(pair.origin.counts.items(), key=lambda item: (-item[1], item[0]))
+        return "votes: " + ", ".join(f"{name or 'unreadable'} {count}" for name, count in votes)
+    return "gold label"
+
+
+def _thumbnail(name: str, alt: str, images: ImageLibrary, size: int) -> Thumbnail:
+    """Makes a copy of at most `size` x `size` pixels; small ones stay lossless."""
+    try:
+        image = images.open(name)
+    except JudgeLoopError:
+        return Thumbnail(uri="", width=size, height=size, alt=f"{alt} can't be read")
+    image.thumbnail((size, size))
+    zoom = size // max(image.size)
+    kind = "PNG" if zoom > 1 else "JPEG"
+    buffer = io.BytesIO()
+    image.save(buffer, format=kind, quality=82)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return Thumbnail(
+        uri=f"data:image/{kind.lower()};base64,{data}",
+        width=image.width * zoom,
+        height=image.height * zoom,
+        alt=alt,
+        enlarged=zoom > 1,
+    )
+
+
+def _clip(text: str) -> str:
+    """Cuts a long text and says how much is missing."""
+    if len(text) <= TEXT_LIMIT:
+        return text
+    return f"{text[:TEXT_LIMIT]}… ({len(text) - TEXT_LIMIT} more characters)"

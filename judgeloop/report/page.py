@@ -1,0 +1,228 @@
+"""Puts the story into words and templates: one self-contained HTML page, and Markdown."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from judgeloop.config import Config
+from judgeloop.ledger import AFTER_LOOP
+from judgeloop.records import Record
+from judgeloop.report.charts import Chart, retention
+from judgeloop.report.gallery import Gallery
+from judgeloop.report.story import Estimate, Iteration, Story, Task
+from judgeloop.report.summary import NONE, interval, share
+
+FOLDER = Path(__file__).parent
+
+
+class Step(Record, frozen=True, kw_only=True):
+    """One bar of a funnel."""
+
+    label: str
+    count: int
+    share: float
+    """Of the widest bar."""
+    lost: str
+    """What was lost on the way here."""
+
+
+def html_page(
+    story: Story, config: Config, charts: list[Chart], gallery: Gallery | None, trouble: str = ""
+) -> str:
+    """Returns the page; it loads nothing from anywhere and runs no script.
+
+    Args:
+        story: What happened.
+        config: What was asked for.
+        charts: Drawn by `charts.draw_charts`.
+        gallery: Drawn by `gallery.draw_gallery`.
+        trouble: Why there is no gallery.
+    """
+    environment = _environment(escape=True)
+    drawings = {chart.name: (chart, Markup(chart.svg)) for chart in charts}
+    return environment.get_template("template.html.jinja").render(
+        _content(story, config), drawings=drawings, gallery=gallery, trouble=trouble
+    )
+
+
+def markdown_page(story: Story, config: Config) -> str:
+    """Returns the report without charts and images as Markdown."""
+    environment = _environment(escape=False)
+    return environment.get_template("template.md.jinja").render(_content(story, config))
+
+
+def _environment(*, escape: bool) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=escape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"interval": interval, "share": share, "cell": markdown_cell}
+    environment.filters["indented"] = lambda text: "\n".join(f"    {x}" for x in text.splitlines())
+    return environment
+
+
+def _content(story: Story, config: Config) -> dict[str, object]:
+    return {
+        "story": story,
+        "config": config,
+        "headline": headline(story),
+        "facts": facts(story),
+        "control": config.filtering.keep if config.filtering.keep != "agreeing" else "",
+        "funnels": [(item, funnel(item)) for item in story.iterations if item.filtered],
+        "kinds": {kind: dict(points) for kind, points in retention(story).items()},
+        "categories": categories(story),
+        "undecided": undecided_reasons(story),
+        "finished": finished(story),
+        "dash": NONE,
+        "when": when,
+    }
+
+
+def headline(story: Story) -> str:
+    """Says in one sentence how the loop ended."""
+    promotion = story.promotion
+    if story.failures:
+        task = story.failures[0]
+        more = f", and {len(story.failures) - 1} more" if len(story.failures) > 1 else ""
+        return f"The loop failed in {task.stage.replace('_', ' ')}, {when(task)}{more}."
+    if story.failed:
+        return f"The pipeline ended as {story.status}, though no task left an error."
+    if promotion is None:
+        done = len(story.evaluated)
+        return f"The loop has not finished; {done} model{'s' * (done != 1)} evaluated so far."
+    name = f"Version {promotion.candidate}" if promotion.candidate else "The candidate"
+    if promotion.promoted:
+        return f"{name} was promoted to champion."
+    if promotion.champion:
+        return f"{name} was not promoted; version {promotion.champion} stays champion."
+    return f"{name} was not promoted; there is no champion."
+
+
+def facts(story: Story) -> list[str]:
+    """Says in a few sentences why the loop ended so, and what the judges reached."""
+    found = []
+    promotion = story.promotion
+    if promotion and promotion.reason:
+        found.append(_sentence(promotion.reason))
+    start, judge = next(iter(story.evaluated), None), story.judge
+    if start and start.gold and judge and judge.gold:
+        text = f"On {judge.gold.n} gold pairs the {_model(judge.number)} is right in both orders "
+        text += f"for {_percent(judge.gold.both_orders)}"
+        if judge.number != start.number:
+            text += f"; the {_model(start.number)} was for {_percent(start.gold.both_orders)}"
+        found.append(text + ".")
+    trained = max((item.number for item in story.iterations if item.trained), default=0)
+    stops = [item for item in story.iterations if item.decision == "stop"]
+    if stops and not story.failures:
+        reason = stops[-1].reason or "the stop rule said stop"
+        found.append(_sentence(f"the loop stopped after iteration {stops[-1].number}: {reason}"))
+    elif trained:
+        found.append(f"{trained} iteration{'s' * (trained != 1)} trained a judge.")
+    return found
+
+
+def funnel(item: Iteration) -> list[Step]:
+    """Returns what was left of an iteration's questions at each step down to the kept pairs."""
+    counts = item.filtered.counts if item.filtered else {}
+    pairs = counts.get("pairs", 0)
+    decided = pairs - counts.get("undecided_pairs", 0)
+    once = decided - counts.get("disagreeing_pairs", 0)
+    unused = ", ".join(
+        f"{count} {name.removeprefix('dropped/').replace('_', ' ')}"
+        for name, count in item.synthesized.items()
+        if name.startswith("dropped/") and count
+    )
+    steps = [
+        ("questions asked", item.synthesized.get("inputs", 0), ""),
+        ("pairs made", pairs, unused),
+        ("decided in both orders", decided, _lost(counts, "undecided_pairs", "undecided")),
+        ("right in one order at least", once, _lost(counts, "disagreeing_pairs", "wrong twice")),
+        ("kept", counts.get("kept_pairs", 0), _lost(counts, "one_order_pairs", "right once only")),
+    ]
+    steps = [step for step in steps if step[1] or step[0] != "questions asked"]
+    widest = max(count for _, count, _ in steps) or 1
+    return [
+        Step(label=label, count=count, share=count / widest, lost=lost)
+        for label, count, lost in steps
+    ]
+
+
+def categories(story: Story) -> dict[str, dict[int, tuple[int, float]]]:
+    """Returns n and both-order accuracy on gold by category and iteration."""
+    found: dict[str, dict[int, tuple[int, float]]] = {}
+    for item in story.evaluated:
+        for category in item.gold.categories if item.gold else ():
+            cell = (category.n, category.both_orders)
+            found.setdefault(category.name, {})[item.number] = cell
+    return dict(sorted(found.items()))
+
+
+def undecided_reasons(story: Story) -> dict[int, dict[str, int]]:
+    """Returns why training judgements stayed undecided, by iteration."""
+    return {
+        item.number: {
+            name.removeprefix("undecided/"): count
+            for name, count in item.judged.items()
+            if name.startswith("undecided/") and count
+        }
+        for item in story.iterations
+        if item.judged
+    }
+
+
+def finished(story: Story) -> dict[str, list[str]]:
+    """Returns the stages that finished, with the number of their tasks, by place in the loop."""
+    found: dict[str, Counter[str]] = {}
+    for task in story.tasks:
+        if task.manifest:
+            found.setdefault(when(task), Counter())[task.stage.replace("_", " ")] += 1
+    return {
+        place: [
+            f"{stage} ({count} parts)" if count > 1 else stage for stage, count in stages.items()
+        ]
+        for place, stages in found.items()
+    }
+
+
+def when(task: Task) -> str:
+    """Says where in the loop a task stands."""
+    if task.iteration >= AFTER_LOOP:
+        return "after the loop"
+    return f"iteration {task.iteration}" if task.iteration else "before the first iteration"
+
+
+def markdown_cell(text: object) -> str:
+    """Escapes a text for a cell of a Markdown table: no markup of its own, one line."""
+    line = " ".join(str(text).split())
+    for char, safe in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+        line = line.replace(char, safe)
+    return "".join(f"\\{char}" if char in "\\`*_[]|#!$~" else char for char in line)
+
+
+def _lost(counts: dict[str, int], name: str, word: str) -> str:
+    count = counts.get(name, 0)
+    return f"{count} {word}" if count else ""
+
+
+def _model(number: int) -> str:
+    return f"judge of iteration {number}" if number else "start model"
+
+
+def _percent(estimate: Estimate) -> str:
+    text = f"{estimate.value:.1%}"
+    if estimate.low is None or estimate.high is None:
+        return text
+    return f"{text} (95 % interval {estimate.low:.1%} to {estimate.high:.1%})"
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -1,0 +1,194 @@
+"""Shards: how a stage writes its records so that it can be killed at any moment.
+
+A stage's work lies below `<stage>/<key>/`. Shard i is two objects: `00000.dropped.jsonl` (rows that
+were not used, with reasons) and then `00000.jsonl`; the second one's existence means that the shard
+is done. The manifest is written last: its existence means that the stage is done.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from judgeloop.errors import StoreError
+from judgeloop.records import SCHEMA_VERSION, Manifest, Record, Shard, from_json, to_json
+from judgeloop.store import Store
+from judgeloop.store.checksums import sha256_bytes
+
+I = TypeVar("I")  # noqa: E741
+R = TypeVar("R")
+
+
+class Dropped(Record, frozen=True, kw_only=True):
+    """A row that a stage did not use, and why."""
+
+    id: str
+    reason: str
+    """One of few words, counted: `tie`, `unchanged`, `bad_record`, ..."""
+    detail: str = ""
+
+
+class Work(msgspec.Struct, frozen=True):
+    """What a stage made of one batch of inputs."""
+
+    records: Sequence[Record]
+    dropped: Sequence[Dropped] = ()
+
+
+def manifest_key(stage: str, key: str) -> str:
+    """Returns where a stage's manifest lies in the store."""
+    return f"{stage}/{key}/manifest.json"
+
+
+def finished(store: Store, stage: str, key: str) -> Manifest | None:
+    """Returns the manifest of a stage that is done, else None.
+
+    Raises:
+        DataError, StoreError: The manifest cannot be read or has another schema.
+    """
+    name = manifest_key(stage, key)
+    if not store.exists(name):
+        return None
+    return read_manifest(store.read(name), name)
+
+
+def read_manifest(data: bytes, where: str) -> Manifest:
+    """Decodes a manifest and checks its schema version.
+
+    Raises:
+        DataError: Not a manifest.
+        StoreError: Made by another schema version.
+    """
+    manifest = from_json(data, Manifest, where)
+    if manifest.schema_version != SCHEMA_VERSION:
+        raise StoreError(
+            f"{where}: schema version {manifest.schema_version}, this judgeloop reads "
+            f"{SCHEMA_VERSION}; use another store or the judgeloop version that made it"
+        )
+    return manifest
+
+
+def write_shards(
+    store: Store,
+    manifest: Manifest,
+    batches: Iterable[Sequence[I]],
+    work: Callable[[Sequence[I]], Work],
+    advance: Callable[[int], None] = lambda rows: None,
+) -> Manifest:
+    """Works through batches, one shard each; a shard that is there already is not made again.
+
+    Args:
+        store: Where to write.
+        manifest: What is known before the work: stage, key, inputs, model, details.
+        batches: Inputs of shard 0, 1, ...; the same at every start.
+        work: Makes a shard's records. It must depend on its batch alone.
+        advance: Called with the number of inputs of each finished batch.
+
+    Returns:
+        The manifest with shards and counts (`rows`, `inputs`, `dropped/<reason>`), not yet stored.
+    """
+    shards: list[Shard] = []
+    counts: Counter[str] = Counter()
+    for index, batch in enumerate(batches):
+        name = f"{manifest.stage}/{manifest.key}/{index:05d}"
+        if not store.exists(f"{name}.jsonl"):
+            result = work(batch)
+            store.create(f"{name}.dropped.jsonl", _lines(result.dropped))
+            store.create(f"{name}.jsonl", _lines(result.records))
+        data = store.read(f"{name}.jsonl")
+        dropped = store.read(f"{name}.dropped.jsonl")
+        rows = data.count(b"\n")
+        shards.append(Shard(key=f"{name}.jsonl", sha256=sha256_bytes(data), rows=rows))
+        counts["inputs"] += len(batch)
+        counts["rows"] += rows
+        for row in _decode(dropped, Dropped, f"{name}.dropped.jsonl"):
+            counts[f"dropped/{row.reason}"] += 1
+        advance(len(batch))
+    return msgspec.structs.replace(
+        manifest,
+        shards=tuple(shards),
+        counts=dict(sorted((Counter(manifest.counts) + counts).items())),
+    )
+
+
+class ShardWriter:
+    """Writes a stream of records of one split as shards of equal size.
+
+    Args:
+        store: Where to write.
+        prefix: Key of the shards without number and ending.
+        split: Goes into each shard's entry.
+        rows_per_shard: Rows in all shards but the last.
+    """
+
+    def __init__(self, store: Store, prefix: str, split: str, rows_per_shard: int) -> None:
+        self._store = store
+        self._prefix = prefix
+        self._split = split
+        self._rows_per_shard = rows_per_shard
+        self._buffer: list[Record] = []
+        self._shards: list[Shard] = []
+
+    def add(self, record: Record) -> None:
+        """Adds a record; writes a shard when it is full."""
+        self._buffer.append(record)
+        if len(self._buffer) == self._rows_per_shard:
+            self._flush()
+
+    def close(self) -> list[Shard]:
+        """Writes what is left and returns the shards."""
+        if self._buffer:
+            self._flush()
+        return self._shards
+
+    def _flush(self) -> None:
+        key = f"{self._prefix}-{len(self._shards):05d}.jsonl"
+        data = _lines(self._buffer)
+        self._store.create(key, data)
+        self._shards.append(
+            Shard(key=key, sha256=sha256_bytes(data), rows=len(self._buffer), split=self._split)
+        )
+        self._buffer = []
+
+
+def finish(store: Store, manifest: Manifest) -> Manifest:
+    """Stores the manifest, which makes the stage done; returns the stored (first writer's) one."""
+    name = manifest_key(manifest.stage, manifest.key)
+    if store.create(name, to_json(manifest) + b"\n"):
+        return manifest
+    return read_manifest(store.read(name), name)
+
+
+def read_shards(store: Store, manifest: Manifest, kind: type[R]) -> Iterator[list[R]]:
+    """Yields a stage's records shard by shard.
+
+    Raises:
+        StoreError: A shard is missing or has another checksum than its manifest says.
+        DataError: A line is not such a record.
+    """
+    for shard in manifest.shards:
+        data = store.read(shard.key)
+        if sha256_bytes(data) != shard.sha256:
+            raise StoreError(
+                f"{store.uri}/{shard.key}: its bytes don't match the manifest's checksum; delete "
+                f"{manifest.stage}/{manifest.key}/ in the store and run again"
+            )
+        yield list(_decode(data, kind, shard.key))
+
+
+def read_records(store: Store, manifest: Manifest, kind: type[R]) -> Iterator[R]:
+    """Yields a stage's records one by one; raises as `read_shards`."""
+    for records in read_shards(store, manifest, kind):
+        yield from records
+
+
+def _lines(records: Iterable[object]) -> bytes:
+    return b"".join(to_json(record) + b"\n" for record in records)
+
+
+def _decode(data: bytes, kind: type[R], where: str) -> Iterator[R]:
+    for number, line in enumerate(data.splitlines(), start=1):
+        yield from_json(line, kind, f"{where}:{number}")

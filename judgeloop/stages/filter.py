@@ -1,0 +1,156 @@
+"""Filter: judgements that agree with the synthetic preference become examples (paper, stage II)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from judgeloop.config import Config, FilteringSection
+from judgeloop.errors import DataError
+from judgeloop.filtering.agreement import join_judgements, keep_judgements
+from judgeloop.filtering.funnel import Funnel
+from judgeloop.judging.orders import shown_answers
+from judgeloop.keys import content_key, fraction
+from judgeloop.prompts import PromptSet, load_prompts, prompt_hash
+from judgeloop.records import Choice, Example, Judgement, Manifest, Pair
+from judgeloop.shards import Work, finish, finished, read_shards, write_shards
+from judgeloop.store import Store
+
+STAGE = "filter"
+VERSION = 1
+
+Judged = tuple[Pair, tuple[Judgement, ...]]
+
+
+def filter_judgements(
+    config: Config, store: Store, pairs: Sequence[Manifest], judgements: Sequence[Manifest]
+) -> Manifest:
+    """Keeps what agrees and writes it as examples.
+
+    Args:
+        config: Its `filtering` section decides.
+        store: Where everything lies.
+        pairs: Manifests of pairs, of all partitions.
+        judgements: Manifests of their judgements, in any order: joined by the pairs' content key.
+
+    Returns:
+        The manifest: shards of Example; counts of the funnel (`pairs`, `undecided_pairs`,
+        `disagreeing_pairs`, `one_order_pairs`, `kept_pairs`, `capped_examples`, `examples`, and
+        `pairs/<kind>`, `kept/<kind>`); metrics `kept_share`, `kept_share/<kind>`, `first_position`.
+    """
+    settings, seed = config.filtering, config.loop.seed
+    prompts = load_prompts(config.prompts)
+    joined = _join(pairs, judgements)
+    inputs = tuple(judged.key for _, judged in joined)
+    key = content_key(STAGE, VERSION, settings, prompt_hash(prompts), inputs, seed)
+    if done := finished(store, STAGE, key):
+        return done
+    funnel = Funnel()
+    candidates = _survey(store, joined, settings, seed, funnel)
+    chosen = _cap(candidates, settings, seed)
+    header = Manifest(stage=STAGE, stage_version=VERSION, key=key, inputs=inputs, seed=seed)
+
+    def work(batch: Sequence[Judged]) -> Work:
+        return Work(
+            [
+                _example(prompts, pair, judgement)
+                for pair, found in batch
+                for judgement in keep_judgements(pair, found, settings, seed).kept
+                if _name(judgement) in chosen
+            ]
+        )
+
+    written = write_shards(store, header, _judged_shards(store, joined), work)
+    counts = funnel.counts | {
+        "examples": written.rows,
+        "capped_examples": len(candidates) - written.rows,
+    }
+    return finish(
+        store,
+        msgspec.structs.replace(
+            written, counts=dict(sorted(counts.items())), metrics=funnel.metrics()
+        ),
+    )
+
+
+def _join(
+    pairs: Sequence[Manifest], judgements: Sequence[Manifest]
+) -> list[tuple[Manifest, Manifest]]:
+    by_key = {manifest.inputs[0]: manifest for manifest in judgements}
+    missing = [manifest.key for manifest in pairs if manifest.key not in by_key]
+    if missing or len(by_key) != len(pairs):
+        raise DataError(f"filter: pairs and judgements don't belong together (pairs {missing})")
+    ordered = sorted(pairs, key=lambda manifest: (manifest.partition or 0, manifest.key))
+    return [(manifest, by_key[manifest.key]) for manifest in ordered]
+
+
+def _judged_shards(
+    store: Store, joined: Sequence[tuple[Manifest, Manifest]]
+) -> Iterator[list[Judged]]:
+    for pairs, judged in joined:
+        for batch, found in zip(
+            read_shards(store, pairs, Pair), read_shards(store, judged, Judgement), strict=True
+        ):
+            yield [(pair, tuple(group)) for pair, group in join_judgements(batch, found)]
+
+
+def _survey(
+    store: Store,
+    joined: Sequence[tuple[Manifest, Manifest]],
+    settings: FilteringSection,
+    seed: int,
+    funnel: Funnel,
+) -> list[tuple[str, str, Choice]]:
+    """First pass: counts the funnel and lists (pair id, example name, letter) of what is kept."""
+    candidates = []
+    for batch in _judged_shards(store, joined):
+        for pair, found in batch:
+            outcome = keep_judgements(pair, found, settings, seed)
+            funnel.add(pair, list(found), outcome)
+            candidates += [(pair.id, _name(j), j.verdict.choice) for j in outcome.kept]
+    return candidates
+
+
+def _cap(
+    candidates: list[tuple[str, str, Choice]], settings: FilteringSection, seed: int
+) -> set[str]:
+    """Draws what is written: equal A and B where orders are kept singly, and at most the limit."""
+    if not settings.both_orders:
+        candidates = _balance(candidates, seed)
+    by_pair: dict[str, list[str]] = defaultdict(list)
+    for pair_id, name, _ in candidates:
+        by_pair[pair_id].append(name)
+    chosen: set[str] = set()
+    for pair_id in sorted(by_pair, key=lambda pair_id: (fraction("cap", seed, pair_id), pair_id)):
+        names = by_pair[pair_id]
+        if settings.max_examples is None or len(chosen) + len(names) <= settings.max_examples:
+            chosen.update(names)
+    return chosen
+
+
+def _balance(candidates: list[tuple[str, str, Choice]], seed: int) -> list[tuple[str, str, Choice]]:
+    by_letter = {
+        letter: sorted(
+            (c for c in candidates if c[2] is letter),
+            key=lambda c: (fraction("balance", seed, c[1]), c[1]),
+        )
+        for letter in (Choice.A, Choice.B)
+    }
+    count = min(map(len, by_letter.values()))
+    return [candidate for group in by_letter.values() for candidate in group[:count]]
+
+
+def _name(judgement: Judgement) -> str:
+    return f"{judgement.pair_id}/{judgement.order}/{judgement.sample}"
+
+
+def _example(prompts: PromptSet, pair: Pair, judgement: Judgement) -> Example:
+    answer_a, answer_b = shown_answers(pair, judgement.order)
+    return Example(
+        id=_name(judgement),
+        images=pair.question.images,
+        prompt=prompts.judge(pair.question, answer_a, answer_b),
+        completion=judgement.text,
+    )

@@ -1,0 +1,71 @@
+"""Judge: every pair, both orders, with reasoning, by the current judge (paper, stage II)."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import msgspec
+
+from judgeloop.config import Config
+from judgeloop.engines.lazy import lazy_engine
+from judgeloop.judging.orders import judge_pairs
+from judgeloop.keys import content_key
+from judgeloop.progress import Progress
+from judgeloop.prompts import load_prompts
+from judgeloop.records import Choice, Judgement, Manifest, ModelRef, Pair
+from judgeloop.shards import Work, finish, finished, read_records, read_shards, write_shards
+from judgeloop.stages.inference import engine_identity, open_library, sampling_text
+from judgeloop.store import Store
+
+STAGE = "judge"
+VERSION = 1
+
+
+def judge(
+    config: Config, store: Store, iteration: int, partition: int, pairs: Manifest, model: ModelRef
+) -> Manifest:
+    """Judges one partition's pairs.
+
+    Returns:
+        The manifest: shards of Judgement, one for each shard of pairs; counts `inputs` (pairs),
+        `rows` (judgements), `verdict/A`, `verdict/B`, `undecided/<reason>` and `agreeing`.
+    """
+    settings, identity, seed = config.judging, engine_identity(config), config.loop.seed
+    key = content_key(STAGE, VERSION, settings, identity, model.content(), pairs.key, seed)
+    if done := finished(store, STAGE, key):
+        return done
+    header = Manifest(
+        stage=STAGE,
+        stage_version=VERSION,
+        key=key,
+        model=model,
+        inputs=(pairs.key,),
+        partition=partition,
+        seed=seed,
+        details=identity | {"sampling": sampling_text(settings.sampling)},
+    )
+    prompts = load_prompts(config.prompts)
+    progress = Progress(f"{iteration:03d}/{STAGE}/p{partition:03d}", pairs.rows, "pairs")
+    with lazy_engine(config.engine, model, open_library(config, store), store) as engine:
+        written = write_shards(
+            store,
+            header,
+            read_shards(store, pairs, Pair),
+            lambda batch: Work(
+                judge_pairs(engine, prompts, batch, settings.sampling, settings.samples, seed)
+            ),
+            progress.advance,
+        )
+    return finish(store, _count_verdicts(store, written))
+
+
+def _count_verdicts(store: Store, manifest: Manifest) -> Manifest:
+    counts: Counter[str] = Counter(manifest.counts)
+    for judgement in read_records(store, manifest, Judgement):
+        verdict = judgement.verdict
+        if verdict.choice is Choice.UNDECIDED:
+            counts[f"undecided/{verdict.reason}"] += 1
+        else:
+            counts[f"verdict/{verdict.choice}"] += 1
+        counts["agreeing"] += judgement.agrees is True
+    return msgspec.structs.replace(manifest, counts=dict(sorted(counts.items())))

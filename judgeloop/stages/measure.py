@@ -1,0 +1,74 @@
+"""Measures a judge on pairs with a known preference: one greedy judgement in each order.
+
+`validate` and `evaluate` are this, on held-out synthetic pairs and on gold pairs.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from judgeloop.config import Config
+from judgeloop.engines.base import Sampling
+from judgeloop.engines.lazy import lazy_engine
+from judgeloop.evaluation.items import item_results
+from judgeloop.evaluation.scorecard import scorecard
+from judgeloop.judging.orders import judge_pairs
+from judgeloop.keys import content_key
+from judgeloop.progress import Progress
+from judgeloop.prompts import load_prompts
+from judgeloop.records import ItemResult, Manifest, ModelRef, Pair
+from judgeloop.shards import Work, finish, finished, read_records, read_shards, write_shards
+from judgeloop.stages.inference import engine_identity, open_library, sampling_text
+from judgeloop.store import Store
+
+
+def measure(
+    config: Config,
+    store: Store,
+    stage: str,
+    version: int,
+    iteration: int,
+    pairs: Manifest,
+    model: ModelRef,
+    sampling: Sampling,
+) -> Manifest:
+    """Judges the pairs in both orders and scores the judge.
+
+    Returns:
+        The manifest: shards of ItemResult, one for each shard of pairs; metrics and counts of the
+        scorecard; `details["pairs"]` is the content key of the pairs.
+    """
+    identity, seed = engine_identity(config), config.loop.seed
+    key = content_key(stage, version, sampling, identity, model.content(), pairs.key, seed)
+    if done := finished(store, stage, key):
+        return done
+    header = Manifest(
+        stage=stage,
+        stage_version=version,
+        key=key,
+        model=model,
+        inputs=(pairs.key,),
+        seed=seed,
+        details=identity | {"sampling": sampling_text(sampling), "pairs": pairs.key},
+    )
+    prompts = load_prompts(config.prompts)
+    progress = Progress(f"{iteration:03d}/{stage}", pairs.rows, "pairs")
+    with lazy_engine(config.engine, model, open_library(config, store), store) as engine:
+        written = write_shards(
+            store,
+            header,
+            read_shards(store, pairs, Pair),
+            lambda batch: Work(
+                item_results(batch, judge_pairs(engine, prompts, batch, sampling, 1, seed))
+            ),
+            progress.advance,
+        )
+    card = scorecard(read_records(store, written, ItemResult))
+    return finish(
+        store,
+        msgspec.structs.replace(
+            written,
+            metrics=card.metrics(),
+            counts=dict(sorted((written.counts | card.counts()).items())),
+        ),
+    )

@@ -1,0 +1,190 @@
+"""Stage `promote`: the loop's best version meets the champion at the gate, once a loop."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from judgeloop.config import Config
+from judgeloop.gate import GateDecision, decide_promotion, refusal
+from judgeloop.keys import content_key
+from judgeloop.ledger import BASE_ITERATION, Ledger
+from judgeloop.records import ItemResult, Manifest
+from judgeloop.registry.tracking import log_run, loop_run
+from judgeloop.registry.versions import (
+    CHAMPION,
+    aliases,
+    replaced_by,
+    resolve_model,
+    tag_version,
+    version_uri,
+)
+from judgeloop.registry.versions import promote as move_champion
+from judgeloop.shards import finish, finished, read_records
+from judgeloop.store import Store
+
+STAGE = "promote"
+STAGE_VERSION = 1
+BY_VALIDATION = "validation/both_orders"
+START_MODEL = "start model"
+"""Name of the opponent where there is no champion."""
+_EVALUATE = "evaluate"
+_METHOD = "agreeing"
+
+
+class Candidate(NamedTuple):
+    """The version that validation chose."""
+
+    iteration: int
+    name: str
+    """Of the registered model."""
+    version: str
+    registered: Manifest
+
+
+class Match(NamedTuple):
+    """Who meets whom at the gate."""
+
+    names: tuple[str, str]
+    """Of the candidate, and of the champion or the start model."""
+    champion_version: str
+    """Empty where there is no champion."""
+    evaluations: tuple[Manifest | None, Manifest | None]
+    """Both judges' gold results; None where this store has none."""
+
+
+def promote(config: Config, store: Store, ledger: Ledger) -> Manifest:
+    """Decides whether the loop's best version becomes the champion, and moves the alias if so.
+
+    The best version is the one with the highest both-order accuracy on held-out synthetic pairs,
+    the earlier of two equal ones; gold results decide only at the gate. Where there is no champion,
+    the opponent is the model that the loop started from. Doing it again gives the same decision.
+
+    Returns:
+        A manifest with details `decision` (`promote` or `refuse`), `reason`, `candidate_version`,
+        `champion_version` (before this decision; empty where there was none) and `opponent`,
+        metrics `difference`, `low` and `high` where they were compared, and the count `n` of items
+        compared.
+
+    Raises:
+        RegistryError: MLflow cannot be used.
+        StoreError, DataError: Recorded item results cannot be read.
+    """
+    candidate = best_version(ledger)
+    if candidate is None:
+        header = Manifest(
+            stage=STAGE,
+            stage_version=STAGE_VERSION,
+            key=content_key(STAGE, STAGE_VERSION, ledger.loop_id),
+            details={"candidate_version": "", "champion_version": ""},
+        )
+        return _record(store, header, refusal("", "", "the loop registered no version"))
+    match = _match(store, ledger, candidate)
+    header = _header(config, ledger, candidate, match)
+    done = finished(store, STAGE, header.key)
+    if done is not None:
+        return done
+    decision = _decide(config, store, match)
+    if decision.decision == "promote":
+        move_champion(candidate.name, candidate.version)
+    tags = {"judgeloop.decision": decision.decision, "judgeloop.reason": decision.reason}
+    tag_version(candidate.name, candidate.version, tags)
+    metrics = {f"gate/{name}": value for name, value in _metrics(decision).items()}
+    log_run(loop_run(config.registry.experiment, ledger.loop_id), metrics, {}, tags)
+    return _record(store, header, decision)
+
+
+def best_version(ledger: Ledger) -> Candidate | None:
+    """Returns the registered version with the best validation; None where none was registered."""
+    found = [
+        Candidate(iteration, made.details["model_name"], made.details["version"], made)
+        for iteration, manifests in ledger.manifests("register").items()
+        for made in manifests
+    ]
+    return max(
+        found,
+        key=lambda one: (one.registered.metrics[BY_VALIDATION], -one.iteration),
+        default=None,
+    )
+
+
+def _match(store: Store, ledger: Ledger, candidate: Candidate) -> Match:
+    name, version = candidate.name, candidate.version
+    champion = aliases(name).get(CHAMPION)
+    if champion == version:  # this very loop's doing: the opponent is who was there before
+        champion = replaced_by(name, version)
+    evaluations = ledger.manifests(_EVALUATE)
+    used = candidate.registered.inputs
+    mine = next((m for m in evaluations.get(candidate.iteration, []) if m.key in used), None)
+    if champion is None:
+        theirs = next(iter(evaluations.get(BASE_ITERATION, [])), None)
+        return Match((f"{name}/{version}", START_MODEL), "", (mine, theirs))
+    key = resolve_model(version_uri(name, champion)).judge.manifests.get(_EVALUATE)
+    theirs = finished(store, _EVALUATE, key) if key else None
+    return Match((f"{name}/{version}", f"{name}/{champion}"), champion, (mine, theirs))
+
+
+def _header(config: Config, ledger: Ledger, candidate: Candidate, match: Match) -> Manifest:
+    """Returns what is known before the decision; its key holds everything that decides."""
+    evaluations = [made.key if made else "" for made in match.evaluations]
+    return Manifest(
+        stage=STAGE,
+        stage_version=STAGE_VERSION,
+        key=content_key(
+            STAGE,
+            STAGE_VERSION,
+            ledger.loop_id,
+            config.gate,
+            config.filtering.keep,
+            match.names,
+            candidate.registered.key,
+            evaluations,
+        ),
+        model=candidate.registered.model,
+        details={
+            "candidate_version": candidate.version,
+            "champion_version": match.champion_version,
+        },
+        inputs=tuple(key for key in (candidate.registered.key, *evaluations) if key),
+    )
+
+
+def _decide(config: Config, store: Store, match: Match) -> GateDecision:
+    keep, (mine, theirs) = config.filtering.keep, match.evaluations
+    if keep != _METHOD:
+        return refusal(*match.names, f"filtering.keep is {keep}: a control of the study, no judge")
+    if mine is None or theirs is None:
+        name = match.names[0] if mine is None else match.names[1]
+        return refusal(*match.names, f"there are no item results of {name} in this store")
+    if mine.details.get("pairs") != theirs.details.get("pairs"):
+        return refusal(*match.names, f"{match.names[1]} was scored on other items")
+    return decide_promotion(
+        read_records(store, mine, ItemResult),
+        read_records(store, theirs, ItemResult),
+        match.names,
+        config.gate.min_difference,
+    )
+
+
+def _record(store: Store, header: Manifest, decision: GateDecision) -> Manifest:
+    details = {
+        "decision": decision.decision,
+        "reason": decision.reason,
+        "opponent": decision.champion,
+    }
+    return finish(
+        store,
+        msgspec.structs.replace(
+            header,
+            counts={"n": decision.n},
+            metrics=_metrics(decision),
+            details=header.details | details,
+        ),
+    )
+
+
+def _metrics(decision: GateDecision) -> dict[str, float]:
+    if not decision.n:
+        return {}
+    return {"difference": decision.difference, "low": decision.low, "high": decision.high}

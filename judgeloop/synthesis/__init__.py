@@ -1,0 +1,1 @@
+"""Synthesis of preference pairs: planted errors for open questions, votes for closed ones."""

@@ -1,0 +1,126 @@
+"""What the tiny base is pretrained on: single turns about scenes of the pretraining split.
+
+The base learns to see (captions, closed questions), to plant one mistake in a caption, to choose
+among lettered options and to answer in a judge's format. It never learns to judge: in a judge turn
+the letter is drawn at random, A with probability `FIRST_BIAS`, whatever is true, and half of these
+turns show two wrong answers.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import msgspec
+
+from judgeloop.tiny import formats
+from judgeloop.tiny.mistakes import spoil, wrong_answer
+from judgeloop.tiny.questions import CAPTION, TOPICS, Asked, ask, caption, domain, gold_answer
+from judgeloop.tiny.scenes import Scene, Split, Thing, sample_from
+
+FIRST_BIAS = 0.7
+"""Probability of A in a judge turn of the pretraining."""
+
+SEEING_SHARES = {"caption": 0.10, "closed": 0.42, "alter": 0.10, "judge": 0.08, "choose": 0.30}
+"""Shares of the turns about a picture."""
+TEXT_SHARES = {"match": 0.75, "alter": 0.25}
+"""Shares of the turns without a picture."""
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """One question and its answer; the loss covers `answer`, and not `given` before it."""
+
+    prompt: str
+    given: str
+    answer: str
+
+
+def seeing_turn(scene: Scene, rng: random.Random) -> Turn:
+    """Draws a turn about a pretraining scene's picture."""
+    task = _draw(SEEING_SHARES, rng)
+    if task == "alter":
+        return alter_turn(rng)
+    if task == "caption":
+        asked = CAPTION
+    elif task == "closed":
+        asked = ask(scene, rng.choice(TOPICS), rng)
+    else:
+        asked = ask(scene, rng.choice(("caption", rng.choice(TOPICS))), rng)
+    right = gold_answer(scene, asked)
+    if task == "choose":
+        return choose_turn(scene, asked, right, rng)
+    if task == "judge":
+        return judge_turn(scene, asked, right, rng)
+    return Turn(asked.text, "", right)
+
+
+def text_turn(rng: random.Random) -> Turn:
+    """Draws a turn that needs no picture."""
+    return alter_turn(rng) if _draw(TEXT_SHARES, rng) == "alter" else match_turn(rng)
+
+
+def alter_turn(rng: random.Random) -> Turn:
+    """A copy of some scene's caption with one planted mistake of the kind asked for."""
+    things = sample_from(Split.PRETRAINING, rng).things
+    error = rng.choice(formats.ERRORS)
+    return Turn(formats.alter(error, caption(things)), "", caption(spoil(things, error, rng)))
+
+
+def choose_turn(scene: Scene, asked: Asked, right: str, rng: random.Random) -> Turn:
+    """Two to four options, one of them right; the answer names it and its letter."""
+    shown = _options(scene, asked, right, rng)
+    letter = formats.LETTERS[shown.index(right)]
+    return Turn(formats.choose(asked.text, shown), "", formats.seen(right, letter))
+
+
+def judge_turn(scene: Scene, asked: Asked, right: str, rng: random.Random) -> Turn:
+    """The judge's format with a verdict that has nothing to do with the truth."""
+    wrong = [_wrong(scene, asked, right, rng), _wrong(scene, asked, right, rng)]
+    shown = wrong if rng.random() < 0.5 else rng.sample((right, wrong[0]), 2)
+    letter = "A" if rng.random() < FIRST_BIAS else "B"
+    return Turn(formats.judge(asked.text, *shown), "", formats.seen(right, letter))
+
+
+def match_turn(rng: random.Random) -> Turn:
+    """Names one of the lettered options as seen; the answer is its letter alone."""
+    scene = sample_from(Split.PRETRAINING, rng)
+    asked = ask(scene, rng.choice(("caption", "caption", "caption", *TOPICS)), rng)
+    right = gold_answer(scene, asked)
+    shown = _options(scene, asked, right, rng)
+    letter = formats.LETTERS[shown.index(right)]
+    return Turn(formats.choose(asked.text, shown), f"I see {right}", letter)
+
+
+def _options(scene: Scene, asked: Asked, right: str, rng: random.Random) -> list[str]:
+    """The right answer among wrong ones, all different, in random order."""
+    if asked.topic in ("caption", "choice"):
+        most = 3
+    elif asked.topic == "either":
+        most = 2
+    else:
+        most = min(4, len(domain(asked.target)))
+    count = rng.randint(2, most) if rng.random() < 0.5 else 2
+    shown = {right: None}
+    while len(shown) < count:
+        shown[_wrong(scene, asked, right, rng)] = None
+    options = list(shown)
+    rng.shuffle(options)
+    return options
+
+
+def _wrong(scene: Scene, asked: Asked, right: str, rng: random.Random) -> str:
+    if asked.topic != "caption":
+        return wrong_answer(scene, asked, right, rng)
+    if rng.random() < 0.75:
+        return caption(spoil(scene.things, rng.choice(formats.ERRORS), rng))
+    return caption(_other(scene.things, rng))
+
+
+def _other(things: Sequence[Thing], rng: random.Random) -> tuple[Thing, ...]:
+    while (other := sample_from(Split.PRETRAINING, rng).things) == tuple(things):
+        pass
+    return other
+
+
+def _draw(shares: dict[str, float], rng: random.Random) -> str:
+    return rng.choices(list(shares), list(shares.values()))[0]

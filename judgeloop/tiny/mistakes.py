@@ -1,0 +1,115 @@
+"""Wrong answers: a caption with exactly one planted mistake, a plausible wrong closed answer.
+
+A wrong caption is as likely a description of the world as a right one: reading order is kept and no
+two objects become alike, so nothing but the picture tells them apart.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import msgspec
+
+from judgeloop.tiny.questions import Asked, domain
+from judgeloop.tiny.scenes import COLOURS, PLACES, SHAPES, Scene, Thing
+
+
+def spoil(things: Sequence[Thing], error: str, rng: random.Random) -> tuple[Thing, ...]:
+    """Returns the objects with one mistake of a kind (`formats.ERRORS`).
+
+    `count` leaves one of two objects out, or adds one to a single object; the other kinds replace
+    one attribute of one object.
+    """
+    if error == "count":
+        return _miscount(things, rng)
+    candidates = [
+        (*things[:index], changed, *things[index + 1 :])
+        for index, thing in enumerate(things)
+        for changed in _variants(thing, error)
+    ]
+    valid = [c for c in candidates if _in_order(c) and not _has_twins(c)]
+    changed_at = rng.randrange(len(things))
+    here = [c for c in valid if c[changed_at] != things[changed_at]]
+    return rng.choice(here or valid)
+
+
+def wrong_answer(scene: Scene, asked: Asked, right: str, rng: random.Random) -> str:
+    """Returns a wrong closed answer: half of the time one that another object would give."""
+    if asked.topic == "choice" and asked.choices is not None:
+        return rng.choice([word for word in asked.choices if word != right])
+    if asked.topic == "either":
+        first, _, second, *_ = asked.text.split()
+        return second if right == first else first
+    others = [word for word in domain(asked.target) if word != right]
+    if asked.target == "count":
+        return rng.choice(others)
+    near = [str(getattr(t, asked.target)) for t in scene.things]
+    near = [word for word in near if word != right]
+    return rng.choice(near) if near and rng.random() < 0.5 else rng.choice(others)
+
+
+def _variants(thing: Thing, error: str) -> list[Thing]:
+    replace = msgspec.structs.replace
+    if error == "colour":
+        return [replace(thing, colour=word) for word in COLOURS if word != thing.colour]
+    if error == "shape":
+        return [replace(thing, shape=word) for word in SHAPES if word != thing.shape]
+    return [replace(thing, cell=cell) for cell in range(len(PLACES)) if cell != thing.cell]
+
+
+def _miscount(things: Sequence[Thing], rng: random.Random) -> tuple[Thing, ...]:
+    if len(things) > 1:
+        left_out = rng.randrange(len(things))
+        return (*things[:left_out], *things[left_out + 1 :])
+    only = things[0]
+    while True:
+        added = Thing(rng.randrange(len(PLACES)), rng.choice(COLOURS), rng.choice(SHAPES))
+        if added.cell != only.cell and not added.alike(only):
+            return tuple(sorted((only, added)))
+
+
+def _in_order(things: Sequence[Thing]) -> bool:
+    cells = [thing.cell for thing in things]
+    return cells == sorted(set(cells))
+
+
+def _has_twins(things: Sequence[Thing]) -> bool:
+    return len({(thing.colour, thing.shape) for thing in things}) < len(things)
+
+
+def differences(original: str, copy: str) -> str | None:
+    """Names the one kind of error that a copy of a caption has, by comparing the texts alone.
+
+    Returns:
+        One of `formats.ERRORS`, or None where there is no difference, more than one, or the copy is
+        no caption.
+    """
+    old, new = parse(original), parse(copy)
+    if old is None or new is None:
+        return None
+    if len(old) != len(new):
+        shorter, longer = sorted((old, new), key=len)
+        left_out = [thing for thing in longer if thing not in shorter]
+        return "count" if shorter and len(left_out) == 1 == len(longer) - len(shorter) else None
+    changed = [
+        name
+        for before, after in zip(old, new, strict=True)
+        for name, word, other in zip(("colour", "shape", "place"), before, after, strict=True)
+        if word != other
+    ]
+    return changed[0] if len(changed) == 1 else None
+
+
+def parse(text: str) -> list[tuple[str, str, str]] | None:
+    """Reads a caption into (colour, shape, place) words; None where it is no caption."""
+    things = []
+    for part in text.split(", "):
+        words = part.split(" ")
+        if len(words) != 3:
+            return None
+        colour, shape, place = words
+        if colour not in COLOURS or shape not in SHAPES or place not in PLACES:
+            return None
+        things.append((colour, shape, place))
+    return things

@@ -1,0 +1,123 @@
+"""Questions about a scene, and, apart from them, their gold answers.
+
+`ask` makes a question's text; the loop's side calls nothing else. `gold_answer` is called by
+pretraining (on pretraining scenes) and by the gold pairs (on evaluation scenes) only.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import msgspec
+
+from judgeloop.tiny import formats
+from judgeloop.tiny.scenes import COLOURS, PLACES, SHAPES, Scene, Thing
+
+TOPICS = ("count", "colour", "shape", "place", "either", "choice")
+"""Topics of closed questions."""
+
+KINDS = {
+    "caption": "caption",
+    "count": "number",
+    "colour": "short_phrase",
+    "shape": "short_phrase",
+    "place": "short_phrase",
+    "either": "short_phrase",
+    "choice": "multiple_choice",
+}
+"""The kind of question (as in the loop's records) of each topic."""
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A question about a scene, without its answer."""
+
+    topic: str
+    """`caption` or one of `TOPICS`."""
+    text: str
+    target: str
+    """Which attribute answers it: `caption`, `count`, `colour`, `shape` or `place`."""
+    subject: str
+    """What it is about: a description that fits one object, or what is counted."""
+    choices: tuple[str, ...] | None = None
+
+    @property
+    def kind(self) -> str:
+        """The kind of question in the loop's records."""
+        return KINDS[self.topic]
+
+
+CAPTION = Asked("caption", formats.CAPTION, "caption", "")
+
+
+def ask(scene: Scene, topic: str, rng: random.Random) -> Asked:
+    """Makes a question of one topic about a scene."""
+    if topic == "caption":
+        return CAPTION
+    if topic == "count":
+        subject = rng.choice((rng.choice(COLOURS), rng.choice(SHAPES), _present(scene, rng), "all"))
+        return Asked(topic, f"count {subject}", "count", subject)
+    target = topic if topic in ("colour", "shape", "place") else rng.choice(TOPICS[1:4])
+    subject, thing = _pick(scene, target, rng)
+    text = f"{target} of {subject}"
+    if topic in ("colour", "shape", "place"):
+        return Asked(topic, text, target, subject)
+    size = 2 if topic == "either" else 3
+    shown = _shown(target, getattr(thing, target), size, rng)
+    if topic == "either":
+        return Asked(topic, f"{' or '.join(shown)} of {subject}", target, subject, None)
+    lettered = " ".join(f"{x} {word}" for x, word in zip("abc", shown, strict=True))
+    return Asked(topic, f"{text}: {lettered}", target, subject, shown)
+
+
+def gold_answer(scene: Scene, asked: Asked) -> str:
+    """Returns the right answer: the only function that turns a scene into one."""
+    if asked.target == "caption":
+        return caption(scene.things)
+    if asked.target == "count":
+        return str(sum(asked.subject in ("all", t.colour, t.shape) for t in scene.things))
+    (thing,) = [t for t in scene.things if fits(t, asked.subject)]
+    return str(getattr(thing, asked.target))
+
+
+def caption(things: Sequence[Thing]) -> str:
+    """Lists objects in the order given, such as `red circle north, blue cross west`."""
+    return ", ".join(thing.describe() for thing in things)
+
+
+def fits(thing: Thing, subject: str) -> bool:
+    """Whether every word of a description holds for an object."""
+    return set(subject.split()) <= {thing.colour, thing.shape, thing.place}
+
+
+def domain(target: str) -> tuple[str, ...]:
+    """All answers that a closed question with this target can have."""
+    return {
+        "count": ("0", "1", "2"),
+        "colour": COLOURS,
+        "shape": SHAPES,
+        "place": PLACES,
+    }[target]
+
+
+def _pick(scene: Scene, target: str, rng: random.Random) -> tuple[str, Thing]:
+    """Draws an object and a description of it that fits no other and leaves out the target."""
+    thing = rng.choice(scene.things)
+    if target == "place":
+        described = [thing.colour, thing.shape, f"{thing.colour} {thing.shape}"]
+    else:
+        described = [thing.place, thing.shape if target == "colour" else thing.colour]
+    unique = [words for words in described if sum(fits(t, words) for t in scene.things) == 1]
+    return rng.choice(unique), thing
+
+
+def _present(scene: Scene, rng: random.Random) -> str:
+    thing = rng.choice(scene.things)
+    return rng.choice((thing.colour, thing.shape))
+
+
+def _shown(target: str, right: str, size: int, rng: random.Random) -> tuple[str, ...]:
+    others = rng.sample([word for word in domain(target) if word != right], size - 1)
+    shown = [right, *others]
+    rng.shuffle(shown)
+    return tuple(shown)

@@ -1,0 +1,126 @@
+"""The LoRA adapter: put on its base, checked after training, and saved.
+
+Adapters sit on the language layers alone: engines such as vLLM ignore weights on the vision tower
+with no more than a warning.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from judgeloop.errors import TrainingError
+from judgeloop.training.job import TrainingJob
+
+if TYPE_CHECKING:
+    import torch
+
+LANGUAGE_LAYERS = (
+    r".*(language_model|text_model).*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
+)
+"""Modules that get an adapter: `text_model` is Idefics3's name, `language_model` that of others."""
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+
+
+def load_model(job: TrainingJob, dtype: torch.dtype) -> Any:
+    """Loads the base and puts the job's adapter, or a new one, on it.
+
+    Args:
+        job: Names the base, the adapter to go on with, rank and alpha.
+        dtype: Of the base's weights; the adapter's own are float32.
+
+    Raises:
+        TrainingError: The adapter to go on with has another rank or alpha, or no safetensors file.
+    """
+    from peft import LoraConfig, PeftModel, get_peft_model
+    from transformers import AutoModelForImageTextToText, set_seed
+
+    base = AutoModelForImageTextToText.from_pretrained(
+        job.base,
+        revision=job.revision,
+        dtype=dtype,
+        use_safetensors=True,
+        trust_remote_code=False,
+    )
+    set_seed(job.seed)
+    if job.adapter is None:
+        return get_peft_model(
+            base,
+            LoraConfig(
+                r=job.settings.rank,
+                lora_alpha=job.settings.alpha,
+                target_modules=LANGUAGE_LAYERS,
+                task_type="CAUSAL_LM",
+            ),
+        )
+    if not (Path(job.adapter) / WEIGHTS).is_file():
+        raise TrainingError(f"{job.adapter}: no {WEIGHTS}; only safetensors adapters are loaded")
+    model = PeftModel.from_pretrained(base, job.adapter, is_trainable=True)
+    _check_shape(job, model)
+    return model
+
+
+def _check_shape(job: TrainingJob, model: Any) -> None:
+    config = model.peft_config["default"]
+    have = (config.r, config.lora_alpha)
+    asked = (job.settings.rank, job.settings.alpha)
+    if have != asked:
+        raise TrainingError(
+            f"the adapter to go on with has rank and alpha {have}, but training.rank and "
+            f"training.alpha ask for {asked}; set the same, or training.start=base"
+        )
+
+
+def fingerprints(model: Any) -> dict[str, int]:
+    """Maps each parameter's name to the sum of its bit patterns, read as integers.
+
+    Any update changes the sum for all practical purposes, and the base need not be copied.
+    """
+    import torch
+
+    patterns = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+    return {
+        name: int(value.detach().view(patterns[value.element_size()]).sum(dtype=torch.int64))
+        for name, value in model.named_parameters()
+    }
+
+
+def check_movement(before: dict[str, int], after: dict[str, int], updates: int, new: bool) -> None:
+    """Checks that training moved the whole adapter and nothing else.
+
+    Args:
+        before: `fingerprints` before training.
+        after: `fingerprints` after training.
+        updates: Optimizer steps with a learning rate above zero.
+        new: Whether the adapter was new: its B starts at zero, so A gets no gradient until B has
+            moved once.
+
+    Raises:
+        TrainingError: Names the first parameter that should have moved and did not, or the reverse.
+    """
+    if updates == 0:
+        raise TrainingError(
+            "no step had a learning rate above zero, so nothing was learned; raise "
+            "training.max_steps or training.epochs, or set training.warmup_ratio=0"
+        )
+    for name, value in before.items():
+        moved = after[name] != value
+        if "lora_" not in name:
+            if moved:
+                raise TrainingError(f"training changed {name}, which belongs to the frozen base")
+            continue
+        due = updates >= (2 if new and "lora_A" in name else 1)
+        if due and not moved:
+            raise TrainingError(
+                f"training did not change {name} in {updates} steps; check that the learning rate "
+                "is not vanishing and that the examples reach every language layer"
+            )
+
+
+def save_adapter(job: TrainingJob, model: Any) -> None:
+    """Writes the adapter's two files, the same bytes for the same weights on any machine."""
+    config = model.peft_config["default"]
+    config.base_model_name_or_path = job.base_name
+    config.revision = job.revision
+    model.save_pretrained(job.adapter_folder, save_embedding_layers=False)
+    (job.adapter_folder / "README.md").unlink(missing_ok=True)

@@ -1,0 +1,125 @@
+"""Examples as the rows that TRL's trainer of vision models takes.
+
+The user turn is images first, then the text, which is how the engines render a request: what is
+trained is what is asked. Not covered: tokenizing and pixels, which TRL's collator does by batch.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from judgeloop.errors import DataError, TrainingError
+from judgeloop.images import decode_image
+from judgeloop.records import Example, from_json
+
+if TYPE_CHECKING:
+    import datasets
+    from PIL import Image
+
+CACHED_IMAGES = 256
+"""Decoded images kept by a dataset: an image comes back with each of its examples and epochs."""
+
+
+def read_examples(path: Path, images: Path) -> list[Example]:
+    """Reads the examples of a job and checks that they can be trained on.
+
+    Args:
+        path: JSONL file of examples.
+        images: Folder of images named by hash.
+
+    Raises:
+        TrainingError: The file cannot be read or is empty, an id comes twice, or an image is
+            missing; the message names the example.
+        DataError: A line is no example.
+    """
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise TrainingError(f"{path}: the examples cannot be read: {error}") from error
+    examples = [from_json(line, Example, f"{path}:{n}") for n, line in enumerate(lines, start=1)]
+    if not examples:
+        raise TrainingError(f"{path}: no example to train on; look at what filtering dropped")
+    present = {file.name for file in images.iterdir()} if images.is_dir() else set()
+    seen: set[str] = set()
+    for example in examples:
+        if example.id in seen:
+            raise TrainingError(f"{path}: example {example.id} comes twice; keep one of them")
+        seen.add(example.id)
+        for image in example.images:
+            if image not in present:
+                raise TrainingError(
+                    f"example {example.id}: image {image} is not in {images}; "
+                    "run `ingest` again, or drop the example"
+                )
+    return examples
+
+
+def wants_messages(model_type: str) -> bool:
+    """Says whether a model is trained on whole conversations instead of prompt and completion.
+
+    TRL processes prompt and completion apart and joins the tokens; Mllama's `cross_attention_mask`
+    then covers the prompt alone and the model fails. As one conversation, with the loss on the
+    assistant's tokens only, the labels are the same.
+
+    Args:
+        model_type: `model_type` of the base's `config.json`.
+    """
+    return model_type == "mllama"
+
+
+def make_dataset(examples: Sequence[Example], images: Path, model_type: str) -> datasets.Dataset:
+    """Makes the trainer's dataset; images are opened when a batch needs them.
+
+    Rows have `images` and either `prompt` and `completion` or `messages` (see `wants_messages`).
+    """
+    from datasets import Dataset
+
+    table = Dataset.from_dict(
+        {
+            "id": [example.id for example in examples],
+            "files": [list(example.images) for example in examples],
+            "prompt": [example.prompt for example in examples],
+            "completion": [example.completion for example in examples],
+        }
+    )
+    return table.with_transform(_Rows(images, wants_messages(model_type)))
+
+
+class _Rows:
+    """Turns a slice of the table into TRL's rows."""
+
+    def __init__(self, folder: Path, messages: bool) -> None:
+        self._folder = folder
+        self._messages = messages
+        self._open = lru_cache(CACHED_IMAGES)(self._decode)
+
+    def __call__(self, table: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        ids, files = table["id"], table["files"]
+        users = [_user(len(f), text) for f, text in zip(files, table["prompt"], strict=True)]
+        answers = [
+            [{"role": "assistant", "content": [{"type": "text", "text": text}]}]
+            for text in table["completion"]
+        ]
+        rows = {"images": [self._images(*row) for row in zip(ids, files, strict=True)]}
+        if self._messages:
+            return rows | {"messages": [u + a for u, a in zip(users, answers, strict=True)]}
+        return rows | {"prompt": users, "completion": answers}
+
+    def _images(self, example_id: str, files: list[str]) -> list[Image.Image]:
+        try:
+            return [self._open(name) for name in files]
+        except (DataError, OSError) as error:
+            raise TrainingError(f"example {example_id}: image of {files}: {error}") from error
+
+    def _decode(self, name: str) -> Image.Image:
+        # The limit on pixels was applied when the image entered the store.
+        return decode_image((self._folder / name).read_bytes(), sys.maxsize)
+
+
+def _user(images: int, text: str) -> list[dict[str, Any]]:
+    parts: list[dict[str, str]] = [{"type": "image"}] * images + [{"type": "text", "text": text}]
+    return [{"role": "user", "content": parts}]

@@ -1,0 +1,71 @@
+"""What one training process is told: a JSON file, and where that process leaves its results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from judgeloop.config import TrainingSection
+from judgeloop.errors import TrainingError
+
+
+class TrainingJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One fine-tuning: its inputs, its settings and its output folder."""
+
+    base: str
+    """What `from_pretrained` takes: a local folder, or a hub id."""
+    base_name: str
+    """Name of the base in the adapter's configuration, such as `builtin:tiny-vlm`: the adapter's
+    bytes must not depend on where the base lies on this machine."""
+    revision: str | None = None
+    """Revision of a hub id."""
+    adapter: str | None = None
+    """PEFT folder to go on training; None starts a new adapter."""
+    examples: str
+    """JSONL file of `Example` records."""
+    images: str
+    """Folder of images, each file named by its content hash."""
+    settings: TrainingSection
+    seed: int
+    out: str
+    """Folder that gets the adapter, the metrics and the log."""
+    task: str
+    """Name of the task in the progress file."""
+
+    @property
+    def file(self) -> Path:
+        """This job as JSON."""
+        return Path(self.out) / "job.json"
+
+    @property
+    def adapter_folder(self) -> Path:
+        """The trained adapter: `adapter_model.safetensors` and `adapter_config.json` alone."""
+        return Path(self.out) / "adapter"
+
+    @property
+    def metrics_file(self) -> Path:
+        """Figures of a finished training; its existence means that the training finished."""
+        return Path(self.out) / "metrics.json"
+
+    @property
+    def log_file(self) -> Path:
+        """Everything that the training process printed."""
+        return Path(self.out) / "train.log"
+
+    def write(self) -> None:
+        """Writes the job to `file`, making the output folder."""
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        self.file.write_bytes(msgspec.json.encode(self, order="deterministic") + b"\n")
+
+
+def read_job(path: Path) -> TrainingJob:
+    """Reads what `TrainingJob.write` wrote.
+
+    Raises:
+        TrainingError: The file cannot be read or is no job.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=TrainingJob)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise TrainingError(f"{path}: not a training job: {error}") from error

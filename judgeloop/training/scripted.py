@@ -1,0 +1,60 @@
+"""Training of the scripted model: writes an adapter with more skill, without torch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from judgeloop.config import TrainingSection
+from judgeloop.engines.scripted_model import (
+    ADAPTER_FILE,
+    ScriptedAdapter,
+    read_adapter,
+    read_base,
+)
+from judgeloop.errors import TrainingError
+from judgeloop.records import Example, ModelRef, to_json
+
+
+def train_scripted(
+    model: ModelRef, examples: Iterable[Example], settings: TrainingSection, out: Path
+) -> dict[str, float]:
+    """Writes the adapter of a trained scripted model: the same bytes for the same arguments.
+
+    Args:
+        model: What to go on from; an adapter must be a local folder (an absolute path).
+        examples: What to train on; only their number and their bytes matter.
+        settings: `start: base` leaves the model's adapter aside.
+        out: Folder to write; made where needed.
+
+    Returns:
+        Metrics: `skill` after training and `examples`.
+
+    Raises:
+        ConfigError: The base is no scripted model.
+        EngineError: The adapter is no scripted adapter.
+        TrainingError: The adapter is not a local folder.
+    """
+    base = read_base(model.base)
+    skill = base.skill
+    if settings.start == "previous" and model.adapter is not None:
+        folder = Path(model.adapter)
+        if not folder.is_absolute():
+            raise TrainingError(
+                f"adapter {model.adapter} is no local folder; fetch it before training on"
+            )
+        skill = read_adapter(folder).skill
+    digest = hashlib.sha256()
+    count = 0
+    for example in examples:
+        digest.update(to_json(example) + b"\n")
+        count += 1
+    if count:
+        skill += base.gain * (1 - skill)
+    adapter = ScriptedAdapter(skill=skill, examples=count, examples_sha256=digest.hexdigest())
+    out.mkdir(parents=True, exist_ok=True)
+    (out / ADAPTER_FILE).write_bytes(msgspec.json.encode(adapter))
+    return {"skill": skill, "examples": float(count)}

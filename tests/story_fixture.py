@@ -1,0 +1,241 @@
+"""A made-up loop: ledger, item results, gold pairs and pictures, as the stages leave them."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from judgeloop.config import Config, load_config
+from judgeloop.evaluation.scorecard import scorecard
+from judgeloop.images import ImageLibrary
+from judgeloop.ledger import AFTER_LOOP, Entry, Ledger
+from judgeloop.records import (
+    Altered,
+    Choice,
+    ItemResult,
+    Kind,
+    Labelled,
+    Manifest,
+    ModelRef,
+    Pair,
+    Question,
+)
+from judgeloop.shards import Dropped, Work, finish, finished, write_shards
+from judgeloop.store import FolderStore
+from judgeloop.tiny.render import png
+from judgeloop.tiny.scenes import Split, sample_from
+from tests.conftest import REPOSITORY
+
+ITEMS = 60
+SKILL = (0.0, 0.55, 0.7, 0.8)
+"""Share of the items that the judge of each iteration gets right in both orders."""
+KINDS = (Kind.CAPTION, Kind.MULTIPLE_CHOICE, Kind.NUMBER, Kind.SHORT_PHRASE)
+HOSTILE = "<script>alert('x')</script> | **bold** ![i](http://example.invalid/i.png)"
+SECONDS = {"synthesize": 41.0, "judge": 12.5, "filter": 0.4, "train": 33.0, "register": 0.6}
+
+
+class SampleLoop:
+    """Writes the loop `sample` into a folder; each method records one part of it.
+
+    Args:
+        folder: Where the store is made.
+        changes: `section.key=value` changes of the configuration.
+    """
+
+    def __init__(self, folder: Path, *changes: str) -> None:
+        self.config: Config = load_config(
+            REPOSITORY / "pipelines/configs/tiny.yaml", [f"store={folder}", *changes]
+        )
+        self.store = FolderStore(folder)
+        self.images = ImageLibrary(self.store, self.config.data.max_pixels)
+        self.ledger = Ledger(self.store, "sample")
+        self.ledger.begin(self.config)
+
+    def whole(self) -> SampleLoop:
+        """Records a loop of three iterations that ends with a promotion."""
+        self.start()
+        for number in (1, 2, 3):
+            self.iteration(number)
+        self.promotion("promote", "the 95 % interval of the difference lies above 0")
+        return self
+
+    def start(self) -> None:
+        """Records the start model, the questions and iteration 0."""
+        ref = ModelRef(base="builtin:tiny-vlm")
+        self.done("resolve", 0, model=ref)
+        self.done("ingest", 0, counts={"inputs": 4803, "rows": 4800, "dropped/truncated_image": 3})
+        self.done("hold_out", 0, partition=0, counts={"inputs": 480, "rows": ITEMS})
+        self.scores(0)
+
+    def iteration(self, number: int, reason: str = "") -> None:
+        """Records a whole iteration."""
+        self.synthesis(number)
+        kept = {kind: 8 * number + 9 * at for at, kind in enumerate(KINDS)}
+        counts = {"pairs": 400, "kept_pairs": sum(kept.values()), "undecided_pairs": 6 * number}
+        counts["one_order_pairs"] = 200 - 40 * number
+        counts["disagreeing_pairs"] = 400 - sum(
+            count for name, count in counts.items() if name != "pairs"
+        )
+        counts |= {"examples": 2 * counts["kept_pairs"], "capped_examples": 0}
+        counts |= {f"pairs/{kind}": 100 for kind in KINDS}
+        counts |= {f"kept/{kind}": count for kind, count in kept.items()}
+        metrics = {"kept_share": counts["kept_pairs"] / 400, "first_position": 0.6}
+        self.done("filter", number, counts=counts, metrics=metrics)
+        adapter = ModelRef(
+            base="builtin:tiny-vlm",
+            adapter=f"train/{number:024x}/adapter",
+            adapter_sha256="ab" * 32,
+        )
+        losses = {"first_loss": 1.9 / number, "last_loss": 0.6 / number, "steps": 60.0}
+        counts = {"examples": counts["examples"]}
+        self.done("train", number, model=adapter, metrics=losses, counts=counts)
+        self.scores(number)
+        version = {"model_name": "judgeloop-tiny", "version": str(number), "uri": "models:/x"}
+        self.done("register", number, details=version)
+        last = number == 3
+        details = {
+            "decision": "stop" if last else "continue",
+            "reason": reason or ("loop.iterations (3) is reached" if last else "validation rose"),
+        }
+        self.done("decide", number, details=details)
+
+    def synthesis(self, number: int) -> None:
+        """Records two partitions of pairs and their judgements."""
+        for partition in (0, 1):
+            counts = {"inputs": 600, "rows": 200, "rows/vote": 150, "rows/colour": 50}
+            counts |= {"dropped/unanimous": 310, "dropped/tie": 60, "dropped/unchanged": 30}
+            self.done("synthesize", number, partition=partition, counts=counts)
+            counts = {"rows": 400, "verdict/A": 240, "verdict/B": 152, "undecided/no_verdict": 8}
+            self.done("judge", number, partition=partition, counts=counts)
+
+    def scores(self, number: int) -> None:
+        """Records the held-out and the gold figures of one judge."""
+        held_out, gold = self.pairs("hold_out"), self.pairs("gold")
+        self.results("validate", number, held_out, {"pairs": held_out.key})
+        self.results("evaluate", number, gold, {"gold": gold.key})
+
+    def pairs(self, stage: str) -> Manifest:
+        """Stores pairs with pictures; the first one's answer tries to be markup."""
+        if done := finished(self.store, stage, f"{stage}-items"):
+            return done
+        rng = random.Random(stage)
+        images = [self.images.add(png(sample_from(Split.EVALUATION, rng))) for _ in range(6)]
+        made = []
+        for number in range(ITEMS):
+            kind = KINDS[number % len(KINDS)]
+            question = Question(
+                id=f"q{number}",
+                images=(images[number % len(images)],),
+                text="what is in the picture?" if number else HOSTILE,
+                kind=kind,
+                choices=("red", "blue", "grey") if kind is Kind.MULTIPLE_CHOICE else None,
+            )
+            labelled = Labelled(category=str(kind))
+            altered = Altered(error="colour", place="red -> blue")
+            made.append(
+                Pair(
+                    id=f"{stage}-{number:03d}",
+                    question=question,
+                    chosen="red circle north" if number else HOSTILE,
+                    rejected="blue circle north",
+                    origin=labelled if stage == "gold" else altered,
+                )
+            )
+        header = Manifest(stage=stage, stage_version=1, key=f"{stage}-items")
+        dropped = [Dropped(id="bad", reason="bad_record")] if stage == "gold" else []
+        written = write_shards(
+            self.store, header, [made], lambda batch: Work(records=batch, dropped=dropped)
+        )
+        return finish(self.store, written)
+
+    def results(self, stage: str, number: int, pairs: Manifest, details: dict[str, str]) -> None:
+        """Records how the judge of one iteration did on the pairs."""
+        rng = random.Random(f"{stage}-{number}")
+        results = [
+            self._result(f"{pairs.stage}-{at:03d}", at, rng.random() < SKILL[number], number)
+            for at in range(ITEMS)
+        ]
+        card = scorecard(results)
+        metrics = card.metrics()
+        if stage == "evaluate":
+            for name, value, both in (
+                *(("always_first", 0.5, 0.0), ("longer", 0.47, 0.4)),
+                ("random", 0.51, 0.27),
+            ):
+                metrics[f"baseline/{name}/accuracy"] = value
+                metrics[f"baseline/{name}/both_orders"] = both
+        header = Manifest(
+            stage=stage,
+            stage_version=1,
+            key=f"{stage}-{number}",
+            metrics=metrics,
+            details=details | {"engine": "transformers 5.17.0"},
+            counts=card.counts(),
+        )
+        manifest = write_shards(self.store, header, [results], lambda batch: Work(records=batch))
+        self.ledger.record(Entry(stage=stage, iteration=number, manifest=manifest, seconds=3.2))
+
+    def promotion(
+        self, decision: str, reason: str, candidate: str = "3", champion: str = ""
+    ) -> None:
+        """Records the gate's decision."""
+        details = {"decision": decision, "reason": reason, "opponent": "start model"}
+        self.done(
+            "promote",
+            AFTER_LOOP,
+            details=details | {"candidate_version": candidate, "champion_version": champion},
+            metrics={"difference": 0.8, "low": 0.69, "high": 0.88},
+            counts={"n": ITEMS},
+        )
+
+    def failure(self, stage: str, iteration: int, error: str) -> None:
+        """Records a failed task."""
+        self.ledger.record(Entry(stage=stage, iteration=iteration, error=error, seconds=1.0))
+
+    def done(
+        self,
+        stage: str,
+        iteration: int,
+        partition: int | None = None,
+        model: ModelRef | None = None,
+        metrics: dict[str, float] | None = None,
+        counts: dict[str, int] | None = None,
+        details: dict[str, str] | None = None,
+    ) -> None:
+        """Records a finished task."""
+        manifest = Manifest(
+            stage=stage,
+            stage_version=1,
+            key=f"{stage}-{iteration}-{partition}",
+            partition=partition,
+            model=model,
+            metrics=metrics or {},
+            counts=counts or {},
+            details=details or {},
+        )
+        entry = Entry(
+            stage=stage,
+            iteration=iteration,
+            partition=partition,
+            manifest=manifest,
+            seconds=SECONDS.get(stage, 0.2),
+        )
+        self.ledger.record(entry)
+
+    @staticmethod
+    def _result(item_id: str, at: int, right: bool, number: int) -> ItemResult:
+        text = (
+            HOSTILE
+            if at == 0
+            else f"the picture has a red circle north.\nverdict of judge {number}"
+        )
+        undecided = at % 20 == 7
+        wrong = Choice.UNDECIDED if undecided else Choice.A  # the first position's bias
+        return ItemResult(
+            item_id=item_id,
+            category=str(KINDS[at % len(KINDS)]),
+            chosen_first=Choice.A,
+            rejected_first=Choice.B if right else wrong,
+            chosen_first_text=text,
+            rejected_first_text=text,
+        )

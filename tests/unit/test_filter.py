@@ -1,0 +1,194 @@
+"""What filtering keeps, and that what it keeps is balanced."""
+
+from collections import Counter
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from judgeloop.config import Config, FilteringSection, load_config
+from judgeloop.errors import DataError
+from judgeloop.filtering.agreement import join_judgements, keep_judgements
+from judgeloop.judging.verdict import undecided
+from judgeloop.records import (
+    Altered,
+    Choice,
+    Example,
+    Judgement,
+    Kind,
+    Manifest,
+    Order,
+    Pair,
+    Question,
+    Verdict,
+)
+from judgeloop.shards import Work, finish, read_records, write_shards
+from judgeloop.stages.filter import filter_judgements
+from judgeloop.store import FolderStore, Store
+
+MICRO = Path(__file__).parents[2] / "pipelines" / "configs" / "micro.yaml"
+AGREEING = FilteringSection()
+CHOICES = st.sampled_from(list(Choice))
+
+
+def pair(number: int) -> Pair:
+    question = Question(id=f"q{number}", images=("0",), text="caption", kind=Kind.CAPTION)
+    return Pair(
+        id=f"pair{number}",
+        question=question,
+        chosen="red circle",
+        rejected="blue circle",
+        origin=Altered(error="colour", place="red -> blue"),
+    )
+
+
+def judgement(of: Pair, order: Order, choice: Choice, sample: int = 0) -> Judgement:
+    verdict = undecided("empty") if choice is Choice.UNDECIDED else Verdict(choice=choice)
+    return Judgement(
+        pair_id=of.id, order=order, sample=sample, text=f"I see red circle {choice}",
+        verdict=verdict, finish_reason="stop", tokens=5,
+    )  # fmt: skip
+
+
+def both(of: Pair, first: Choice, second: Choice, sample: int = 0) -> list[Judgement]:
+    """Judgements with the chosen answer shown first, then with the rejected one shown first."""
+    return [
+        judgement(of, Order.CHOSEN_FIRST, first, sample),
+        judgement(of, Order.REJECTED_FIRST, second, sample),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "reason"),
+    [
+        (Choice.A, Choice.B, "kept"),
+        (Choice.A, Choice.A, "one_order"),
+        (Choice.B, Choice.B, "one_order"),
+        (Choice.B, Choice.A, "disagreeing"),
+        (Choice.UNDECIDED, Choice.B, "undecided"),
+        (Choice.A, Choice.UNDECIDED, "undecided"),
+    ],
+)
+def test_only_agreement_in_both_orders_is_kept(first: Choice, second: Choice, reason: str) -> None:
+    outcome = keep_judgements(pair(1), both(pair(1), first, second), AGREEING, seed=0)
+    assert outcome.reason == reason
+    assert len(outcome.kept) == (2 if reason == "kept" else 0)
+
+
+def test_each_sample_is_kept_or_dropped_by_its_own_two_orders() -> None:
+    judgements = both(pair(1), Choice.A, Choice.B, 0) + both(pair(1), Choice.A, Choice.A, 1)
+    outcome = keep_judgements(pair(1), judgements, AGREEING, seed=0)
+    assert {j.sample for j in outcome.kept} == {0}
+
+
+def test_with_single_orders_one_agreeing_judgement_is_kept() -> None:
+    single = FilteringSection(both_orders=False)
+    outcome = keep_judgements(pair(1), both(pair(1), Choice.A, Choice.A), single, seed=0)
+    assert [j.order for j in outcome.kept] == [Order.CHOSEN_FIRST]
+
+
+def test_the_unfiltered_control_keeps_wrong_judgements_too_but_no_undecided_ones() -> None:
+    unfiltered = FilteringSection(keep="unfiltered")
+    wrong = keep_judgements(pair(1), both(pair(1), Choice.B, Choice.A), unfiltered, seed=0)
+    assert len(wrong.kept) == 2
+    unclear = both(pair(1), Choice.UNDECIDED, Choice.A)
+    assert keep_judgements(pair(1), unclear, unfiltered, seed=0).kept == ()
+
+
+def test_the_shuffled_control_flips_about_half_of_the_preferences() -> None:
+    shuffled = FilteringSection(keep="shuffled")
+    kept = [
+        bool(keep_judgements(pair(i), both(pair(i), Choice.A, Choice.B), shuffled, 0).kept)
+        for i in range(1000)
+    ]
+    assert 450 < sum(kept) < 550
+
+
+def test_a_judgement_of_an_unknown_pair_and_a_pair_without_judgement_are_refused() -> None:
+    with pytest.raises(DataError, match="pair2"):
+        join_judgements([pair(1)], both(pair(2), Choice.A, Choice.B))
+    with pytest.raises(DataError, match="pair1"):
+        join_judgements([pair(1)], [])
+
+
+def test_joining_is_by_id_whatever_the_order_of_the_rows() -> None:
+    pairs = [pair(1), pair(2)]
+    rows = both(pair(2), Choice.A, Choice.B) + both(pair(1), Choice.B, Choice.A)
+    joined = join_judgements(pairs, rows)
+    assert [(p.id, {j.pair_id for j in found}) for p, found in joined] == [
+        ("pair1", {"pair1"}),
+        ("pair2", {"pair2"}),
+    ]
+
+
+def run_filter(store: Store, verdicts: list[tuple[Choice, Choice]], **changes: object) -> Manifest:
+    config = load_config(MICRO)
+    config = msgspec.structs.replace(
+        config, filtering=msgspec.structs.replace(config.filtering, **changes)
+    )
+    pairs = [pair(number) for number in range(len(verdicts))]
+    batches = [pairs[i : i + 3] for i in range(0, len(pairs), 3)]
+    made = finish(store, write_shards(
+        store, Manifest(stage="synthesize", stage_version=1, key="k", partition=0), batches,
+        lambda batch: Work(list(batch)),
+    ))  # fmt: skip
+    by_id = dict(zip((p.id for p in pairs), verdicts, strict=True))
+    judged = finish(store, write_shards(
+        store, Manifest(stage="judge", stage_version=1, key="k", inputs=("k",)), batches,
+        lambda batch: Work([j for p in batch for j in both(p, *by_id[p.id])]),
+    ))  # fmt: skip
+    return filter_judgements(config, store, [made], [judged])
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(CHOICES, CHOICES), min_size=1, max_size=12))
+def test_kept_examples_are_balanced_and_the_funnel_adds_up(
+    tmp_path_factory: pytest.TempPathFactory, verdicts: list[tuple[Choice, Choice]]
+) -> None:
+    store = FolderStore(tmp_path_factory.mktemp("store"))
+    manifest = run_filter(store, verdicts)
+    examples = list(read_records(store, manifest, Example))
+    letters = Counter(example.completion[-1] for example in examples)
+    assert letters["A"] == letters["B"]
+    counts = manifest.counts
+    assert counts["pairs"] == len(verdicts)
+    reasons = ("kept", "undecided", "disagreeing", "one_order")
+    assert sum(counts.get(f"{reason}_pairs", 0) for reason in reasons) == len(verdicts)
+    assert counts["examples"] == len(examples) == 2 * counts.get("kept_pairs", 0)
+    assert len({example.id for example in examples}) == len(examples)
+
+
+def test_the_cap_drops_whole_pairs(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    manifest = run_filter(store, [(Choice.A, Choice.B)] * 10, max_examples=7)
+    names = [example.id for example in read_records(store, manifest, Example)]
+    assert len(names) == 6
+    assert set(Counter(name.split("/")[0] for name in names).values()) == {2}
+    assert manifest.counts["capped_examples"] == 14
+
+
+def test_single_orders_are_cut_to_equal_letters(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    always_a = [(Choice.A, Choice.A)] * 6
+    manifest = run_filter(store, [*always_a, (Choice.A, Choice.B)], both_orders=False)
+    letters = Counter(e.completion[-1] for e in read_records(store, manifest, Example))
+    assert letters == {"A": 1, "B": 1}
+
+
+def test_the_prompt_of_an_example_shows_the_answers_as_its_order_did(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    examples = list(read_records(store, run_filter(store, [(Choice.A, Choice.B)]), Example))
+    shown = {example.id.split("/")[1]: example.prompt for example in examples}
+    assert shown["chosen_first"].index("red circle") < shown["chosen_first"].index("blue circle")
+    assert shown["rejected_first"].index("blue circle") < shown["rejected_first"].index("red")
+
+
+def test_pairs_and_judgements_of_other_pairs_are_refused(tmp_path: Path) -> None:
+    config: Config = load_config(MICRO)
+    store = FolderStore(tmp_path)
+    pairs = Manifest(stage="synthesize", stage_version=1, key="one")
+    judged = Manifest(stage="judge", stage_version=1, key="x", inputs=("two",))
+    with pytest.raises(DataError, match="don't belong together"):
+        filter_judgements(config, store, [pairs], [judged])

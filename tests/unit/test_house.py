@@ -1,0 +1,101 @@
+"""The skip policy, the locks, and what importing judgeloop costs."""
+
+import pkgutil
+import re
+import subprocess
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+import judgeloop
+from tests.conftest import REPOSITORY, require_executable
+from tests.unit.test_layout import HEAVY, ORCHESTRATORS
+
+LOCKS = sorted((REPOSITORY / "requirements").glob("*.lock"))
+UNHASHED = {"torch"}  # not on the public default index
+
+
+def normalized(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pins() -> list[tuple[str, str, str]]:
+    """(name, version, rest of the line) of every pin of every lock."""
+    found = []
+    for lock in LOCKS:
+        for line in lock.read_text().splitlines():
+            if line and not line.startswith("#"):
+                match = re.fullmatch(r"([A-Za-z0-9._-]+)==(\S+)(.*)", line)
+                assert match, f"{lock.name}: not an exact pin: {line}"
+                found.append((normalized(match[1]), match[2], match[3].strip()))
+    return found
+
+
+def test_every_package_is_pinned_in_one_lock_only() -> None:
+    names = [name for name, _, _ in pins()]
+    assert len(names) > 100
+    assert len(names) == len(set(names))
+
+
+def test_every_pin_but_torch_carries_its_hash() -> None:
+    bare = {
+        name for name, _, rest in pins() if not re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", rest)
+    }
+    assert bare == UNHASHED
+
+
+def test_every_dependency_of_the_project_is_locked() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    requirements = [
+        *project["build-system"]["requires"],
+        *project["project"]["dependencies"],
+        *(r for extra in project["project"]["optional-dependencies"].values() for r in extra),
+    ]
+    names = {normalized(re.split(r"[\[<>=!~; ]", requirement)[0]) for requirement in requirements}
+    assert names - {"judgeloop"} <= {name for name, _, _ in pins()}
+
+
+def test_what_is_installed_is_what_the_locks_say() -> None:
+    installed = {normalized(d.metadata["Name"]): d.version for d in metadata.distributions()}
+    other = {
+        f"{name}: locked {version}, installed {installed.get(name)}"
+        for name, version, _ in pins()
+        if installed.get(name) != version
+    }
+    assert other == set()
+
+
+def test_importing_every_module_of_judgeloop_loads_nothing_heavy() -> None:
+    found = pkgutil.walk_packages(judgeloop.__path__, "judgeloop.")
+    modules = [module.name for module in found if not module.name.endswith("__main__")]
+    code = (
+        f"import sys\nfor name in {modules!r}: __import__(name)\n"
+        f"print(*sorted({set(HEAVY | ORCHESTRATORS)!r} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == ""
+
+
+def test_a_missing_system_package_skips_outside_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="make system-deps"):
+        require_executable(("no-such-program",), "nothing")
+
+
+def test_a_missing_system_package_fails_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="make system-deps"):
+        require_executable(("no-such-program",), "nothing")
+
+
+def test_an_installed_program_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "program"
+    program.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert require_executable(("no-such-program", "program"), "nothing") == str(program)

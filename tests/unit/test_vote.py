@@ -1,0 +1,79 @@
+"""Closed questions: which votes give a pair, and which are dropped with which reason."""
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from judgeloop.engines.base import Response, Sample
+from judgeloop.records import Kind, Pair, Question, Voted
+from judgeloop.shards import Dropped
+from judgeloop.synthesis.vote import pair_by_vote
+
+QUESTION = Question(id="q", images=("0",), text="count red", kind=Kind.NUMBER)
+
+
+def votes(*texts: str, finish_reason: str = "stop") -> Response:
+    return Response(
+        id="q",
+        samples=tuple(Sample(text=t, finish_reason=finish_reason, tokens=2) for t in texts),
+    )
+
+
+def reason(result: Pair | Dropped) -> str:
+    return result.reason if isinstance(result, Dropped) else "pair"
+
+
+def test_a_unique_majority_at_the_threshold_gives_a_pair_with_whole_responses() -> None:
+    pair = pair_by_vote(QUESTION, votes("I count 3", "three", "2", "3", "5"), 3, seed=0)
+    assert isinstance(pair, Pair)
+    assert pair.chosen in {"I count 3", "three", "3"}
+    assert pair.rejected in {"2", "5"}
+    assert pair.origin == Voted(counts={"2": 1, "3": 3, "5": 1})
+
+
+def test_a_majority_below_the_threshold_gives_no_pair() -> None:
+    assert reason(pair_by_vote(QUESTION, votes("3", "3", "2", "1"), 3, 0)) == "below_threshold"
+
+
+def test_a_tie_gives_no_pair() -> None:
+    assert reason(pair_by_vote(QUESTION, votes("3", "3", "2", "2"), 2, 0)) == "tie"
+
+
+def test_unanimous_answers_give_no_pair() -> None:
+    assert reason(pair_by_vote(QUESTION, votes("3", "three", "3"), 2, 0)) == "unanimous"
+
+
+def test_unreadable_and_cut_off_answers_have_no_vote() -> None:
+    assert reason(pair_by_vote(QUESTION, votes("?", "?", "many"), 1, 0)) == "no_readable_answer"
+    cut_off = votes("3", "3", "2", finish_reason="length")
+    assert reason(pair_by_vote(QUESTION, cut_off, 1, 0)) == "no_readable_answer"
+
+
+def test_an_unreadable_answer_is_never_the_rejected_one() -> None:
+    for seed in range(30):
+        pair = pair_by_vote(QUESTION, votes("3", "3", "?", "?", "2"), 2, seed)
+        assert isinstance(pair, Pair)
+        assert pair.rejected == "2"
+
+
+def test_an_engine_error_is_a_reason_with_its_message() -> None:
+    result = pair_by_vote(QUESTION, Response(id="q", error="no image"), 1, 0)
+    assert result == Dropped(id="q", reason="engine_error", detail="no image")
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=16), st.integers(1, 8), st.integers(0, 99))
+def test_a_pair_always_puts_the_strict_majority_first(
+    answers: list[int], threshold: int, seed: int
+) -> None:
+    result = pair_by_vote(QUESTION, votes(*map(str, answers)), threshold, seed)
+    ranked = Counter(answers).most_common()
+    if isinstance(result, Pair):
+        assert int(result.chosen) == ranked[0][0]
+        assert ranked[0][1] >= threshold
+        assert ranked[0][1] > ranked[1][1]
+        assert result.rejected != result.chosen
+        assert int(result.rejected) in answers
+    else:
+        won = ranked[0][1] >= threshold and len(ranked) > 1 and ranked[0][1] > ranked[1][1]
+        assert not won
