@@ -1,0 +1,27 @@
+"""The gate between one iteration and the next."""
+
+from kfp import dsl
+
+from components.images import image
+
+
+@dsl.component(base_image=image("cpu"), install_kfp_package=False)
+def decide(config: str, loop_id: str, iteration: int, validation: dsl.Input[dsl.Artifact]) -> str:
+    """Says whether another iteration follows, from the validation scores so far.
+
+    Image: cpu. GPU: no.
+    Caching: off, for it reads the earlier iterations from the ledger and writes its reason there.
+    Resumed: runs again, at once; the same scores give the same decision.
+
+    Args:
+        config: The configuration as JSON (`Config.to_json`).
+        loop_id: Names the loop.
+        iteration: The iteration that has just been validated.
+        validation: Manifest written by `validate` for it.
+
+    Outputs:
+        Output: `continue` or `stop`.
+    """
+    from judgeloop import tasks
+
+    return tasks.decide(config, loop_id, iteration, validation.path)

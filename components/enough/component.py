@@ -1,0 +1,30 @@
+"""The gate between filtering and training."""
+
+from kfp import dsl
+
+from components.images import image
+
+
+@dsl.component(base_image=image("cpu"), install_kfp_package=False)
+def enough(config: str, loop_id: str, iteration: int, examples: dsl.Input[dsl.Dataset]) -> str:
+    """Says whether filtering left enough examples to train on.
+
+    Image: cpu. GPU: no.
+    Caching: off, for it writes the decision and its reason to the loop's ledger.
+    Resumed: runs again, at once; it decides from the manifest alone.
+
+    Args:
+        config: The configuration as JSON (`Config.to_json`).
+        loop_id: Names the loop.
+        iteration: From 1.
+        examples: Manifest written by `filter`.
+
+    Outputs:
+        Output: `train`, or `starved`: the loop ends and the report shows the funnel.
+
+    Raises:
+        StarvedError: In the first iteration, where there is no trained judge to end with.
+    """
+    from judgeloop import tasks
+
+    return tasks.enough(config, loop_id, iteration, examples.path)

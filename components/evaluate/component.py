@@ -1,0 +1,37 @@
+"""Scores a judge on gold pairs."""
+
+from kfp import dsl
+
+from components.images import image
+
+
+@dsl.component(base_image=image("gpu"), install_kfp_package=False)
+def evaluate(
+    config: str,
+    loop_id: str,
+    iteration: int,
+    model: dsl.Input[dsl.Model],
+    evaluation: dsl.Output[dsl.Artifact],
+    metrics: dsl.Output[dsl.Metrics],
+):
+    """Scores a judge on gold pairs, for people and the promotion gate; nothing of it trains.
+
+    Image: gpu. GPU: yes, for a model that needs one.
+    Caching: on; the configuration names the gold pairs, so change the name with their content.
+    Resumed: finished shards are found in the store; a killed task repeats one shard at most.
+
+    Args:
+        config: The configuration as JSON (`Config.to_json`).
+        loop_id: Names the loop.
+        iteration: 0 for the start model, else the iteration that trained the judge.
+        model: Manifest of the judge.
+
+    Outputs:
+        evaluation: Manifest of the item results.
+        metrics: Accuracies with n, the undecided count and 95 % intervals.
+    """
+    from judgeloop import tasks
+
+    tasks.evaluate(config, loop_id, iteration, model.path, evaluation.path)
+    for name, value in tasks.metrics_of(evaluation.path).items():
+        metrics.log_metric(name, value)

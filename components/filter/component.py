@@ -1,0 +1,42 @@
+"""Keeps what is trained on."""
+
+from typing import List  # noqa: UP035 (KFP reads artifact lists as typing.List)
+
+from kfp import dsl
+
+from components.images import image
+
+
+@dsl.component(base_image=image("cpu"), install_kfp_package=False)
+def filter(
+    config: str,
+    loop_id: str,
+    iteration: int,
+    pairs: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
+    judgements: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
+    examples: dsl.Output[dsl.Dataset],
+    metrics: dsl.Output[dsl.Metrics],
+):
+    """Keeps the judgements that agree with the known preference and makes examples of them.
+
+    Image: cpu. GPU: no.
+    Caching: on; the same pairs and judgements give the same examples.
+    Resumed: runs again, seconds; a finished result is found in the store.
+
+    Args:
+        config: The configuration as JSON (`Config.to_json`).
+        loop_id: Names the loop.
+        iteration: From 1.
+        pairs: Manifests of all partitions' pairs, joined to the judgements by id.
+        judgements: Manifests of all partitions' judgements.
+
+    Outputs:
+        examples: Manifest of the examples, with the funnel's counts.
+        metrics: The funnel's shares.
+    """
+    from judgeloop import tasks
+
+    sources = [[part.path for part in parts] for parts in (pairs, judgements)]
+    tasks.filter(config, loop_id, iteration, *sources, examples.path)
+    for name, value in tasks.metrics_of(examples.path).items():
+        metrics.log_metric(name, value)

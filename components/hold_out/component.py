@@ -1,0 +1,33 @@
+"""Makes the validation pairs."""
+
+from kfp import dsl
+
+from components.images import image
+
+
+@dsl.component(base_image=image("gpu"), install_kfp_package=False)
+def hold_out(
+    config: str,
+    loop_id: str,
+    questions: dsl.Input[dsl.Dataset],
+    model: dsl.Input[dsl.Model],
+    pairs: dsl.Output[dsl.Dataset],
+):
+    """Makes preference pairs from the held-out images, once a loop; they never train.
+
+    Image: gpu. GPU: yes, for a model that needs one.
+    Caching: on; the same questions and model give the same pairs.
+    Resumed: finished shards are found in the store by their content key.
+
+    Args:
+        config: The configuration as JSON (`Config.to_json`).
+        loop_id: Names the loop.
+        questions: Manifest written by `ingest`.
+        model: Manifest of the start model; its base makes the pairs.
+
+    Outputs:
+        pairs: Manifest of the validation pairs.
+    """
+    from judgeloop import tasks
+
+    tasks.hold_out(config, loop_id, questions.path, model.path, pairs.path)

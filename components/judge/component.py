@@ -1,0 +1,37 @@
+"""Judges pairs in both orders."""
+
+from kfp import dsl
+
+from components.images import image
+
+
+@dsl.component(base_image=image("gpu"), install_kfp_package=False)
+def judge(
+    config: str,
+    loop_id: str,
+    iteration: int,
+    partition: int,
+    pairs: dsl.Input[dsl.Dataset],
+    model: dsl.Input[dsl.Model],
+    judgements: dsl.Output[dsl.Dataset],
+):
+    """Judges every pair of one partition in both orders and keeps the reasoning and the verdict.
+
+    Image: gpu. GPU: yes, for a model that needs one.
+    Caching: on; the same pairs and model give the same judgements.
+    Resumed: finished shards are found in the store; a killed task repeats one shard at most.
+
+    Args:
+        config: The configuration as JSON (`Config.to_json`).
+        loop_id: Names the loop.
+        iteration: From 1.
+        partition: Which part, from 0.
+        pairs: Manifest written by `synthesize` for the same partition.
+        model: Manifest of the current judge.
+
+    Outputs:
+        judgements: Manifest of the partition's judgements, undecided ones counted.
+    """
+    from judgeloop import tasks
+
+    tasks.judge(config, loop_id, iteration, partition, pairs.path, model.path, judgements.path)

@@ -1,0 +1,28 @@
+"""Moves the champion, or refuses to."""
+
+from kfp import dsl
+
+from components.images import image
+
+
+@dsl.component(base_image=image("cpu"), install_kfp_package=False)
+def promote(config: str, loop_id: str, decision: dsl.Output[dsl.Artifact]):
+    """Compares the loop's best version with the champion on gold pairs and moves the alias, or not.
+
+    It takes no version from the pipeline: whichever gate stopped the loop, the best version by
+    validation is looked up in the loop's ledger.
+
+    Image: cpu. GPU: no.
+    Caching: off, for it writes to the registry.
+    Resumed: runs again; where the champion is this version already, nothing moves.
+
+    Args:
+        config: The configuration as JSON (`Config.to_json`).
+        loop_id: Names the loop.
+
+    Outputs:
+        decision: Manifest of the promotion or the refusal, with the figures.
+    """
+    from judgeloop import tasks
+
+    tasks.promote(config, loop_id, decision.path)

@@ -1,0 +1,40 @@
+"""Registers a version of the judge."""
+
+from kfp import dsl
+
+from components.images import image
+
+
+@dsl.component(base_image=image("cpu"), install_kfp_package=False)
+def register(
+    config: str,
+    loop_id: str,
+    iteration: int,
+    trained: dsl.Input[dsl.Model],
+    validation: dsl.Input[dsl.Artifact],
+    evaluation: dsl.Input[dsl.Artifact],
+    examples: dsl.Input[dsl.Dataset],
+    version: dsl.Output[dsl.Artifact],
+):
+    """Registers the trained judge in MLflow, with its adapter and what it was made from.
+
+    Image: cpu. GPU: no.
+    Caching: off, for it writes to the registry.
+    Resumed: runs again; a version with the same content is found and not made twice.
+
+    Args:
+        config: The configuration as JSON (`Config.to_json`).
+        loop_id: Names the loop.
+        iteration: The iteration that trained the judge.
+        trained: Manifest written by `train`.
+        validation: Manifest written by `validate` for this judge.
+        evaluation: Manifest written by `evaluate` for this judge.
+        examples: Manifest of the examples that it was trained on.
+
+    Outputs:
+        version: Manifest with the registered version's number.
+    """
+    from judgeloop import tasks
+
+    sources = [trained.path, validation.path, evaluation.path, examples.path]
+    tasks.register(config, loop_id, iteration, *sources, version.path)

@@ -1,0 +1,29 @@
+"""Writes the loop's report."""
+
+from kfp import dsl
+
+from components.images import image
+
+
+@dsl.component(base_image=image("cpu"), install_kfp_package=False)
+def report(
+    config: str, loop_id: str, status: dsl.PipelineTaskFinalStatus, page: dsl.Output[dsl.HTML]
+):
+    """Writes the loop's report when the run ends, however it ends.
+
+    Image: cpu. GPU: no.
+    Caching: off, for it describes this run.
+    Resumed: runs again and replaces the report.
+
+    Args:
+        config: The configuration as JSON (`Config.to_json`).
+        loop_id: Names the loop.
+        status: How the run ended; Kubeflow Pipelines gives it to the exit handler.
+
+    Outputs:
+        page: The report, one HTML file that needs nothing else.
+    """
+    from judgeloop import tasks
+
+    ended = f"{status.state}: {status.error_message}" if status.error_message else status.state
+    tasks.report(config, loop_id, ended, page.path)

@@ -1,0 +1,25 @@
+"""Names the model to start from."""
+
+from kfp import dsl
+
+from components.images import image
+
+
+@dsl.component(base_image=image("cpu"), install_kfp_package=False)
+def resolve(config: str, loop_id: str, model: dsl.Output[dsl.Model]):
+    """Claims the loop id and names the model that the loop starts from.
+
+    Image: cpu. GPU: no.
+    Caching: off, for an alias in the registry (`models:/name@alias`) may have moved since.
+    Resumed: runs again; the loop id is refused where another configuration holds it.
+
+    Args:
+        config: The configuration as JSON (`Config.to_json`).
+        loop_id: Names the loop; the same id with the same configuration goes on where it was.
+
+    Outputs:
+        model: Manifest with the start model's reference; no weights.
+    """
+    from judgeloop import tasks
+
+    tasks.resolve(config, loop_id, model.path)

@@ -1,0 +1,37 @@
+"""Makes preference pairs."""
+
+from kfp import dsl
+
+from components.images import image
+
+
+@dsl.component(base_image=image("gpu"), install_kfp_package=False)
+def synthesize(
+    config: str,
+    loop_id: str,
+    iteration: int,
+    partition: int,
+    questions: dsl.Input[dsl.Dataset],
+    model: dsl.Input[dsl.Model],
+    pairs: dsl.Output[dsl.Dataset],
+):
+    """Makes the preference pairs of one partition: altered answers and majority votes.
+
+    Image: gpu. GPU: yes, for a model that needs one.
+    Caching: on; the same questions, model and partition give the same pairs.
+    Resumed: finished shards are found in the store; a killed task repeats one shard at most.
+
+    Args:
+        config: The configuration as JSON (`Config.to_json`).
+        loop_id: Names the loop.
+        iteration: From 1.
+        partition: Which part of the iteration's questions, from 0.
+        questions: Manifest written by `ingest`.
+        model: Manifest of the current judge; its base makes the pairs.
+
+    Outputs:
+        pairs: Manifest of the partition's pairs, with counts of what was dropped and why.
+    """
+    from judgeloop import tasks
+
+    tasks.synthesize(config, loop_id, iteration, partition, questions.path, model.path, pairs.path)

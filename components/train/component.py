@@ -1,0 +1,36 @@
+"""Fine-tunes the judge."""
+
+from kfp import dsl
+
+from components.images import image
+
+
+@dsl.component(base_image=image("gpu"), install_kfp_package=False)
+def train(
+    config: str,
+    loop_id: str,
+    iteration: int,
+    examples: dsl.Input[dsl.Dataset],
+    model: dsl.Input[dsl.Model],
+    trained: dsl.Output[dsl.Model],
+):
+    """Fine-tunes the judge on its own kept judgements; the adapter goes to the store.
+
+    Image: gpu. GPU: yes, for a model that needs one.
+    Caching: on; the same examples, model and seed give the same adapter.
+    Resumed: a finished adapter is found in the store, else training goes on or starts again.
+
+    Args:
+        config: The configuration as JSON (`Config.to_json`).
+        loop_id: Names the loop.
+        iteration: From 1.
+        examples: Manifest written by `filter`.
+        model: Manifest of the current judge; `training.start` says whether to go on from it or
+            from its base.
+
+    Outputs:
+        trained: Manifest with the new judge's reference; no weights.
+    """
+    from judgeloop import tasks
+
+    tasks.train(config, loop_id, iteration, examples.path, model.path, trained.path)

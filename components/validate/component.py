@@ -1,0 +1,39 @@
+"""Scores a judge on held-out synthetic pairs."""
+
+from kfp import dsl
+
+from components.images import image
+
+
+@dsl.component(base_image=image("gpu"), install_kfp_package=False)
+def validate(
+    config: str,
+    loop_id: str,
+    iteration: int,
+    pairs: dsl.Input[dsl.Dataset],
+    model: dsl.Input[dsl.Model],
+    validation: dsl.Output[dsl.Artifact],
+    metrics: dsl.Output[dsl.Metrics],
+):
+    """Scores a judge on the validation pairs: feeds the stop rule and the choice of a version.
+
+    Image: gpu. GPU: yes, for a model that needs one.
+    Caching: on; the same pairs and model give the same scores.
+    Resumed: finished shards are found in the store; a killed task repeats one shard at most.
+
+    Args:
+        config: The configuration as JSON (`Config.to_json`).
+        loop_id: Names the loop.
+        iteration: 0 for the start model, else the iteration that trained the judge.
+        pairs: Manifest written by `hold_out`.
+        model: Manifest of the judge.
+
+    Outputs:
+        validation: Manifest of the item results.
+        metrics: Accuracies with n, the undecided count and 95 % intervals.
+    """
+    from judgeloop import tasks
+
+    tasks.validate(config, loop_id, iteration, pairs.path, model.path, validation.path)
+    for name, value in tasks.metrics_of(validation.path).items():
+        metrics.log_metric(name, value)

@@ -1,0 +1,1 @@
+"""The loop as one pipeline of Kubeflow Pipelines: written once, run locally or on a cluster."""

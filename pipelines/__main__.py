@@ -1,0 +1,67 @@
+"""`python -m pipelines run | compile`: what stands behind `make run` and `make compile`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from judgeloop.errors import JudgeLoopError
+from pipelines.compile import compile_pipeline
+from pipelines.run import loop_id_for, read_config, run_loop
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options)
+    except JudgeLoopError as error:
+        Console(stderr=True).print(f"error: {error}", markup=False, soft_wrap=True)
+        return error.exit_code
+    except KeyboardInterrupt:
+        said = "Interrupted. What is finished is kept: the same command goes on from there."
+        Console(stderr=True).print(said)
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m pipelines", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    run = commands.add_parser("run", help="run the loop on this machine")
+    run.add_argument("--config", type=Path, required=True, help="a YAML configuration")
+    run.add_argument(
+        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE",
+        help="change one value of the configuration; may be given again",
+    )  # fmt: skip
+    run.add_argument("--out", type=Path, required=True, help="the run's folder")
+    run.add_argument("--loop-id", help="go on with this loop; default: from the configuration")
+    run.set_defaults(command=_run)
+    compile_ = commands.add_parser("compile", help="write the pipeline as a file and check it")
+    compile_.add_argument("--out", type=Path, required=True, help="the file, ending with .yaml")
+    compile_.add_argument("--iterations", type=int, required=True, help="bound of the loop")
+    compile_.add_argument("--partitions", type=int, required=True, help="default fan-out")
+    compile_.set_defaults(command=_compile)
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    config = read_config(options.config, options.set, options.out)
+    loop_id = options.loop_id or loop_id_for(config, options.config.stem)
+    return run_loop(config, loop_id, options.out, Console())
+
+
+def _compile(options: argparse.Namespace) -> int:
+    digest = compile_pipeline(options.out, options.iterations, options.partitions)
+    Console().print(f"{options.out}  {digest}", highlight=False, soft_wrap=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

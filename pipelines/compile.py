@@ -1,0 +1,45 @@
+"""Compiles the loop into the file that runs locally and on a cluster, and checks it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from judgeloop.errors import ConfigError, JudgeLoopError
+from pipelines.digest import digest
+from pipelines.lint import lint
+
+
+def compile_pipeline(out: Path, iterations: int, partitions: int) -> str:
+    """Compiles the loop and checks the result.
+
+    Args:
+        out: The file to write; its folder is made.
+        iterations: The bound of the loop. Each iteration adds about 50 KB to the file, and Argo
+            takes about 1 MB.
+        partitions: Default of the parameter `partitions`.
+
+    Returns:
+        The canonical digest: the same for the same pipeline, however often it is compiled.
+
+    Raises:
+        ConfigError: A number below 1, or a file name that does not end with `.yaml`.
+        JudgeLoopError: The compiled pipeline is broken; says where.
+    """
+    from kfp import compiler
+
+    from pipelines.judge_loop import make_pipeline
+
+    if iterations < 1 or partitions < 1:
+        given = f"iterations={iterations}, partitions={partitions}"
+        raise ConfigError(f"{given}: both must be 1 or more")
+    if out.suffix != ".yaml":
+        raise ConfigError(f"{out}: name the compiled pipeline with the ending .yaml")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    compiler.Compiler().compile(make_pipeline(iterations, partitions), str(out))
+    found = lint(out)
+    if found:
+        raise JudgeLoopError(
+            f"{out}: the compiled pipeline is broken, mend pipelines/judge_loop.py:\n  "
+            + "\n  ".join(found)
+        )
+    return digest(out)

@@ -1,0 +1,143 @@
+"""Runs a compiled pipeline on this machine: the file itself, through KFP's local runner.
+
+The runner works in a child process with its output in a log file, for it redirects the standard
+output while tasks run and leaves it redirected after a parallel loop. The parent only watches.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+POLL_S = 0.2
+GRACE_S = 5.0
+"""How long an interrupted pipeline may take to end by itself before it is killed."""
+
+
+def run_compiled(
+    package: Path, arguments: Mapping[str, Any], out: Path, watch: Callable[[], None]
+) -> bool:
+    """Runs a compiled pipeline and waits for its end.
+
+    Args:
+        package: The compiled pipeline.
+        arguments: Its parameters.
+        out: The run's folder: `run.log`, `progress.jsonl`, `mlflow/` and `kfp/` go into it.
+        watch: Called a few times a second while the pipeline runs, and once after its end.
+
+    Returns:
+        Whether the pipeline succeeded; `run.log` has the reason where it did not.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, SIGTERM or SIGHUP; the pipeline and all its tasks are dead then.
+    """
+    out = out.resolve()
+    (out / "mlflow").mkdir(parents=True, exist_ok=True)
+    (out / "progress.jsonl").unlink(missing_ok=True)
+    request = out / "arguments.json"
+    request.write_text(json.dumps(dict(arguments)), encoding="utf-8")
+    runner = [sys.executable, "-m", "pipelines.local"]
+    command = [*runner, str(package.resolve()), str(request), str(out / "kfp")]
+    with (out / "run.log").open("wb") as log, _terminated_like_interrupted():
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+            env=environment(out), start_new_session=True,
+        )  # fmt: skip
+        try:
+            while child.poll() is None:
+                watch()
+                time.sleep(POLL_S)
+        finally:
+            _end_group(child)
+    watch()
+    return child.returncode == 0
+
+
+def environment(out: Path) -> dict[str, str]:
+    """Returns the tasks' environment; what the user has set stays."""
+    ours = {
+        # With more threads than free cores OpenMP waits in a loop.
+        "OMP_NUM_THREADS": "1",
+        "OMP_WAIT_POLICY": "passive",
+    }
+    if "MLFLOW_TRACKING_URI" not in os.environ:
+        ours["MLFLOW_TRACKING_URI"] = f"sqlite:///{out}/mlflow/mlflow.db"
+        # A server knows where its artifacts go; a file does not.
+        ours["JUDGELOOP_ARTIFACT_ROOT"] = str(out / "mlflow" / "artifacts")
+    paths = [*filter(None, [os.environ.get("PYTHONPATH")]), str(REPOSITORY)]
+    fixed = {
+        "JUDGELOOP_PROGRESS": str(out / "progress.jsonl"),
+        "PYTHONPATH": os.pathsep.join(paths),
+    }
+    return {**ours, **os.environ, **fixed}
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """A batch system's SIGTERM and a closed terminal's SIGHUP end the tasks as Ctrl-C does."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # nohup has the last word
+            signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end_group(child: subprocess.Popen[bytes]) -> None:
+    """Ends what is left of a child's process group: tasks are grandchildren."""
+    if child.poll() is not None:
+        return
+    os.killpg(child.pid, signal.SIGTERM)
+    try:
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(GRACE_S)
+    finally:  # a second Ctrl-C comes here at once
+        with suppress(ProcessLookupError):  # nobody is left
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+
+
+def _run_here(package: str, request: str, root: str) -> None:
+    """Runs in the child process: raises where the pipeline fails, so that it ends with code 1."""
+    import warnings
+
+    from kfp import components, local
+
+    threading.Thread(target=_end_with, args=[os.getppid()], daemon=True).start()
+    # Display names and our image's name mean nothing to the local runner, and it says so each time.
+    warnings.filterwarnings("ignore", message=".*have no effect in the current local runner")
+    warnings.filterwarnings("ignore", message="You may be attemping to run a task")
+    # No cache of KFP's: the store knows what is done.
+    local.init(local.SubprocessRunner(use_venv=False), pipeline_root=root, enable_caching=False)
+    pipeline = components.load_component_from_file(package)
+    pipeline(**json.loads(Path(request).read_text(encoding="utf-8")))
+
+
+def _end_with(parent: int) -> None:
+    """Ends this process group when its parent was killed: nobody would know of it any more."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.killpg(0, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    _run_here(*sys.argv[1:])

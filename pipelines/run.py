@@ -1,0 +1,105 @@
+"""Runs the loop on this machine from a configuration, and shows how it ended."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from judgeloop.config import Config, load_config
+from judgeloop.errors import ConfigError
+from judgeloop.store import MissingObjectError, Store, open_store
+from pipelines.compile import compile_pipeline
+from pipelines.display import Display
+from pipelines.failure import find_failure
+from pipelines.local import run_compiled
+
+
+def read_config(path: Path, changes: Sequence[str], out: Path) -> Config:
+    """Reads a configuration; its store lies below `out` unless it is absolute or a URI.
+
+    Raises:
+        ConfigError: The file or a change is wrong.
+    """
+    config = load_config(path, changes)
+    if "://" in config.store or Path(config.store).is_absolute():
+        return config
+    store = out.resolve() / (config.store or "store")
+    return load_config(path, [*changes, f"store={json.dumps(str(store))}"])
+
+
+def loop_id_for(config: Config, name: str) -> str:
+    """Returns the default loop id: the same for the same configuration, wherever it runs.
+
+    Args:
+        config: The configuration; where it lies and how it is reported on does not count.
+        name: What the id begins with; other characters than letters and digits become `-`.
+    """
+    tree = json.loads(config.to_json())
+    del tree["store"], tree["report"]
+    content = hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
+    return f"{''.join(c if c.isalnum() else '-' for c in name)}-{content[:8]}"
+
+
+def run_loop(config: Config, loop_id: str, out: Path, console: Console) -> int:
+    """Compiles the loop, runs it and prints what came of it.
+
+    Args:
+        config: The configuration, made by `read_config`.
+        loop_id: Names the loop; one that was begun goes on.
+        out: The run's folder.
+        console: Where progress and results are shown.
+
+    Returns:
+        The exit code: 0, or the failing error's.
+
+    Raises:
+        JudgeLoopError: The pipeline cannot be compiled, or the store cannot be opened.
+        KeyboardInterrupt: The run was interrupted; nothing of it is left running.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    store = open_store(config.store)
+    package = out / "judge_loop.yaml"
+    digest = compile_pipeline(package, config.loop.iterations, config.loop.partitions)
+    console.print(f"loop {loop_id}  pipeline {digest[:12]}  store {store.uri}", soft_wrap=True)
+    arguments = {
+        "config": config.to_json(),
+        "loop_id": loop_id,
+        "partitions": list(range(config.loop.partitions)),
+    }
+    with Display(out / "progress.jsonl", console) as display:
+        succeeded = run_compiled(package, arguments, out, display.update)
+    _show_report(store, loop_id, out, console)
+    if succeeded:
+        return 0
+    failure = find_failure(out / "run.log")
+    console.print(f"{failure.task} failed: {failure.error}", markup=False, soft_wrap=True)
+    if failure.exit_code != ConfigError.exit_code:
+        console.print("Once that is mended, the same command goes on after the last whole shard.")
+    return failure.exit_code
+
+
+def _show_report(store: Store, loop_id: str, out: Path, console: Console) -> None:
+    """Copies the report out of the store, prints its table and where everything lies."""
+    copied = {}
+    for name in ("table.txt", "summary.json", "report.html"):
+        try:
+            copied[name] = store.read(f"loops/{loop_id}/report/{name}")
+        except MissingObjectError:
+            continue  # the report itself failed: the error is shown after this
+        (out / name).write_bytes(copied[name])
+    if "table.txt" in copied:
+        console.print(copied["table.txt"].decode(), markup=False, highlight=False, soft_wrap=True)
+    # A server's address may hold a password, so it isn't shown.
+    ours = "MLFLOW_TRACKING_URI" not in os.environ
+    places = {
+        "report": out / "report.html" if "report.html" in copied else "none was written",
+        "registry": out / "mlflow" / "mlflow.db" if ours else "the server in MLFLOW_TRACKING_URI",
+        "log": out / "run.log",
+    }
+    for name, place in places.items():
+        console.print(f"{name:<9} {place}", markup=False, highlight=False, soft_wrap=True)

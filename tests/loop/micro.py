@@ -1,0 +1,115 @@
+"""Runs the micro loop as a user does, and reads what it left."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from judgeloop.ledger import Entry, Ledger
+from judgeloop.records import Manifest
+from judgeloop.store import Store, open_store
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+LOOP_ID = "loop"
+TIMEOUT_S = 110
+
+
+class Run(NamedTuple):
+    """A finished run."""
+
+    out: Path
+    exit_code: int
+    printed: str
+    store: Store
+
+    @property
+    def entries(self) -> dict[str, Entry]:
+        """The ledger's entries by name, such as `001-judge-p000`."""
+        return {entry.name: entry for entry in Ledger(self.store, LOOP_ID).entries()}
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What `summary.json` holds."""
+        found: dict[str, Any] = json.loads((self.out / "summary.json").read_text())
+        return found
+
+    @property
+    def report(self) -> str:
+        """The report's page."""
+        return (self.out / "report.html").read_text()
+
+    def manifest(self, name: str) -> Manifest:
+        """The manifest of a task that succeeded."""
+        manifest = self.entries[name].manifest
+        assert manifest is not None
+        return manifest
+
+    def content(self) -> dict[str, bytes]:
+        """Everything in the store by key, but the ledger and the report, which hold times."""
+        return {
+            key: self.store.read(key) for key in self.store.list("") if not key.startswith("loops/")
+        }
+
+
+def command(out: Path, *changes: str) -> list[str]:
+    """The command line of a micro loop."""
+    sets = [word for change in changes for word in ("--set", change)]
+    config = str(REPOSITORY / "pipelines" / "configs" / "micro.yaml")
+    return [sys.executable, "-m", "pipelines", "run", "--config", config, *sets,
+            "--out", str(out), "--loop-id", LOOP_ID]  # fmt: skip
+
+
+def run_micro(out: Path, *changes: str, store: str | None = None) -> Run:
+    """Runs a micro loop to its end.
+
+    Args:
+        out: The run's folder.
+        changes: `section.key=value` changes of the configuration.
+        store: URI of the store; None is the run's own folder.
+    """
+    if store is not None:
+        changes = (*changes, f"store={store}")
+    done = subprocess.run(
+        command(out, *changes), cwd=REPOSITORY, capture_output=True, text=True, check=False,
+        timeout=TIMEOUT_S, env=os.environ | {"COLUMNS": "200"},
+    )  # fmt: skip
+    uri = store or str(out / "store")
+    return Run(out, done.returncode, done.stdout + done.stderr, open_store(uri))
+
+
+def run_and_kill(out: Path, after_entries: int) -> int:
+    """Starts a micro loop and kills its whole process group when so many tasks are done.
+
+    Returns:
+        The number of entries in the ledger when it died.
+    """
+    child = subprocess.Popen(
+        command(out), cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+    tasks = out / "store" / "loops" / LOOP_ID / "tasks"
+    deadline = time.monotonic() + TIMEOUT_S
+    while child.poll() is None and time.monotonic() < deadline:
+        if tasks.is_dir() and len(list(tasks.iterdir())) >= after_entries:
+            break
+        time.sleep(0.02)
+    _kill_tree(child.pid)
+    child.wait()
+    return len(list(tasks.iterdir()))
+
+
+def _kill_tree(root: int) -> None:
+    """Kills a process and everything below it at once."""
+    doomed = [root]
+    for process in doomed:
+        for thread in Path(f"/proc/{process}/task").glob("*/children"):
+            doomed += [int(child) for child in thread.read_text().split()]
+    for process in doomed:
+        try:
+            os.kill(process, signal.SIGKILL)
+        except ProcessLookupError:
+            continue

@@ -1,0 +1,221 @@
+"""Runs on this machine: the runner, its failures and interruptions, the display."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from kfp import compiler, dsl
+from rich.console import Console
+
+from judgeloop.config import load_config
+from judgeloop.errors import ConfigError
+from judgeloop.progress import progress
+from pipelines import local
+from pipelines.__main__ import main
+from pipelines.display import Display
+from pipelines.failure import UNKNOWN, find_failure
+from pipelines.run import loop_id_for, read_config
+from tests.conftest import REPOSITORY
+
+MICRO = REPOSITORY / "pipelines/configs/micro.yaml"
+
+
+@dsl.component(base_image="python", install_kfp_package=False)
+def work(iteration: int, ending: str, out: str):
+    """Shows progress, then ends as it is told to."""
+    import os
+    import pathlib
+    import time
+
+    from judgeloop import errors
+    from judgeloop.progress import progress
+
+    names = ("OMP_NUM_THREADS", "MLFLOW_TRACKING_URI", "JUDGELOOP_ARTIFACT_ROOT")
+    pathlib.Path(out, "env").write_text("\n".join(os.environ.get(n, "") for n in names))
+    with progress("001/work", 2, "rows") as steps:
+        steps.advance(2)
+    if ending == "raise":
+        raise errors.TrainingError("the card is full.\nLower training.micro_batch_size.")
+    if ending == "die":
+        os.kill(os.getpid(), 9)
+    if ending == "sleep":
+        pathlib.Path(out, "pid").write_text(str(os.getpid()))
+        time.sleep(60)
+
+
+@dsl.pipeline(name="small")
+def small(iteration: int, ending: str, out: str):
+    """One task."""
+    work(iteration=iteration, ending=ending, out=out)
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("compiled") / "small.yaml"
+    compiler.Compiler().compile(small, str(path))
+    return path
+
+
+def run(package: Path, out: Path, ending: str) -> bool:
+    arguments = {"iteration": 1, "ending": ending, "out": str(out)}
+    with Display(out / "progress.jsonl", Console(file=io.StringIO())) as display:
+        return local.run_compiled(package, arguments, out, display.update)
+
+
+def test_tasks_get_one_thread_and_a_registry_below_the_run(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert run(package, tmp_path, "well")
+    threads, registry, artifacts = (tmp_path / "env").read_text().split("\n")
+    assert threads == "1"
+    assert registry == f"sqlite:///{tmp_path}/mlflow/mlflow.db"
+    assert artifacts == f"{tmp_path}/mlflow/artifacts"
+    assert '"done":2' in (tmp_path / "progress.jsonl").read_text()
+
+
+def test_a_registry_of_the_user_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://registry")
+    found = local.environment(tmp_path)
+    assert found["MLFLOW_TRACKING_URI"] == "http://registry"
+    assert "JUDGELOOP_ARTIFACT_ROOT" not in found
+
+
+def test_a_failed_task_is_named_with_its_whole_message_and_code(
+    package: Path, tmp_path: Path
+) -> None:
+    assert not run(package, tmp_path, "raise")
+    failure = find_failure(tmp_path / "run.log")
+    assert failure.task == "001/work"
+    assert failure.error == "the card is full.\nLower training.micro_batch_size."
+    assert failure.exit_code == 7
+
+
+def test_a_task_that_was_killed_is_named_too(package: Path, tmp_path: Path) -> None:
+    assert not run(package, tmp_path, "die")
+    failure = find_failure(tmp_path / "run.log")
+    assert (failure.task, failure.exit_code) == ("001/work", 1)
+    assert failure.error == UNKNOWN
+
+
+def wait_for(path: Path) -> str:
+    for _ in range(300):
+        if path.exists() and path.read_text():
+            return path.read_text()
+        time.sleep(0.1)
+    raise AssertionError(f"{path} did not appear")
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_interrupted_run_leaves_no_task_behind(
+    number: signal.Signals, package: Path, tmp_path: Path
+) -> None:
+    arguments = {"iteration": 1, "ending": "sleep", "out": str(tmp_path)}
+    code = (
+        "import json, sys; from pathlib import Path; from pipelines.local import run_compiled\n"
+        "run_compiled(Path(sys.argv[1]), json.loads(sys.argv[2]), Path(sys.argv[3]), lambda: None)"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code, str(package), json.dumps(arguments), str(tmp_path)],
+        cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    task = int(wait_for(tmp_path / "pid"))
+    assert is_alive(task)
+    os.kill(parent.pid, number)
+    _, said = parent.communicate(timeout=30)
+    if number is not signal.SIGKILL:
+        assert "KeyboardInterrupt" in said
+    for _ in range(50):
+        if not is_alive(task):
+            return
+        time.sleep(0.1)
+    os.kill(task, signal.SIGKILL)
+    pytest.fail("the task outlived the run")
+
+
+def test_the_loop_id_is_that_of_the_content_wherever_it_lies() -> None:
+    one = load_config(MICRO, ["store=/a"])
+    other = load_config(MICRO, ["store=s3://b/c", "report.gallery=1"])
+    changed = load_config(MICRO, ["loop.seed=1"])
+    assert loop_id_for(one, "micro") == loop_id_for(other, "micro")
+    assert loop_id_for(one, "micro") != loop_id_for(changed, "micro")
+    assert loop_id_for(one, "my config").startswith("my-config-")
+
+
+@pytest.mark.parametrize(
+    ("given", "store"),
+    [
+        ("''", "{out}/store"),
+        ("below", "{out}/below"),
+        ("/absolute", "/absolute"),
+        ("s3://bucket/prefix", "s3://bucket/prefix"),
+    ],
+)
+def test_a_relative_store_lies_below_the_run(given: str, store: str, tmp_path: Path) -> None:
+    config = read_config(MICRO, [f"store={given}"], tmp_path)
+    assert config.store == store.format(out=tmp_path)
+
+
+def steps(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JUDGELOOP_PROGRESS", str(path))
+    with progress("001/judge/p000", 400, "pairs") as judging:
+        for _ in range(3):
+            judging.advance(100, note="[red]0.5[/red]")
+
+
+def test_plain_lines_are_few_and_the_last_one_is_always_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = io.StringIO()
+    path = tmp_path / "progress.jsonl"
+    with Display(path, Console(file=shown)) as display:
+        display.update()
+        steps(path, monkeypatch)
+        display.update()
+        with path.open("a") as file:
+            for done in (350, 400):
+                step = {"task": "001/judge/p000", "done": done, "total": 400, "unit": "pairs"}
+                file.write(json.dumps(step) + "\n")
+                file.flush()
+                display.update()
+    lines = shown.getvalue().splitlines()
+    assert [line.split()[1] for line in lines] == ["300/400", "400/400"]
+    assert "[red]0.5[/red]" in lines[0]
+
+
+def test_a_terminal_shows_bars_and_keeps_a_line_of_what_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = io.StringIO()
+    path = tmp_path / "progress.jsonl"
+    with Display(path, Console(file=shown, force_terminal=True, width=120)) as display:
+        steps(path, monkeypatch)
+        display.update()
+        step = {"task": "001/judge/p000", "done": 400, "total": 400, "unit": "pairs"}
+        with path.open("a") as file:
+            file.write(json.dumps(step) + "\n")
+        display.update()
+    assert "400/400 pairs" in shown.getvalue()
+
+
+def test_a_wrong_key_ends_the_command_line_with_its_code_and_a_hint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = ["run", "--config", str(MICRO), "--set", "loop.iteration=2", "--out", str(tmp_path)]
+    assert main(wrong) == ConfigError.exit_code
+    assert "did you mean `loop.iterations`?" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

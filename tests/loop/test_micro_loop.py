@@ -1,0 +1,198 @@
+"""The whole loop through the compiled pipeline and the KFP local runner, on the scripted engine."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from judgeloop.config import load_config
+from judgeloop.images import ImageLibrary
+from judgeloop.records import Example, ItemResult, Pair, Question
+from judgeloop.shards import finished, read_records
+from judgeloop.stages.ingest import HELD_OUT, split_of
+from judgeloop.tiny.dataset import write_gold
+from tests.loop.micro import LOOP_ID, REPOSITORY, Run, run_and_kill, run_micro
+
+EVERY_TASK = {
+    "000-resolve", "000-ingest", "000-hold_out", "000-validate", "000-evaluate",
+    *(f"00{i}-{stage}" for i in (1, 2) for stage in (
+        "synthesize-p000", "judge-p000", "filter", "train", "validate", "evaluate", "register",
+        "decide",
+    )),
+    "999-promote",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def micro(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """One unbroken micro loop; tests only look at it."""
+    return run_micro(tmp_path_factory.mktemp("micro"))
+
+
+def test_the_loop_runs_every_stage_and_succeeds(micro: Run) -> None:
+    assert micro.exit_code == 0, micro.printed
+    assert set(micro.entries) == EVERY_TASK
+    assert all(entry.error is None for entry in micro.entries.values())
+
+
+def test_the_summary_has_the_promised_figures(micro: Run) -> None:
+    summary = micro.summary
+    assert [row["iteration"] for row in summary["iterations"]] == [0, 1, 2]
+    for row in summary["iterations"]:
+        assert {"accuracy", "accuracy_low", "accuracy_high", "both_orders", "first_position",
+                "undecided", "kept_share", "n"} <= set(row)  # fmt: skip
+        assert 0 <= row["accuracy_low"] <= row["accuracy"] <= row["accuracy_high"] <= 1
+        assert row["n"] == 40
+    assert summary["iterations"][0]["kept_share"] is None
+    assert summary["stopped_because"]
+    assert "champion_version" in summary
+
+
+def test_it_ends_by_printing_the_table_and_where_everything_lies(micro: Run) -> None:
+    for words in ("both orders", "0 (start)", "report.html", "mlflow.db", "Stopped:"):
+        assert words in micro.printed
+
+
+def test_examples_come_from_kept_judgements_and_no_held_out_image_trains(micro: Run) -> None:
+    config = load_config(REPOSITORY / "pipelines" / "configs" / "micro.yaml")
+    held_out = {
+        image
+        for pair in read_records(micro.store, micro.manifest("000-hold_out"), Pair)
+        for image in pair.question.images
+    }
+    trained: set[str] = set()
+    for iteration in (1, 2):
+        manifest = micro.manifest(f"00{iteration}-filter")
+        examples = list(read_records(micro.store, manifest, Example))
+        assert examples
+        trained |= {image for example in examples for image in example.images}
+    assert held_out
+    assert not held_out & trained
+    for question in read_records(micro.store, micro.manifest("000-ingest"), Question):
+        assert (split_of(question, config) == HELD_OUT) == (question.images[0] not in trained) or (
+            question.images[0] not in held_out
+        )
+
+
+def test_no_gold_scene_is_among_the_questions(micro: Run) -> None:
+    evaluated = micro.manifest("000-evaluate")
+    gold = finished(micro.store, "gold", evaluated.details["gold"])
+    assert gold is not None
+    gold_images = {i for p in read_records(micro.store, gold, Pair) for i in p.question.images}
+    asked = read_records(micro.store, micro.manifest("000-ingest"), Question)
+    assert not gold_images & {image for question in asked for image in question.images}
+
+
+def test_item_results_are_one_for_each_gold_pair(micro: Run) -> None:
+    manifest = micro.manifest("002-evaluate")
+    ids = [result.item_id for result in read_records(micro.store, manifest, ItemResult)]
+    assert len(ids) == len(set(ids)) == manifest.counts["n"] == 40
+
+
+def test_another_folder_gets_the_same_bytes_and_figures(micro: Run, tmp_path: Path) -> None:
+    again = run_micro(tmp_path)
+    ours, theirs = (
+        {k: v for k, v in run.content().items() if not k.startswith("register/")}
+        for run in (micro, again)
+    )
+    assert ours == theirs
+    assert again.summary == micro.summary
+
+
+def test_a_finished_loop_that_is_started_again_starts_no_engine(tmp_path: Path) -> None:
+    first = run_micro(tmp_path)
+    assert "engine started" in (first.out / "run.log").read_text()
+    before = first.content()
+    again = run_micro(tmp_path)
+    assert again.exit_code == 0, again.printed
+    assert "engine started" not in (again.out / "run.log").read_text()
+    assert again.content() == before
+    assert again.summary == first.summary
+
+
+@pytest.mark.parametrize("after_entries", [3, 9])
+def test_a_killed_loop_goes_on_and_ends_like_an_unbroken_one(
+    micro: Run, tmp_path: Path, after_entries: int
+) -> None:
+    done = run_and_kill(tmp_path, after_entries)
+    assert after_entries <= done < len(EVERY_TASK)
+    resumed = run_micro(tmp_path)
+    assert resumed.exit_code == 0, resumed.printed
+    assert resumed.summary == micro.summary
+    assert resumed.content() == micro.content()
+
+
+def test_inverted_gold_answers_change_no_example_and_no_adapter(micro: Run, tmp_path: Path) -> None:
+    path = write_gold(tmp_path / "gold", 40, 5)
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    inverted = [r | {"chosen": r["rejected"], "rejected": r["chosen"]} for r in rows]
+    path.write_text("".join(json.dumps(row) + "\n" for row in inverted))
+    run = run_micro(tmp_path / "run", f"evaluation.gold={path}")
+    assert run.exit_code == 0, run.printed
+    assert run.summary["iterations"] != micro.summary["iterations"]
+    for folder in ("ingest/", "hold_out/", "synthesize/", "judge/", "filter/", "train/"):
+        ours, theirs = (
+            {k: v for k, v in r.content().items() if k.startswith(folder)} for r in (run, micro)
+        )
+        assert ours
+        assert ours == theirs
+
+
+def test_the_loop_stops_early_when_validation_does_not_rise(tmp_path: Path) -> None:
+    run = run_micro(tmp_path, "model.base=scripted:gain=0", "loop.iterations=3")
+    assert run.exit_code == 0, run.printed
+    assert run.manifest("001-decide").details["decision"] == "stop"
+    assert not [name for name in run.entries if name.startswith(("002", "003"))]
+    assert "did not rise" in run.summary["stopped_because"]
+    assert "999-promote" in run.entries
+
+
+def test_a_failing_stage_leaves_a_report_that_names_it(tmp_path: Path) -> None:
+    run = run_micro(tmp_path, f"evaluation.gold={tmp_path}/missing.jsonl")
+    assert run.exit_code == 3
+    assert "missing.jsonl" in run.printed
+    assert "Traceback" not in run.printed
+    assert run.entries["000-evaluate"].error
+    for words in ("evaluate", "missing.jsonl"):
+        assert words in run.report
+
+
+def test_a_starved_first_iteration_ends_with_the_funnel(tmp_path: Path) -> None:
+    run = run_micro(tmp_path, "model.base=scripted:skill=0,first_bias=1")
+    assert run.exit_code == 4
+    for words in ("one_order", "Likely causes", "(3)"):
+        assert words in run.printed
+        assert words in run.report
+
+
+def test_two_partitions_give_other_shards_but_the_same_questions(tmp_path: Path) -> None:
+    run = run_micro(tmp_path, "loop.partitions=2", "loop.iterations=1")
+    assert run.exit_code == 0, run.printed
+    assert {"001-judge-p000", "001-judge-p001"} <= set(run.entries)
+    merged = run.manifest("001-filter")
+    parts = [run.manifest(f"001-synthesize-p00{p}") for p in (0, 1)]
+    assert merged.counts["pairs"] == sum(part.rows for part in parts)
+
+
+def test_the_loop_runs_on_s3_with_the_same_bytes(micro: Run, tmp_path: Path, s3_uri: str) -> None:
+    run = run_micro(tmp_path, store=s3_uri)
+    assert run.exit_code == 0, run.printed
+    assert not (tmp_path / "store").exists()
+    ours = {k: v for k, v in run.content().items() if not k.startswith("register/")}
+    theirs = {k: v for k, v in micro.content().items() if not k.startswith("register/")}
+    assert ours == theirs
+    assert run.summary == micro.summary
+
+
+def test_images_come_back_from_the_store_by_hash(micro: Run) -> None:
+    question = next(read_records(micro.store, micro.manifest("000-ingest"), Question))
+    image = ImageLibrary(micro.store, 10_000).open(question.images[0])
+    assert image.size == (48, 48)
+
+
+def test_the_same_loop_id_with_another_configuration_is_refused(micro: Run) -> None:
+    run = run_micro(micro.out, "loop.iterations=1")
+    assert run.exit_code == 2
+    assert f"loop '{LOOP_ID}'" in run.printed
+    assert "another loop id" in run.printed
