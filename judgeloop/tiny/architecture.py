@@ -29,7 +29,8 @@ _SPECIAL = (
 )
 
 _WORDS = (
-    *(*COLOURS, *SHAPES, *PLACES, *formats.LETTERS, *formats.ERRORS),
+    *(*COLOURS, *SHAPES, *PLACES, *formats.LETTERS),
+    *("first", "last", "colour", "shape", "place", "count"),
     *("0", "1", "2", ",", ":", ";", "?", ".", "a", "b", "c", "all", "of", "or"),
     *("caption", "judge", "choose", "alter", "I", "see"),
 )

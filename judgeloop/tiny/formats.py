@@ -13,8 +13,14 @@ LETTERS = ("A", "B", "C", "D")
 CAPTION = "caption"
 """The one open question: the answer lists the objects in reading order."""
 
-ERRORS = ("colour", "shape", "place", "count")
-"""Kinds of error that the base can plant in a caption when asked."""
+ERRORS = (
+    *("first colour", "last colour"),
+    *("first shape", "last shape"),
+    *("first place", "last place"),
+    "count",
+)
+"""Errors that the base can plant in a caption when asked: an attribute of the first or last object,
+or an object left out or added."""
 
 
 def options(answers: Sequence[str]) -> str:
@@ -38,5 +44,5 @@ def seen(answer: str, letter: str) -> str:
 
 
 def alter(error: str, caption: str) -> str:
-    """Asks for a copy of a caption with exactly one planted error of one of the kinds `ERRORS`."""
+    """Asks for a copy of a caption with exactly one planted error, one of `ERRORS`."""
     return f"alter {error}: {caption}"

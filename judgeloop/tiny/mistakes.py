@@ -16,22 +16,22 @@ from judgeloop.tiny.scenes import COLOURS, PLACES, SHAPES, Scene, Thing
 
 
 def spoil(things: Sequence[Thing], error: str, rng: random.Random) -> tuple[Thing, ...]:
-    """Returns the objects with one mistake of a kind (`formats.ERRORS`).
+    """Returns the objects with one mistake, one of `formats.ERRORS`.
 
-    `count` leaves one of two objects out, or adds one to a single object; the other kinds replace
-    one attribute of one object.
+    `count` leaves one of two objects out, or adds one to a single object; the others replace one
+    attribute of one object. Where reading order leaves the first object no other place, the last
+    one moves.
     """
     if error == "count":
         return _miscount(things, rng)
+    which, attribute = error.split()
+    index = 0 if which == "first" else len(things) - 1
     candidates = [
         (*things[:index], changed, *things[index + 1 :])
-        for index, thing in enumerate(things)
-        for changed in _variants(thing, error)
+        for changed in _variants(things[index], attribute)
     ]
     valid = [c for c in candidates if _in_order(c) and not _has_twins(c)]
-    changed_at = rng.randrange(len(things))
-    here = [c for c in valid if c[changed_at] != things[changed_at]]
-    return rng.choice(here or valid)
+    return rng.choice(valid) if valid else spoil(things, "last place", rng)
 
 
 def wrong_answer(scene: Scene, asked: Asked, right: str, rng: random.Random) -> str:
@@ -49,11 +49,11 @@ def wrong_answer(scene: Scene, asked: Asked, right: str, rng: random.Random) -> 
     return rng.choice(near) if near and rng.random() < 0.5 else rng.choice(others)
 
 
-def _variants(thing: Thing, error: str) -> list[Thing]:
+def _variants(thing: Thing, attribute: str) -> list[Thing]:
     replace = msgspec.structs.replace
-    if error == "colour":
+    if attribute == "colour":
         return [replace(thing, colour=word) for word in COLOURS if word != thing.colour]
-    if error == "shape":
+    if attribute == "shape":
         return [replace(thing, shape=word) for word in SHAPES if word != thing.shape]
     return [replace(thing, cell=cell) for cell in range(len(PLACES)) if cell != thing.cell]
 
@@ -78,27 +78,31 @@ def _has_twins(things: Sequence[Thing]) -> bool:
     return len({(thing.colour, thing.shape) for thing in things}) < len(things)
 
 
-def differences(original: str, copy: str) -> str | None:
-    """Names the one kind of error that a copy of a caption has, by comparing the texts alone.
+def differences(original: str, copy: str) -> tuple[str, ...]:
+    """Names the one mistake that a copy of a caption has, by comparing the texts alone.
 
     Returns:
-        One of `formats.ERRORS`, or None where there is no difference, more than one, or the copy is
-        no caption.
+        The `formats.ERRORS` that describe it (two where the caption's first object is its last).
+        Empty where there is no mistake, more than one, or the copy is no caption.
     """
     old, new = parse(original), parse(copy)
     if old is None or new is None:
-        return None
+        return ()
     if len(old) != len(new):
         shorter, longer = sorted((old, new), key=len)
-        left_out = [thing for thing in longer if thing not in shorter]
-        return "count" if shorter and len(left_out) == 1 == len(longer) - len(shorter) else None
+        added = [thing for thing in longer if thing not in shorter]
+        return ("count",) if len(added) == 1 == len(longer) - len(shorter) else ()
     changed = [
-        name
-        for before, after in zip(old, new, strict=True)
+        (index, name)
+        for index, (before, after) in enumerate(zip(old, new, strict=True))
         for name, word, other in zip(("colour", "shape", "place"), before, after, strict=True)
         if word != other
     ]
-    return changed[0] if len(changed) == 1 else None
+    if len(changed) != 1:
+        return ()
+    index, name = changed[0]
+    ends = {"first": 0, "last": len(old) - 1}
+    return tuple(f"{which} {name}" for which, end in ends.items() if index == end)
 
 
 def parse(text: str) -> list[tuple[str, str, str]] | None:

@@ -69,7 +69,7 @@ def _altering(answer: Answer, scenes: list[Scene], rng: random.Random) -> dict[s
     for error in formats.ERRORS:
         items = [(draw(s), formats.alter(error, s.layout)) for s in scenes]
         texts = answer(items, 0.7)
-        valid = [differences(s.layout, t) == error for s, t in zip(scenes, texts, strict=True)]
+        valid = [error in differences(s.layout, t) for s, t in zip(scenes, texts, strict=True)]
         same = [s.layout == t for s, t in zip(scenes, texts, strict=True)]
         found[f"alter/{error}"] = sum(valid) / len(valid)
         every += same
