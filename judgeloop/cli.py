@@ -22,6 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; returns the exit code (see `judgeloop.errors`)."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=os.environ.get("JUDGELOOP_LOG", "WARNING"))
+    # Its remarks on model files of others are nothing that a user of a judge can act on.
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:
         result = verdict(options)
     except JudgeLoopError as error:
@@ -58,8 +60,9 @@ def verdict(options: argparse.Namespace) -> PairVerdict:
         settings = EngineSection(kind="scripted" if scripted else "transformers")
         engine = open_engine(settings, judge.model, library, store)
         try:
-            sampling = Sampling(temperature=0.0, max_tokens=options.max_tokens)
             prompts = load_prompts(judge.prompts)
+            max_tokens = options.max_tokens or prompts.judgement_tokens
+            sampling = Sampling(temperature=0.0, max_tokens=max_tokens)
             return judge_answers(engine, prompts, question, options.a, options.b, sampling)
         finally:
             engine.close()
@@ -111,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--prompts", help="prompt set; default: the one the judge was trained with"
     )
-    command.add_argument("--max-tokens", type=int, default=1024)
+    command.add_argument("--max-tokens", type=int, help="default: what the prompt set needs")
     command.add_argument("--max-pixels", type=int, default=20_000_000)
     command.add_argument("--json", action="store_true", help="print one JSON object")
     return parser

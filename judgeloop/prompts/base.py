@@ -16,6 +16,8 @@ class PromptSet(Protocol):
     name: str
     verdict_format: VerdictFormat
     """How `judging.verdict` reads this set's judgements."""
+    judgement_tokens: int
+    """Tokens that suffice for a judgement of this set."""
 
     def answer(self, question: Question) -> str:
         """Asks for an answer to the question."""

@@ -12,6 +12,7 @@ class TinyPrompts:
 
     name = "tiny"
     verdict_format: VerdictFormat = "trailing_letter"
+    judgement_tokens = 32
 
     def answer(self, question: Question) -> str:
         """Asks the question itself."""

@@ -21,7 +21,7 @@ from judgeloop.tiny.scenes import Scene, Split, Thing, sample_from
 FIRST_BIAS = 0.7
 """Probability of A in a judge turn of the pretraining."""
 
-SEEING_SHARES = {"caption": 0.10, "closed": 0.42, "alter": 0.10, "judge": 0.08, "choose": 0.30}
+SEEING_SHARES = {"caption": 0.10, "closed": 0.38, "alter": 0.12, "judge": 0.08, "choose": 0.32}
 """Shares of the turns about a picture."""
 TEXT_SHARES = {"match": 0.75, "alter": 0.25}
 """Shares of the turns without a picture."""
@@ -45,7 +45,7 @@ def seeing_turn(scene: Scene, rng: random.Random) -> Turn:
     elif task == "closed":
         asked = ask(scene, rng.choice(TOPICS), rng)
     else:
-        asked = ask(scene, rng.choice(("caption", rng.choice(TOPICS))), rng)
+        asked = ask(scene, "caption" if rng.random() < 0.6 else rng.choice(TOPICS), rng)
     right = gold_answer(scene, asked)
     if task == "choose":
         return choose_turn(scene, asked, right, rng)
@@ -111,7 +111,7 @@ def _options(scene: Scene, asked: Asked, right: str, rng: random.Random) -> list
 def _wrong(scene: Scene, asked: Asked, right: str, rng: random.Random) -> str:
     if asked.topic != "caption":
         return wrong_answer(scene, asked, right, rng)
-    if rng.random() < 0.75:
+    if rng.random() < 0.8:
         return caption(spoil(scene.things, rng.choice(formats.ERRORS), rng))
     return caption(_other(scene.things, rng))
 

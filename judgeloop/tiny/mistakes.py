@@ -19,7 +19,7 @@ def spoil(things: Sequence[Thing], error: str, rng: random.Random) -> tuple[Thin
     """Returns the objects with one mistake, one of `formats.ERRORS`.
 
     `count` leaves one of two objects out, or adds one to a single object; the others replace one
-    attribute of one object. Where reading order leaves the first object no other place, the last
+    attribute of one object. Where reading order leaves an object no other place, the other
     one moves.
     """
     if error == "count":
@@ -31,7 +31,9 @@ def spoil(things: Sequence[Thing], error: str, rng: random.Random) -> tuple[Thin
         for changed in _variants(things[index], attribute)
     ]
     valid = [c for c in candidates if _in_order(c) and not _has_twins(c)]
-    return rng.choice(valid) if valid else spoil(things, "last place", rng)
+    if not valid:
+        return spoil(things, "last place" if which == "first" else "first place", rng)
+    return rng.choice(valid)
 
 
 def wrong_answer(scene: Scene, asked: Asked, right: str, rng: random.Random) -> str:

@@ -69,7 +69,7 @@ def pretrain(
         if step % 100 == 99:
             spent = time.monotonic() - began
             log.info("step %d of %d: loss %.4f after %.0f s", step + 1, total, mean, spent)
-        if step % 1000 == 999:
+        if step % 500 == 499:
             save(model, processor, out)
     save(model, processor, out)
 
@@ -147,8 +147,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--text-steps", type=int, default=600)
-    parser.add_argument("--steps", type=int, default=8000)
+    parser.add_argument("--text-steps", type=int, default=500)
+    parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--sequences", type=int, default=24)
     parser.add_argument("--rate", type=float, default=1.5e-3)
     args = parser.parse_args()

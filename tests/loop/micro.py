@@ -55,41 +55,49 @@ class Run(NamedTuple):
         }
 
 
-def command(out: Path, *changes: str) -> list[str]:
-    """The command line of a micro loop."""
+def command(out: Path, *changes: str, preset: str = "micro") -> list[str]:
+    """The command line of a loop."""
     sets = [word for change in changes for word in ("--set", change)]
-    config = str(REPOSITORY / "pipelines" / "configs" / "micro.yaml")
+    config = str(REPOSITORY / "pipelines" / "configs" / f"{preset}.yaml")
     return [sys.executable, "-m", "pipelines", "run", "--config", config, *sets,
             "--out", str(out), "--loop-id", LOOP_ID]  # fmt: skip
 
 
-def run_micro(out: Path, *changes: str, store: str | None = None) -> Run:
-    """Runs a micro loop to its end.
+def run_micro(
+    out: Path,
+    *changes: str,
+    store: str | None = None,
+    preset: str = "micro",
+    timeout_s: float = TIMEOUT_S,
+) -> Run:
+    """Runs a loop to its end.
 
     Args:
         out: The run's folder.
         changes: `section.key=value` changes of the configuration.
         store: URI of the store; None is the run's own folder.
+        preset: Name of the configuration.
+        timeout_s: After this the test fails.
     """
     if store is not None:
         changes = (*changes, f"store={store}")
     done = subprocess.run(
-        command(out, *changes), cwd=REPOSITORY, capture_output=True, text=True, check=False,
-        timeout=TIMEOUT_S, env=os.environ | {"COLUMNS": "200"},
+        command(out, *changes, preset=preset), cwd=REPOSITORY, check=False, capture_output=True,
+        text=True, timeout=timeout_s, env=os.environ | {"COLUMNS": "200"},
     )  # fmt: skip
     uri = store or str(out / "store")
     return Run(out, done.returncode, done.stdout + done.stderr, open_store(uri))
 
 
-def run_and_kill(out: Path, after_entries: int) -> int:
-    """Starts a micro loop and kills its whole process group when so many tasks are done.
+def run_and_kill(out: Path, after_entries: int, preset: str = "micro") -> int:
+    """Starts a loop and kills its whole process group when so many tasks are done.
 
     Returns:
         The number of entries in the ledger when it died.
     """
     child = subprocess.Popen(
-        command(out), cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True,
+        command(out, preset=preset), cwd=REPOSITORY, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     tasks = out / "store" / "loops" / LOOP_ID / "tasks"
     deadline = time.monotonic() + TIMEOUT_S

@@ -166,8 +166,8 @@ def test_a_planted_mistake_is_one_mistake_of_the_kind_asked_for(error):
     rng = random.Random(error)
     for scene in scenes(Split.LOOP, 200):
         spoiled = spoil(scene.things, error, rng)
-        (made, *other) = differences(scene.layout, caption(spoiled))
-        assert error in (made, *other) or (error, made) == ("first place", "last place")
+        made = differences(scene.layout, caption(spoiled))
+        assert error in made or (error.endswith(" place") and made[0].endswith(" place"))
         assert [t.cell for t in spoiled] == sorted({t.cell for t in spoiled})
         assert len({(t.colour, t.shape) for t in spoiled}) == len(spoiled)
 

@@ -21,6 +21,7 @@ class DefaultPrompts:
 
     name = "default"
     verdict_format: VerdictFormat = "verdict_line"
+    judgement_tokens = 1024
 
     def answer(self, question: Question) -> str:
         """Asks the question, with the form of the final answer for closed questions."""

@@ -1,0 +1,147 @@
+"""Writes docs/results.md and its figure from the runs of `benchmarks.results`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import jinja2
+
+from benchmarks.sight import KINDS, sight_shares
+from judgeloop.ledger import Ledger
+from judgeloop.records import Manifest
+from judgeloop.store import open_store
+
+TEMPLATE = Path(__file__).with_name("results.md.jinja")
+LABELS = {
+    "agreeing": "method",
+    "unfiltered": "unfiltered traces",
+    "shuffled": "shuffled preferences",
+}
+COLOURS = {"agreeing": "#0072b2", "unfiltered": "#999999", "shuffled": "#d55e00"}
+UNBIASED_COIN = 0.25
+
+Run = dict[str, Any]
+
+
+def write_page(runs: Sequence[Run], out: Path, docs: Path) -> None:
+    """Writes the page and its figure.
+
+    Args:
+        runs: Summaries with `arm`, `seed` and `folder`.
+        out: The study's folder with the store.
+        docs: Where results.md and images/results.svg go.
+    """
+    (docs / "images").mkdir(parents=True, exist_ok=True)
+    _draw(runs, docs / "images" / "results.svg")
+    store = open_store(str(out / "store"))
+    ledgers = {(r["arm"], r["seed"]): Ledger(store, f"{r['arm']}-{r['seed']}") for r in runs}
+    evaluated = {key: ledger.manifests("evaluate") for key, ledger in ledgers.items()}
+    seeds = sorted({run["seed"] for run in runs})
+    method = [evaluated["agreeing", seed] for seed in seeds]
+    last = max(method[0])
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True,
+                                     lstrip_blocks=True, keep_trailing_newline=True)  # fmt: skip
+    page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        runs=runs, labels=LABELS, seeds=seeds, arms=list(LABELS), last=last,
+        n=runs[0]["iterations"][0]["n"], both=_both, row=_row, cell=_cell,
+        kept=_kept_examples(ledgers, last), categories=_categories(method, last),
+        baselines=method[0][0][0].metrics, kinds=KINDS,
+        sight={i: sight_shares(store, [m[i][0] for m in method]) for i in (0, last)},
+        verdicts=_verdicts(runs),
+    )  # fmt: skip
+    (docs / "results.md").write_text(page, encoding="utf-8")
+
+
+def _row(runs: Sequence[Run], arm: str, seed: int) -> list[dict[str, Any]]:
+    (run,) = [r for r in runs if (r["arm"], r["seed"]) == (arm, seed)]
+    rows: list[dict[str, Any]] = run["iterations"]
+    return rows
+
+
+def _both(runs: Sequence[Run], arm: str, iteration: int) -> float:
+    """Both-order accuracy of an arm, the mean over seeds."""
+    return mean(r["iterations"][iteration]["both_orders"] for r in runs if r["arm"] == arm)
+
+
+def _cell(item: dict[str, Any]) -> str:
+    return (f"**{item['both_orders']:.3f}** [{item['both_orders_low']:.3f}, "
+            f"{item['both_orders_high']:.3f}] ({item['accuracy']:.3f})")  # fmt: skip
+
+
+def _verdicts(runs: Sequence[Run]) -> list[tuple[str, bool, str]]:
+    """What was promised, whether it holds, and the figures."""
+    by = {(r["arm"], r["seed"]): [i["both_orders"] for i in r["iterations"]] for r in runs}
+    seeds = sorted({seed for _, seed in by})
+    base = [by["agreeing", s][0] for s in seeds]
+    best = [max(by["agreeing", s]) for s in seeds]
+    end = [by["agreeing", s][-1] for s in seeds]
+    unfiltered = [by["unfiltered", s][-1] for s in seeds]
+    gaps = [by["agreeing", s][-1] - by["shuffled", s][-1] for s in seeds]
+    return [
+        ("the base is below 0.15", max(base) < 0.15, _list(base)),
+        ("the method reaches 0.70 within four iterations, each seed", min(best) >= 0.7,
+         _list(best)),
+        ("the aim: 0.85", min(best) >= 0.85, _list(best)),
+        ("unfiltered traces stay at the base (within 0.05)",
+         max(u - b for u, b in zip(unfiltered, base, strict=True)) <= 0.05, _list(unfiltered)),
+        ("shuffled preferences end at least 0.2 below the method, each seed", min(gaps) >= 0.2,
+         f"{_list(gaps)} below {_list(end)}"),
+    ]  # fmt: skip
+
+
+def _list(values: Sequence[float]) -> str:
+    return " / ".join(f"{value:.3f}" for value in values)
+
+
+def _kept_examples(ledgers: dict[tuple[str, int], Ledger], last: int) -> dict[str, list[str]]:
+    """Examples trained on, by arm and iteration, one figure a seed."""
+    found: dict[str, list[str]] = {}
+    for arm in LABELS:
+        counts = [
+            [m[0].counts["examples"] for m in ledger.manifests("filter").values()]
+            for (name, _), ledger in sorted(ledgers.items())
+            if name == arm
+        ]
+        found[arm] = [" / ".join(str(c[i]) for c in counts) for i in range(last)]
+    return found
+
+
+def _categories(
+    method: Sequence[dict[int, list[Manifest]]], last: int
+) -> list[tuple[str, int, list[float]]]:
+    """Both-order accuracy by category and iteration, the mean over seeds."""
+    first = method[0][0][0]
+    names = sorted(name[2:] for name in first.counts if name.startswith("n/"))
+    return [
+        (name, first.counts[f"n/{name}"],
+         [mean(m[i][0].metrics[f"both_orders/{name}"] for m in method) for i in range(last + 1)])
+        for name in names
+    ]  # fmt: skip
+
+
+def _draw(runs: Sequence[Run], path: Path) -> None:
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    mpl.rcParams.update({"svg.hashsalt": "judgeloop", "svg.fonttype": "none"})
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 4))
+    for arm, label in LABELS.items():
+        series = [[i["both_orders"] for i in r["iterations"]] for r in runs if r["arm"] == arm]
+        steps = range(len(series[0]))
+        for values in series:
+            axes.plot(steps, values, color=COLOURS[arm], alpha=0.35, linewidth=1)
+        middle = [mean(values) for values in zip(*series, strict=True)]
+        axes.plot(steps, middle, color=COLOURS[arm], marker="o", linewidth=2.2, label=label)
+    axes.axhline(UNBIASED_COIN, color="#555555", linestyle="--", linewidth=1,
+                 label="coin without position bias")  # fmt: skip
+    axes.set(xlabel="iteration", ylabel="right in both orders", ylim=(0, 1))
+    axes.set_xticks(range(len(middle)))
+    axes.legend(frameon=False)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
