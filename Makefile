@@ -7,8 +7,8 @@ CONFIG ?=
 SET ?=
 OUT ?=
 LOOP_ID ?=
-ITERATIONS ?= 2
-PARTITIONS ?= 1
+ITERATIONS ?= 4
+PARTITIONS ?= 2
 PORT ?= 5000
 ARGS ?=
 
@@ -78,7 +78,7 @@ run: $(INSTALLED) ## Run the loop on this machine: CONFIG=FILE [SET="key=value .
 		echo 'usage: make run CONFIG=pipelines/configs/tiny.yaml [SET="key=value ..."] [OUT=DIR] [LOOP_ID=ID]' >&2; exit 2; fi
 	$(PYTHON) -m pipelines run --config $(CONFIG) $(foreach pair,$(SET),--set $(pair)) --out $(RUN_OUT) $(if $(LOOP_ID),--loop-id $(LOOP_ID))
 
-compile: $(INSTALLED) ## Compile the pipeline into build/judge_loop.yaml [ITERATIONS=2] [PARTITIONS=1].
+compile: $(INSTALLED) ## Compile the pipeline into build/judge_loop.yaml [ITERATIONS=4] [PARTITIONS=2].
 	$(PYTHON) -m pipelines compile --out build/judge_loop.yaml --iterations $(ITERATIONS) --partitions $(PARTITIONS)
 
 mlflow: $(INSTALLED) ## Browse a run's registry at http://127.0.0.1:5000 [OUT=runs/demo] [PORT=5000].
