@@ -8,13 +8,14 @@ from typing import TypeVar
 import msgspec
 
 from judgeloop.errors import DataError, StoreError
-from judgeloop.images import ImageLibrary
 from judgeloop.records import Kind, Labelled, Pair, Question
 from judgeloop.shards import Dropped
 from judgeloop.store import Store
 
 T = TypeVar("T", bound=msgspec.Struct)
 R = TypeVar("R", Question, Pair)
+AddImage = Callable[[bytes], str]
+"""Brings an image into the store and returns its hash, as `ImageLibrary.adding` gives it."""
 MAX_TEXT = 20_000
 """Characters of a question or answer above which a row is quarantined."""
 
@@ -43,7 +44,7 @@ class GoldRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 def read_questions(
-    data: bytes, where: str, folder: Store, library: ImageLibrary
+    data: bytes, where: str, folder: Store, add: AddImage
 ) -> Iterator[Question | Dropped]:
     """Yields a question, or the reason against it, for each line of a questions file."""
 
@@ -57,12 +58,10 @@ def read_questions(
             source=row.source,
         )
 
-    yield from _read(data, where, folder, library, QuestionRow, make)
+    yield from _read(data, where, folder, add, QuestionRow, make)
 
 
-def read_gold(
-    data: bytes, where: str, folder: Store, library: ImageLibrary
-) -> Iterator[Pair | Dropped]:
+def read_gold(data: bytes, where: str, folder: Store, add: AddImage) -> Iterator[Pair | Dropped]:
     """Yields a labelled pair, or the reason against it, for each line of a gold file."""
 
     def make(row: GoldRow, images: tuple[str, ...]) -> Pair:
@@ -79,14 +78,14 @@ def read_gold(
             origin=Labelled(category=row.category),
         )
 
-    yield from _read(data, where, folder, library, GoldRow, make)
+    yield from _read(data, where, folder, add, GoldRow, make)
 
 
 def _read(
     data: bytes,
     where: str,
     folder: Store,
-    library: ImageLibrary,
+    add: AddImage,
     kind: type[T],
     make: Callable[[T, tuple[str, ...]], R],
 ) -> Iterator[R | Dropped]:
@@ -108,8 +107,8 @@ def _read(
             continue
         seen.add(row_id)
         try:
-            images = _add_images(row.images, folder, library, hashes)  # type: ignore[attr-defined]
-        except (DataError, StoreError) as error:
+            images = _add_images(row.images, folder, add, hashes)  # type: ignore[attr-defined]
+        except DataError as error:
             yield Dropped(id=row_id, reason="bad_image", detail=f"{place}: {error}")
             continue
         try:
@@ -119,14 +118,22 @@ def _read(
 
 
 def _add_images(
-    names: list[str], folder: Store, library: ImageLibrary, hashes: dict[str, str]
+    names: list[str], folder: Store, add: AddImage, hashes: dict[str, str]
 ) -> tuple[str, ...]:
     if not names:
         raise DataError("the row names no image")
     for name in names:
         if name not in hashes:
-            hashes[name] = library.add(folder.read(name))
+            hashes[name] = add(_read_image(name, folder))
     return tuple(hashes[name] for name in names)
+
+
+def _read_image(name: str, folder: Store) -> bytes:
+    """Makes a row's fault of a failure here; one of `add` is the store's, and ends the stage."""
+    try:
+        return folder.read(name)
+    except StoreError as error:
+        raise DataError(str(error)) from error
 
 
 def _text(text: str, field: str) -> str:

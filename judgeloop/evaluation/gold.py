@@ -54,14 +54,15 @@ def _write(
     quarantine = ShardWriter(store, f"{STAGE}/{key}/quarantine", "", size)
     counts: Counter[str] = Counter()
     limit = config.evaluation.count if config.evaluation.gold != TINY_WORLD else None
-    for row in islice(read_gold(data, source.name, source.folder, library), limit):
-        counts["inputs"] += 1
-        if isinstance(row, Dropped):
-            counts[f"dropped/{row.reason}"] += 1
-            quarantine.add(row)
-        else:
-            counts["rows"] += 1
-            pairs.add(row)
+    with library.adding() as add:  # all images are there before the manifest
+        for row in islice(read_gold(data, source.name, source.folder, add), limit):
+            counts["inputs"] += 1
+            if isinstance(row, Dropped):
+                counts[f"dropped/{row.reason}"] += 1
+                quarantine.add(row)
+            else:
+                counts["rows"] += 1
+                pairs.add(row)
     quarantine.close()
     if not counts["rows"]:
         raise DataError(f"{source.name}: no usable row ({dict(counts) or 'the file is empty'})")

@@ -11,6 +11,7 @@ only; in which of these objects an image lies is nobody's business but the libra
 resizing, which is the processor's business.
 """
 
+from judgeloop.images.decode import decode_image
 from judgeloop.images.library import ImageLibrary
 
-__all__ = ["ImageLibrary"]
+__all__ = ["ImageLibrary", "decode_image"]

@@ -18,40 +18,36 @@ from judgeloop.store.checksums import sha256_bytes
 
 PACKS = "images/packs"
 INDEXES = "images/indexes"
+BRING_BACK = (
+    "each manifest.json below ingest/ and gold/ in the store, then run the loop again, which "
+    "brings the images back"
+)
 HEAD = struct.Struct(">16sI")
 """The format's name, and how many packs there are."""
 FORMAT = b"image index v001"
-ENTRY = struct.Struct(">32sIII")
-"""An image's hash, the number of its pack, its first byte in the pack, and its length."""
-_HASH_BYTES = 32
+POSITION = struct.Struct(">III")
+"""The number of an image's pack, the image's first byte there, and its length."""
+_HASH = 32
+_ENTRY = _HASH + POSITION.size
 
 
 class Place(NamedTuple):
     """Where an image lies."""
 
-    pack: str
-    """The pack's key."""
+    key: str
     start: int
-    length: int
+    end: int | None
+    """After the last byte; None is the end of the object."""
 
 
-class Position(NamedTuple):
-    """The same for a table that is being written."""
-
-    pack: int
-    """The pack's number."""
-    start: int
-    length: int
-
-
-def encode_table(packs: Sequence[bytes], positions: Mapping[bytes, Position]) -> bytes:
+def encode_table(packs: Sequence[bytes], positions: Mapping[bytes, bytes]) -> bytes:
     """Returns a table's bytes.
 
     Args:
         packs: The hashes of packs 0, 1, ...; 32 bytes each.
-        positions: By the hash of the image; 32 bytes each.
+        positions: A `POSITION` for each image, by its hash of 32 bytes.
     """
-    entries = (ENTRY.pack(digest, *positions[digest]) for digest in sorted(positions))
+    entries = (digest + positions[digest] for digest in sorted(positions))
     return b"".join((HEAD.pack(FORMAT, len(packs)), *packs, *entries))
 
 
@@ -69,8 +65,8 @@ class Table:
     def __init__(self, data: bytes, where: str) -> None:
         self._data = data
         name, packs = HEAD.unpack_from(data) if len(data) >= HEAD.size else (b"", 0)
-        self._entries = HEAD.size + packs * _HASH_BYTES
-        self._count, rest = divmod(len(data) - self._entries, ENTRY.size)
+        self._entries = HEAD.size + packs * _HASH
+        self._count, rest = divmod(len(data) - self._entries, _ENTRY)
         if name != FORMAT or self._count < 0 or rest:
             raise StoreError(
                 f"{where} is no image index that this judgeloop reads; use another store or the "
@@ -82,13 +78,15 @@ class Table:
         at = bisect_left(range(self._count), digest, key=self._digest)
         if at == self._count or self._digest(at) != digest:
             return None
-        _, pack, start, length = ENTRY.unpack_from(self._data, self._entries + at * ENTRY.size)
-        name = self._data[HEAD.size + pack * _HASH_BYTES :][:_HASH_BYTES].hex()
-        return Place(f"{PACKS}/{name}", start, length)
+        entry = self._entries + at * _ENTRY
+        pack, start, length = POSITION.unpack_from(self._data, entry + _HASH)
+        return Place(f"{PACKS}/{self._hash(HEAD.size + pack * _HASH).hex()}", start, start + length)
 
     def _digest(self, at: int) -> bytes:
-        start = self._entries + at * ENTRY.size
-        return self._data[start : start + _HASH_BYTES]
+        return self._hash(self._entries + at * _ENTRY)
+
+    def _hash(self, start: int) -> bytes:
+        return self._data[start : start + _HASH]
 
 
 class PackIndex:
@@ -103,24 +101,26 @@ class PackIndex:
         self._lock = threading.Lock()
         self._tables: dict[str, Table] | None = None
 
-    def find(self, image_hash: str) -> Place | None:
-        """Returns where an image lies, or None where it is in no pack that is known of.
+    def find(self, image_hash: str) -> list[Place]:
+        """Returns every pack's place of an image, as far as packs are known of.
 
         Raises:
             StoreError: A table cannot be read or is damaged.
         """
-        if self._tables is None:
-            with self._lock:
-                if self._tables is None:
-                    self._tables = self._read({})
         digest = bytes.fromhex(image_hash)
-        places = (table.find(digest) for table in self._tables.values())
-        return next((place for place in places if place is not None), None)
+        places = (table.find(digest) for table in self._known().values())
+        return [place for place in places if place is not None]
 
     def refresh(self) -> None:
         """Reads the tables that came since; raises as `find`."""
         with self._lock:
             self._tables = self._read(self._tables or {})
+
+    def _known(self) -> dict[str, Table]:
+        with self._lock:
+            if self._tables is None:
+                self._tables = self._read({})
+            return self._tables
 
     def _read(self, known: Mapping[str, Table]) -> dict[str, Table]:
         keys = self._store.list(INDEXES)
@@ -130,11 +130,7 @@ class PackIndex:
         data = self._store.read(key)
         where = f"{self._store.uri}/{key}"
         if sha256_bytes(data) != key.rpartition("/")[2]:
-            raise StoreError(f"{where}: these bytes don't have the hash of their name; {BRING_BACK}")
+            raise StoreError(
+                f"{where}: its bytes don't have the hash of its name; delete it and {BRING_BACK}"
+            )
         return Table(data, where)
-
-
-BRING_BACK = (
-    "delete this object and each manifest.json below ingest/ and gold/ in the store, then run the "
-    "loop again, which brings the images back"
-)

@@ -13,7 +13,7 @@ from PIL import Image
 from judgeloop.errors import StoreError
 from judgeloop.images.cache import ByteCache
 from judgeloop.images.decode import decode_image
-from judgeloop.images.index import BRING_BACK, PackIndex
+from judgeloop.images.index import BRING_BACK, PackIndex, Place
 from judgeloop.images.packer import Packer, single_key
 from judgeloop.store import MissingObjectError, Store
 from judgeloop.store.checksums import sha256_bytes
@@ -78,13 +78,19 @@ class ImageLibrary:
         """
         if not re.fullmatch("[0-9a-f]{64}", image_hash):
             raise StoreError(f"{image_hash!r} is no image hash (64 hexadecimal digits)")
-        key, data = self._find(image_hash)
-        if sha256_bytes(data) != image_hash:
-            raise StoreError(
-                f"image {image_hash}: the bytes in {self._store.uri}/{key} have another hash; "
-                f"{BRING_BACK}"
-            )
-        return data
+        damaged = None
+        for again in (False, True):
+            if again:
+                self._index.refresh()  # another process may have added a data set since
+            for place in (*self._index.find(image_hash), Place(single_key(image_hash), 0, None)):
+                try:
+                    data = self._fetch(place.key)[place.start : place.end]
+                except MissingObjectError:
+                    continue
+                if sha256_bytes(data) == image_hash:
+                    return data
+                damaged = place.key
+        raise self._unreadable(image_hash, damaged)
 
     def open(self, image_hash: str) -> Image.Image:
         """Returns an image as upright RGB.
@@ -101,30 +107,6 @@ class ImageLibrary:
             for future in [pool.submit(self.read, name) for name in dict.fromkeys(hashes)]:
                 future.exception()
 
-    def _find(self, image_hash: str) -> tuple[str, bytes]:
-        """Returns the key of the object that holds an image, and the image's bytes in it."""
-        if found := self._find_in_pack(image_hash):
-            return found
-        key = single_key(image_hash)
-        try:
-            return key, self._fetch(key)
-        except MissingObjectError:
-            self._index.refresh()  # another process may have added a data set since
-        if found := self._find_in_pack(image_hash):
-            return found
-        raise MissingObjectError(
-            f"image {image_hash}: the store {self._store.uri} has it neither in a pack nor as "
-            f"{key}; delete each manifest.json below ingest/ and gold/ in the store, then run the "
-            "loop again, which brings the images back"
-        )
-
-    def _find_in_pack(self, image_hash: str) -> tuple[str, bytes] | None:
-        place = self._index.find(image_hash)
-        if place is None:
-            return None
-        pack = self._fetch(place.pack)
-        return place.pack, pack[place.start : place.start + place.length]
-
     def _fetch(self, key: str) -> bytes:
         with self._fetching[hash(key) % _FETCH_LOCKS]:
             data = self._cache.get(key)
@@ -132,3 +114,14 @@ class ImageLibrary:
                 data = self._store.read(key)
                 self._cache.put(key, data)
             return data
+
+    def _unreadable(self, image_hash: str, damaged: str | None) -> StoreError:
+        if damaged is not None:
+            return StoreError(
+                f"image {image_hash}: its bytes in {self._store.uri}/{damaged} have another hash; "
+                f"delete that object and {BRING_BACK}"
+            )
+        return MissingObjectError(
+            f"image {image_hash}: the store {self._store.uri} holds it neither in a pack nor as "
+            f"{single_key(image_hash)}; delete {BRING_BACK}"
+        )

@@ -9,7 +9,7 @@ of two data sets may lie in a pack of each.
 from __future__ import annotations
 
 from judgeloop.images.decode import decode_image
-from judgeloop.images.index import INDEXES, PACKS, Position, encode_table
+from judgeloop.images.index import INDEXES, PACKS, POSITION, encode_table
 from judgeloop.store import Store
 from judgeloop.store.checksums import sha256_bytes
 
@@ -39,7 +39,7 @@ class Packer:
         self._pack = bytearray()
         self._images_in_pack = 0
         self._packs: list[bytes] = []
-        self._positions: dict[bytes, Position] = {}
+        self._positions: dict[bytes, bytes] = {}
 
     def add(self, data: bytes) -> str:
         """Checks an image and takes it; it can be read for sure when `close` has returned.
@@ -61,7 +61,7 @@ class Packer:
             return image_hash
         if self._images_in_pack == PACK_IMAGES or len(self._pack) + len(data) > PACK_BYTES:
             self._write_pack()
-        self._positions[digest] = Position(len(self._packs), len(self._pack), len(data))
+        self._positions[digest] = POSITION.pack(len(self._packs), len(self._pack), len(data))
         self._pack += data
         self._images_in_pack += 1
         return image_hash

@@ -78,26 +78,26 @@ def _maker(config: Config):  # type: ignore[no-untyped-def]
 
 
 def _write(config: Config, store: Store, source: Source, data: bytes, key: str) -> Manifest:
-    library = open_library(config, store)
-    rows: Iterable[Question | Dropped] = read_questions(data, source.name, source.folder, library)
     writers: dict[str, ShardWriter] = {}
     quarantine = ShardWriter(store, f"{STAGE}/{key}/quarantine", "", config.data.shard_size)
     counts: Counter[str] = Counter()
     limit = config.data.count if config.data.questions != TINY_WORLD else None
-    for row in _counted(islice(rows, limit), data.count(b"\n")):
-        counts["inputs"] += 1
-        if isinstance(row, Dropped):
-            counts[f"dropped/{row.reason}"] += 1
-            quarantine.add(row)
-            continue
-        split = split_of(row, config)
-        counts["rows"] += 1
-        counts[f"rows/{split}"] += 1
-        if split not in writers:
-            writers[split] = ShardWriter(
-                store, f"{STAGE}/{key}/{split}", split, config.data.shard_size
-            )
-        writers[split].add(row)
+    with open_library(config, store).adding() as add:  # all images are there before the manifest
+        rows = islice(read_questions(data, source.name, source.folder, add), limit)
+        for row in _counted(rows, data.count(b"\n")):
+            counts["inputs"] += 1
+            if isinstance(row, Dropped):
+                counts[f"dropped/{row.reason}"] += 1
+                quarantine.add(row)
+                continue
+            split = split_of(row, config)
+            counts["rows"] += 1
+            counts[f"rows/{split}"] += 1
+            if split not in writers:
+                writers[split] = ShardWriter(
+                    store, f"{STAGE}/{key}/{split}", split, config.data.shard_size
+                )
+            writers[split].add(row)
     quarantine.close()
     if not counts["rows"]:
         raise DataError(f"{source.name}: no usable row ({dict(counts) or 'the file is empty'})")
