@@ -26,6 +26,10 @@ SEEING_SHARES = {"caption": 0.10, "closed": 0.38, "alter": 0.12, "judge": 0.08, 
 TEXT_SHARES = {"match": 0.75, "alter": 0.25}
 """Shares of the turns without a picture."""
 
+DISTRACTORS = {error: 1.0 for error in formats.ERRORS} | {"last colour": 3.0, "last shape": 3.0}
+"""Shares of the mistakes in wrong captions among options. Words far from any letter are matched
+late, so they come more often."""
+
 
 class Turn(msgspec.Struct, frozen=True):
     """One question and its answer; the loss covers `answer`, and not `given` before it."""
@@ -112,7 +116,7 @@ def _wrong(scene: Scene, asked: Asked, right: str, rng: random.Random) -> str:
     if asked.topic != "caption":
         return wrong_answer(scene, asked, right, rng)
     if rng.random() < 0.8:
-        return caption(spoil(scene.things, rng.choice(formats.ERRORS), rng))
+        return caption(spoil(scene.things, _draw(DISTRACTORS, rng), rng))
     return caption(_other(scene.things, rng))
 
 
