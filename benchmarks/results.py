@@ -1,17 +1,19 @@
 """The study behind docs/results.md: the method and its controls on the tiny world.
 
 `make results` runs it, three seeds an arm. Every arm is an ordinary run of the loop in a folder of
-its own, all on one store, so what two arms share (the held-out pairs, the first iteration's
-judgements) is made once. An arm that is done is not run again; killed, the study goes on where it
-was.
+its own, all on one store, so that arms find what they share (the held-out pairs, the judgements of
+the first iteration) once it is there. An arm that is done is not run again unless the preset, the
+base or this module's settings changed; killed, the study goes on where it was.
 
-Arms differ in `filtering.keep` alone. All have the same number of examples (`MAX_EXAMPLES`) and
-steps in every iteration, and none stops early.
+`method` is the demo's preset. The other arms differ from each other in `filtering.keep` alone: they
+have the same number of examples (`EXAMPLES`) and the same steps in every iteration. None stops
+early.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import subprocess
 import sys
@@ -21,23 +23,29 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.results_page import write_page
+from judgeloop.models import BUILTIN, describe_base
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CONFIG = REPOSITORY / "pipelines" / "configs" / "tiny.yaml"
-ARMS = ("agreeing", "unfiltered", "shuffled")
 SEEDS = (0, 1, 2)
 ITERATIONS = 4
-MAX_EXAMPLES = 300
-"""Examples an iteration in every arm: about what the method keeps in its first iteration."""
+EXAMPLES = 200
+"""Examples an iteration of the arms that are compared: fewer than any of them could have."""
+ARMS: dict[str, dict[str, Any]] = {
+    "method": {"filtering.keep": "agreeing"},
+    "capped": {"filtering.keep": "agreeing", "filtering.max_examples": EXAMPLES},
+    "unfiltered": {"filtering.keep": "unfiltered", "filtering.max_examples": EXAMPLES},
+    "shuffled": {"filtering.keep": "shuffled", "filtering.max_examples": EXAMPLES},
+}
 
 
 def main() -> int:
     """Runs what is missing, then writes docs/results.md and its figures."""
     options = _options()
-    arms = [(arm, seed) for seed in SEEDS for arm in ARMS]
+    arms = [(arm, seed) for arm in ARMS for seed in SEEDS]
     with ThreadPoolExecutor(options.parallel) as pool:
         runs = list(pool.map(lambda pair: run_arm(*pair, options.out), arms))
-    if failed := [run["folder"] for run in runs if "iterations" not in run]:
+    if failed := [run["folder"] for run in runs if "loop_id" not in run]:
         sys.stderr.write(f"failed: {', '.join(failed)}; see run.log there, then run again\n")
         return 1
     write_page(runs, options.out, REPOSITORY / "docs")
@@ -46,35 +54,41 @@ def main() -> int:
 
 def run_arm(arm: str, seed: int, out: Path) -> dict[str, Any]:
     """Runs one arm unless it is done; returns its summary with arm, seed and folder."""
-    folder = out / f"{arm}-{seed}"
-    summary, done = folder / "summary.json", folder / "done"
-    if not done.exists():
-        started = time.monotonic()
-        _say(f"{arm}, seed {seed}: started")
-        code = subprocess.run(
-            _command(arm, seed, out, folder), cwd=REPOSITORY, check=False,
-            stdout=subprocess.DEVNULL,
-        ).returncode  # fmt: skip
-        _say(f"{arm}, seed {seed}: exit code {code} after {time.monotonic() - started:.0f} s")
-        if code != 0:
-            return {"folder": str(folder)}
-        done.touch()
-    figures: dict[str, Any] = json.loads(summary.read_text())
-    return figures | {"arm": arm, "seed": seed, "folder": str(folder)}
-
-
-def _command(arm: str, seed: int, out: Path, folder: Path) -> list[str]:
     changes = {
         "store": (out / "store").resolve(),
         "loop.seed": seed,
         "loop.iterations": ITERATIONS,
         "loop.patience": ITERATIONS,
-        "filtering.keep": arm,
-        "filtering.max_examples": MAX_EXAMPLES,
+        **ARMS[arm],
     }
+    loop_id = f"{arm}-{seed}-{_identity(changes)}"
+    folder = out / loop_id
+    if not (folder / "done").exists():
+        started = time.monotonic()
+        _say(f"{arm}, seed {seed}: started")
+        command = _command(changes, folder, loop_id)
+        code = subprocess.run(
+            command, cwd=REPOSITORY, check=False, stdout=subprocess.DEVNULL
+        ).returncode
+        _say(f"{arm}, seed {seed}: exit code {code} after {time.monotonic() - started:.0f} s")
+        if code != 0:
+            return {"folder": str(folder)}
+        (folder / "done").touch()
+    figures: dict[str, Any] = json.loads((folder / "summary.json").read_text())
+    return figures | {"arm": arm, "seed": seed, "folder": str(folder), "loop_id": loop_id}
+
+
+def _identity(changes: dict[str, Any]) -> str:
+    """Names what an arm was run with: preset, changes and base."""
+    base = describe_base(BUILTIN, None).base_sha256
+    content = json.dumps([CONFIG.read_text(), {k: str(v) for k, v in changes.items()}, base])
+    return hashlib.sha256(content.encode()).hexdigest()[:8]
+
+
+def _command(changes: dict[str, Any], folder: Path, loop_id: str) -> list[str]:
     sets = [word for key, value in changes.items() for word in ("--set", f"{key}={value}")]
     return [sys.executable, "-m", "pipelines", "run", "--config", str(CONFIG), *sets,
-            "--out", str(folder), "--loop-id", f"{arm}-{seed}"]  # fmt: skip
+            "--out", str(folder), "--loop-id", loop_id]  # fmt: skip
 
 
 def _say(text: str) -> None:

@@ -16,11 +16,17 @@ from judgeloop.store import open_store
 
 TEMPLATE = Path(__file__).with_name("results.md.jinja")
 LABELS = {
-    "agreeing": "method",
-    "unfiltered": "unfiltered traces",
-    "shuffled": "shuffled preferences",
+    "method": "method",
+    "capped": "method, capped",
+    "unfiltered": "unfiltered traces, capped",
+    "shuffled": "shuffled preferences, capped",
 }
-COLOURS = {"agreeing": "#0072b2", "unfiltered": "#999999", "shuffled": "#d55e00"}
+COLOURS = {
+    "method": "#0072b2",
+    "capped": "#009e73",
+    "unfiltered": "#999999",
+    "shuffled": "#d55e00",
+}
 UNBIASED_COIN = 0.25
 
 Run = dict[str, Any]
@@ -37,10 +43,10 @@ def write_page(runs: Sequence[Run], out: Path, docs: Path) -> None:
     (docs / "images").mkdir(parents=True, exist_ok=True)
     _draw(runs, docs / "images" / "results.svg")
     store = open_store(str(out / "store"))
-    ledgers = {(r["arm"], r["seed"]): Ledger(store, f"{r['arm']}-{r['seed']}") for r in runs}
+    ledgers = {(r["arm"], r["seed"]): Ledger(store, r["loop_id"]) for r in runs}
     evaluated = {key: ledger.manifests("evaluate") for key, ledger in ledgers.items()}
     seeds = sorted({run["seed"] for run in runs})
-    method = [evaluated["agreeing", seed] for seed in seeds]
+    method = [evaluated["method", seed] for seed in seeds]
     last = max(method[0])
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True,
                                      lstrip_blocks=True, keep_trailing_newline=True)  # fmt: skip
@@ -73,23 +79,37 @@ def _cell(item: dict[str, Any]) -> str:
 
 def _verdicts(runs: Sequence[Run]) -> list[tuple[str, bool, str]]:
     """What was promised, whether it holds, and the figures."""
-    by = {(r["arm"], r["seed"]): [i["both_orders"] for i in r["iterations"]] for r in runs}
-    seeds = sorted({seed for _, seed in by})
-    base = [by["agreeing", s][0] for s in seeds]
-    best = [max(by["agreeing", s]) for s in seeds]
-    end = [by["agreeing", s][-1] for s in seeds]
-    unfiltered = [by["unfiltered", s][-1] for s in seeds]
-    gaps = [by["agreeing", s][-1] - by["shuffled", s][-1] for s in seeds]
+    rows = {(r["arm"], r["seed"]): r["iterations"] for r in runs}
+    seeds = sorted({seed for _, seed in rows})
+    base = [rows["method", s][0]["both_orders"] for s in seeds]
+    chosen = [_chosen(rows["method", s])["both_orders"] for s in seeds]
+    ends = {arm: [rows[arm, s][-1]["both_orders"] for s in seeds] for arm in LABELS}
+    drift = [abs(u - b) for u, b in zip(ends["unfiltered"], base, strict=True)]
+    gaps = [m - s for m, s in zip(ends["capped"], ends["shuffled"], strict=True)]
     return [
         ("the base is below 0.15", max(base) < 0.15, _list(base)),
-        ("the method reaches 0.70 within four iterations, each seed", min(best) >= 0.7,
-         _list(best)),
-        ("the aim: 0.85", min(best) >= 0.85, _list(best)),
-        ("unfiltered traces stay at the base (within 0.05)",
-         max(u - b for u, b in zip(unfiltered, base, strict=True)) <= 0.05, _list(unfiltered)),
-        ("shuffled preferences end at least 0.2 below the method, each seed", min(gaps) >= 0.2,
-         f"{_list(gaps)} below {_list(end)}"),
-    ]  # fmt: skip
+        (
+            "the method reaches 0.70 within four iterations (the version that validation chose)",
+            min(chosen) >= 0.7,
+            _list(chosen),
+        ),
+        ("the aim: 0.85", min(chosen) >= 0.85, _list(chosen)),
+        (
+            "unfiltered traces end within 0.05 of the base",
+            max(drift) <= 0.05,
+            _list(ends["unfiltered"]),
+        ),
+        (
+            "shuffled preferences end at least 0.2 below the method with as many examples",
+            min(gaps) >= 0.2,
+            f"{_list(gaps)} below {_list(ends['capped'])}",
+        ),
+    ]
+
+
+def _chosen(iterations: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The trained version that held-out synthetic pairs choose, the earliest of equals."""
+    return max(iterations[1:], key=lambda row: row["validation_both_orders"])
 
 
 def _list(values: Sequence[float]) -> str:

@@ -19,7 +19,8 @@ KINDS = {
     "right, wrong": "sees the right answer, says the other letter",
     "wrong, right": "sees the wrong answer of the two, says its letter",
     "wrong, wrong": "sees the wrong answer of the two, says the other letter",
-    "neither": "sees something else, or nothing readable",
+    "neither": "sees something else, says either letter",
+    "undecided": "undecided",
 }
 """What is seen (chosen or rejected) and whether the letter is that text's own."""
 
@@ -43,6 +44,8 @@ def sight_shares(store: Store, evaluations: Sequence[Manifest]) -> dict[str, flo
 
 
 def _kind(text: str, choice: Choice, pair: Pair, letter_of_chosen: Choice) -> str:
+    if choice is Choice.UNDECIDED:
+        return "undecided"
     seen = text.strip().removeprefix("I see ").removesuffix(f" {choice}")
     letter = choice is letter_of_chosen
     if seen == pair.chosen:

@@ -21,7 +21,7 @@ from judgeloop.records import Choice
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; returns the exit code (see `judgeloop.errors`)."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=os.environ.get("JUDGELOOP_LOG", "WARNING"))
+    logging.basicConfig(level=os.environ.get("JUDGELOOP_LOG", "WARNING").upper())
     # Its remarks on model files of others are nothing that a user of a judge can act on.
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:
@@ -95,6 +95,12 @@ def _read_image(path: Path) -> bytes:
         raise DataError(f"--image {path}: cannot be read ({error.strerror})") from error
 
 
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="judgeloop", description="A self-improving judge of vision-language models."
@@ -114,8 +120,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--prompts", help="prompt set; default: the one the judge was trained with"
     )
-    command.add_argument("--max-tokens", type=int, help="default: what the prompt set needs")
-    command.add_argument("--max-pixels", type=int, default=20_000_000)
+    command.add_argument("--max-tokens", type=_positive, help="default: what the prompts need")
+    command.add_argument("--max-pixels", type=_positive, default=20_000_000)
     command.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 

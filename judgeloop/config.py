@@ -89,7 +89,7 @@ class SynthesisSection(Section, frozen=True, kw_only=True):
     """Kinds of error to plant; one is drawn by seed for each question."""
     alter_tries: Positive = 1
     """Altered copies sampled until one passes the checks."""
-    min_length_ratio: Share = 0.5
+    min_length_ratio: Annotated[float, Meta(gt=0, le=1)] = 0.5
     """Copies shorter than this times the original, or longer by its inverse, are dropped."""
     vote: Sampling
     """Sampling of the answers to a closed question."""
@@ -117,8 +117,8 @@ class FilteringSection(Section, frozen=True, kw_only=True):
     """Which judgements become examples."""
 
     keep: Literal["agreeing", "unfiltered", "shuffled"] = "agreeing"
-    """`agreeing` is the method. The others are the study's controls: `unfiltered` keeps every
-    decided judgement, `shuffled` flips each pair's preference by a coin before filtering."""
+    """`agreeing` is the method. The others are the study's controls: `unfiltered` keeps all samples
+    that are decided in both orders, `shuffled` flips each pair's preference by a coin first."""
     both_orders: bool = True
     """Keep a sample's judgements only where both orders agree with the preference."""
     min_examples: Positive = 2
@@ -140,7 +140,7 @@ class TrainingSection(Section, frozen=True, kw_only=True):
     """Exactly one of `epochs` and `max_steps` is set."""
     batch_size: Positive = 128
     micro_batch_size: Positive = 4
-    warmup_ratio: Share = 0.03
+    warmup_ratio: Annotated[float, Meta(ge=0, lt=1)] = 0.03
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     weight_decay: Annotated[float, Meta(ge=0)] = 0.0
     dtype: Literal["float32", "bfloat16"] = "bfloat16"

@@ -2,40 +2,57 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
 import msgspec
 
 from judgeloop.errors import ConfigError, EngineError
+from judgeloop.hub import pin_revision
+from judgeloop.keys import content_key
 from judgeloop.records import ModelRef
-from judgeloop.store import Store, open_store
-from judgeloop.store.checksums import sha256_bytes, sha256_file
-from judgeloop.store.folders import download_folder
+from judgeloop.store import (
+    FileChecksum,
+    MissingObjectError,
+    Store,
+    download_folder,
+    open_store,
+    sha256_bytes,
+    sha256_file,
+    stored_checksums,
+)
+from judgeloop.store.folders import CHECKSUMS
 
 BUILTIN = "builtin:tiny-vlm"
 SCRIPTED = "scripted:"
+S3 = "s3://"
+_TEXT = ".md"
+"""Ending of files that explain a model and change nothing of it."""
 
 
 def describe_base(base: str, revision: str | None) -> ModelRef:
-    """Makes the reference of a base model, with a hash over its files where they are at hand.
+    """Makes the reference of a base model, pinned: by a hash over its files, or by its commit.
+
+    Args:
+        base: Hub id, folder, `s3://` URI of a folder that `upload_folder` stored, or a builtin.
+        revision: Of a hub id: branch, tag or commit; None is the main branch.
 
     Raises:
-        ConfigError: A folder that is no model folder.
+        ConfigError: It is no model folder, or the commit of a hub id cannot be found out.
+        StoreError: The S3 folder cannot be read.
     """
-    folder = _local_folder(base)
-    if folder is None:
+    if base.startswith(SCRIPTED):
         return ModelRef(base=base, revision=revision)
-    if not (folder / "config.json").is_file():
+    files = _base_files(base)
+    if files is None:
+        return ModelRef(base=base, revision=pin_revision(base, revision))
+    if "config.json" not in files:
         raise ConfigError(
-            f"model.base {base}: {folder} has no config.json, so it is no model folder; give a hub "
-            "id, a folder that `save_pretrained` wrote, or builtin:tiny-vlm"
+            f"model.base {base}: it has no config.json, so it is no model folder; give a hub id, a "
+            "folder that `save_pretrained` wrote, its s3:// URI or builtin:tiny-vlm"
         )
-    names = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix != ".md")
-    lines = [f"{p.relative_to(folder).as_posix()} {sha256_file(p)}" for p in names]
-    return ModelRef(
-        base=base, revision=revision, base_sha256=sha256_bytes("\n".join(lines).encode())
-    )
+    return ModelRef(base=base, revision=revision, base_sha256=_hash_of(files))
 
 
 def without_adapter(model: ModelRef) -> ModelRef:
@@ -46,19 +63,20 @@ def without_adapter(model: ModelRef) -> ModelRef:
 def base_location(model: ModelRef) -> str:
     """Returns what `from_pretrained` takes: a local folder, or a hub id as it is.
 
+    A base in S3 is fetched once into the cache folder of this machine, under its content.
+
     Raises:
-        EngineError: The base is a folder or URI that cannot be brought here.
+        EngineError: The folder does not exist, or S3 holds other files than the reference says.
+        StoreError: A base in S3 cannot be read, or is damaged.
     """
-    if model.base.startswith("s3://"):
-        folder = Path(tempfile.mkdtemp(prefix="judgeloop-base-"))
-        download_folder(open_store(model.base), "", folder)
-        return str(folder)
-    folder_or_none = _local_folder(model.base)
-    if folder_or_none is None:
+    if model.base.startswith(S3):
+        return str(_fetch_base(model))
+    folder = _local_folder(model.base)
+    if folder is None:
         return model.base
-    if not folder_or_none.is_dir():
+    if not folder.is_dir():
         raise EngineError(f"model folder {model.base} does not exist; check model.base")
-    return str(folder_or_none)
+    return str(folder)
 
 
 def fetch_adapter(model: ModelRef, store: Store, folder: Path) -> Path | None:
@@ -73,18 +91,82 @@ def fetch_adapter(model: ModelRef, store: Store, folder: Path) -> Path | None:
         return None
     if Path(model.adapter).is_absolute():
         return Path(model.adapter)
-    source, key = (store, model.adapter)
-    if model.adapter.startswith("s3://"):
-        parent, _, key = model.adapter.rpartition("/")
-        source = open_store(parent)
+    source, key = store, model.adapter
+    if model.adapter.startswith(S3):
+        source, key = _open_folder(model.adapter)
     download_folder(source, key, folder)
     return folder
+
+
+def _base_files(base: str) -> dict[str, str] | None:
+    """Returns SHA-256 by name of a base's files but for its texts; None for a hub id."""
+    if base.startswith(S3):
+        store, key = _open_folder(base)
+        try:
+            return _hashes(stored_checksums(store, key))
+        except MissingObjectError as error:
+            raise ConfigError(
+                f"model.base {base}: {error}. A base in S3 is a folder with a {CHECKSUMS}, as "
+                "judgeloop.store.upload_folder writes it"
+            ) from error
+    folder = _local_folder(base)
+    if folder is None:
+        return None
+    names = [p for p in folder.rglob("*") if p.is_file() and p.suffix != _TEXT]
+    return {p.relative_to(folder).as_posix(): sha256_file(p) for p in names}
+
+
+def _hashes(checksums: dict[str, FileChecksum]) -> dict[str, str]:
+    return {name: it.sha256 for name, it in checksums.items() if not name.endswith(_TEXT)}
+
+
+def _hash_of(files: dict[str, str]) -> str:
+    """Returns the base's hash: the same for the same files, wherever they lie."""
+    lines = [f"{name} {files[name]}" for name in sorted(files, key=lambda name: name.split("/"))]
+    return sha256_bytes("\n".join(lines).encode())
+
+
+def _fetch_base(model: ModelRef) -> Path:
+    store, key = _open_folder(model.base)
+    checksums = stored_checksums(store, key)
+    if model.base_sha256 not in ("", _hash_of(_hashes(checksums))):
+        raise EngineError(
+            f"model.base {model.base} holds other files than when it was resolved; put those back, "
+            "or begin another loop with the new ones"
+        )
+    folder = _cache_folder() / content_key(checksums)
+    download_folder(store, key, folder)
+    return folder
+
+
+def _cache_folder() -> Path:
+    """Returns where bases are kept: in the user's cache, or, where none can be, with the temporary.
+
+    Whatever lies there is compared with its checksums before it is used.
+    """
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
+    folder = home / "judgeloop" / "bases"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return folder
+    except OSError:  # a pod's user often has no home
+        pass
+    return Path(tempfile.gettempdir()) / f"judgeloop-{os.getuid()}" / "bases"
+
+
+def _open_folder(uri: str) -> tuple[Store, str]:
+    """Returns the store that holds the folder of an `s3://` URI, and the folder's key in it."""
+    parent, _, key = uri.rstrip("/").rpartition("/")
+    if not parent.startswith(S3):
+        raise ConfigError(f"{uri} names no folder in a bucket: write s3://bucket/folder")
+    return open_store(parent), key
 
 
 def _local_folder(base: str) -> Path | None:
     if base == BUILTIN:
         return Path(__file__).parent / "tiny" / "base"
-    if base.startswith(("s3://", SCRIPTED)):
+    if base.startswith((S3, SCRIPTED)):
         return None
     path = Path(base)
     return path if path.is_dir() or path.is_absolute() or base.startswith(".") else None

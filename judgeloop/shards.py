@@ -1,8 +1,9 @@
 """Shards: how a stage writes its records so that it can be killed at any moment.
 
-A stage's work lies below `<stage>/<key>/`. Shard i is two objects: `00000.dropped.jsonl` (rows that
-were not used, with reasons) and then `00000.jsonl`; the second one's existence means that the shard
-is done. The manifest is written last: its existence means that the stage is done.
+A stage's work lies below `<stage>/<key>/`. Shard i is one object, `00000.jsonl`: a line for each
+record and then, after an empty line, a line for each row that was not used, with the reason. So
+both always come from the same attempt, and the object's existence means that the shard is done. The
+manifest is written last: its existence means that the stage is done.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from judgeloop.store.checksums import sha256_bytes
 
 I = TypeVar("I")  # noqa: E741
 R = TypeVar("R")
+NAME_DIGITS = 16
+"""Hexadecimal digits of a hash in a shard's name."""
 
 
 class Dropped(Record, frozen=True, kw_only=True):
@@ -93,18 +96,13 @@ def write_shards(
     shards: list[Shard] = []
     counts: Counter[str] = Counter()
     for index, batch in enumerate(batches):
-        name = f"{manifest.stage}/{manifest.key}/{index:05d}"
-        if not store.exists(f"{name}.jsonl"):
-            result = work(batch)
-            store.create(f"{name}.dropped.jsonl", _lines(result.dropped))
-            store.create(f"{name}.jsonl", _lines(result.records))
-        data = store.read(f"{name}.jsonl")
-        dropped = store.read(f"{name}.dropped.jsonl")
-        rows = data.count(b"\n")
-        shards.append(Shard(key=f"{name}.jsonl", sha256=sha256_bytes(data), rows=rows))
+        name = f"{manifest.stage}/{manifest.key}/{index:05d}.jsonl"
+        data = _shard(store, name, batch, work)
+        records, dropped = _sections(data)
+        shards.append(Shard(key=name, sha256=sha256_bytes(data), rows=len(records)))
         counts["inputs"] += len(batch)
-        counts["rows"] += rows
-        for row in _decode(dropped, Dropped, f"{name}.dropped.jsonl"):
+        counts["rows"] += len(records)
+        for row in _decode(dropped, Dropped, name, first=len(records) + 2):
             counts[f"dropped/{row.reason}"] += 1
         advance(len(batch))
     return msgspec.structs.replace(
@@ -116,6 +114,9 @@ def write_shards(
 
 class ShardWriter:
     """Writes a stream of records of one split as shards of equal size.
+
+    A shard's name holds a part of its hash, so that what another run wrote below the same prefix
+    can never be taken for it.
 
     Args:
         store: Where to write.
@@ -145,11 +146,12 @@ class ShardWriter:
         return self._shards
 
     def _flush(self) -> None:
-        key = f"{self._prefix}-{len(self._shards):05d}.jsonl"
         data = _lines(self._buffer)
+        digest = sha256_bytes(data)
+        key = f"{self._prefix}-{len(self._shards):05d}-{digest[:NAME_DIGITS]}.jsonl"
         self._store.create(key, data)
         self._shards.append(
-            Shard(key=key, sha256=sha256_bytes(data), rows=len(self._buffer), split=self._split)
+            Shard(key=key, sha256=digest, rows=len(self._buffer), split=self._split)
         )
         self._buffer = []
 
@@ -176,7 +178,8 @@ def read_shards(store: Store, manifest: Manifest, kind: type[R]) -> Iterator[lis
                 f"{store.uri}/{shard.key}: its bytes don't match the manifest's checksum; delete "
                 f"{manifest.stage}/{manifest.key}/ in the store and run again"
             )
-        yield list(_decode(data, kind, shard.key))
+        records, _ = _sections(data)
+        yield list(_decode(records, kind, shard.key, first=1))
 
 
 def read_records(store: Store, manifest: Manifest, kind: type[R]) -> Iterator[R]:
@@ -185,10 +188,29 @@ def read_records(store: Store, manifest: Manifest, kind: type[R]) -> Iterator[R]
         yield from records
 
 
+def _shard(
+    store: Store, name: str, batch: Sequence[I], work: Callable[[Sequence[I]], Work]
+) -> bytes:
+    """Returns a shard's bytes; makes them where they are not there yet."""
+    if not store.exists(name):
+        made = work(batch)
+        data = _lines(made.records) + (b"\n" + _lines(made.dropped) if made.dropped else b"")
+        if store.create(name, data):
+            return data
+    return store.read(name)
+
+
 def _lines(records: Iterable[object]) -> bytes:
     return b"".join(to_json(record) + b"\n" for record in records)
 
 
-def _decode(data: bytes, kind: type[R], where: str) -> Iterator[R]:
-    for number, line in enumerate(data.splitlines(), start=1):
+def _sections(data: bytes) -> tuple[list[bytes], list[bytes]]:
+    """Returns a shard's lines of records and of dropped rows; JSON itself has no empty line."""
+    lines = data.splitlines()
+    end = lines.index(b"") if b"" in lines else len(lines)
+    return lines[:end], lines[end + 1 :]
+
+
+def _decode(lines: Sequence[bytes], kind: type[R], where: str, first: int) -> Iterator[R]:
+    for number, line in enumerate(lines, start=first):
         yield from_json(line, kind, f"{where}:{number}")

@@ -6,10 +6,12 @@ to `out` and enters the result, or the failure, into the loop's ledger.
 
 from __future__ import annotations
 
+import html
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -17,7 +19,7 @@ from typing import TypeVar
 import msgspec
 
 from judgeloop.config import Config, config_from_json
-from judgeloop.errors import JudgeLoopError, StarvedError
+from judgeloop.errors import ConfigError, JudgeLoopError, StarvedError
 from judgeloop.ledger import AFTER_LOOP, BASE_ITERATION, Entry, Ledger
 from judgeloop.records import Manifest, ModelRef, to_json
 from judgeloop.shards import read_manifest
@@ -45,7 +47,7 @@ class Task(msgspec.Struct, frozen=True):
     ) -> Task:
         """Opens a task from the pipeline's parameters."""
         logging.basicConfig(
-            level=os.environ.get("JUDGELOOP_LOG", "INFO"),
+            level=_log_level(),
             format=f"%(asctime)s %(levelname)s loop={loop_id} iteration={iteration} stage={stage} "
             "%(message)s",
             force=True,  # the pipeline's executor has its own format
@@ -58,19 +60,30 @@ class Task(msgspec.Struct, frozen=True):
         """Does the work, enters it into the ledger and writes its manifest to `out`."""
         started, clock = datetime.now(UTC), time.monotonic()
         logger.info("started")
-        try:
+        with self.failures_recorded():
             manifest = work()
-        except Exception as error:
-            kind = type(error).__name__
-            text = str(error) if isinstance(error, JudgeLoopError) else f"{kind}: {error}"
-            self._enter(started, clock, error=text)
-            logger.error("failed: %s", text)
-            raise
-        self._enter(started, clock, manifest=manifest)
+            self._enter(started, clock, manifest=manifest)
         logger.info("done key=%s counts=%s", manifest.key, manifest.counts)
         if out is not None:
             Path(out).write_bytes(to_json(manifest) + b"\n")
         return manifest
+
+    @contextmanager
+    def failures_recorded(self) -> Iterator[None]:
+        """Enters an error of the block into the ledger, with its exit code, and lets it pass."""
+        started, clock = datetime.now(UTC), time.monotonic()
+        try:
+            yield
+        except Exception as error:
+            text, code = f"{type(error).__name__}: {error}", JudgeLoopError.exit_code
+            if isinstance(error, JudgeLoopError):
+                text, code = str(error), error.exit_code
+            logger.error("failed: %s", text)
+            try:
+                self._enter(started, clock, error=text, exit_code=code)
+            except JudgeLoopError as second:  # the store may be what failed
+                logger.error("the failure could not be entered into the ledger: %s", second)
+            raise
 
     def _enter(
         self,
@@ -78,6 +91,7 @@ class Task(msgspec.Struct, frozen=True):
         clock: float,
         manifest: Manifest | None = None,
         error: str | None = None,
+        exit_code: int = 0,
     ) -> None:
         self.ledger.record(
             Entry(
@@ -86,6 +100,7 @@ class Task(msgspec.Struct, frozen=True):
                 partition=self.partition,
                 manifest=manifest,
                 error=error,
+                exit_code=exit_code,
                 seconds=round(time.monotonic() - clock, 3),
                 started_at=started.isoformat(timespec="seconds"),
             )
@@ -124,8 +139,12 @@ def synthesize(
     from judgeloop.stages.synthesize import synthesize as stage
 
     task = Task.open("synthesize", config, loop_id, iteration, partition)
-    inputs = _read(questions), _model(model)
-    task.run(lambda: stage(task.config, task.store, iteration, partition, *inputs), out)
+    task.run(
+        lambda: stage(
+            task.config, task.store, iteration, partition, _read(questions), _model(model)
+        ),
+        out,
+    )
 
 
 def judge(
@@ -135,8 +154,10 @@ def judge(
     from judgeloop.stages.judge import judge as stage
 
     task = Task.open("judge", config, loop_id, iteration, partition)
-    inputs = _read(pairs), _model(model)
-    task.run(lambda: stage(task.config, task.store, iteration, partition, *inputs), out)
+    task.run(
+        lambda: stage(task.config, task.store, iteration, partition, _read(pairs), _model(model)),
+        out,
+    )
 
 
 def filter(
@@ -151,8 +172,15 @@ def filter(
     from judgeloop.stages.filter import filter_judgements
 
     task = Task.open("filter", config, loop_id, iteration)
-    inputs = [_read(path) for path in pairs], [_read(path) for path in judgements]
-    task.run(lambda: filter_judgements(task.config, task.store, *inputs), out)
+    task.run(
+        lambda: filter_judgements(
+            task.config,
+            task.store,
+            [_read(path) for path in pairs],
+            [_read(path) for path in judgements],
+        ),
+        out,
+    )
 
 
 def enough(config: str, loop_id: str, iteration: int, examples: str) -> str:
@@ -163,13 +191,15 @@ def enough(config: str, loop_id: str, iteration: int, examples: str) -> str:
     """
     from judgeloop.stages.decide import decide_starved
 
-    task = Task.open("decide", config, loop_id, iteration)
+    task = Task.open("enough", config, loop_id, iteration)
     kept = _read(examples)
     if kept.rows >= task.config.filtering.min_examples:
         return TRAIN
-    decision = task.run(lambda: decide_starved(task.config, task.ledger, iteration, kept))
+    stop = msgspec.structs.replace(task, stage="decide")  # the iteration's decision
+    decision = stop.run(lambda: decide_starved(task.config, task.ledger, iteration, kept))
     if iteration == BASE_ITERATION + 1:
-        raise StarvedError(decision.details["reason"])
+        with task.failures_recorded():
+            raise StarvedError(decision.details["reason"])
     return STARVED
 
 
@@ -211,8 +241,10 @@ def register(
     from judgeloop.stages.register import register as stage
 
     task = Task.open("register", config, loop_id, iteration)
-    manifests = [_read(path) for path in (trained, validation, evaluation, examples)]
-    task.run(lambda: stage(task.config, task.store, task.ledger, iteration, *manifests), out)
+    paths = (trained, validation, evaluation, examples)
+    task.run(
+        lambda: stage(task.config, task.store, task.ledger, iteration, *map(_read, paths)), out
+    )
 
 
 def decide(config: str, loop_id: str, iteration: int, validation: str) -> str:
@@ -245,17 +277,28 @@ def report(config: str, loop_id: str, status: str, out: str) -> None:
     from judgeloop.stages.report import report as stage
 
     task = Task.open("report", config, loop_id, AFTER_LOOP)
-    if not task.ledger.belongs_to(task.config):
-        Path(out).write_text(f"Loop {loop_id} was begun with another configuration: no report.\n")
+    try:
+        task.ledger.check(task.config)
+    except ConfigError as error:
+        Path(out).write_text(f"<pre>No report: {html.escape(str(error))}</pre>\n")
         return
-    images = open_library(task.config, task.store)
-    files = stage(task.config, task.store, task.ledger, images, status)
-    Path(out).write_bytes(task.store.read(files.html))
+    with task.failures_recorded():
+        images = open_library(task.config, task.store)
+        files = stage(task.config, task.store, task.ledger, images, status)
+        Path(out).write_bytes(task.store.read(files.html))
 
 
 def metrics_of(path: str) -> dict[str, float]:
     """Returns the metrics of a manifest file, for the pipeline's user interface."""
     return _read(path).metrics
+
+
+def _log_level() -> str:
+    """Returns what `JUDGELOOP_LOG` asks for, in any case of letters."""
+    name = os.environ.get("JUDGELOOP_LOG", "INFO").upper()
+    if name not in logging.getLevelNamesMapping():
+        raise ConfigError(f"JUDGELOOP_LOG={name}: use DEBUG, INFO, WARNING or ERROR")
+    return name
 
 
 def _read(path: str) -> Manifest:

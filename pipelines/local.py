@@ -73,8 +73,6 @@ def environment(out: Path) -> dict[str, str]:
     }
     if "MLFLOW_TRACKING_URI" not in os.environ:
         ours["MLFLOW_TRACKING_URI"] = f"sqlite:///{out}/mlflow/mlflow.db"
-        # A server knows where its artifacts go; a file does not.
-        ours["JUDGELOOP_ARTIFACT_ROOT"] = str(out / "mlflow" / "artifacts")
     paths = [*filter(None, [os.environ.get("PYTHONPATH")]), str(REPOSITORY)]
     fixed = {
         "JUDGELOOP_PROGRESS": str(out / "progress.jsonl"),
@@ -103,13 +101,12 @@ def _terminated_like_interrupted() -> Iterator[None]:
 
 
 def _end_group(child: subprocess.Popen[bytes]) -> None:
-    """Ends what is left of a child's process group: tasks are grandchildren."""
-    if child.poll() is not None:
-        return
-    os.killpg(child.pid, signal.SIGTERM)
+    """Ends what is left of a child's process group: tasks are grandchildren and may outlive it."""
     try:
-        with suppress(subprocess.TimeoutExpired):
-            child.wait(GRACE_S)
+        if child.poll() is None:
+            os.killpg(child.pid, signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(GRACE_S)
     finally:  # a second Ctrl-C comes here at once
         with suppress(ProcessLookupError):  # nobody is left
             os.killpg(child.pid, signal.SIGKILL)

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from judgeloop.config import Config, load_config
 from judgeloop.errors import ConfigError
+from judgeloop.ledger import Ledger, loop_identity
 from judgeloop.store import MissingObjectError, Store, open_store
 from pipelines.compile import compile_pipeline
 from pipelines.display import Display
@@ -39,9 +40,7 @@ def loop_id_for(config: Config, name: str) -> str:
         config: The configuration; where it lies and how it is reported on does not count.
         name: What the id begins with; other characters than letters and digits become `-`.
     """
-    tree = json.loads(config.to_json())
-    del tree["store"], tree["report"]
-    content = hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
+    content = hashlib.sha256(loop_identity(config)).hexdigest()
     return f"{''.join(c if c.isalnum() else '-' for c in name)}-{content[:8]}"
 
 
@@ -58,11 +57,17 @@ def run_loop(config: Config, loop_id: str, out: Path, console: Console) -> int:
         The exit code: 0, or the failing error's.
 
     Raises:
-        JudgeLoopError: The pipeline cannot be compiled, or the store cannot be opened.
+        ConfigError: The loop id is taken by another configuration, or `out` is no folder.
+        JudgeLoopError: The pipeline cannot be compiled, or the store cannot be used.
         KeyboardInterrupt: The run was interrupted; nothing of it is left running.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--out {out}: cannot be the run's folder ({error.strerror})") from error
     store = open_store(config.store)
+    ledger = Ledger(store, loop_id)
+    ledger.begin(config)  # before anything is shown: the report there may be another loop's
     package = out / "judge_loop.yaml"
     digest = compile_pipeline(package, config.loop.iterations, config.loop.partitions)
     console.print(f"loop {loop_id}  pipeline {digest[:12]}  store {store.uri}", soft_wrap=True)
@@ -76,7 +81,7 @@ def run_loop(config: Config, loop_id: str, out: Path, console: Console) -> int:
     _show_report(store, loop_id, out, console)
     if succeeded:
         return 0
-    failure = find_failure(out / "run.log")
+    failure = find_failure(ledger, out / "run.log")
     console.print(f"{failure.task} failed: {failure.error}", markup=False, soft_wrap=True)
     if failure.exit_code != ConfigError.exit_code:
         console.print("Once that is mended, the same command goes on after the last whole shard.")

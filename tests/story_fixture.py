@@ -170,7 +170,7 @@ class SampleLoop:
             key=f"{stage}-{number}",
             metrics=metrics,
             details=details | {"engine": "transformers 5.17.0"},
-            counts=card.counts(),
+            counts=card.counts() | ({"dropped/bad_record": 1} if stage == "evaluate" else {}),
         )
         manifest = write_shards(self.store, header, [results], lambda batch: Work(records=batch))
         self.ledger.record(Entry(stage=stage, iteration=number, manifest=manifest, seconds=3.2))
@@ -190,7 +190,9 @@ class SampleLoop:
 
     def failure(self, stage: str, iteration: int, error: str) -> None:
         """Records a failed task."""
-        self.ledger.record(Entry(stage=stage, iteration=iteration, error=error, seconds=1.0))
+        self.ledger.record(
+            Entry(stage=stage, iteration=iteration, error=error, exit_code=1, seconds=1.0)
+        )
 
     def done(
         self,

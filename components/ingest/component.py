@@ -10,8 +10,8 @@ def ingest(config: str, loop_id: str, questions: dsl.Output[dsl.Dataset]):
     """Checks the questions, stores their images once and splits off the held-out images.
 
     Image: cpu. GPU: no.
-    Caching: on; the configuration names the data, so change its name when its content changes.
-    Resumed: finished shards are found in the store by their content key.
+    Caching: on; changed data needs another loop id.
+    Resumed: a finished ingest is found by its data's hash; a killed one begins again.
 
     Args:
         config: The configuration as JSON (`Config.to_json`).

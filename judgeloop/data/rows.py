@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import TypeVar
 
 import msgspec
 
-from judgeloop.errors import DataError, StoreError
+from judgeloop.data.images import SourceImages
+from judgeloop.data.source import Source
+from judgeloop.errors import DataError
 from judgeloop.records import Kind, Labelled, Pair, Question
 from judgeloop.shards import Dropped
-from judgeloop.store import Store
 
-T = TypeVar("T", bound=msgspec.Struct)
+T = TypeVar("T", "QuestionRow", "GoldRow")
 R = TypeVar("R", Question, Pair)
-AddImage = Callable[[bytes], str]
-"""Brings an image into the store and returns its hash, as `ImageLibrary.adding` gives it."""
 MAX_TEXT = 20_000
 """Characters of a question or answer above which a row is quarantined."""
 
@@ -43,10 +43,31 @@ class GoldRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     rejected: str
 
 
+def image_names(source: Source, kind: type[T], limit: int | None) -> list[str]:
+    """Returns the images that the good lines of a file name, each once, in order of mention.
+
+    Args:
+        source: The data set.
+        kind: What its lines are.
+        limit: Lines that are read at most; None reads all.
+    """
+    names: dict[str, None] = {}
+    for _, row in _rows(source, kind, limit):
+        if not isinstance(row, Dropped):
+            names.update(dict.fromkeys(row.images))
+    return list(names)
+
+
 def read_questions(
-    data: bytes, where: str, folder: Store, add: AddImage
+    source: Source, images: SourceImages, limit: int | None
 ) -> Iterator[Question | Dropped]:
-    """Yields a question, or the reason against it, for each line of a questions file."""
+    """Yields a question, or the reason against it, for each line of a questions file.
+
+    Args:
+        source: The data set.
+        images: What is known of its images.
+        limit: Lines that are read at most; None reads all.
+    """
 
     def make(row: QuestionRow, images: tuple[str, ...]) -> Question:
         return Question(
@@ -58,11 +79,11 @@ def read_questions(
             source=row.source,
         )
 
-    yield from _read(data, where, folder, add, QuestionRow, make)
+    yield from _read(source, images, limit, QuestionRow, make)
 
 
-def read_gold(data: bytes, where: str, folder: Store, add: AddImage) -> Iterator[Pair | Dropped]:
-    """Yields a labelled pair, or the reason against it, for each line of a gold file."""
+def read_gold(source: Source, images: SourceImages, limit: int | None) -> Iterator[Pair | Dropped]:
+    """Yields a labelled pair, or the reason against it; the arguments are `read_questions`'."""
 
     def make(row: GoldRow, images: tuple[str, ...]) -> Pair:
         if row.chosen == row.rejected:
@@ -78,62 +99,48 @@ def read_gold(data: bytes, where: str, folder: Store, add: AddImage) -> Iterator
             origin=Labelled(category=row.category),
         )
 
-    yield from _read(data, where, folder, add, GoldRow, make)
+    yield from _read(source, images, limit, GoldRow, make)
 
 
 def _read(
-    data: bytes,
-    where: str,
-    folder: Store,
-    add: AddImage,
+    source: Source,
+    images: SourceImages,
+    limit: int | None,
     kind: type[T],
     make: Callable[[T, tuple[str, ...]], R],
 ) -> Iterator[R | Dropped]:
-    seen: set[str] = set()
-    hashes: dict[str, str] = {}
-    for number, line in enumerate(data.split(b"\n"), start=1):
-        if not line.strip():
+    for place, row in _rows(source, kind, limit):
+        if isinstance(row, Dropped):
+            yield row
             continue
-        place = f"{where}:{number}"
+        try:
+            hashes = images.hashes(row.images)
+        except DataError as error:
+            yield Dropped(id=row.id, reason="bad_image", detail=f"{place}: {error}")
+            continue
+        try:
+            yield make(row, hashes)
+        except DataError as error:
+            yield Dropped(id=row.id, reason="bad_text", detail=f"{place}: {error}")
+
+
+def _rows(source: Source, kind: type[T], limit: int | None) -> Iterator[tuple[str, T | Dropped]]:
+    """Yields each line's place, and its row or the reason against it."""
+    seen: set[str] = set()
+    numbered = ((n, line) for n, line in enumerate(source.lines(), start=1) if line.strip())
+    for number, line in islice(numbered, limit):
+        place = f"{source.name}:{number}"
         try:
             row = msgspec.json.decode(line, type=kind)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            yield Dropped(id=place, reason="bad_record", detail=str(error))
+            yield place, Dropped(id=place, reason="bad_record", detail=str(error))
             continue
-        row_id: str = row.id  # type: ignore[attr-defined]
-        if not row_id or row_id in seen:
-            reason = "duplicate_id" if row_id else "empty_id"
-            yield Dropped(id=row_id or place, reason=reason, detail=place)
+        if not row.id or row.id in seen:
+            reason = "duplicate_id" if row.id else "empty_id"
+            yield place, Dropped(id=row.id or place, reason=reason, detail=place)
             continue
-        seen.add(row_id)
-        try:
-            images = _add_images(row.images, folder, add, hashes)  # type: ignore[attr-defined]
-        except DataError as error:
-            yield Dropped(id=row_id, reason="bad_image", detail=f"{place}: {error}")
-            continue
-        try:
-            yield make(row, images)
-        except DataError as error:
-            yield Dropped(id=row_id, reason="bad_text", detail=f"{place}: {error}")
-
-
-def _add_images(
-    names: list[str], folder: Store, add: AddImage, hashes: dict[str, str]
-) -> tuple[str, ...]:
-    if not names:
-        raise DataError("the row names no image")
-    for name in names:
-        if name not in hashes:
-            hashes[name] = add(_read_image(name, folder))
-    return tuple(hashes[name] for name in names)
-
-
-def _read_image(name: str, folder: Store) -> bytes:
-    """Makes a row's fault of a failure here; one of `add` is the store's, and ends the stage."""
-    try:
-        return folder.read(name)
-    except StoreError as error:
-        raise DataError(str(error)) from error
+        seen.add(row.id)
+        yield place, row
 
 
 def _text(text: str, field: str) -> str:

@@ -19,26 +19,16 @@ class Source(msgspec.Struct, frozen=True):
     """An open data set."""
 
     folder: Store
-    """Holds the JSONL file and, at the paths that its rows name, the images."""
-    file: str
+    """Holds the images at the paths that the file's rows name."""
+    file: Path
+    """The JSONL file, on the local disk while the source is open."""
+    name: str
+    """The file's place for messages."""
 
-    @property
-    def name(self) -> str:
-        """Returns the file's place for messages."""
-        return f"{self.folder.uri}/{self.file}"
-
-    def read(self) -> bytes:
-        """Returns the file's bytes.
-
-        Raises:
-            DataError: The file is missing.
-        """
-        try:
-            return self.folder.read(self.file)
-        except MissingObjectError as error:
-            raise DataError(
-                f"{self.name}: no such file; give the path or s3:// URI of a JSONL file"
-            ) from error
+    def lines(self) -> Iterator[bytes]:
+        """Yields the file's lines, one in memory at a time."""
+        with self.file.open("rb") as file:
+            yield from file
 
 
 @contextmanager
@@ -48,11 +38,22 @@ def open_source(uri: str, make: Callable[[Path], Path]) -> Iterator[Source]:
     Args:
         uri: `tiny-world`, a path or an s3:// URI of a JSONL file.
         make: Writes the tiny world's data set into a folder and returns its JSONL file.
+
+    Raises:
+        DataError: The file is missing.
     """
-    if uri == TINY_WORLD:
-        with tempfile.TemporaryDirectory(prefix="judgeloop-world-") as name:
+    with tempfile.TemporaryDirectory(prefix="judgeloop-source-") as name:
+        if uri == TINY_WORLD:
             file = make(Path(name))
-            yield Source(FolderStore(file.parent), file.name)
-        return
-    parent, _, file_name = uri.rpartition("/")
-    yield Source(open_store(parent or "."), file_name)
+            yield Source(FolderStore(file.parent), file, f"{TINY_WORLD}/{file.name}")
+            return
+        parent, _, file_name = uri.rpartition("/")
+        folder, file = open_store(parent or "."), Path(name) / "rows.jsonl"
+        place = f"{folder.uri}/{file_name}"
+        try:
+            folder.download(file_name, file)
+        except MissingObjectError as error:
+            raise DataError(
+                f"{place}: no such file; give the path or s3:// URI of a JSONL file"
+            ) from error
+        yield Source(folder, file, place)

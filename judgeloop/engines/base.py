@@ -71,10 +71,12 @@ class Engine(Protocol):
         """Answers every request: one response each, in order, ids kept.
 
         A request that fails (missing image, prompt too long) gets a response with `error`; it never
-        fails its batch.
+        fails its batch. A store that cannot be read is no request's fault: an answer made of that
+        would stay for ever.
 
         Raises:
             EngineError: The engine itself died or the device failed.
+            StoreError: Images cannot be read, or their bytes are damaged.
         """
         ...
 

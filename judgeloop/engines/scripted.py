@@ -22,11 +22,11 @@ from judgeloop.engines.scripted_model import (
     load_scripted,
     vocabulary,
 )
-from judgeloop.errors import DataError, StoreError
+from judgeloop.errors import DataError
 from judgeloop.images import ImageLibrary
 from judgeloop.keys import content_key
 from judgeloop.records import Kind, ModelRef
-from judgeloop.store import Store
+from judgeloop.store import MissingObjectError, Store
 
 UNCHANGED_SHARE = 0.1
 """Altered copies that are no different."""
@@ -47,9 +47,6 @@ class ScriptedEngine:
         ConfigError: The model's name is wrong.
         EngineError: The adapter is no scripted adapter.
     """
-
-    name = "scripted"
-    version = "1"
 
     def __init__(
         self, settings: EngineSection, model: ModelRef, images: ImageLibrary, store: Store
@@ -88,7 +85,7 @@ class ScriptedEngine:
         try:
             for name in request.images:
                 self._images.open(name)
-        except (DataError, StoreError) as error:
+        except (DataError, MissingObjectError) as error:
             return str(error)
         return None
 

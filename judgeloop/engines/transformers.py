@@ -18,10 +18,10 @@ from judgeloop.engines.base import Request, Response, Sample, Sampling
 from judgeloop.engines.batching import Part, batches
 from judgeloop.engines.checkpoint import load_checkpoint
 from judgeloop.engines.sampling import seeded_processors
-from judgeloop.errors import DataError, EngineError, StoreError
+from judgeloop.errors import DataError, EngineError
 from judgeloop.images import ImageLibrary
 from judgeloop.records import ModelRef
-from judgeloop.store import Store
+from judgeloop.store import MissingObjectError, Store
 
 if TYPE_CHECKING:
     import torch
@@ -53,21 +53,19 @@ class TransformersEngine:
         StoreError: The adapter is missing or damaged.
     """
 
-    name = "transformers"
-
     def __init__(
         self, settings: EngineSection, model: ModelRef, images: ImageLibrary, store: Store
     ) -> None:
         self._settings = settings
         self._images = images
         self._network, self._processor = load_checkpoint(settings, model, store)
-        self.version = _version()
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Response]:
         """Answers every request; see `Engine.generate`.
 
         Raises:
             EngineError: The model failed, or the device ran out of memory.
+            StoreError: Images cannot be read.
         """
         greedy = sampling.temperature == 0
         samples: dict[int, list[Sample]] = {index: [] for index in range(len(requests))}
@@ -112,7 +110,7 @@ class TransformersEngine:
                 for name in part.request.images:
                     if name not in opened:
                         opened[name] = self._images.open(name)
-            except (DataError, StoreError) as error:
+            except (DataError, MissingObjectError) as error:
                 errors[part.index] = str(error)
                 continue
             pictures = [{"type": "image", "image": opened[name]} for name in part.request.images]
@@ -258,10 +256,3 @@ def _failures_named(batch: Sequence[Part], sampling: Sampling) -> Iterator[None]
                 f"the images' size: {error}"
             ) from error
         raise EngineError(f"the model failed on {what}: {error}") from error
-
-
-def _version() -> str:
-    import torch
-    import transformers
-
-    return f"{transformers.__version__} (torch {torch.__version__})"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import islice
 from pathlib import Path
 
 from judgeloop.config import Config
-from judgeloop.data.rows import read_gold
+from judgeloop.data.images import SourceImages
+from judgeloop.data.rows import GoldRow, image_names, read_gold
 from judgeloop.data.source import TINY_WORLD, Source, open_source
 from judgeloop.errors import DataError
 from judgeloop.images import ImageLibrary
@@ -15,16 +15,18 @@ from judgeloop.keys import content_key
 from judgeloop.records import Manifest
 from judgeloop.shards import Dropped, ShardWriter, finish, finished
 from judgeloop.store import Store
-from judgeloop.store.checksums import sha256_bytes
+from judgeloop.store.checksums import sha256_file
 
 STAGE = "gold"
-VERSION = 1
+VERSION = 2
 WORLD_SEED = 20_512
 """The tiny world's gold pairs are the same whatever the loop's seed is."""
 
 
 def load_gold(config: Config, store: Store, library: ImageLibrary) -> Manifest:
     """Brings the gold pairs and their images into the store.
+
+    The key names the bytes of the file and of the images, so that mended data is read anew.
 
     Returns:
         The manifest: shards of Pair with `Labelled` origin; counts `inputs`, `rows` and
@@ -40,29 +42,42 @@ def load_gold(config: Config, store: Store, library: ImageLibrary) -> Manifest:
         return write_gold(folder, config.evaluation.count or 1000, WORLD_SEED)
 
     with open_source(config.evaluation.gold, make) as source:
-        data = source.read()
-        key = content_key(STAGE, VERSION, config.evaluation.count, sha256_bytes(data))
-        done = finished(store, STAGE, key)
-        return done or finish(store, _write(config, store, library, source, data, key))
+        images = SourceImages(source.folder, image_names(source, GoldRow, _limit(config)))
+        key = content_key(
+            STAGE,
+            VERSION,
+            config.evaluation.count,
+            config.data.max_pixels,
+            config.data.shard_size,
+            sha256_file(source.file),
+            images.key,
+        )
+        if done := finished(store, STAGE, key):
+            return done
+        with library.adding() as add:  # all images are there before the manifest
+            images.add_all(add)
+        return finish(store, _write(config, store, source, images, key))
+
+
+def _limit(config: Config) -> int | None:
+    return config.evaluation.count if config.evaluation.gold != TINY_WORLD else None
 
 
 def _write(
-    config: Config, store: Store, library: ImageLibrary, source: Source, data: bytes, key: str
+    config: Config, store: Store, source: Source, images: SourceImages, key: str
 ) -> Manifest:
     size = config.data.shard_size
     pairs = ShardWriter(store, f"{STAGE}/{key}/pairs", "", size)
     quarantine = ShardWriter(store, f"{STAGE}/{key}/quarantine", "", size)
     counts: Counter[str] = Counter()
-    limit = config.evaluation.count if config.evaluation.gold != TINY_WORLD else None
-    with library.adding() as add:  # all images are there before the manifest
-        for row in islice(read_gold(data, source.name, source.folder, add), limit):
-            counts["inputs"] += 1
-            if isinstance(row, Dropped):
-                counts[f"dropped/{row.reason}"] += 1
-                quarantine.add(row)
-            else:
-                counts["rows"] += 1
-                pairs.add(row)
+    for row in read_gold(source, images, _limit(config)):
+        counts["inputs"] += 1
+        if isinstance(row, Dropped):
+            counts[f"dropped/{row.reason}"] += 1
+            quarantine.add(row)
+        else:
+            counts["rows"] += 1
+            pairs.add(row)
     quarantine.close()
     if not counts["rows"]:
         raise DataError(f"{source.name}: no usable row ({dict(counts) or 'the file is empty'})")

@@ -38,9 +38,9 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
     both_orders: float
     """Share of items that were judged right in both orders, 0..1."""
     both_orders_interval: Interval
-    first_position: float
-    """Share of the decided verdicts that chose the answer shown first; a judge without position
-    bias has 0.5, and so has one that decided nothing."""
+    first_position: float | None
+    """Share of the decided verdicts that chose the answer shown first: 0.5 without position bias.
+    None where nothing was decided."""
     undecided_verdicts: int
     undecided: float
     """Share of all verdicts that are undecided, 0..1."""
@@ -48,7 +48,7 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
     """By category, sorted."""
 
     def metrics(self) -> dict[str, float]:
-        """Returns the figures by the names under which manifests and MLflow hold them."""
+        """Returns the figures by their names in manifests and MLflow; what is None is left out."""
         figures = {
             "accuracy": self.accuracy,
             "accuracy_low": self.accuracy_interval.low,
@@ -56,9 +56,10 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
             "both_orders": self.both_orders,
             "both_orders_low": self.both_orders_interval.low,
             "both_orders_high": self.both_orders_interval.high,
-            "first_position": self.first_position,
             "undecided": self.undecided,
         }
+        if self.first_position is not None:
+            figures["first_position"] = self.first_position
         for name, score in self.categories.items():
             figures[f"accuracy/{name}"] = score.accuracy
             figures[f"both_orders/{name}"] = score.both_orders
@@ -88,7 +89,7 @@ def scorecard(results: Iterable[ItemResult]) -> Scorecard:
         accuracy_interval=mean_interval(overall.elements()),
         both_orders=score.both_orders,
         both_orders_interval=wilson(overall[1], score.n),
-        first_position=choices[Choice.A] / decided if decided else 0.5,
+        first_position=choices[Choice.A] / decided if decided else None,
         undecided_verdicts=undecided,
         undecided=undecided / (VERDICTS_PER_ITEM * score.n) if score.n else 0.0,
         categories={name: _score(categories[name]) for name in sorted(categories)},

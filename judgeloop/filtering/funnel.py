@@ -28,7 +28,7 @@ class Funnel:
         self._verdicts.update(judgement.verdict.choice for judgement in judgements)
 
     def metrics(self) -> dict[str, float]:
-        """Returns kept_share, kept_share/<kind>, first_position (share of A among the decided)."""
+        """Returns kept_share, kept_share/<kind>, and first_position where anything is decided."""
         metrics = {"kept_share": _share(self.counts["kept_pairs"], self.counts["pairs"])}
         for name in sorted(self.counts):
             if name.startswith("pairs/"):
@@ -37,7 +37,8 @@ class Funnel:
                     self.counts[f"kept/{kind}"], self.counts[name]
                 )
         decided = self._verdicts[Choice.A] + self._verdicts[Choice.B]
-        metrics["first_position"] = _share(self._verdicts[Choice.A], decided)
+        if decided:
+            metrics["first_position"] = self._verdicts[Choice.A] / decided
         return metrics
 
 
@@ -46,16 +47,16 @@ def explain_starvation(
 ) -> str:
     """Says why too little was kept: the funnel and its three likely causes."""
     steps = ", ".join(f"{counts.get(f'{reason}_pairs', 0)} {reason}" for reason in REASONS)
-    first = metrics.get("first_position", 0.0)
+    first = metrics.get("first_position")
+    bias = "nothing is decided" if first is None else f"{first:.0%} of the decided verdicts are A"
     return (
         f"filtering left {counts.get('examples', 0)} examples, filtering.min_examples is "
         f"{settings.min_examples}. Funnel: {counts.get('pairs', 0)} pairs; {steps}; "
         f"{counts.get('kept_pairs', 0)} kept. Likely causes: (1) verdicts can't be read "
-        f"(`undecided` is large): check the prompts and judging.sampling.max_tokens; (2) the "
-        f"judge follows the position (`one_order` is large; it says A in {first:.0%} of the "
-        f"decided judgements): raise judging.samples or the temperature; (3) the pairs are wrong "
-        f"or too hard (`disagreeing` is large, or there are few pairs): look at the reasons in the "
-        f"synthesis counts."
+        f"(`undecided` is large): check the prompts and judging.sampling.max_tokens; (2) the judge "
+        f"follows the position (`one_order` is large; {bias}): raise judging.samples or the "
+        f"temperature; (3) the pairs are wrong or too hard (`disagreeing` is large, or there are "
+        f"few pairs): look at the reasons in the synthesis counts."
     )
 
 

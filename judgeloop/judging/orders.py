@@ -94,7 +94,7 @@ def _read(
                 pair_id=pair.id,
                 order=order,
                 sample=index,
-                text="",
+                text=response.error,
                 finish_reason="error",
                 tokens=0,
                 verdict=undecided("engine_error"),

@@ -51,7 +51,9 @@ def judge_answers(
         judge_request(prompts, "b first", question, (b, a), 1, 0),
     ]
     orders = []
-    for response, first in zip(engine.generate(requests, sampling), ("a", "b"), strict=True):
+    responses = {response.id: response for response in engine.generate(requests, sampling)}
+    for request, first in zip(requests, ("a", "b"), strict=True):
+        response = responses[request.id]
         if response.error is not None:
             raise EngineError(f"the judge cannot answer: {response.error}")
         sample = response.samples[0]

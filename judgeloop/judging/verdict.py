@@ -7,7 +7,7 @@ Nothing is assumed about an unclear text: it is UNDECIDED with one of these reas
 | `truncated` | generation ended at the token limit |
 | `empty` | there is no text |
 | `no_verdict` | the place of the verdict holds none |
-| `two_verdicts` | verdict lines name both answers |
+| `two_verdicts` | the places of a verdict name both answers |
 | `engine_error` | the engine gave no text (see the judgement's text for the message) |
 """
 
@@ -23,7 +23,7 @@ _VERDICT_LINE = re.compile(
     r"^[\s>#*_`]*(?:final\s+)?verdict[\s*_`]*[:=-]+[\s*_`]*(?:answer\s+)?[\[(\"'*_`]*([ab])[\])\"'*_`.!]*\s*$",
     re.IGNORECASE,
 )
-_TRAILING_LETTER = re.compile(r"(?:^|\s)([AB])$")
+_LETTER = re.compile(r"(?<!\S)[AB](?!\S)")
 
 
 def parse_verdict(text: str, finish_reason: str, verdict_format: VerdictFormat) -> Verdict:
@@ -33,22 +33,29 @@ def parse_verdict(text: str, finish_reason: str, verdict_format: VerdictFormat) 
         text: What the judge wrote.
         finish_reason: The engine's; `length` means that the text is cut off.
         verdict_format: `verdict_line`: the last line that is not empty must be a verdict line, and
-        no
-            other verdict line may contradict it. `trailing_letter`: the last word must be A or B.
+            no other verdict line may contradict it. `trailing_letter`: the last word must be A or
+            B, and no word before it the other letter.
     """
     if finish_reason == "length":
         return undecided("truncated")
     if not text.strip():
         return undecided("empty")
     if verdict_format == "trailing_letter":
-        match = _TRAILING_LETTER.search(text.strip())
-        return Verdict(choice=Choice(match[1])) if match else undecided("no_verdict")
+        return _from_last_word(text)
     return _from_lines([line for line in text.splitlines() if line.strip()])
 
 
 def undecided(reason: str) -> Verdict:
     """Makes an undecided verdict."""
     return Verdict(choice=Choice.UNDECIDED, reason=reason)
+
+
+def _from_last_word(text: str) -> Verdict:
+    letters = set(_LETTER.findall(text))
+    if len(letters) > 1:
+        return undecided("two_verdicts")
+    last = text.split()[-1]
+    return Verdict(choice=Choice(last)) if last in letters else undecided("no_verdict")
 
 
 def _from_lines(lines: list[str]) -> Verdict:

@@ -34,7 +34,11 @@ class PromptSet(Protocol):
 
 def prompt_hash(prompts: PromptSet) -> str:
     """Returns a hash that changes when any wording of the set changes."""
-    probes = [Question(id="", images=(), text="<question>", kind=kind) for kind in Kind]
+    probes = [
+        Question(id="", images=(), text="<question>", kind=kind, choices=choices)
+        for kind in Kind
+        for choices in (None, ("<one>", "<other>"))
+    ]
     return content_key(
         prompts.name,
         prompts.verdict_format,

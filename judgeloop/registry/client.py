@@ -35,7 +35,8 @@ def connect() -> MlflowClient:
     """Returns a client of the server that `MLFLOW_TRACKING_URI` names; a process connects once.
 
     Raises:
-        RegistryError: The variable is not set, or the server does not answer within seconds.
+        RegistryError: The variable is not set, MLflow is not installed, or the server does not
+            answer within seconds.
     """
     uri = os.environ.get(TRACKING_URI, "")
     if not uri:
@@ -48,7 +49,7 @@ def connect() -> MlflowClient:
 
 @contextmanager
 def registry_errors(doing: str) -> Iterator[None]:
-    """Turns what MLflow raises in the block into `RegistryError`.
+    """Turns what MLflow raises in the block into `RegistryError`; `connect` comes before it.
 
     Args:
         doing: What fails if the block does, as in `cannot register judge`.
@@ -83,8 +84,12 @@ def without_credentials(uri: str) -> str:
 def _connected(uri: str) -> MlflowClient:
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
-    from mlflow import MlflowClient
-
+    try:
+        from mlflow import MlflowClient
+    except ImportError as error:
+        raise RegistryError(
+            f"MLflow is not installed here ({error}): install judgeloop[registry]"
+        ) from error
     with _environment(_FIRST_CALL):
         try:
             client = MlflowClient(uri, uri)

@@ -6,6 +6,7 @@ base model, a judge can be run; with the file alone the loop that made it can be
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,10 @@ from judgeloop.store import FileChecksum, folder_checksums
 
 JUDGE_FILE = "judge.json"
 ADAPTER_FOLDER = "adapter"
+METHOD = "agreeing"
+"""The `filtering.keep` of the method; any other is a control arm of the study."""
+CONTROLS = "controls"
+"""Name, in a manifest's details, of the control arms behind a judge, with commas between."""
 
 
 class JudgeFile(Record, frozen=True, kw_only=True):
@@ -39,6 +44,8 @@ class JudgeFile(Record, frozen=True, kw_only=True):
     """`validation/...` (held-out synthetic pairs) and `evaluation/...` (gold)."""
     counts: dict[str, int]
     """The numbers of items behind the metrics, by the same prefixes."""
+    controls: tuple[str, ...] = ()
+    """Control arms of the study that this judge, or one that it goes on from, was trained in."""
     judgeloop_version: str
     schema_version: int = SCHEMA_VERSION
 
@@ -49,6 +56,16 @@ class JudgeFile(Record, frozen=True, kw_only=True):
         return msgspec.structs.replace(
             self.model, adapter=str((folder / ADAPTER_FOLDER).absolute())
         )
+
+
+def control_arms(keep: str, inherited: Iterable[str]) -> tuple[str, ...]:
+    """Returns the study's control arms behind a judge, sorted; none for a judge by the method.
+
+    Args:
+        keep: `filtering.keep` of the loop that trained it.
+        inherited: The arms behind the judge that the loop went on from.
+    """
+    return tuple(sorted({keep, *inherited} - {METHOD, ""}))
 
 
 def write_judge_file(folder: Path, judge: JudgeFile) -> JudgeFile:

@@ -77,9 +77,9 @@ def log_run(
     Raises:
         RegistryError: The server cannot be used.
     """
+    client = connect()
     from mlflow.entities import Metric, Param, RunTag
 
-    client = connect()
     with registry_errors(f"cannot write to run {run.id}"):
         known = client.get_run(run.id)
         time = known.info.start_time  # the same whenever it is logged

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,6 +20,7 @@ from judgeloop.registry.judge_file import (
     JUDGE_FILE,
     JudgeFile,
     check_adapter,
+    control_arms,
     read_judge_file,
 )
 from judgeloop.registry.tracking import ITERATION_TAG, LOOP_TAG, Run
@@ -47,6 +48,19 @@ class Registered(NamedTuple):
     model_id: str
 
 
+class Start(NamedTuple):
+    """A version that a loop goes on from."""
+
+    version: str
+    model: ModelRef
+    controls: tuple[str, ...]
+    """The study's control arms behind it; none for a judge by the method."""
+
+
+class ChampionMovedError(RegistryError):
+    """Another version has become the champion since the candidate was compared."""
+
+
 class Resolved(NamedTuple):
     """A registered version."""
 
@@ -67,18 +81,19 @@ def version_uri(model_name: str, version: str) -> str:
 
 def register_version(
     model_name: str,
-    folder: Path,
+    fill: Callable[[Path], None],
     run: Run,
-    content_key: str,
+    content: str,
     tags: Mapping[str, str],
 ) -> Registered:
     """Registers a version, once however often it is called, and makes it the `candidate`.
 
     Args:
         model_name: The registered model; created where needed.
-        folder: The version's folder: `judge.json` and `adapter/`.
+        fill: Writes the version's `judge.json` and `adapter/` into an empty folder; called where
+            there is no such version yet.
         run: The run that made it.
-        content_key: Names what is registered; together with the tags of loop and iteration it says
+        content: Names what is registered; together with the tags of loop and iteration it says
             whether it is registered already.
         tags: Tags of the version, among them those of loop and iteration.
 
@@ -86,25 +101,39 @@ def register_version(
         RegistryError: The server cannot be used.
     """
     client = connect()
-    tags = {**tags, CONTENT_TAG: content_key}
+    tags = {**tags, CONTENT_TAG: content}
     with registry_errors(f"cannot register a version of {model_name}"):
-        found = _find(client, model_name, tags) or _create(client, model_name, folder, run, tags)
+        found = _find(client, model_name, tags) or _create(client, model_name, fill, run, tags)
         newest = aliases(model_name).get(CANDIDATE)
         if newest is None or int(newest) < int(found.version):
             client.set_registered_model_alias(model_name, CANDIDATE, found.version)
     return Registered(str(found.version), found.source.removeprefix(_LOGGED))
 
 
-def promote(model_name: str, version: str) -> None:
+def promote(model_name: str, version: str, instead_of: str | None) -> None:
     """Makes a version the champion, and the champion before it `previous`; twice changes nothing.
 
+    MLflow moves an alias without a condition, so the check is made just before: two promotions
+    within the same moment can still both pass.
+
+    Args:
+        model_name: The registered model.
+        version: The new champion.
+        instead_of: The champion that it was compared with; None where there was none.
+
     Raises:
+        ChampionMovedError: Another version is the champion now.
         RegistryError: There is no such version, or the server cannot be used.
     """
     client = connect()
     old = aliases(model_name).get(CHAMPION)
     if old == version:
         return
+    if old != instead_of:
+        raise ChampionMovedError(
+            f"{version_uri(model_name, version)} was compared with {_named(instead_of)}, but the "
+            f"champion is {_named(old)} now: compare it with that one"
+        )
     with registry_errors(f"cannot promote {version_uri(model_name, version)}"):
         # Who was replaced is written first: `replaced_by` must answer after a crash at any point.
         client.set_model_version_tag(model_name, version, REPLACED_TAG, old or "")
@@ -119,9 +148,18 @@ def replaced_by(model_name: str, version: str) -> str | None:
     Raises:
         RegistryError: There is no such version, or the server cannot be used.
     """
+    return version_tags(model_name, version).get(REPLACED_TAG) or None
+
+
+def version_tags(model_name: str, version: str) -> dict[str, str]:
+    """Returns the tags of a version.
+
+    Raises:
+        RegistryError: There is no such version, or the server cannot be used.
+    """
+    client = connect()
     with registry_errors(f"cannot read {version_uri(model_name, version)}"):
-        tags = connect().get_model_version(model_name, version).tags
-    return tags.get(REPLACED_TAG) or None
+        return dict(client.get_model_version(model_name, version).tags)
 
 
 def tag_version(model_name: str, version: str, tags: Mapping[str, str]) -> None:
@@ -142,9 +180,9 @@ def aliases(model_name: str) -> dict[str, str]:
     Raises:
         RegistryError: The server cannot be used.
     """
+    client = connect()
     from mlflow.exceptions import MlflowException
 
-    client = connect()
     with registry_errors(f"cannot read the aliases of {model_name}"):
         try:
             found = client.get_registered_model(model_name).aliases
@@ -198,7 +236,7 @@ def fetch_version(uri: str, folder: Path) -> Resolved:
     return Resolved(name, version, judge)
 
 
-def bring_version(uri: str, store: Store) -> tuple[str, ModelRef]:
+def bring_version(uri: str, store: Store) -> Start:
     """Brings a version's adapter into a store, to go on from.
 
     Args:
@@ -206,7 +244,7 @@ def bring_version(uri: str, store: Store) -> tuple[str, ModelRef]:
         store: Gets the adapter under its content, once.
 
     Returns:
-        The version, and the model with its adapter in the store.
+        The version, the model with its adapter in the store, and the arms behind it.
 
     Raises:
         RegistryError, DataError: As for `fetch_version`.
@@ -215,12 +253,17 @@ def bring_version(uri: str, store: Store) -> tuple[str, ModelRef]:
     with tempfile.TemporaryDirectory(prefix="judgeloop-version-") as temporary:
         folder = Path(temporary)
         _, version, judge = fetch_version(uri, folder)
+        arms = control_arms(judge.config["filtering"]["keep"], judge.controls)
         if judge.model.adapter is None:
-            return version, judge.model
+            return Start(version, judge.model, arms)
         key = f"adapters/{content_key(judge.adapter_files)}"
         if not store.exists(f"{key}/{CHECKSUMS}"):
             upload_folder(store, folder / ADAPTER_FOLDER, key)
-        return version, msgspec.structs.replace(judge.model, adapter=key)
+        return Start(version, msgspec.structs.replace(judge.model, adapter=key), arms)
+
+
+def _named(version: str | None) -> str:
+    return "no champion" if version is None else f"version {version}"
 
 
 def _find(client: MlflowClient, model_name: str, tags: Mapping[str, str]) -> Any:
@@ -232,14 +275,20 @@ def _find(client: MlflowClient, model_name: str, tags: Mapping[str, str]) -> Any
 
 
 def _create(
-    client: MlflowClient, model_name: str, folder: Path, run: Run, tags: Mapping[str, str]
+    client: MlflowClient,
+    model_name: str,
+    fill: Callable[[Path], None],
+    run: Run,
+    tags: Mapping[str, str],
 ) -> Any:
     from mlflow.exceptions import MlflowException
 
     logged = client.create_logged_model(
         run.experiment_id, model_name, source_run_id=run.id, tags=tags, model_type=_MODEL_TYPE
     )
-    client.log_model_artifacts(logged.model_id, str(folder))
+    with tempfile.TemporaryDirectory(prefix="judgeloop-version-") as folder:
+        fill(Path(folder))
+        client.log_model_artifacts(logged.model_id, folder)
     client.finalize_logged_model(logged.model_id, "READY")
     try:
         client.create_registered_model(model_name)
@@ -274,9 +323,9 @@ def _parse(uri: str) -> tuple[str, str]:
 
 def _download(uri: str, path: str, folder: Path) -> Path:
     """Copies a file of a version, or with an empty path all of them; returns the local path."""
+    client = connect()
     from mlflow.artifacts import download_artifacts
 
-    client = connect()
     name, version = uri.removeprefix(_LOGGED).rsplit("/", 1)
     with registry_errors(f"cannot read {uri}"):
         client.get_model_version(name, version)  # its message is better than the download's

@@ -104,11 +104,12 @@ def _accuracy(story: Story) -> Chart | None:
 
 
 def _first_position(story: Story) -> Chart | None:
-    series = [
+    decided = [
         (name, [(at, scores) for at, scores in points if scores.first_position is not None])
         for name, points in _both_sets(story)
     ]
-    if not any(points for _, points in series):
+    series = [(name, points) for name, points in decided if points]
+    if not series:
         return None
 
     def draw(axes: Any) -> None:

@@ -119,10 +119,9 @@ def facts(story: Story) -> list[str]:
             text += f"; the {_model(start.number)} was for {_percent(start.gold.both_orders)}"
         found.append(text + ".")
     trained = max((item.number for item in story.iterations if item.trained), default=0)
-    stops = [item for item in story.iterations if item.decision == "stop"]
-    if stops and not story.failures:
-        reason = stops[-1].reason or "the stop rule said stop"
-        found.append(_sentence(f"the loop stopped after iteration {stops[-1].number}: {reason}"))
+    if story.stop and not story.failures:
+        number, reason = story.stop
+        found.append(_sentence(f"the loop stopped after iteration {number}: {reason}"))
     elif trained:
         found.append(f"{trained} iteration{'s' * (trained != 1)} trained a judge.")
     return found

@@ -9,8 +9,8 @@ from judgeloop.ledger import AFTER_LOOP, Entry, Ledger
 from judgeloop.records import Manifest, Record
 
 STAGES = (
-    *("resolve", "ingest", "hold_out", "synthesize", "judge", "filter", "train"),
-    *("validate", "evaluate", "register", "decide", "promote"),
+    *("resolve", "ingest", "hold_out", "synthesize", "judge", "filter", "enough"),
+    *("train", "validate", "evaluate", "register", "decide", "promote"),
 )
 """The order in which work is shown."""
 
@@ -149,10 +149,26 @@ class Story(Record, frozen=True, kw_only=True):
         if self.failures:
             task = self.failures[0]
             return f"task {task.name} failed: {(task.error or 'no message').splitlines()[0]}"
-        stops = [item.reason for item in self.iterations if item.decision == "stop"]
-        if stops:
-            return stops[-1] or "the stop rule said stop"
+        if self.stop:
+            return self.stop[1]
         return f"the pipeline ended as {self.status}" if self.failed else ""
+
+    @property
+    def stop(self) -> tuple[int, str] | None:
+        """The iteration after which the loop stopped, and why; None where it was not decided."""
+        decided = [item for item in self.iterations if item.decision]
+        if not decided:
+            return None
+        last = decided[-1]
+        if last.decision == "stop":
+            return last.number, last.reason or "the stop rule said stop"
+        if self.promotion and not self.failed:  # it said `continue`, and nothing followed
+            return last.number, (
+                f"the pipeline was compiled for {last.number} iteration(s) and has no more, though "
+                "the stop rule said `continue`; compile it with a higher ITERATIONS and run it "
+                "with the same loop id to go on"
+            )
+        return None
 
     @property
     def champion_version(self) -> str | None:
@@ -174,12 +190,20 @@ class Story(Record, frozen=True, kw_only=True):
         return dict(total)
 
     def left_out(self) -> dict[tuple[str, str], int]:
-        """Returns how many rows were left out, by stage and reason."""
+        """Returns how many rows were left out, by stage and reason.
+
+        Gold rows stand under `gold`, once: every evaluation is on the same ones.
+        """
         total: Counter[tuple[str, str]] = Counter()
         for task in sorted(self.tasks, key=lambda task: _place(task.stage)):
             for name, count in sorted(task.manifest.counts.items() if task.manifest else ()):
-                if name.startswith("dropped/") and count:
-                    total[task.stage, name.removeprefix("dropped/")] += count
+                kind, _, reason = name.partition("/")
+                if kind != "dropped" or not count:
+                    continue
+                if task.stage == "evaluate":
+                    total["gold", reason] = count
+                else:
+                    total[task.stage, reason] += count
         return dict(total)
 
 

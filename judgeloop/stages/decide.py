@@ -21,8 +21,7 @@ def decide(config: Config, ledger: Ledger, iteration: int) -> Manifest:
 
     Returns:
         A manifest: `details` has `decision` (`continue` or `stop`) and `reason`; metrics `score`
-        and
-        `best_before`.
+        and `best_before`.
     """
     scores = [
         manifests[0].metrics[SCORE]

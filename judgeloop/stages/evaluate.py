@@ -14,7 +14,7 @@ from judgeloop.stages.measure import measure
 from judgeloop.store import Store
 
 STAGE = "evaluate"
-VERSION = 1
+VERSION = 2
 
 
 def evaluate(config: Config, store: Store, iteration: int, model: ModelRef) -> Manifest:
@@ -22,13 +22,19 @@ def evaluate(config: Config, store: Store, iteration: int, model: ModelRef) -> M
 
     Returns:
         As `measure`; `details["gold"]` is the content key of the gold set, and the metrics hold the
-        baselines of `judgeloop.evaluation.baselines`.
+        baselines of `judgeloop.evaluation.baselines`. The counts `dropped/<reason>` are those of
+        the gold file's bad rows.
     """
     gold = load_gold(config, store, open_library(config, store))
     sampling = config.evaluation.sampling
-    measured = measure(config, store, STAGE, VERSION, iteration, gold, model, sampling)
-    return msgspec.structs.replace(
-        measured,
-        metrics=measured.metrics | baseline_metrics(list(read_records(store, gold, Pair))),
-        details=measured.details | {"gold": gold.key},
-    )
+
+    def complete(scored: Manifest) -> Manifest:
+        dropped = {n: count for n, count in gold.counts.items() if n.startswith("dropped/")}
+        return msgspec.structs.replace(
+            scored,
+            counts=dict(sorted((scored.counts | dropped).items())),
+            metrics=scored.metrics | baseline_metrics(list(read_records(store, gold, Pair))),
+            details=scored.details | {"gold": gold.key},
+        )
+
+    return measure(config, store, STAGE, VERSION, iteration, gold, model, sampling, complete)

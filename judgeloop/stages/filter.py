@@ -39,12 +39,17 @@ def filter_judgements(
         The manifest: shards of Example; counts of the funnel (`pairs`, `undecided_pairs`,
         `disagreeing_pairs`, `one_order_pairs`, `kept_pairs`, `capped_examples`, `examples`, and
         `pairs/<kind>`, `kept/<kind>`); metrics `kept_share`, `kept_share/<kind>`, `first_position`.
+
+    Raises:
+        DataError: The pairs and judgements don't belong together, or are not those of all
+            partitions.
     """
     settings, seed = config.filtering, config.loop.seed
     prompts = load_prompts(config.prompts)
-    joined = _join(pairs, judgements)
+    joined = _join(pairs, judgements, config.loop.partitions)
     inputs = tuple(judged.key for _, judged in joined)
-    key = content_key(STAGE, VERSION, settings, prompt_hash(prompts), inputs, seed)
+    decides = msgspec.structs.replace(settings, min_examples=1)  # read by `enough` alone
+    key = content_key(STAGE, VERSION, decides, prompt_hash(prompts), inputs, seed)
     if done := finished(store, STAGE, key):
         return done
     funnel = Funnel()
@@ -76,12 +81,19 @@ def filter_judgements(
 
 
 def _join(
-    pairs: Sequence[Manifest], judgements: Sequence[Manifest]
+    pairs: Sequence[Manifest], judgements: Sequence[Manifest], partitions: int
 ) -> list[tuple[Manifest, Manifest]]:
     by_key = {manifest.inputs[0]: manifest for manifest in judgements}
     missing = [manifest.key for manifest in pairs if manifest.key not in by_key]
     if missing or len(by_key) != len(pairs):
         raise DataError(f"filter: pairs and judgements don't belong together (pairs {missing})")
+    found = sorted(-1 if manifest.partition is None else manifest.partition for manifest in pairs)
+    if found != list(range(partitions)):
+        raise DataError(
+            f"filter: got the pairs of partitions {found}, but loop.partitions is {partitions}, so "
+            f"some questions would be missing; compile and run the pipeline with {partitions} "
+            f"partition(s), or set loop.partitions={len(found)} and use another loop id"
+        )
     ordered = sorted(pairs, key=lambda manifest: (manifest.partition or 0, manifest.key))
     return [(manifest, by_key[manifest.key]) for manifest in ordered]
 

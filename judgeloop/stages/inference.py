@@ -1,7 +1,8 @@
-"""What the stages that run a model share: the engine's identity and the image library."""
+"""What the stages that run a model share: the software's identity and the image library."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import metadata
 
 import msgspec
@@ -9,11 +10,13 @@ import msgspec
 from judgeloop import __version__
 from judgeloop.config import Config
 from judgeloop.engines.base import Sampling
+from judgeloop.errors import ConfigError
 from judgeloop.images import ImageLibrary
 from judgeloop.prompts import load_prompts, prompt_hash
 from judgeloop.store import Store
 
-_PACKAGES = {"transformers": "transformers"}
+_ENGINES = {"transformers": ("transformers", "torch"), "scripted": ()}
+"""Packages that each kind of engine computes with."""
 
 
 def open_library(config: Config, store: Store) -> ImageLibrary:
@@ -22,16 +25,40 @@ def open_library(config: Config, store: Store) -> ImageLibrary:
 
 
 def engine_identity(config: Config) -> dict[str, str]:
-    """Returns what decides an engine's answers besides model, prompt and sampling."""
-    package = _PACKAGES.get(config.engine.kind)
+    """Returns what decides an engine's answers besides model, prompt and sampling.
+
+    Raises:
+        ConfigError: The engine is not installed.
+    """
+    versions = library_versions(_ENGINES[config.engine.kind], "inference")
     return {
         "engine": config.engine.kind,
-        "engine_version": metadata.version(package) if package else __version__,
+        "engine_version": ", ".join(f"{name} {version}" for name, version in versions.items()),
         "dtype": config.engine.dtype,
         "max_prompt_tokens": str(config.engine.max_prompt_tokens),
         "prompts": config.prompts,
         "prompt_hash": prompt_hash(load_prompts(config.prompts)),
     }
+
+
+def library_versions(packages: Sequence[str], extra: str) -> dict[str, str]:
+    """Returns the versions of judgeloop's libraries, of judgeloop itself where none is named.
+
+    Args:
+        packages: Names of distributions.
+        extra: The extra of judgeloop that brings them.
+
+    Raises:
+        ConfigError: One is not installed.
+    """
+    try:
+        versions = {name: metadata.version(name) for name in packages}
+    except metadata.PackageNotFoundError as error:
+        raise ConfigError(
+            f"{error.name} is not installed here: install judgeloop[{extra}], or use an image that "
+            "has it"
+        ) from error
+    return versions or {"judgeloop": __version__}
 
 
 def sampling_text(sampling: Sampling) -> str:

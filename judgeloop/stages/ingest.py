@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 
 from judgeloop.config import Config
-from judgeloop.data.rows import read_questions
+from judgeloop.data.images import SourceImages
+from judgeloop.data.rows import QuestionRow, image_names, read_questions
 from judgeloop.data.source import TINY_WORLD, Source, open_source
 from judgeloop.errors import DataError
 from judgeloop.keys import content_key, fraction
@@ -17,41 +16,47 @@ from judgeloop.records import Manifest, Question, Shard
 from judgeloop.shards import Dropped, ShardWriter, finish, finished
 from judgeloop.stages.inference import open_library
 from judgeloop.store import Store
-from judgeloop.store.checksums import sha256_bytes
+from judgeloop.store.checksums import sha256_file
 
 STAGE = "ingest"
-VERSION = 1
+VERSION = 2
 HELD_OUT = "held_out"
-PROGRESS_ROWS = 200
+TASK = "000/ingest"
 
 
 def ingest(config: Config, store: Store) -> Manifest:
     """Reads the questions, stores their images, and writes shards by split.
 
-    An image's hash decides its split, so that all questions about one image are in one partition,
-    and the held-out part shares no image with the rest. Bad rows go to `quarantine-*.jsonl`.
+    Bad rows go to `quarantine-*.jsonl`, and so does a question with images on both sides of the
+    split. The key names the bytes of the file and of the images, so that mended data is ingested
+    anew; what a killed run has stored already is found by its hash.
 
     Returns:
         The manifest: shards of Question with split `p000`, ... or `held_out`; counts `inputs`,
-        `rows`,
-        `rows/<split>` and `dropped/<reason>`.
+        `rows`, `rows/<split>` and `dropped/<reason>`.
 
     Raises:
         DataError: There is no usable row at all.
     """
-    with open_source(config.data.questions, _maker(config)) as source:
-        data = source.read()
+    settings = config.data
+    with open_source(settings.questions, _maker(config)) as source:
+        names = image_names(source, QuestionRow, _limit(config))
+        progress = Progress(TASK, len(names), "images hashed")
+        images = SourceImages(source.folder, names, progress.advance)
         key = content_key(
             STAGE,
             VERSION,
-            config.data,
+            settings.count,
+            settings.max_pixels,
+            settings.shard_size,
             config.validation.share,
             config.loop.partitions,
             config.loop.seed,
-            sha256_bytes(data),
+            sha256_file(source.file),
+            images.key,
         )
         return finished(store, STAGE, key) or finish(
-            store, _write(config, store, source, data, key)
+            store, _write(config, store, source, images, key)
         )
 
 
@@ -60,12 +65,18 @@ def split_name(partition: int) -> str:
     return f"p{partition:03d}"
 
 
-def split_of(question: Question, config: Config) -> str:
-    """Returns a question's split, by the hash of its first image."""
-    image = question.images[0]
-    if fraction("held out", config.loop.seed, image) < config.validation.share:
+def split_of(question: Question, config: Config) -> str | None:
+    """Returns a question's split, by its images' hashes, so that the held-out part shares none.
+
+    The first image decides the partition. None: some of the images are held out, others train.
+    """
+    seed, share = config.loop.seed, config.validation.share
+    held_out = {fraction("held out", seed, image) < share for image in question.images}
+    if len(held_out) > 1:
+        return None
+    if True in held_out:
         return HELD_OUT
-    return split_name(int(fraction("partition", image) * config.loop.partitions))
+    return split_name(int(fraction("partition", question.images[0]) * config.loop.partitions))
 
 
 def _maker(config: Config):  # type: ignore[no-untyped-def]
@@ -77,27 +88,33 @@ def _maker(config: Config):  # type: ignore[no-untyped-def]
     return make
 
 
-def _write(config: Config, store: Store, source: Source, data: bytes, key: str) -> Manifest:
+def _limit(config: Config) -> int | None:
+    return config.data.count if config.data.questions != TINY_WORLD else None
+
+
+def _write(
+    config: Config, store: Store, source: Source, images: SourceImages, key: str
+) -> Manifest:
+    with open_library(config, store).adding() as add:  # all images are there before the manifest
+        images.add_all(add, Progress(TASK, len(images), "images").advance)
     writers: dict[str, ShardWriter] = {}
     quarantine = ShardWriter(store, f"{STAGE}/{key}/quarantine", "", config.data.shard_size)
     counts: Counter[str] = Counter()
-    limit = config.data.count if config.data.questions != TINY_WORLD else None
-    with open_library(config, store).adding() as add:  # all images are there before the manifest
-        rows = islice(read_questions(data, source.name, source.folder, add), limit)
-        for row in _counted(rows, data.count(b"\n")):
-            counts["inputs"] += 1
-            if isinstance(row, Dropped):
-                counts[f"dropped/{row.reason}"] += 1
-                quarantine.add(row)
-                continue
-            split = split_of(row, config)
-            counts["rows"] += 1
-            counts[f"rows/{split}"] += 1
-            if split not in writers:
-                writers[split] = ShardWriter(
-                    store, f"{STAGE}/{key}/{split}", split, config.data.shard_size
-                )
-            writers[split].add(row)
+    for row in read_questions(source, images, _limit(config)):
+        checked = row if isinstance(row, Dropped) else _placed(row, config)
+        counts["inputs"] += 1
+        if isinstance(checked, Dropped):
+            counts[f"dropped/{checked.reason}"] += 1
+            quarantine.add(checked)
+            continue
+        question, split = checked
+        counts["rows"] += 1
+        counts[f"rows/{split}"] += 1
+        if split not in writers:
+            writers[split] = ShardWriter(
+                store, f"{STAGE}/{key}/{split}", split, config.data.shard_size
+            )
+        writers[split].add(question)
     quarantine.close()
     if not counts["rows"]:
         raise DataError(f"{source.name}: no usable row ({dict(counts) or 'the file is empty'})")
@@ -113,11 +130,9 @@ def _write(config: Config, store: Store, source: Source, data: bytes, key: str) 
     )
 
 
-def _counted(rows: Iterable[Question | Dropped], total: int) -> Iterator[Question | Dropped]:
-    progress = Progress("000/ingest", total, "questions")
-    for number, row in enumerate(rows, start=1):
-        yield row
-        if number % PROGRESS_ROWS == 0 or number == total:
-            progress.advance(
-                PROGRESS_ROWS if number % PROGRESS_ROWS == 0 else total % PROGRESS_ROWS
-            )
+def _placed(question: Question, config: Config) -> tuple[Question, str] | Dropped:
+    split = split_of(question, config)
+    if split is None:
+        detail = "some of its images are held out, others train; a question may not join them"
+        return Dropped(id=question.id, reason="mixed_split", detail=detail)
+    return question, split

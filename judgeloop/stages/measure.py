@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from judgeloop.config import Config
@@ -31,8 +33,20 @@ def measure(
     pairs: Manifest,
     model: ModelRef,
     sampling: Sampling,
+    complete: Callable[[Manifest], Manifest] = lambda manifest: manifest,
 ) -> Manifest:
     """Judges the pairs in both orders and scores the judge.
+
+    Args:
+        config: Its engine, prompts and seed decide.
+        store: Where everything lies.
+        stage: The caller's stage, under which the result is stored.
+        version: The caller's stage version.
+        iteration: For the progress only.
+        pairs: Manifest of the pairs.
+        model: The judge.
+        sampling: How it is asked.
+        complete: Adds to the manifest, before it is stored, what the caller knows of the pairs.
 
     Returns:
         The manifest: shards of ItemResult, one for each shard of pairs; metrics and counts of the
@@ -64,11 +78,9 @@ def measure(
             progress.advance,
         )
     card = scorecard(read_records(store, written, ItemResult))
-    return finish(
-        store,
-        msgspec.structs.replace(
-            written,
-            metrics=card.metrics(),
-            counts=dict(sorted((written.counts | card.counts()).items())),
-        ),
+    scored = msgspec.structs.replace(
+        written,
+        metrics=card.metrics(),
+        counts=dict(sorted((written.counts | card.counts()).items())),
     )
+    return finish(store, complete(scored))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import NamedTuple
 
 import msgspec
@@ -11,13 +12,16 @@ from judgeloop.gate import GateDecision, decide_promotion, refusal
 from judgeloop.keys import content_key
 from judgeloop.ledger import BASE_ITERATION, Ledger
 from judgeloop.records import ItemResult, Manifest
+from judgeloop.registry.judge_file import CONTROLS, control_arms
 from judgeloop.registry.tracking import log_run, loop_run
 from judgeloop.registry.versions import (
     CHAMPION,
+    ChampionMovedError,
     aliases,
     replaced_by,
     resolve_model,
     tag_version,
+    version_tags,
     version_uri,
 )
 from judgeloop.registry.versions import promote as move_champion
@@ -25,12 +29,14 @@ from judgeloop.shards import finish, finished, read_records
 from judgeloop.store import Store
 
 STAGE = "promote"
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 BY_VALIDATION = "validation/both_orders"
 START_MODEL = "start model"
 """Name of the opponent where there is no champion."""
 _EVALUATE = "evaluate"
-_METHOD = "agreeing"
+_SETTLED = "judgeloop.settled."
+"""With a decision's key after it, a tag on a version: that decision was entered here."""
+logger = logging.getLogger(__name__)
 
 
 class Candidate(NamedTuple):
@@ -59,7 +65,9 @@ def promote(config: Config, store: Store, ledger: Ledger) -> Manifest:
 
     The best version is the one with the highest both-order accuracy on held-out synthetic pairs,
     the earlier of two equal ones; gold results decide only at the gate. Where there is no champion,
-    the opponent is the model that the loop started from. Doing it again gives the same decision.
+    the opponent is the model that the loop started from. Doing it again gives the same decision,
+    and moves nothing that was moved back by hand since. A champion that takes the place of the
+    opponent meanwhile is met in its turn.
 
     Returns:
         A manifest with details `decision` (`promote` or `refuse`), `reason`, `candidate_version`,
@@ -79,20 +87,13 @@ def promote(config: Config, store: Store, ledger: Ledger) -> Manifest:
             key=content_key(STAGE, STAGE_VERSION, ledger.loop_id),
             details={"candidate_version": "", "champion_version": ""},
         )
-        return _record(store, header, refusal("", "", "the loop registered no version"))
-    match = _match(store, ledger, candidate)
-    header = _header(config, ledger, candidate, match)
-    done = finished(store, STAGE, header.key)
-    if done is not None:
-        return done
-    decision = _decide(config, store, match)
-    if decision.decision == "promote":
-        move_champion(candidate.name, candidate.version)
-    tags = {"judgeloop.decision": decision.decision, "judgeloop.reason": decision.reason}
-    tag_version(candidate.name, candidate.version, tags)
-    metrics = {f"gate/{name}": value for name, value in _metrics(decision).items()}
-    log_run(loop_run(config.registry.experiment, ledger.loop_id), metrics, {}, tags)
-    return _record(store, header, decision)
+        return finish(store, _filled(header, refusal("", "", "the loop registered no version")))
+    while True:
+        match = _match(store, ledger, candidate)
+        try:
+            return _meet(config, store, ledger, candidate, match)
+        except ChampionMovedError as moved:  # another loop was quicker: meet its version instead
+            logger.warning("%s", moved)
 
 
 def best_version(ledger: Ledger) -> Candidate | None:
@@ -125,6 +126,31 @@ def _match(store: Store, ledger: Ledger, candidate: Candidate) -> Match:
     return Match((f"{name}/{version}", f"{name}/{champion}"), champion, (mine, theirs))
 
 
+def _meet(
+    config: Config, store: Store, ledger: Ledger, candidate: Candidate, match: Match
+) -> Manifest:
+    """Decides one match, once, and enters the decision into MLflow before it is recorded."""
+    header = _header(config, ledger, candidate, match)
+    done = finished(store, STAGE, header.key)
+    settled = f"{_SETTLED}{header.key}"
+    # Another server, or one that was emptied, knows nothing of a decision that the store holds.
+    if done is not None and settled in version_tags(candidate.name, candidate.version):
+        return done
+    made = done or _filled(header, _decide(config, store, match, _controls(config, candidate)))
+    if made.details["decision"] == "promote":
+        move_champion(candidate.name, candidate.version, match.champion_version or None)
+    tags = {f"judgeloop.{name}": made.details[name] for name in ("decision", "reason")}
+    metrics = {f"gate/{name}": value for name, value in made.metrics.items()}
+    log_run(loop_run(config.registry.experiment, ledger.loop_id), metrics, {}, tags)
+    tag_version(candidate.name, candidate.version, tags | {settled: "true"})
+    return finish(store, made)
+
+
+def _controls(config: Config, candidate: Candidate) -> tuple[str, ...]:
+    inherited = candidate.registered.details.get(CONTROLS, "")
+    return control_arms(config.filtering.keep, inherited.split(","))
+
+
 def _header(config: Config, ledger: Ledger, candidate: Candidate, match: Match) -> Manifest:
     """Returns what is known before the decision; its key holds everything that decides."""
     evaluations = [made.key if made else "" for made in match.evaluations]
@@ -136,7 +162,7 @@ def _header(config: Config, ledger: Ledger, candidate: Candidate, match: Match) 
             STAGE_VERSION,
             ledger.loop_id,
             config.gate,
-            config.filtering.keep,
+            _controls(config, candidate),
             match.names,
             candidate.registered.key,
             evaluations,
@@ -150,10 +176,14 @@ def _header(config: Config, ledger: Ledger, candidate: Candidate, match: Match) 
     )
 
 
-def _decide(config: Config, store: Store, match: Match) -> GateDecision:
-    keep, (mine, theirs) = config.filtering.keep, match.evaluations
-    if keep != _METHOD:
-        return refusal(*match.names, f"filtering.keep is {keep}: a control of the study, no judge")
+def _decide(config: Config, store: Store, match: Match, controls: tuple[str, ...]) -> GateDecision:
+    mine, theirs = match.evaluations
+    if controls:
+        return refusal(
+            *match.names,
+            f"it was trained, or goes on from a judge that was, with filtering.keep "
+            f"{', '.join(controls)}: a control of the study, no judge",
+        )
     if mine is None or theirs is None:
         name = match.names[0] if mine is None else match.names[1]
         return refusal(*match.names, f"there are no item results of {name} in this store")
@@ -167,20 +197,17 @@ def _decide(config: Config, store: Store, match: Match) -> GateDecision:
     )
 
 
-def _record(store: Store, header: Manifest, decision: GateDecision) -> Manifest:
+def _filled(header: Manifest, decision: GateDecision) -> Manifest:
     details = {
         "decision": decision.decision,
         "reason": decision.reason,
         "opponent": decision.champion,
     }
-    return finish(
-        store,
-        msgspec.structs.replace(
-            header,
-            counts={"n": decision.n},
-            metrics=_metrics(decision),
-            details=header.details | details,
-        ),
+    return msgspec.structs.replace(
+        header,
+        counts={"n": decision.n},
+        metrics=_metrics(decision),
+        details=header.details | details,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -14,10 +13,16 @@ import judgeloop
 from judgeloop.config import Config
 from judgeloop.errors import RegistryError
 from judgeloop.keys import content_key
-from judgeloop.ledger import Ledger
+from judgeloop.ledger import BASE_ITERATION, Ledger
 from judgeloop.models import fetch_adapter
 from judgeloop.records import Manifest, ModelRef
-from judgeloop.registry.judge_file import ADAPTER_FOLDER, JudgeFile, write_judge_file
+from judgeloop.registry.judge_file import (
+    ADAPTER_FOLDER,
+    CONTROLS,
+    JudgeFile,
+    control_arms,
+    write_judge_file,
+)
 from judgeloop.registry.tracking import (
     ITERATION_TAG,
     LOOP_TAG,
@@ -27,14 +32,14 @@ from judgeloop.registry.tracking import (
     loop_run,
 )
 from judgeloop.registry.versions import register_version, version_uri
-from judgeloop.shards import finish, finished
+from judgeloop.shards import finish
 from judgeloop.store import Store
 
 N = TypeVar("N", int, float)
 Inputs = tuple[Manifest, Manifest, Manifest, Manifest]
 
 STAGE = "register"
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 
 
 def register(
@@ -49,6 +54,9 @@ def register(
 ) -> Manifest:
     """Registers the judge of one iteration; doing it again finds the version that is there.
 
+    MLflow is asked whatever the store holds: another server, or one that was emptied, has no such
+    version yet. So the manifest's key holds the version.
+
     Args:
         config: The loop's configuration.
         store: The loop's store.
@@ -60,8 +68,9 @@ def register(
         examples: What the adapter was trained on.
 
     Returns:
-        A manifest whose details hold `model_name`, `version` and `uri`, and whose metrics and
-        counts hold those of validation and evaluation under `validation/` and `evaluation/`.
+        A manifest whose details hold `model_name`, `version`, `uri` and `controls` (the study's
+        control arms behind the judge), and whose metrics and counts hold those of validation and
+        evaluation under `validation/` and `evaluation/`.
 
     Raises:
         RegistryError: MLflow cannot be used.
@@ -69,29 +78,27 @@ def register(
     """
     inputs = (trained, validation, evaluation, examples)
     name = config.registry.model_name
-    key = content_key(
+    content = content_key(
         STAGE, STAGE_VERSION, [made.key for made in inputs], name, ledger.loop_id, iteration
     )
-    done = finished(store, STAGE, key)
-    if done is not None:
-        return done
-    judge = _describe(config, ledger.loop_id, iteration, inputs)
+    judge = _describe(config, ledger, iteration, inputs)
     logged = _prefixed("examples", examples.metrics) | _prefixed("training", trained.metrics)
-    version = _publish(config, store, key, judge, logged | judge.metrics)
+    version = _publish(config, store, content, judge, logged | judge.metrics)
+    details = {"model_name": name, "version": version, "uri": version_uri(name, version)}
     manifest = Manifest(
         stage=STAGE,
         stage_version=STAGE_VERSION,
-        key=key,
+        key=content_key(content, version),
         counts=judge.counts,
         metrics=judge.metrics,
         model=judge.model,
-        details={"model_name": name, "version": version, "uri": version_uri(name, version)},
+        details=details | {CONTROLS: ",".join(judge.controls)},
         inputs=tuple(made.key for made in inputs),
     )
     return finish(store, manifest)
 
 
-def _describe(config: Config, loop_id: str, iteration: int, inputs: Inputs) -> JudgeFile:
+def _describe(config: Config, ledger: Ledger, iteration: int, inputs: Inputs) -> JudgeFile:
     """Returns the version's judge file, but for its adapter's place and checksums."""
     trained, validation, evaluation, examples = inputs
     if trained.model is None:
@@ -99,7 +106,7 @@ def _describe(config: Config, loop_id: str, iteration: int, inputs: Inputs) -> J
     return JudgeFile(
         model=trained.model,
         adapter_files={},
-        loop_id=loop_id,
+        loop_id=ledger.loop_id,
         iteration=iteration,
         config=msgspec.to_builtins(config),
         manifests={made.stage: made.key for made in inputs},
@@ -108,14 +115,28 @@ def _describe(config: Config, loop_id: str, iteration: int, inputs: Inputs) -> J
         | _prefixed("evaluation", evaluation.metrics),
         counts=_prefixed("validation", validation.counts)
         | _prefixed("evaluation", evaluation.counts),
+        controls=control_arms(config.filtering.keep, _inherited(config, ledger)),
         judgeloop_version=judgeloop.__version__,
     )
 
 
+def _inherited(config: Config, ledger: Ledger) -> list[str]:
+    """Returns the control arms behind the version that the loop went on from."""
+    if config.model.start is None:
+        return []
+    resolved = ledger.manifests("resolve").get(BASE_ITERATION)
+    if not resolved:
+        raise RegistryError(
+            f"loop {ledger.loop_id} has no record of what {config.model.start} was when it began: "
+            "run the loop again with the same id"
+        )
+    return resolved[0].details[CONTROLS].split(",")
+
+
 def _publish(
-    config: Config, store: Store, key: str, judge: JudgeFile, metrics: dict[str, float]
+    config: Config, store: Store, content: str, judge: JudgeFile, metrics: dict[str, float]
 ) -> str:
-    """Writes the iteration's run and the version; returns the version."""
+    """Writes the iteration's run and the version, if they are not there; returns the version."""
     parent = loop_run(config.registry.experiment, judge.loop_id)
     run = iteration_run(parent, judge.loop_id, judge.iteration)
     tags = {LOOP_TAG: judge.loop_id, ITERATION_TAG: str(judge.iteration)}
@@ -123,13 +144,14 @@ def _publish(
         "judgeloop.base": judge.model.base,
         "judgeloop.adapter_sha256": judge.model.adapter_sha256,
         "judgeloop.keep": config.filtering.keep,
+        "judgeloop.controls": ",".join(judge.controls),
     }
-    with tempfile.TemporaryDirectory(prefix="judgeloop-version-") as temporary:
-        folder = Path(temporary) / "version"
-        folder.mkdir()
+
+    def fill(folder: Path) -> None:
         _bring_adapter(judge.model, store, folder / ADAPTER_FOLDER)
         write_judge_file(folder, judge)
-        version, model_id = register_version(config.registry.model_name, folder, run, key, tags)
+
+    version, model_id = register_version(config.registry.model_name, fill, run, content, tags)
     params = flat(judge.config)
     log_run(parent, {}, params, {})
     log_run(

@@ -7,6 +7,7 @@ from judgeloop.keys import content_key
 from judgeloop.models import describe_base
 from judgeloop.prompts import load_prompts
 from judgeloop.records import Manifest, ModelRef
+from judgeloop.registry.judge_file import CONTROLS
 from judgeloop.store import Store
 
 STAGE = "resolve"
@@ -14,11 +15,15 @@ VERSION = 1
 
 
 def resolve(config: Config, store: Store) -> Manifest:
-    """Returns a manifest whose `model` is the start model with its hash or version.
+    """Returns a manifest whose `model` is the start model, pinned by its hash or its commit.
+
+    Where the loop goes on from a version, the details hold it as `start` and `version`, and as
+    `controls` the study's control arms behind it.
 
     Raises:
-        ConfigError: A setting names nothing.
+        ConfigError: A setting names nothing, or a hub id's commit cannot be found out.
         RegistryError: `model.start` names no version.
+        StoreError: A base in S3 cannot be read.
     """
     load_prompts(config.prompts)
     model, details = _start_model(config, store)
@@ -36,5 +41,6 @@ def _start_model(config: Config, store: Store) -> tuple[ModelRef, dict[str, str]
         return describe_base(config.model.base, config.model.revision), {}
     from judgeloop.registry.versions import bring_version
 
-    version, model = bring_version(config.model.start, store)
-    return model, {"start": config.model.start, "version": version}
+    start = bring_version(config.model.start, store)
+    details = {"start": config.model.start, "version": start.version}
+    return start.model, details | {CONTROLS: ",".join(start.controls)}

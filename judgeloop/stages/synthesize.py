@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import msgspec
 
 from judgeloop.config import Config
 from judgeloop.engines.base import Engine
 from judgeloop.engines.lazy import lazy_engine
+from judgeloop.errors import DataError
 from judgeloop.keys import content_key, fraction
 from judgeloop.models import without_adapter
 from judgeloop.progress import Progress
@@ -21,7 +23,6 @@ from judgeloop.shards import (
     finish,
     finished,
     read_records,
-    read_shards,
     write_shards,
 )
 from judgeloop.stages.inference import engine_identity, open_library, sampling_text
@@ -60,8 +61,20 @@ def synthesize(
 
 
 def hold_out(config: Config, store: Store, questions: Manifest, model: ModelRef) -> Manifest:
-    """Makes the held-out pairs, once a loop: they validate every iteration and never train."""
-    return _make_pairs(config, store, "hold_out", 0, HELD_OUT, questions, model, None)
+    """Makes the held-out pairs, once a loop: they validate every iteration and never train.
+
+    Raises:
+        DataError: No held-out question gave a pair, so that nothing could choose a version.
+    """
+    pairs = _make_pairs(config, store, "hold_out", 0, HELD_OUT, questions, model, None)
+    if not pairs.rows:
+        dropped = {name: n for name, n in pairs.counts.items() if name.startswith("dropped/")}
+        raise DataError(
+            f"hold_out: none of {pairs.counts.get('inputs', 0)} held-out questions gave a pair "
+            f"({dropped or 'nothing was dropped'}), so no judge could be validated; raise "
+            "validation.share, give more questions, or loosen what drops the pairs (synthesis)"
+        )
+    return pairs
 
 
 def pairs_of(
@@ -102,6 +115,7 @@ def _make_pairs(
         questions.key,
         split,
         slices,
+        config.data.shard_size,
         iteration,
         seed,
     )
@@ -126,14 +140,17 @@ def _make_pairs(
         },
     )
     prompts = load_prompts(config.prompts)
-    batches = list(_slice(store, part, iteration, slices, seed))
+    size = config.data.shard_size
+    count = (
+        part.rows if slices == 1 else sum(1 for _ in _slice(store, part, iteration, slices, seed))
+    )
     task = f"{iteration:03d}/{stage}" + ("" if partition is None else f"/p{partition:03d}")
-    progress = Progress(task, sum(map(len, batches)), "questions")
+    progress = Progress(task, count, "questions")
     with lazy_engine(config.engine, generator, open_library(config, store), store) as engine:
         written = write_shards(
             store,
             header,
-            batches,
+            _batches(_slice(store, part, iteration, slices, seed), size),
             lambda batch: pairs_of(
                 engine, prompts, batch, config, _run_seed(seed, stage, iteration)
             ),
@@ -180,10 +197,17 @@ def _slices(config: Config, questions: Manifest) -> int:
 
 def _slice(
     store: Store, questions: Manifest, iteration: int, slices: int, seed: int
-) -> Iterator[list[Question]]:
+) -> Iterator[Question]:
     wanted = (iteration - 1) % slices
-    for batch in read_shards(store, questions, Question):
-        yield [q for q in batch if int(fraction("slice", seed, q.id) * slices) == wanted]
+    for question in read_records(store, questions, Question):
+        if int(fraction("slice", seed, question.id) * slices) == wanted:
+            yield question
+
+
+def _batches(questions: Iterator[Question], size: int) -> Iterator[list[Question]]:
+    """Cuts a slice anew: of each shard that was read it may hold a few questions only."""
+    while batch := list(islice(questions, size)):
+        yield batch
 
 
 def _run_seed(seed: int, stage: str, iteration: int) -> int:

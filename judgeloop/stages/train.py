@@ -12,12 +12,18 @@ from judgeloop.keys import content_key
 from judgeloop.models import SCRIPTED, base_location, fetch_adapter, without_adapter
 from judgeloop.records import Example, Manifest, ModelRef, to_json
 from judgeloop.shards import finish, finished, read_records
-from judgeloop.stages.inference import open_library
+from judgeloop.stages.inference import library_versions, open_library
 from judgeloop.store import Store
 from judgeloop.store.folders import folder_checksums, upload_folder
 
 STAGE = "train"
-VERSION = 1
+VERSION = 2
+_LIBRARIES = {
+    "lora": ("torch", "transformers", "peft", "trl", "accelerate"),
+    "scripted": (),
+}
+"""Packages that each kind of training computes with."""
+_HASH_DIGITS = 16
 
 
 def train(
@@ -33,24 +39,28 @@ def train(
         model: The judge to go on from, or the base, as `training.start` says.
 
     Returns:
-        The manifest: `model` is the new judge, its adapter lies in `train/<key>/adapter/`; metrics
-        `first_loss`, `last_loss`, ...
+        The manifest: `model` is the new judge, its adapter lies in `train/<key>/adapter-<hash>/`;
+        metrics `first_loss`, `last_loss`, ...; details the versions of the libraries.
 
     Raises:
+        ConfigError: A library is not installed.
         TrainingError: The trainer failed.
     """
     start = model if config.training.start == "previous" else without_adapter(model)
+    versions = library_versions(_LIBRARIES[config.training.kind], "train")
     key = content_key(
-        STAGE, VERSION, config.training, start.content(), examples.key, config.loop.seed
+        STAGE, VERSION, config.training, start.content(), examples.key, config.loop.seed, versions
     )
     if done := finished(store, STAGE, key):
         return done
     with tempfile.TemporaryDirectory(prefix="judgeloop-train-") as name:
         folder = Path(name)
         figures = _train(config, store, iteration, examples, start, folder)
-        adapter_key = f"{STAGE}/{key}/adapter"
-        upload_folder(store, folder / "out" / "adapter", adapter_key)
         adapter_hash = content_key(folder_checksums(folder / "out" / "adapter"))
+        # Two trainings may differ in their last bits, and the first one's manifest stays: with its
+        # content in the name, neither writes over the other's adapter.
+        adapter_key = f"{STAGE}/{key}/adapter-{adapter_hash[:_HASH_DIGITS]}"
+        upload_folder(store, folder / "out" / "adapter", adapter_key)
     return finish(
         store,
         Manifest(
@@ -62,6 +72,7 @@ def train(
             counts={"examples": examples.rows},
             # Wall time differs from run to run; it is in the ledger, not in the content.
             metrics={name: value for name, value in figures.items() if name != "seconds"},
+            details=versions,
             model=ModelRef(
                 base=start.base,
                 revision=start.revision,

@@ -73,7 +73,7 @@ class S3Store:
         self._client = client
         self._bucket = bucket
         self._below = f"{checked_key(prefix)}/" if prefix else ""
-        self._conditional = True
+        self._conditional: bool | None = None  # None until the server has shown what it does
         self.uri = f"s3://{bucket}/{prefix}".removesuffix("/")
 
     def read(self, key: str) -> bytes:
@@ -92,10 +92,10 @@ class S3Store:
     def create(self, key: str, data: bytes) -> bool:
         """Store `data` under `key` unless something is there; see `Store.create`.
 
-        S3 itself decides who was first (`If-None-Match: *`). An endpoint that refuses or ignores
-        that header makes the promise weaker: the object is looked for before it is written, so two
-        writers within the same moment may both be told that they were first, and the later one's
-        bytes stay.
+        S3 itself decides who was first (`If-None-Match: *`). Whether an endpoint does so is tried
+        once, with the first object of a process. One that refuses or ignores that header makes the
+        promise weaker: the object is looked for before it is written, so two writers within the
+        same moment may both be told that they were first, and the later one's bytes stay.
 
         Raises:
             StoreError: As in `Store.create`.
@@ -103,7 +103,7 @@ class S3Store:
         place = self._place(key)
         with s3_errors_named("create", self._uri(key)):
             for _ in range(ATTEMPTS):
-                if self.exists(key):
+                if not self._conditional and self.exists(key):
                     return False
                 stored = self._put_if_first(place, data)
                 if stored is not None:
@@ -191,19 +191,32 @@ class S3Store:
 
     def _put_if_first(self, place: dict[str, str], data: bytes) -> bool | None:
         """Put once: True if stored, False if another was first, None if worth another try."""
+        if self._conditional is False:
+            self._put(place, data)
+            return True
+        stored = self._put_on_condition(place, data)
+        if stored and self._conditional is None and self._put_on_condition(place, data):
+            self._do_without_condition()  # it has just overwritten what is there
+        return stored
+
+    def _put_on_condition(self, place: dict[str, str], data: bytes) -> bool | None:
         from botocore.exceptions import ClientError
 
         try:
-            self._put(place, data, **({"IfNoneMatch": "*"} if self._conditional else {}))
+            self._put(place, data, IfNoneMatch="*")
         except ClientError as error:
             code = error_code(error)
             if code in ("PreconditionFailed", "412"):
+                self._conditional = True
                 return False
-            if code in ("NotImplemented", "501") and self._conditional:
-                _log.warning("store=%s has no conditional put, so create promises less", self.uri)
-                self._conditional = False
+            if code in ("NotImplemented", "501"):
+                self._do_without_condition()
                 return None
             if code in ("ConditionalRequestConflict", "409"):
                 return None  # another write or delete of the key was in mid-flight
             raise
         return True
+
+    def _do_without_condition(self) -> None:
+        _log.warning("store=%s has no conditional put, so create promises less", self.uri)
+        self._conditional = False

@@ -63,7 +63,7 @@ def pair_by_vote(
         question=question,
         chosen=chosen,
         rejected=rejected,
-        origin=Voted(counts={answer or "": count for answer, count in sorted(counts.items())}),
+        origin=Voted(counts=dict(sorted(counts.items()))),
     )
 
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from judgeloop.tiny.architecture import ASSISTANT, END, IMAGE_TOKENS, USER
-from judgeloop.tiny.curriculum import Turn, seeing_turn, text_turn
+from judgeloop.tiny.curriculum import WORDS, Turn, seeing_turn, text_turn
 from judgeloop.tiny.render import draw
-from judgeloop.tiny.scenes import COLOURS, PLACES, SHAPES, Scene, Split, sample_from
+from judgeloop.tiny.scenes import PLACES, Scene, Split, sample_from
 
 if TYPE_CHECKING:
     import torch
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 Row = tuple[list[int], list[int], list[int], list[int]]
 """A packed sequence: token ids, positions, turn numbers (0 is the prefix) and labels."""
-WORDS = (*COLOURS, *SHAPES, *PLACES)
-"""Words that a cell of a picture can stand for."""
 IGNORED = -100
 """Label of positions that the loss leaves out."""
 

@@ -16,17 +16,21 @@ import msgspec
 from judgeloop.tiny import formats
 from judgeloop.tiny.mistakes import spoil, wrong_answer
 from judgeloop.tiny.questions import CAPTION, TOPICS, Asked, ask, caption, domain, gold_answer
-from judgeloop.tiny.scenes import Scene, Split, Thing, sample_from
+from judgeloop.tiny.scenes import COLOURS, PLACES, SHAPES, Scene, Split, Thing, sample_from
 
 FIRST_BIAS = 0.7
 """Probability of A in a judge turn of the pretraining."""
 
 SEEING_SHARES = {"caption": 0.10, "closed": 0.38, "alter": 0.12, "judge": 0.08, "choose": 0.32}
 """Shares of the turns about a picture."""
-TEXT_SHARES = {"match": 0.75, "alter": 0.25}
+TEXT_SHARES = {"match": 0.8, "alter": 0.2}
 """Shares of the turns without a picture."""
 
-DISTRACTORS = {error: 1.0 for error in formats.ERRORS} | {"last colour": 3.0, "last shape": 3.0}
+LISTS = 0.4
+"""Share of the matching turns whose options are lists of words; they teach every distance."""
+WORDS = (*COLOURS, *SHAPES, *PLACES)
+"""Words of captions; a cell of a picture stands for some of them."""
+DISTRACTORS = {error: 1.0 for error in formats.ERRORS} | {"last colour": 2.0, "last shape": 2.0}
 """Shares of the mistakes in wrong captions among options. Words far from any letter are matched
 late, so they come more often."""
 
@@ -87,12 +91,29 @@ def judge_turn(scene: Scene, asked: Asked, right: str, rng: random.Random) -> Tu
 
 def match_turn(rng: random.Random) -> Turn:
     """Names one of the lettered options as seen; the answer is its letter alone."""
+    if rng.random() < LISTS:
+        return _list_turn(rng)
     scene = sample_from(Split.PRETRAINING, rng)
     asked = ask(scene, rng.choice(("caption", "caption", "caption", *TOPICS)), rng)
     right = gold_answer(scene, asked)
     shown = _options(scene, asked, right, rng)
     letter = formats.LETTERS[shown.index(right)]
     return Turn(formats.choose(asked.text, shown), f"I see {right}", letter)
+
+
+def _list_turn(rng: random.Random) -> Turn:
+    """Options are lists of one to six words that differ in one word, wherever it stands."""
+    first = rng.choices(WORDS, k=rng.randint(1, 6))
+    second, index = list(first), rng.randrange(len(first))
+    second[index] = rng.choice([word for word in WORDS if word != first[index]])
+    comma = rng.randrange(2 * len(first))
+    shown = [
+        " ".join(word + "," * (place == comma) for place, word in enumerate(words))
+        for words in (first, second)
+    ]
+    letter = rng.choice(formats.LETTERS[:2])
+    right = shown[formats.LETTERS.index(letter)]
+    return Turn(formats.choose(formats.CAPTION, shown), f"I see {right}", letter)
 
 
 def _options(scene: Scene, asked: Asked, right: str, rng: random.Random) -> list[str]:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from judgeloop.tiny.architecture import make_config, make_model, make_processor, make_tokenizer
-from judgeloop.tiny.batching import IGNORED, WORDS, Batch, Packer, Pictures
+from judgeloop.tiny.batching import IGNORED, Batch, Packer, Pictures
+from judgeloop.tiny.curriculum import WORDS
 
 if TYPE_CHECKING:
     import torch
@@ -27,7 +28,7 @@ PICTURES = 32
 """Pictures a step whose visual tokens are drawn towards the words of their cells."""
 LENGTH = 112
 """Tokens of a packed sequence."""
-TEXT_PART = 0.15
+TEXT_PART = 0.2
 """Share of the sequences after the first stage that have no picture."""
 
 
@@ -75,10 +76,10 @@ def pretrain(
 
 
 def schedule(step: int, text_steps: int, total: int) -> float:
-    """Share of the peak rate: warm-up at the start of both stages, cosine over the last 40 %."""
+    """Share of the peak rate: warm-up at the start of both stages, cosine over the last 30 %."""
     into = step if step < text_steps else step - text_steps
     warm = min(1.0, (into + 1) / 100)
-    tail = max(0.0, (step / total - 0.6) / 0.4)
+    tail = max(0.0, (step / total - 0.7) / 0.3)
     return warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * tail)))
 
 
@@ -147,8 +148,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--text-steps", type=int, default=500)
-    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--text-steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=3800)
     parser.add_argument("--sequences", type=int, default=24)
     parser.add_argument("--rate", type=float, default=1.5e-3)
     args = parser.parse_args()

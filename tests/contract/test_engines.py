@@ -9,7 +9,7 @@ from PIL import Image
 
 from judgeloop.config import EngineSection
 from judgeloop.engines import Request, Sampling, open_engine
-from judgeloop.errors import ConfigError, EngineError
+from judgeloop.errors import ConfigError, EngineError, StoreError
 from judgeloop.images import ImageLibrary
 from judgeloop.models import describe_base
 from judgeloop.records import ModelRef
@@ -171,6 +171,24 @@ def test_a_missing_image_fails_its_own_request_alone(engine, pictures):
     assert failed.samples == ()
     assert MISSING in failed.error
     assert others == engine.generate(good, WARM)
+
+
+class Away(FolderStore):
+    """A store whose server does not answer."""
+
+    def read(self, key):
+        raise StoreError(f"cannot read {key}: connection refused")
+
+
+@pytest.mark.parametrize("kind", ["scripted", "transformers"])
+def test_a_store_that_is_away_is_no_answer(kind, idefics3, tmp_path, store, pictures):
+    away = Away(tmp_path)
+    library = ImageLibrary(away, max_pixels=10_000)
+    base = "scripted:" if kind == "scripted" else str(idefics3)
+    section = EngineSection(kind=kind, dtype="float32")
+    engine = open_engine(section, describe_base(base, None), library, store)
+    with pytest.raises(StoreError, match="connection refused"):
+        engine.generate([ask(0, pictures)], WARM)
 
 
 def test_an_overlong_prompt_fails_its_own_request_alone(engine, pictures):

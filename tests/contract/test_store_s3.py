@@ -73,8 +73,9 @@ def test_every_write_carries_its_sha256(s3: S3Store, tmp_path: Path) -> None:
     s3.create("b", b"x")
     (tmp_path / "big").write_bytes(bytes(PLENTY))
     s3.upload(tmp_path / "big", "big")
-    assert sent[:2] == [base64.b64encode(bytes.fromhex(sha256_bytes(b"x")))] * 2
-    assert len(sent) == 4  # two parts
+    # The first object that is created is sent again, to see whether the condition is minded.
+    assert sent[:3] == [base64.b64encode(bytes.fromhex(sha256_bytes(b"x")))] * 3
+    assert len(sent) == 5  # two parts
     assert None not in sent
 
 
@@ -122,6 +123,16 @@ def test_create_works_where_the_server_has_no_conditional_put(
     assert s3.create("other", b"third") is True
     assert s3.read("lease") == b"first"
     assert caplog.text.count("no conditional put") == 1
+
+
+def test_nothing_is_looked_for_once_the_server_has_refused_to_overwrite(s3: S3Store) -> None:
+    asked = []
+    s3.create("first", b"x")
+    client_of(s3).meta.events.register("before-send.s3", lambda request, **_: asked.append(request))
+    assert s3.create("second", b"x") is True
+    assert s3.create("second", b"y") is False
+    assert [request.method for request in asked] == ["PUT", "PUT"]
+    assert s3.read("second") == b"x"
 
 
 def test_create_works_where_the_server_ignores_the_condition(s3: S3Store) -> None:

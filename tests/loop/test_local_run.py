@@ -15,11 +15,13 @@ from rich.console import Console
 
 from judgeloop.config import load_config
 from judgeloop.errors import ConfigError
+from judgeloop.ledger import Ledger
 from judgeloop.progress import progress
+from judgeloop.store import FolderStore
 from pipelines import local
 from pipelines.__main__ import main
 from pipelines.display import Display
-from pipelines.failure import UNKNOWN, find_failure
+from pipelines.failure import Failure, find_failure
 from pipelines.run import loop_id_for, read_config
 from tests.conftest import REPOSITORY
 
@@ -34,14 +36,19 @@ def work(iteration: int, ending: str, out: str):
     import time
 
     from judgeloop import errors
+    from judgeloop.ledger import Entry, Ledger
     from judgeloop.progress import progress
+    from judgeloop.store import FolderStore
 
-    names = ("OMP_NUM_THREADS", "MLFLOW_TRACKING_URI", "JUDGELOOP_ARTIFACT_ROOT")
+    names = ("OMP_NUM_THREADS", "MLFLOW_TRACKING_URI")
     pathlib.Path(out, "env").write_text("\n".join(os.environ.get(n, "") for n in names))
     with progress("001/work", 2, "rows") as steps:
         steps.advance(2)
     if ending == "raise":
-        raise errors.TrainingError("the card is full.\nLower training.micro_batch_size.")
+        error = "the card is full.\nLower training.micro_batch_size."
+        failed = Entry(stage="work", iteration=iteration, error=error, exit_code=7)
+        Ledger(FolderStore(pathlib.Path(out, "store")), "loop").record(failed)
+        raise errors.TrainingError(error)
     if ending == "die":
         os.kill(os.getpid(), 9)
     if ending == "sleep":
@@ -73,35 +80,40 @@ def test_tasks_get_one_thread_and_a_registry_below_the_run(
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     assert run(package, tmp_path, "well")
-    threads, registry, artifacts = (tmp_path / "env").read_text().split("\n")
+    threads, registry = (tmp_path / "env").read_text().split("\n")
     assert threads == "1"
     assert registry == f"sqlite:///{tmp_path}/mlflow/mlflow.db"
-    assert artifacts == f"{tmp_path}/mlflow/artifacts"
     assert '"done":2' in (tmp_path / "progress.jsonl").read_text()
 
 
 def test_a_registry_of_the_user_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://registry")
-    found = local.environment(tmp_path)
-    assert found["MLFLOW_TRACKING_URI"] == "http://registry"
-    assert "JUDGELOOP_ARTIFACT_ROOT" not in found
+    assert local.environment(tmp_path)["MLFLOW_TRACKING_URI"] == "http://registry"
+
+
+def failure_of(out: Path) -> Failure:
+    return find_failure(Ledger(FolderStore(out / "store"), "loop"), out / "run.log")
 
 
 def test_a_failed_task_is_named_with_its_whole_message_and_code(
     package: Path, tmp_path: Path
 ) -> None:
     assert not run(package, tmp_path, "raise")
-    failure = find_failure(tmp_path / "run.log")
-    assert failure.task == "001/work"
+    failure = failure_of(tmp_path)
+    assert failure.task == "001-work"
     assert failure.error == "the card is full.\nLower training.micro_batch_size."
     assert failure.exit_code == 7
 
 
-def test_a_task_that_was_killed_is_named_too(package: Path, tmp_path: Path) -> None:
+def test_of_a_task_that_was_killed_the_end_of_the_log_is_shown(
+    package: Path, tmp_path: Path
+) -> None:
     assert not run(package, tmp_path, "die")
-    failure = find_failure(tmp_path / "run.log")
-    assert (failure.task, failure.exit_code) == ("001/work", 1)
-    assert failure.error == UNKNOWN
+    failure = failure_of(tmp_path)
+    assert failure.exit_code == 1
+    assert "killed, or out of memory?" in failure.error
+    assert "Traceback" not in failure.error
+    assert failure.error.endswith("Inner task failed: 'work'.")
 
 
 def wait_for(path: Path) -> str:
@@ -120,9 +132,16 @@ def is_alive(pid: int) -> bool:
     return state != "Z"
 
 
+def child_of(pid: int) -> int:
+    """The runner: the one child of the process that watches."""
+    (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(child)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("hit", ["run", "runner"])
 def test_an_interrupted_run_leaves_no_task_behind(
-    number: signal.Signals, package: Path, tmp_path: Path
+    hit: str, number: signal.Signals, package: Path, tmp_path: Path
 ) -> None:
     arguments = {"iteration": 1, "ending": "sleep", "out": str(tmp_path)}
     code = (
@@ -135,9 +154,9 @@ def test_an_interrupted_run_leaves_no_task_behind(
     )  # fmt: skip
     task = int(wait_for(tmp_path / "pid"))
     assert is_alive(task)
-    os.kill(parent.pid, number)
+    os.kill(parent.pid if hit == "run" else child_of(parent.pid), number)
     _, said = parent.communicate(timeout=30)
-    if number is not signal.SIGKILL:
+    if hit == "run" and number is not signal.SIGKILL:
         assert "KeyboardInterrupt" in said
     for _ in range(50):
         if not is_alive(task):
@@ -219,3 +238,28 @@ def test_a_wrong_key_ends_the_command_line_with_its_code_and_a_hint(
     assert main(wrong) == ConfigError.exit_code
     assert "did you mean `loop.iterations`?" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_an_out_that_is_a_file_is_refused_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "file"
+    out.write_text("")
+    code = main(["run", "--config", str(MICRO), "--set", f"store={tmp_path}", "--out", str(out)])
+    assert code == ConfigError.exit_code
+    assert f"--out {out}" in capsys.readouterr().err
+
+
+def test_a_run_under_the_loop_id_of_another_shows_nothing_of_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = FolderStore(tmp_path / "store")
+    Ledger(store, "taken").begin(load_config(MICRO))
+    store.write("loops/taken/report/table.txt", b"the other's table")
+    changes = ["--set", "loop.iterations=1", "--loop-id", "taken"]
+    code = main(["run", "--config", str(MICRO), *changes, "--out", str(tmp_path)])
+    assert code == ConfigError.exit_code
+    said = capsys.readouterr()
+    assert "another loop id" in said.err
+    assert "table" not in said.out
+    assert not (tmp_path / "table.txt").exists()

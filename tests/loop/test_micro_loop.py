@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from judgeloop.config import load_config
+from judgeloop.evaluation.gold import WORLD_SEED
 from judgeloop.images import ImageLibrary
 from judgeloop.records import Example, ItemResult, Pair, Question
 from judgeloop.shards import finished, read_records
@@ -124,14 +125,19 @@ def test_a_killed_loop_goes_on_and_ends_like_an_unbroken_one(
 
 
 def test_inverted_gold_answers_change_no_example_and_no_adapter(micro: Run, tmp_path: Path) -> None:
-    path = write_gold(tmp_path / "gold", 40, 5)
+    path = write_gold(tmp_path / "gold", 40, WORLD_SEED)  # the very pairs of the unbroken run
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     inverted = [r | {"chosen": r["rejected"], "rejected": r["chosen"]} for r in rows]
     path.write_text("".join(json.dumps(row) + "\n" for row in inverted))
     run = run_micro(tmp_path / "run", f"evaluation.gold={path}")
     assert run.exit_code == 0, run.printed
     assert run.summary["iterations"] != micro.summary["iterations"]
-    for folder in ("ingest/", "hold_out/", "synthesize/", "judge/", "filter/", "train/"):
+    for name in ("001-decide", "002-decide"):
+        assert run.manifest(name) == micro.manifest(name)
+    candidates = [r.manifest("999-promote").details["candidate_version"] for r in (run, micro)]
+    assert candidates[0] == candidates[1]
+    untouched = ("ingest/", "hold_out/", "synthesize/", "judge/", "filter/", "train/", "validate/")
+    for folder in untouched:
         ours, theirs = (
             {k: v for k, v in r.content().items() if k.startswith(folder)} for r in (run, micro)
         )

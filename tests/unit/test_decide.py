@@ -1,7 +1,9 @@
 """The stop rule."""
 
 from pathlib import Path
+from typing import Any, ClassVar
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,6 +80,90 @@ def test_a_loop_id_goes_on_with_the_same_configuration_and_refuses_another(tmp_p
     ledger.begin(load_config(MICRO, ["report.gallery=3", "store=elsewhere"]))
     with pytest.raises(ConfigError, match=r"iterations.*another loop id"):
         ledger.begin(load_config(MICRO, ["loop.iterations=7"]))
+
+
+def entry(iteration: int, stage: str, key: str, **found: Any) -> Entry:
+    manifest = Manifest(stage=stage, stage_version=1, key=key, counts=found)
+    return Entry(stage=stage, iteration=iteration, manifest=manifest, seconds=3600)
+
+
+def failure(stage: str, error: str = "no server") -> Entry:
+    return Entry(stage=stage, iteration=0, error=error, exit_code=8, seconds=0.2)
+
+
+@pytest.mark.parametrize("stage", ["resolve", "ingest", "hold_out", "validate"])
+def test_a_loop_refuses_another_start_than_it_was_begun_with(tmp_path: Path, stage: str) -> None:
+    ledger = Ledger(FolderStore(tmp_path), "loop")
+    ledger.record(entry(0, stage, "a", rows=100))
+    ledger.record(entry(0, stage, "a", rows=100))  # of unchanged inputs it goes on
+    with pytest.raises(ConfigError, match=rf"'loop'.*`{stage}`.*100.*120.*another loop id"):
+        ledger.record(entry(0, stage, "b", rows=120))
+    with pytest.raises(ConfigError, match="content of the images"):
+        ledger.record(entry(0, stage, "c", rows=100))
+    ledger.record(failure(stage))  # what the refusal leaves does not open the door
+    with pytest.raises(ConfigError):
+        ledger.record(entry(0, stage, "b", rows=120))
+
+
+def test_mended_gold_pairs_and_later_iterations_may_change_in_a_loop(tmp_path: Path) -> None:
+    ledger = Ledger(FolderStore(tmp_path), "loop")
+    for made in (entry(0, "evaluate", "a"), entry(1, "train", "a")):
+        ledger.record(made)
+    for made in (entry(0, "evaluate", "b"), entry(1, "train", "b")):
+        ledger.record(made)
+        assert ledger.manifests(made.stage)[made.iteration] == [made.manifest]
+
+
+def test_a_failure_hides_a_success_and_takes_nothing_from_it(tmp_path: Path) -> None:
+    ledger = Ledger(FolderStore(tmp_path), "loop")
+    done = entry(0, "resolve", "a")
+    ledger.record(done)
+    ledger.record(failure("resolve"))
+    assert ledger.entries() == ledger.failures() == [failure("resolve")]
+    again = msgspec.structs.replace(done, seconds=0.2)  # found done: the first one's time counts
+    ledger.record(again)
+    assert ledger.entries() == [done]
+    assert ledger.failures() == []
+
+
+def test_a_run_that_begins_forgets_what_failed_before(tmp_path: Path) -> None:
+    ledger = Ledger(FolderStore(tmp_path), "loop")
+    ledger.begin(load_config(MICRO))
+    ledger.record(failure("ingest"))
+    ledger.begin(load_config(MICRO))
+    assert ledger.entries() == []
+
+
+def test_manifests_of_a_stage_are_read_without_those_of_the_others(tmp_path: Path) -> None:
+    class Counting(FolderStore):
+        reads: ClassVar[list[str]] = []
+
+        def read(self, key: str) -> bytes:
+            self.reads.append(key)
+            return super().read(key)
+
+    ledger = Ledger(Counting(tmp_path), "loop")
+    parts = [msgspec.structs.replace(entry(1, "judge", str(p)), partition=p) for p in (1, 0)]
+    for made in (*parts, entry(2, "judge", "c"), entry(1, "prejudge", "d"), entry(1, "train", "e")):
+        ledger.record(made)
+    found = ledger.manifests("judge")
+    assert {i: [m.key for m in manifests] for i, manifests in found.items()} == {
+        1: ["0", "1"], 2: ["c"],
+    }  # fmt: skip
+    assert len(Counting.reads) == 3
+
+
+@pytest.mark.parametrize(
+    ("begun", "words"), [([], "never begun"), (["loop.iterations=7"], "another configuration")]
+)
+def test_a_ledger_of_no_loop_or_of_another_one_is_told_apart(
+    tmp_path: Path, begun: list[str], words: str
+) -> None:
+    ledger = Ledger(FolderStore(tmp_path), "loop")
+    if begun:
+        ledger.begin(load_config(MICRO, begun))
+    with pytest.raises(ConfigError, match=words):
+        ledger.check(load_config(MICRO))
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "../x", "a b"])

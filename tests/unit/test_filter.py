@@ -142,6 +142,37 @@ def run_filter(store: Store, verdicts: list[tuple[Choice, Choice]], **changes: o
     return filter_judgements(config, store, [made], [judged])
 
 
+def empty(partition: int | None) -> tuple[Manifest, Manifest]:
+    """Pairs of a partition and their judgements: none."""
+    pairs = Manifest(stage="synthesize", stage_version=1, key=f"p{partition}", partition=partition)
+    return pairs, Manifest(stage="judge", stage_version=1, key="j", inputs=(pairs.key,))
+
+
+@pytest.mark.parametrize("found", [[0], [1], [0, 2], [0, 1, 2], [None, 1]])
+def test_pairs_of_other_partitions_than_the_configurations_are_refused(
+    tmp_path: Path, found: list[int | None]
+) -> None:
+    config = load_config(MICRO, ["loop.partitions=2"])
+    pairs, judged = zip(*map(empty, found), strict=True)
+    with pytest.raises(DataError, match=r"partitions is 2.*compile and run .* 2 partition"):
+        filter_judgements(config, FolderStore(tmp_path), pairs, judged)
+
+
+def test_partitions_may_come_in_any_order(tmp_path: Path) -> None:
+    config = load_config(MICRO, ["loop.partitions=2"])
+    pairs, judged = zip(*map(empty, [1, 0]), strict=True)
+    manifest = filter_judgements(config, FolderStore(tmp_path), pairs, judged[::-1])
+    assert manifest.inputs == ("j", "j")
+
+
+def test_how_many_examples_are_enough_does_not_change_what_is_kept(tmp_path: Path) -> None:
+    few, many, capped = (
+        run_filter(FolderStore(tmp_path), [(Choice.A, Choice.B)] * 4, **changes)
+        for changes in ({}, {"min_examples": 100}, {"max_examples": 2})
+    )
+    assert few.key == many.key != capped.key
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(CHOICES, CHOICES), min_size=1, max_size=12))
 def test_kept_examples_are_balanced_and_the_funnel_adds_up(

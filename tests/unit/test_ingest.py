@@ -2,6 +2,7 @@
 
 import io
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,16 @@ import pytest
 from PIL import Image
 
 from judgeloop.config import Config, load_config
-from judgeloop.errors import DataError
+from judgeloop.data.images import READ_AHEAD, SourceImages
+from judgeloop.errors import DataError, StoreError
 from judgeloop.evaluation.gold import load_gold
 from judgeloop.images import ImageLibrary
-from judgeloop.records import Pair, Question
-from judgeloop.shards import Dropped, read_records
+from judgeloop.records import ModelRef, Pair, Question
+from judgeloop.shards import Dropped, finished, read_records
+from judgeloop.stages.evaluate import evaluate
 from judgeloop.stages.ingest import HELD_OUT, ingest
 from judgeloop.store import FolderStore
+from tests.unit.test_images import CountingStore
 
 MICRO = Path(__file__).parents[2] / "pipelines" / "configs" / "micro.yaml"
 
@@ -125,6 +129,93 @@ def test_the_same_rows_give_the_same_manifest_in_another_store(tmp_path: Path) -
     assert first == second
 
 
+def test_images_that_were_mended_or_changed_beside_the_same_file_are_ingested_anew(
+    tmp_path: Path,
+) -> None:
+    source = write(tmp_path, [row(n) for n in range(4)] + [row(9, images=["late.png"])])
+    store = FolderStore(tmp_path / "store")
+    config = configured(source)
+    first = ingest(config, store)
+    assert ingest(config, store) == first
+    (tmp_path / "late.png").write_bytes(b"broken")
+    broken = ingest(config, store)
+    (tmp_path / "late.png").write_bytes(png((9, 9, 9)))
+    mended = ingest(config, store)
+    (tmp_path / "0.png").write_bytes(png((1, 1, 1)))
+    changed = ingest(config, store)
+    assert [m.rows for m in (first, broken, mended, changed)] == [4, 4, 5, 5]
+    assert len({m.key for m in (first, broken, mended, changed)}) == 4
+    images = {q.id: q.images for q in read_records(store, changed, Question)}
+    before = {q.id: q.images for q in read_records(store, mended, Question)}
+    assert {name for name in images if images[name] != before[name]} == {"q0"}
+
+
+def test_the_key_names_the_data_and_not_its_place_or_what_decides_nothing(tmp_path: Path) -> None:
+    keys = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        source = write(tmp_path / name, [row(n) for n in range(4)] + [row(5, images=["no.png"])])
+        keys.append(ingest(configured(source), FolderStore(tmp_path / f"store-{name}")).key)
+    keys.append(ingest(configured(source, per_iteration=2), FolderStore(tmp_path / "store")).key)
+    assert len(set(keys)) == 1
+    for changes in ({"max_pixels": 64}, {"shard_size": 3}):
+        assert ingest(configured(source, **changes), FolderStore(tmp_path / "s")).key != keys[0]
+
+
+def test_a_question_with_held_out_and_training_images_is_quarantined(tmp_path: Path) -> None:
+    rows = [row(10 * n + m, images=[f"{n}.png", f"{m}.png"]) for n in range(10) for m in range(10)]
+    store = FolderStore(tmp_path / "store")
+    manifest = ingest(configured(write(tmp_path, list(rows))), store)
+    images: dict[bool, set[str]] = {True: set(), False: set()}
+    for shard in manifest.shards:
+        part = msgspec.structs.replace(manifest, shards=(shard,))
+        for question in read_records(store, part, Question):
+            images[shard.split == HELD_OUT].update(question.images)
+    held_out, trained = len(images[True]), len(images[False])
+    assert not images[True] & images[False]
+    assert held_out + trained == 10
+    assert manifest.counts["dropped/mixed_split"] == 2 * held_out * trained
+    assert manifest.rows == held_out**2 + trained**2
+
+
+def test_an_image_that_changes_while_the_data_is_read_ends_the_stage(tmp_path: Path) -> None:
+    (tmp_path / "0.png").write_bytes(png((0, 0, 0)))
+    images = SourceImages(FolderStore(tmp_path), ["0.png"])
+    (tmp_path / "0.png").write_bytes(png((1, 1, 1)))
+    with pytest.raises(StoreError, match=r"0\.png: the image changed"):
+        images.add_all(lambda data: "never")
+
+
+def test_images_are_read_ahead_by_threads_in_a_window_and_added_in_order(tmp_path: Path) -> None:
+    names = [f"{number}.png" for number in range(3 * READ_AHEAD)]
+    for name in names:
+        (tmp_path / name).write_bytes(name.encode())
+    together = threading.Barrier(2, timeout=20)
+    read: list[str] = []
+
+    class Slow(FolderStore):
+        def read(self, key: str) -> bytes:
+            together.wait()  # breaks where images are read one by one
+            read.append(key)
+            return super().read(key)
+
+    images = SourceImages(Slow(tmp_path), names)
+    read.clear()
+    added: list[str] = []
+    ahead: list[int] = []
+    steps: list[int] = []
+
+    def add(data: bytes) -> str:
+        ahead.append(len(read) - len(added))
+        added.append(data.decode())
+        return ""
+
+    images.add_all(add, steps.append)
+    assert added == names
+    assert max(ahead) <= READ_AHEAD
+    assert sum(steps) == len(names)
+
+
 def test_a_count_takes_the_first_rows_of_a_file(tmp_path: Path) -> None:
     source = write(tmp_path, [row(n) for n in range(10)])
     config = configured(source)
@@ -132,14 +223,63 @@ def test_a_count_takes_the_first_rows_of_a_file(tmp_path: Path) -> None:
     assert ingest(config, FolderStore(tmp_path / "store")).rows == 4
 
 
-def test_a_gold_pair_whose_answers_are_the_same_is_quarantined(tmp_path: Path) -> None:
+def gold_config(folder: Path, *changes: str) -> Config:
+    """Gold pairs of which the second has the same text twice and the third no image."""
     gold = {"id": "g", "images": ["0.png"], "question": "caption", "kind": "caption",
             "category": "caption", "chosen": "red", "rejected": "blue"}  # fmt: skip
-    write(tmp_path, [])
-    lines = [gold, gold | {"id": "h", "rejected": "red"}]
-    (tmp_path / "gold.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    config = load_config(MICRO, [f"evaluation.gold={tmp_path}/gold.jsonl"])
+    write(folder, [])
+    lines = [gold, gold | {"id": "h", "rejected": "red"}, gold | {"id": "i", "images": ["n.png"]}]
+    (folder / "gold.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    return load_config(MICRO, [f"evaluation.gold={folder}/gold.jsonl", *changes])
+
+
+def test_a_gold_pair_whose_answers_are_the_same_is_quarantined(tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "store")
-    manifest = load_gold(config, store, ImageLibrary(store, 1000))
-    assert manifest.counts == {"dropped/bad_text": 1, "inputs": 2, "rows": 1}
+    manifest = load_gold(gold_config(tmp_path), store, ImageLibrary(store, 1000))
+    assert manifest.counts == {
+        "dropped/bad_image": 1, "dropped/bad_text": 1, "inputs": 3, "rows": 1
+    }  # fmt: skip
     assert [pair.id for pair in read_records(store, manifest, Pair)] == ["g"]
+
+
+def test_gold_is_read_anew_where_an_image_or_a_setting_changed(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "store")
+    library = ImageLibrary(store, 1000)
+    first = load_gold(gold_config(tmp_path), store, library)
+    others = [
+        load_gold(gold_config(tmp_path, change), store, library)
+        for change in ("data.max_pixels=70", "data.shard_size=1")
+    ]
+    config = gold_config(tmp_path)
+    (tmp_path / "n.png").write_bytes(png((9, 9, 9)))
+    mended = load_gold(config, store, library)
+    assert len({manifest.key for manifest in (first, mended, *others)}) == 4
+    assert mended.rows == 2
+
+
+def test_gold_killed_before_its_manifest_and_begun_with_other_shards_can_be_read(
+    tmp_path: Path,
+) -> None:
+    root = tmp_path / "store"
+    config = load_config(MICRO, ["evaluation.count=9", "data.shard_size=4"])
+    unbroken = CountingStore(tmp_path / "unbroken")
+    load_gold(config, unbroken, ImageLibrary(unbroken, 10_000))
+    dying = CountingStore(root, dies_at=len(unbroken.created) - 1)
+    with pytest.raises(KeyboardInterrupt):
+        load_gold(config, dying, ImageLibrary(dying, 10_000))
+    store = FolderStore(root)
+    other = load_config(MICRO, ["evaluation.count=9", "data.shard_size=3"])
+    manifest = load_gold(other, store, ImageLibrary(store, 10_000))
+    assert len(list(read_records(store, manifest, Pair))) == 9
+
+
+def test_an_evaluation_is_stored_as_it_is_returned_with_baselines_and_bad_gold_rows(
+    tmp_path: Path,
+) -> None:
+    store = FolderStore(tmp_path / "store")
+    made = evaluate(gold_config(tmp_path), store, 0, ModelRef(base="scripted:"))
+    assert finished(store, "evaluate", made.key) == made
+    assert made.counts["dropped/bad_image"] == made.counts["dropped/bad_text"] == 1
+    assert any(name.startswith("baseline/") for name in made.metrics)
+    assert made.details["gold"] == made.inputs[0]
+    assert evaluate(gold_config(tmp_path), store, 1, ModelRef(base="scripted:")) == made

@@ -36,6 +36,7 @@ MAY_IMPORT_IN_PIPELINES = {"kfp", "google", "rich", "yaml", "components", "pipel
 CORE_IN_PIPELINES = (
     "judgeloop.config",
     "judgeloop.errors",
+    "judgeloop.ledger",  # the local runner claims the loop id and reads what failed
     "judgeloop.progress",
     "judgeloop.store",  # the local runner copies the finished report out of the store
 )

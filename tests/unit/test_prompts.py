@@ -6,6 +6,7 @@ To accept a change, write the new text: `UPDATE_GOLDEN=1 pytest tests/unit/test_
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from judgeloop.errors import ConfigError
@@ -44,6 +45,17 @@ def test_both_orders_of_a_default_judge_prompt_share_everything_before_the_answe
     before = one.index("X\n\nAnswer B:")
     assert one[:before] == other[:before]
     assert one[:before].rstrip().endswith("Answer A:")
+
+
+def test_options_are_shown_with_their_letters_unless_the_text_has_them() -> None:
+    prompts = load_prompts("default")
+    question = Question(
+        id="q", images=("0",), text="What is it?", kind=Kind.MULTIPLE_CHOICE, choices=("cat", "dog")
+    )
+    for text in (prompts.answer(question), prompts.judge(question, "A", "B")):
+        assert "What is it?\n(A) cat\n(B) dog\n" in text
+    shown = msgspec.structs.replace(question, text="Is it (A) a cat or (B) a dog?")
+    assert prompts.answer(shown).count("cat") == 1
 
 
 def test_text_of_a_question_is_put_in_as_it_is_and_never_run_as_a_template() -> None:

@@ -7,14 +7,17 @@ import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
+from judgeloop.ledger import Entry
 from judgeloop.report.charts import draw_charts
 from judgeloop.report.gallery import draw_gallery
 from judgeloop.report.page import funnel, headline, markdown_cell
 from judgeloop.report.story import Story, read_story
-from judgeloop.report.summary import summary, table
+from judgeloop.report.summary import NONE, summary, table
 from judgeloop.shards import finished
 from judgeloop.stages.report import report
 from tests.story_fixture import HOSTILE, ITEMS, SampleLoop
@@ -59,7 +62,7 @@ def story_of(loop: SampleLoop, status: str = "SUCCEEDED") -> Story:
     return read_story(loop.ledger, status)
 
 
-def pages(loop: SampleLoop, status: str) -> tuple[str, str, dict[str, object]]:
+def pages(loop: SampleLoop, status: str) -> tuple[str, str, dict[str, Any]]:
     files = report(loop.config, loop.store, loop.ledger, loop.images, status)
     html, markdown, figures = map(loop.store.read, (files.html, files.markdown, files.summary))
     return html.decode(), markdown.decode(), json.loads(figures)
@@ -187,6 +190,52 @@ def test_a_failed_loop_shows_the_error_and_what_was_finished(failed: SampleLoop)
 def test_a_task_that_went_well_when_run_again_is_no_failure(failed: SampleLoop) -> None:
     failed.iteration(2)
     assert not story_of(failed).failed
+
+
+def test_a_loop_that_ran_out_of_compiled_iterations_says_so(tmp_path: Path) -> None:
+    loop = SampleLoop(tmp_path)
+    loop.start()
+    loop.iteration(1)
+    loop.iteration(2)
+    assert story_of(loop).stopped_because == ""  # it may still go on
+    loop.promotion("refuse", "too close", candidate="2")
+    html, markdown, figures = pages(loop, "SUCCEEDED")
+    for text in (html, markdown, str(figures["stopped_because"])):
+        assert "compiled for 2 iteration(s)" in text
+        assert "ITERATIONS" in text
+
+
+def test_a_starved_loop_names_the_gate_that_stopped_it(tmp_path: Path) -> None:
+    loop = SampleLoop(tmp_path)
+    loop.start()
+    loop.synthesis(1)
+    loop.failure("enough", 1, STARVED)
+    html, _, figures = pages(loop, "FAILED")
+    assert "No task recorded an error" not in html
+    assert str(figures["stopped_because"]).startswith("task 001-enough failed: filtering left 8")
+
+
+def test_gold_rows_that_were_left_out_are_counted_once(whole: SampleLoop) -> None:
+    assert story_of(whole).left_out()["gold", "bad_record"] == 1  # of four evaluations
+    html, markdown, _ = pages(whole, "SUCCEEDED")
+    assert '<th scope="row">gold</th><td>bad record</td>' in html
+    assert "| gold | bad\\_record | 1 |" in markdown
+
+
+def test_a_judge_that_decided_nothing_has_no_first_position(tmp_path: Path) -> None:
+    loop = SampleLoop(tmp_path)
+    loop.start()
+    for stage in ("validate", "evaluate"):
+        (made,) = loop.ledger.manifests(stage)[0]
+        metrics = {k: v for k, v in made.metrics.items() if k != "first_position"}
+        silent = msgspec.structs.replace(made, metrics=metrics)
+        loop.ledger.record(Entry(stage=stage, iteration=0, manifest=silent))
+    html, markdown, figures = pages(loop, "SUCCEEDED")
+    assert figures["iterations"][0]["first_position"] is None
+    assert f"<b>{NONE}</b><span>prefers the first answer" in html
+    assert "Position bias" not in html
+    assert "nan" not in markdown.lower()
+    assert "first-position" not in [chart.name for chart in draw_charts(story_of(loop))]
 
 
 def test_an_empty_ledger_gives_a_report_too(tmp_path: Path) -> None:

@@ -76,7 +76,8 @@ def test_an_undecided_verdict_counts_as_wrong_and_favours_no_side():
     assert (made.accuracy, made.both_orders) == (0.25, 0)
     assert (made.undecided, made.undecided_verdicts, made.first_position) == (0.75, 3, 1)
     silent = card(("x", Choice.UNDECIDED, Choice.UNDECIDED))
-    assert (silent.undecided, silent.first_position) == (1, 0.5)
+    assert (silent.undecided, silent.first_position) == (1, None)
+    assert "first_position" not in silent.metrics()
 
 
 def test_metrics_and_counts_have_the_agreed_names():
@@ -89,7 +90,7 @@ def test_metrics_and_counts_have_the_agreed_names():
 
 def test_without_items_there_are_figures_that_claim_nothing():
     made = card()
-    assert set(made.metrics()) == OVERALL
+    assert set(made.metrics()) == OVERALL - {"first_position"}
     assert made.counts() == {"n": 0, "undecided_verdicts": 0}
     assert made.both_orders_interval == made.accuracy_interval == (0, 1)
 

@@ -20,6 +20,7 @@ from judgeloop.shards import (
     write_shards,
 )
 from judgeloop.store import FolderStore
+from tests.unit.test_images import CountingStore
 
 HEADER = Manifest(stage="work", stage_version=1, key="k")
 
@@ -86,6 +87,68 @@ def test_a_finished_shard_is_not_made_again(tmp_path: Path) -> None:
     assert made == [8]
 
 
+@pytest.mark.parametrize("dies_at", [0, 1, 2, 3, 4])
+def test_records_and_dropped_rows_are_of_one_attempt_where_each_attempt_gives_others(
+    tmp_path: Path, dies_at: int
+) -> None:
+    def attempt(parity: int, batch: Sequence[int]) -> Work:
+        kept = [n for n in batch if n % 3 % 2 == parity]
+        return Work(
+            [example(n) for n in kept],
+            [Dropped(id=f"e{n}", reason=f"try{parity}") for n in batch if n not in kept],
+        )
+
+    def first(batch: Sequence[int]) -> Work:
+        return attempt(0, batch)
+
+    def second(batch: Sequence[int]) -> Work:
+        return attempt(1, batch)
+
+    with pytest.raises(KeyboardInterrupt):
+        write_shards(CountingStore(tmp_path, dies_at), HEADER, batches(5), first)
+    store = FolderStore(tmp_path)
+    counts = write_shards(store, HEADER, batches(5), second).counts
+    dropped = counts.get("dropped/try0", 0) + counts.get("dropped/try1", 0)
+    assert counts["rows"] + dropped == counts["inputs"] == 20
+    assert bool(dies_at) == ("dropped/try0" in counts)
+
+
+def test_of_two_writers_the_first_ones_rows_and_counts_stay(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+
+    def late(batch: Sequence[int]) -> Work:
+        write_shards(store, HEADER, batches(1), work)
+        return Work([example(n) for n in batch])
+
+    written = write_shards(store, HEADER, batches(1), late)
+    assert written.counts == {"dropped/third": 2, "inputs": 4, "rows": 2}
+    assert [e.id for e in read_records(store, written, Example)] == ["e1", "e2"]
+
+
+def test_a_shard_is_one_object_which_its_writer_does_not_read_back(tmp_path: Path) -> None:
+    store = CountingStore(tmp_path)
+    write_shards(store, HEADER, batches(2), work)
+    assert store.created == ["work/k/00000.jsonl", "work/k/00001.jsonl"]
+    assert store.asked == []
+
+
+def test_a_shard_without_any_record_still_holds_what_was_dropped(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    for _ in range(2):  # made, then found
+        written = write_shards(store, HEADER, [[0, 3]], work)
+        assert written.counts == {"dropped/third": 2, "inputs": 2}
+        assert list(read_records(store, written, Example)) == []
+
+
+def test_a_damaged_line_is_named_by_its_number(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    write_shards(store, HEADER, batches(1), work)
+    name = "work/k/00000.jsonl"
+    store.write(name, store.read(name).replace(b'"id":"e3"', b'"id":3'))
+    with pytest.raises(DataError, match=r"00000\.jsonl:5: not a Dropped"):
+        write_shards(store, HEADER, batches(1), work)
+
+
 def test_a_stage_is_done_when_its_manifest_is_there_and_not_before(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     written = write_shards(store, HEADER, batches(2), work)
@@ -129,7 +192,17 @@ def test_a_stream_is_cut_into_shards_of_equal_size_but_the_last(tmp_path: Path) 
         writer.add(example(number))
     shards = writer.close()
     assert [(s.key, s.rows, s.split) for s in shards] == [
-        ("s/k/p000-00000.jsonl", 4, "p000"),
-        ("s/k/p000-00001.jsonl", 4, "p000"),
-        ("s/k/p000-00002.jsonl", 2, "p000"),
+        (f"s/k/p000-{i:05d}-{shard.sha256[:16]}.jsonl", rows, "p000")
+        for i, (rows, shard) in enumerate(zip((4, 4, 2), shards, strict=True))
     ]
+
+
+def test_what_another_run_left_below_the_prefix_is_not_taken_for_a_shard(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    for rows_per_shard in (3, 4):  # as after a kill and a changed setting
+        writer = ShardWriter(store, "s/k/p000", "p000", rows_per_shard)
+        for number in range(10):
+            writer.add(example(number))
+        manifest = Manifest(stage="s", stage_version=1, key="k", shards=tuple(writer.close()))
+        ids = [record.id for record in read_records(store, manifest, Example)]
+        assert ids == [f"e{number}" for number in range(10)]

@@ -64,6 +64,11 @@ LETTER_CASES = [
     ("I see redA", "no_verdict"),
     ("I see red circle b", "no_verdict"),
     ("I see red circle C", "no_verdict"),
+    ("I see red circle A A", "A"),
+    ("A B", "two_verdicts"),
+    ("neither A nor B", "two_verdicts"),
+    ("both A and B", "two_verdicts"),
+    ("I see A B A", "two_verdicts"),
     ("", "empty"),
 ]
 

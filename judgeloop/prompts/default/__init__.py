@@ -25,15 +25,24 @@ class DefaultPrompts:
 
     def answer(self, question: Question) -> str:
         """Asks the question, with the form of the final answer for closed questions."""
-        return _render("answer", question=question, Kind=Kind)
+        return _render("answer", question=_asked(question), kind=question.kind, Kind=Kind)
 
     def alter(self, question: Question, answer: str, error: str) -> str:
         """Asks for a copy in the same style and length with one error of that kind."""
-        return _render("alter", question=question, answer=answer, error=error)
+        return _render("alter", question=_asked(question), answer=answer, error=error)
 
     def judge(self, question: Question, answer_a: str, answer_b: str) -> str:
         """Asks for a comparison with reasons and a verdict on the last line."""
-        return _render("judge", question=question, answer_a=answer_a, answer_b=answer_b)
+        return _render("judge", question=_asked(question), answer_a=answer_a, answer_b=answer_b)
+
+
+def _asked(question: Question) -> str:
+    """The question's text, with its options and their letters unless it has them already."""
+    choices = question.choices or ()
+    if not choices or all(choice in question.text for choice in choices):
+        return question.text
+    lines = [f"({chr(ord('A') + index)}) {choice}" for index, choice in enumerate(choices)]
+    return "\n".join([question.text, *lines])
 
 
 def _render(name: str, **variables: object) -> str:

@@ -1,0 +1,119 @@
+"""The images that a data set names: hashed first, which shows a change, and stored then.
+
+They are read twice, ahead of where they are needed, and a window of them is in memory.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from judgeloop.errors import DataError, StoreError
+from judgeloop.keys import content_key
+from judgeloop.store import Store
+from judgeloop.store.checksums import sha256_bytes
+
+T = TypeVar("T")
+R = TypeVar("R")
+AddImage = Callable[[bytes], str]
+"""Brings an image into the store and returns its hash, as `ImageLibrary.adding` gives it."""
+Advance = Callable[[int], None]
+"""Takes the number of images that are done."""
+READ_THREADS = 8
+READ_AHEAD = 32
+STEP = 200
+"""Images between two reports of progress."""
+
+
+class SourceImages:
+    """Knows of each image its hash, or why it cannot be used.
+
+    Args:
+        folder: Where the images lie.
+        names: Their paths there; each once.
+        advance: Called while they are hashed.
+    """
+
+    def __init__(
+        self, folder: Store, names: Iterable[str], advance: Advance = lambda images: None
+    ) -> None:
+        self._folder = folder
+        self._hashes: dict[str, str] = {}
+        self._faults: dict[str, str] = {}
+        for name, (digest, fault) in _counted(_ahead(names, self._look), advance):
+            if fault:
+                self._faults[name] = fault
+            else:
+                self._hashes[name] = digest
+        self.key = content_key(sorted(self._hashes.items()), sorted(self._faults))
+        """Names the images' names and bytes, wherever they lie."""
+
+    def __len__(self) -> int:
+        """Returns the number of images that can be read."""
+        return len(self._hashes)
+
+    def add_all(self, add: AddImage, advance: Advance = lambda images: None) -> None:
+        """Brings the images into the store, in the order of their names' first mention.
+
+        An image that `add` refuses is the fault of the rows that name it.
+
+        Raises:
+            StoreError: The store cannot be written, or an image is no longer what it was.
+        """
+        read = _ahead(list(self._hashes), self._folder.read)
+        for name, data in _counted(read, advance):
+            if sha256_bytes(data) != self._hashes[name]:
+                raise StoreError(
+                    f"{self._folder.uri}/{name}: the image changed while the data set was read; "
+                    "run again when nobody writes there"
+                )
+            try:
+                add(data)
+            except DataError as error:
+                self._faults[name] = str(error)
+
+    def hashes(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Returns the hashes of a row's images.
+
+        Raises:
+            DataError: The row names no image, or one that cannot be used.
+        """
+        names = list(names)
+        if not names:
+            raise DataError("the row names no image")
+        for name in names:
+            if name in self._faults:
+                raise DataError(self._faults[name])
+        return tuple(self._hashes[name] for name in names)
+
+    def _look(self, name: str) -> tuple[str, str]:
+        """Returns the hash, or the fault: that an image can't be read is for its rows to bear."""
+        try:
+            return sha256_bytes(self._folder.read(name)), ""
+        except StoreError as error:
+            return "", str(error)
+
+
+def _ahead(items: Iterable[T], work: Callable[[T], R]) -> Iterator[tuple[T, R]]:
+    """Yields items with what threads made of them, in the items' order."""
+    with ThreadPoolExecutor(READ_THREADS) as pool:
+        waiting: deque[tuple[T, Future[R]]] = deque()
+        for item in items:
+            waiting.append((item, pool.submit(work, item)))
+            if len(waiting) == READ_AHEAD:
+                done, result = waiting.popleft()
+                yield done, result.result()
+        for done, result in waiting:
+            yield done, result.result()
+
+
+def _counted(items: Iterable[T], advance: Advance) -> Iterator[T]:
+    number = 0
+    for number, item in enumerate(items, start=1):
+        yield item
+        if number % STEP == 0:
+            advance(STEP)
+    if number % STEP:
+        advance(number % STEP)

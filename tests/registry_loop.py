@@ -1,0 +1,99 @@
+"""A loop whose stages before `register` have run: what they leave in its store and ledger."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from judgeloop.config import Config, load_config
+from judgeloop.evaluation.scorecard import scorecard
+from judgeloop.keys import content_key
+from judgeloop.ledger import Entry, Ledger
+from judgeloop.records import Choice, Example, ItemResult, Manifest, ModelRef
+from judgeloop.registry.client import connect
+from judgeloop.shards import Work, finish, write_shards
+from judgeloop.stages.promote import promote as promote_stage
+from judgeloop.stages.register import register
+from judgeloop.store import FolderStore, folder_checksums, upload_folder
+from tests.conftest import REPOSITORY
+
+ITEMS = 40
+"""Gold pairs, and held-out ones."""
+
+
+class Loop:
+    """Leaves in a store and a ledger what the stages before `register` leave there."""
+
+    def __init__(self, store: Path, model_name: str, loop_id: str = "loop", **changes: Any) -> None:
+        settings = [f"{key}={value}" for key, value in changes.items()]
+        settings += [f"registry.model_name={model_name}", f"registry.experiment={model_name}"]
+        self.config: Config = load_config(REPOSITORY / "pipelines/configs/micro.yaml", settings)
+        self.name = model_name
+        self.store = FolderStore(store)
+        self.ledger = Ledger(self.store, loop_id)
+
+    def scores(self, stage: str, iteration: int, right: int, items: str = "gold") -> Manifest:
+        """Record a judge that is right on the first `right` of the items."""
+        results = [
+            ItemResult(
+                item_id=f"{items}-{number}",
+                category="colour",
+                chosen_first=Choice.A,
+                rejected_first=Choice.B if number < right else Choice.A,
+            )
+            for number in range(ITEMS)
+        ]
+        key = content_key(stage, items, right, iteration, self.ledger.loop_id)
+        header = Manifest(stage=stage, stage_version=1, key=key, details={"pairs": items})
+        card = scorecard(results)
+        made = write_shards(self.store, header, [results], lambda batch: Work(batch))
+        made = msgspec.structs.replace(made, metrics=card.metrics(), counts=card.counts())
+        return self.record(finish(self.store, made), iteration)
+
+    def trained(self, iteration: int, folder: Path) -> Manifest:
+        adapter = folder / f"adapter-{iteration}"
+        adapter.mkdir(parents=True)
+        (adapter / "adapter_config.json").write_text(f'{{"r": {iteration}}}')
+        (adapter / "adapter_model.safetensors").write_bytes(bytes([iteration]) * 1000)
+        key = content_key("train", iteration)
+        upload_folder(self.store, adapter, f"train/{key}/adapter")
+        model = ModelRef(
+            base="builtin:tiny-vlm",
+            base_sha256="ab" * 32,
+            adapter=f"train/{key}/adapter",
+            adapter_sha256=content_key(folder_checksums(adapter)),
+        )
+        made = Manifest(
+            stage="train", stage_version=1, key=key, model=model, metrics={"last_loss": 0.5}
+        )
+        return self.record(made, iteration)
+
+    def examples(self, iteration: int) -> Manifest:
+        rows = [Example(id="p/chosen_first/0", images=("aa",), prompt="?", completion="A")]
+        header = Manifest(stage="filter", stage_version=1, key=content_key("filter", iteration))
+        made = write_shards(self.store, header, [rows], lambda batch: Work(batch))
+        return msgspec.structs.replace(made, metrics={"kept_share": 0.25})
+
+    def inputs(self, iteration: int, folder: Path, validation: int, gold: int) -> list[Manifest]:
+        return [
+            self.trained(iteration, folder),
+            self.scores("validate", iteration, validation, "held_out"),
+            self.scores("evaluate", iteration, gold),
+            self.examples(iteration),
+        ]
+
+    def register(self, iteration: int, folder: Path, validation: int, gold: int) -> Manifest:
+        inputs = self.inputs(iteration, folder, validation, gold)
+        made = register(self.config, self.store, self.ledger, iteration, *inputs)
+        return self.record(made, iteration)
+
+    def promote(self) -> Manifest:
+        return promote_stage(self.config, self.store, self.ledger)
+
+    def record(self, made: Manifest, iteration: int) -> Manifest:
+        self.ledger.record(Entry(stage=made.stage, iteration=iteration, manifest=made))
+        return made
+
+    def runs(self) -> list[Any]:
+        experiment = connect().get_experiment_by_name(self.name)
+        return list(connect().search_runs([experiment.experiment_id]))

@@ -1,0 +1,89 @@
+"""Pairs of an iteration: its slice of the pool in full shards, and held-out pairs or an error."""
+
+from pathlib import Path
+
+import pytest
+
+from judgeloop.config import Config, load_config
+from judgeloop.errors import DataError
+from judgeloop.images import ImageLibrary
+from judgeloop.records import Kind, Manifest, ModelRef, Question
+from judgeloop.shards import ShardWriter
+from judgeloop.stages import synthesize as stage
+from judgeloop.stages.ingest import HELD_OUT
+from judgeloop.store import FolderStore, Store
+from tests.conftest import REPOSITORY
+from tests.unit.test_images import picture
+
+MICRO = REPOSITORY / "pipelines" / "configs" / "micro.yaml"
+CLEAR = ModelRef(base="scripted:answer_skill=1")
+"""Gives every closed question the same answer, so that no vote has a loser."""
+UNCLEAR = ModelRef(base="scripted:answer_skill=0.6")
+
+
+def pool(store: Store, split: str, count: int, size: int) -> Manifest:
+    """Number questions of one split, as ingest would leave them."""
+    images = (ImageLibrary(store, 100).add(picture(1)),)
+    writer = ShardWriter(store, f"ingest/k/{split}", split, size)
+    for n in range(count):
+        writer.add(Question(id=f"q{n}", images=images, text=f"count {n}", kind=Kind.NUMBER))
+    return Manifest(stage="ingest", stage_version=1, key="k", shards=tuple(writer.close()))
+
+
+def configured(*changes: str) -> Config:
+    return load_config(MICRO, ["data.shard_size=10", *changes])
+
+
+def test_a_slice_of_the_pool_fills_its_shards_and_slices_are_disjoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FolderStore(tmp_path)
+    questions = pool(store, "p000", 200, 10)
+    config = configured("data.per_iteration=50")
+    batches: list[list[str]] = []
+    pairs_of = stage.pairs_of
+
+    def watched(engine, prompts, batch, config, seed):  # type: ignore[no-untyped-def]
+        batches.append([question.id for question in batch])
+        return pairs_of(engine, prompts, batch, config, seed)
+
+    monkeypatch.setattr(stage, "pairs_of", watched)
+    asked: list[str] = []
+    for iteration in range(1, 5):
+        batches.clear()
+        made = stage.synthesize(config, store, iteration, 0, questions, UNCLEAR)
+        assert all(len(batch) == 10 for batch in batches[:-1])
+        assert made.counts["inputs"] == sum(map(len, batches))
+        assert len(made.shards) == len(batches) < 10
+        asked += [name for batch in batches for name in batch]
+    assert sorted(asked) == sorted(f"q{number}" for number in range(200))
+
+
+def test_questions_of_another_shard_size_are_other_pairs(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    questions = pool(store, "p000", 20, 10)
+    keys = {
+        stage.synthesize(configured(*changes), store, 1, 0, questions, UNCLEAR).key
+        for changes in ([], ["data.shard_size=5"])
+    }
+    assert len(keys) == 2
+
+
+def test_held_out_pairs_are_made_where_there_are_some(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    held_out = pool(store, HELD_OUT, 20, 10)
+    assert stage.hold_out(configured(), store, held_out, UNCLEAR).rows > 0
+
+
+@pytest.mark.parametrize(
+    ("split", "message"),
+    [(HELD_OUT, r"none of 20 held-out .*'dropped/unanimous': 20"), ("p000", "none of 0 held-out")],
+)
+def test_no_held_out_pair_at_all_is_an_error_that_says_why(
+    tmp_path: Path, split: str, message: str
+) -> None:
+    store = FolderStore(tmp_path)
+    questions = pool(store, split, 20, 10)
+    for _ in range(2):  # the second time, what was made is found
+        with pytest.raises(DataError, match=message):
+            stage.hold_out(configured(), store, questions, CLEAR)
