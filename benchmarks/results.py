@@ -29,7 +29,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 CONFIG = REPOSITORY / "pipelines" / "configs" / "tiny.yaml"
 SEEDS = (0, 1, 2)
 ITERATIONS = 4
-EXAMPLES = 200
+EXAMPLES = 160
 """Examples an iteration of the arms that are compared: fewer than any of them could have."""
 ARMS: dict[str, dict[str, Any]] = {
     "method": {"filtering.keep": "agreeing"},
