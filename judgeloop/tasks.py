@@ -113,7 +113,7 @@ def resolve(config: str, loop_id: str, out: str) -> None:
 
     task = Task.open("resolve", config, loop_id, BASE_ITERATION)
     task.ledger.begin(task.config)  # a refusal must not enter the ledger of the other loop
-    task.run(lambda: stage(task.config, task.store), out)
+    task.run(lambda: stage(task.config, task.store, task.ledger), out)
 
 
 def ingest(config: str, loop_id: str, out: str) -> None:

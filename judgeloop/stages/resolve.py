@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from judgeloop.config import Config
 from judgeloop.keys import content_key
+from judgeloop.ledger import BASE_ITERATION, Ledger
 from judgeloop.models import describe_base
 from judgeloop.prompts import load_prompts
 from judgeloop.records import Manifest, ModelRef
@@ -14,8 +15,11 @@ STAGE = "resolve"
 VERSION = 1
 
 
-def resolve(config: Config, store: Store) -> Manifest:
+def resolve(config: Config, store: Store, ledger: Ledger) -> Manifest:
     """Returns a manifest whose `model` is the start model, pinned by its hash or its commit.
+
+    A loop that began with a registered version goes on with that one, wherever the alias points by
+    now: it may have moved it itself.
 
     Where the loop goes on from a version, the details hold it as `start` and `version`, and as
     `controls` the study's control arms behind it.
@@ -26,6 +30,9 @@ def resolve(config: Config, store: Store) -> Manifest:
         StoreError: A base in S3 cannot be read.
     """
     load_prompts(config.prompts)
+    begun = ledger.manifests(STAGE).get(BASE_ITERATION)
+    if config.model.start is not None and begun:
+        return begun[0]
     model, details = _start_model(config, store)
     return Manifest(
         stage=STAGE,

@@ -181,7 +181,7 @@ def test_a_judge_that_goes_on_from_a_control_arm_is_never_promoted(tracking_uri,
         loop = Loop(store, name, loop_id, **{"model.start": start})
         with pytest.raises(RegistryError, match=f"no record of what {start} was"):
             loop.register(1, tmp_path / f"early-{loop_id}", validation=25, gold=40)
-        loop.record(resolve(loop.config, loop.store), 0)
+        loop.record(resolve(loop.config, loop.store, loop.ledger), 0)
         loop.scores("evaluate", 0, right=10)
         made = loop.register(1, tmp_path / loop_id, validation=25, gold=40)
         assert resolve_model(made.details["uri"]).judge.controls == ("shuffled",)
@@ -194,10 +194,21 @@ def test_a_judge_that_goes_on_from_a_control_arm_is_never_promoted(tracking_uri,
 def test_a_judge_that_goes_on_from_a_judge_by_the_method_may_be_promoted(loop, tmp_path):
     made = loop.register(1, tmp_path, validation=25, gold=30)
     child = Loop(tmp_path / "store", loop.name, "child", **{"model.start": made.details["uri"]})
-    child.record(resolve(child.config, child.store), 0)
+    child.record(resolve(child.config, child.store, child.ledger), 0)
     child.scores("evaluate", 0, right=10)
     child.register(1, tmp_path / "child", validation=25, gold=40)
     assert child.promote().details["decision"] == "promote"
+
+
+def test_a_loop_from_an_alias_goes_on_from_its_version_after_the_alias_moved(loop, tmp_path):
+    loop.register(1, tmp_path, validation=25, gold=30)
+    start = f"models:/{loop.name}@candidate"
+    child = Loop(tmp_path / "store", loop.name, "child", **{"model.start": start})
+    begun = resolve(child.config, child.store, child.ledger)
+    child.record(begun, 0)
+    loop.register(2, tmp_path / "two", validation=26, gold=31)
+    assert aliases(loop.name)["candidate"] == "2"
+    assert resolve(child.config, child.store, child.ledger) == begun
 
 
 def test_a_loop_without_versions_is_refused_with_that_reason(loop):
