@@ -61,8 +61,11 @@ class ModelSection(Section, frozen=True, kw_only=True):
     """The model that the loop starts from."""
 
     base: str
-    """Hub id, folder, s3:// URI, or `builtin:tiny-vlm`."""
+    """Hub id, folder, s3:// URI of a folder that `judgeloop.store.upload_folder` stored (it holds
+    `checksums.json`), or `builtin:tiny-vlm`."""
     revision: str | None = None
+    """Branch, tag or commit of a hub id, resolved to a commit when the loop begins. Without a way to
+    the hub, set a commit."""
     start: str | None = None
     """`models:/name@alias` or `models:/name/version` of a judge to go on from; None is the base."""
 
