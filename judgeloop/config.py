@@ -64,8 +64,8 @@ class ModelSection(Section, frozen=True, kw_only=True):
     """Hub id, folder, s3:// URI of a folder that `judgeloop.store.upload_folder` stored (it holds
     `checksums.json`), or `builtin:tiny-vlm`."""
     revision: str | None = None
-    """Branch, tag or commit of a hub id, resolved to a commit when the loop begins. Without a way to
-    the hub, set a commit."""
+    """Branch, tag or commit of a hub id, resolved to a commit when the loop begins; where the hub
+    cannot be asked, a commit."""
     start: str | None = None
     """`models:/name@alias` or `models:/name/version` of a judge to go on from; None is the base."""
 
