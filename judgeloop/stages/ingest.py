@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from judgeloop.config import Config
@@ -79,7 +80,7 @@ def split_of(question: Question, config: Config) -> str | None:
     return split_name(int(fraction("partition", question.images[0]) * config.loop.partitions))
 
 
-def _maker(config: Config):  # type: ignore[no-untyped-def]
+def _maker(config: Config) -> Callable[[Path], Path]:
     def make(folder: Path) -> Path:
         from judgeloop.tiny.dataset import write_questions
 
