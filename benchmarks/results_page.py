@@ -16,17 +16,11 @@ from judgeloop.store import open_store
 
 TEMPLATE = Path(__file__).with_name("results.md.jinja")
 LABELS = {
-    "method": "method",
-    "capped": "method, capped",
-    "unfiltered": "unfiltered traces, capped",
-    "shuffled": "shuffled preferences, capped",
+    "agreeing": "method",
+    "unfiltered": "unfiltered traces",
+    "shuffled": "shuffled preferences",
 }
-COLOURS = {
-    "method": "#0072b2",
-    "capped": "#009e73",
-    "unfiltered": "#999999",
-    "shuffled": "#d55e00",
-}
+COLOURS = {"agreeing": "#0072b2", "unfiltered": "#999999", "shuffled": "#d55e00"}
 UNBIASED_COIN = 0.25
 
 Run = dict[str, Any]
@@ -46,7 +40,7 @@ def write_page(runs: Sequence[Run], out: Path, docs: Path) -> None:
     ledgers = {(r["arm"], r["seed"]): Ledger(store, r["loop_id"]) for r in runs}
     evaluated = {key: ledger.manifests("evaluate") for key, ledger in ledgers.items()}
     seeds = sorted({run["seed"] for run in runs})
-    method = [evaluated["method", seed] for seed in seeds]
+    method = [evaluated["agreeing", seed] for seed in seeds]
     last = max(method[0])
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True,
                                      lstrip_blocks=True, keep_trailing_newline=True)  # fmt: skip
@@ -81,11 +75,11 @@ def _verdicts(runs: Sequence[Run]) -> list[tuple[str, bool, str]]:
     """What was promised, whether it holds, and the figures."""
     rows = {(r["arm"], r["seed"]): r["iterations"] for r in runs}
     seeds = sorted({seed for _, seed in rows})
-    base = [rows["method", s][0]["both_orders"] for s in seeds]
-    chosen = [_chosen(rows["method", s])["both_orders"] for s in seeds]
+    base = [rows["agreeing", s][0]["both_orders"] for s in seeds]
+    chosen = [_chosen(rows["agreeing", s])["both_orders"] for s in seeds]
     ends = {arm: [rows[arm, s][-1]["both_orders"] for s in seeds] for arm in LABELS}
     drift = [abs(u - b) for u, b in zip(ends["unfiltered"], base, strict=True)]
-    gaps = [m - s for m, s in zip(ends["capped"], ends["shuffled"], strict=True)]
+    gaps = [m - s for m, s in zip(ends["agreeing"], ends["shuffled"], strict=True)]
     return [
         ("the base is below 0.15", max(base) < 0.15, _list(base)),
         (
@@ -100,7 +94,7 @@ def _verdicts(runs: Sequence[Run]) -> list[tuple[str, bool, str]]:
             _list(ends["unfiltered"]),
         ),
         (
-            "shuffled preferences end at least 0.2 below the method with as many examples",
+            "shuffled preferences end at least 0.2 below the method",
             min(gaps) >= 0.2,
             f"{_list(gaps)} below {_list(ends['capped'])}",
         ),
