@@ -96,7 +96,7 @@ def _verdicts(runs: Sequence[Run]) -> list[tuple[str, bool, str]]:
         (
             "shuffled preferences end at least 0.2 below the method",
             min(gaps) >= 0.2,
-            f"{_list(gaps)} below {_list(ends['capped'])}",
+            f"{_list(gaps)} below {_list(ends['agreeing'])}",
         ),
     ]
 
