@@ -1,6 +1,6 @@
 """The study behind docs/results.md: the method and its controls on the tiny world.
 
-`make results` runs it, three seeds an arm. Every arm is an ordinary run of the loop in a folder of
+`make results` runs it. Every arm is an ordinary run of the loop in a folder of
 its own, all on one store, so that arms find what they share (the held-out pairs, the judgements of
 the first iteration) once it is there. An arm that is done is not run again unless the preset, the
 base or this module's settings changed; killed, the study goes on where it was.
@@ -27,15 +27,15 @@ from judgeloop.models import BUILTIN, describe_base
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CONFIG = REPOSITORY / "pipelines" / "configs" / "tiny.yaml"
-SEEDS = (0, 1, 2)
 ITERATIONS = 4
-ARMS = ("agreeing", "unfiltered", "shuffled")
+SEEDS = {"agreeing": (0, 1, 2), "unfiltered": (0,), "shuffled": (0,)}
+"""Seeds of each arm, named by its `filtering.keep`: the method first, then its controls."""
 
 
 def main() -> int:
     """Runs what is missing, then writes docs/results.md and its figures."""
     options = _options()
-    arms = [(arm, seed) for arm in ARMS for seed in SEEDS]
+    arms = [(arm, seed) for arm, seeds in SEEDS.items() for seed in seeds]
     with ThreadPoolExecutor(options.parallel) as pool:
         runs = list(pool.map(lambda pair: run_arm(*pair, options.out), arms))
     if failed := [run["folder"] for run in runs if "loop_id" not in run]:

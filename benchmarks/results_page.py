@@ -20,6 +20,7 @@ LABELS = {
     "unfiltered": "unfiltered traces",
     "shuffled": "shuffled preferences",
 }
+METHOD = "agreeing"
 COLOURS = {"agreeing": "#0072b2", "unfiltered": "#999999", "shuffled": "#d55e00"}
 UNBIASED_COIN = 0.25
 
@@ -39,14 +40,14 @@ def write_page(runs: Sequence[Run], out: Path, docs: Path) -> None:
     store = open_store(str(out / "store"))
     ledgers = {(r["arm"], r["seed"]): Ledger(store, r["loop_id"]) for r in runs}
     evaluated = {key: ledger.manifests("evaluate") for key, ledger in ledgers.items()}
-    seeds = sorted({run["seed"] for run in runs})
-    method = [evaluated["agreeing", seed] for seed in seeds]
+    method = [found for (arm, _), found in sorted(evaluated.items()) if arm == METHOD]
     last = max(method[0])
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True,
                                      lstrip_blocks=True, keep_trailing_newline=True)  # fmt: skip
     page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        runs=runs, labels=LABELS, seeds=seeds, arms=list(LABELS), last=last,
-        n=runs[0]["iterations"][0]["n"], both=_both, row=_row, cell=_cell,
+        runs=runs, labels=LABELS, last=last, both=_both, cell=_cell,
+        runs_of={arm: [run for run in runs if run["arm"] == arm] for arm in LABELS},
+        n=runs[0]["iterations"][0]["n"],
         kept=_kept_examples(ledgers, last), categories=_categories(method, last),
         baselines=method[0][0][0].metrics, kinds=KINDS,
         sight={i: sight_shares(store, [m[i][0] for m in method]) for i in (0, last)},
@@ -55,14 +56,8 @@ def write_page(runs: Sequence[Run], out: Path, docs: Path) -> None:
     (docs / "results.md").write_text(page, encoding="utf-8")
 
 
-def _row(runs: Sequence[Run], arm: str, seed: int) -> list[dict[str, Any]]:
-    (run,) = [r for r in runs if (r["arm"], r["seed"]) == (arm, seed)]
-    rows: list[dict[str, Any]] = run["iterations"]
-    return rows
-
-
 def _both(runs: Sequence[Run], arm: str, iteration: int) -> float:
-    """Both-order accuracy of an arm, the mean over seeds."""
+    """Both-order accuracy of an arm, the mean over its seeds."""
     return mean(r["iterations"][iteration]["both_orders"] for r in runs if r["arm"] == arm)
 
 
@@ -74,12 +69,18 @@ def _cell(item: dict[str, Any]) -> str:
 def _verdicts(runs: Sequence[Run]) -> list[tuple[str, bool, str]]:
     """What was promised, whether it holds, and the figures."""
     rows = {(r["arm"], r["seed"]): r["iterations"] for r in runs}
-    seeds = sorted({seed for _, seed in rows})
-    base = [rows["agreeing", s][0]["both_orders"] for s in seeds]
-    chosen = [_chosen(rows["agreeing", s])["both_orders"] for s in seeds]
-    ends = {arm: [rows[arm, s][-1]["both_orders"] for s in seeds] for arm in LABELS}
-    drift = [abs(u - b) for u, b in zip(ends["unfiltered"], base, strict=True)]
-    gaps = [m - s for m, s in zip(ends["agreeing"], ends["shuffled"], strict=True)]
+    method = [found for (arm, _), found in sorted(rows.items()) if arm == METHOD]
+    base = [found[0]["both_orders"] for found in method]
+    chosen = [_chosen(found)["both_orders"] for found in method]
+    unfiltered, shuffled = (
+        {
+            seed: found[-1]["both_orders"]
+            for (name, seed), found in sorted(rows.items())
+            if name == arm
+        }
+        for arm in ("unfiltered", "shuffled")
+    )
+    gaps = [rows[METHOD, seed][-1]["both_orders"] - end for seed, end in shuffled.items()]
     return [
         ("the base is below 0.15", max(base) < 0.15, _list(base)),
         (
@@ -89,14 +90,14 @@ def _verdicts(runs: Sequence[Run]) -> list[tuple[str, bool, str]]:
         ),
         ("the aim: 0.85", min(chosen) >= 0.85, _list(chosen)),
         (
-            "unfiltered traces end within 0.05 of the base",
-            max(drift) <= 0.05,
-            _list(ends["unfiltered"]),
+            "unfiltered traces stay below 0.15 as well",
+            max(unfiltered.values()) < 0.15,
+            _list(list(unfiltered.values())),
         ),
         (
-            "shuffled preferences end at least 0.2 below the method",
+            "shuffled preferences end at least 0.2 below the method of the same seed",
             min(gaps) >= 0.2,
-            f"{_list(gaps)} below {_list(ends['agreeing'])}",
+            f"{_list(gaps)} below; they end at {_list(list(shuffled.values()))}",
         ),
     ]
 
