@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.results_page import write_page
+from judgeloop.config import load_config
+from judgeloop.ledger import loop_identity
 from judgeloop.models import BUILTIN, describe_base
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -73,9 +75,10 @@ def run_arm(arm: str, seed: int, out: Path) -> dict[str, Any]:
 
 
 def _identity(changes: dict[str, Any]) -> str:
-    """Names what an arm was run with: preset, changes and base."""
+    """Names what an arm was run with: the preset's values, changes and base."""
     base = describe_base(BUILTIN, None).base_sha256
-    content = json.dumps([CONFIG.read_text(), {k: str(v) for k, v in changes.items()}, base])
+    preset = loop_identity(load_config(CONFIG)).decode()
+    content = json.dumps([preset, {k: str(v) for k, v in changes.items()}, base])
     return hashlib.sha256(content.encode()).hexdigest()[:8]
 
 

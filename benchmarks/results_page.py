@@ -57,8 +57,13 @@ def write_page(runs: Sequence[Run], out: Path, docs: Path) -> None:
 
 
 def _both(runs: Sequence[Run], arm: str, iteration: int) -> float:
-    """Both-order accuracy of an arm, the mean over its seeds."""
-    return mean(r["iterations"][iteration]["both_orders"] for r in runs if r["arm"] == arm)
+    """Both-order accuracy of an arm, the mean over the seeds that all arms have."""
+    seeds = set.intersection(*({r["seed"] for r in runs if r["arm"] == name} for name in LABELS))
+    return mean(
+        r["iterations"][iteration]["both_orders"]
+        for r in runs
+        if r["arm"] == arm and r["seed"] in seeds
+    )
 
 
 def _cell(item: dict[str, Any]) -> str:
