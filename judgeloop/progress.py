@@ -9,8 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -66,12 +64,6 @@ class Progress:
                 self._unit,
                 note,
             )
-
-
-@contextmanager
-def progress(task: str, total: int, unit: str) -> Iterator[Progress]:
-    """Shows the progress of a block of work of `total` units."""
-    yield Progress(task, total, unit)
 
 
 def read_steps(path: Path, offset: int) -> tuple[list[Step], int]:

@@ -7,7 +7,6 @@ may be missing on a laptop, never in CI: there the skip is a failure.
 import os
 import shutil
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -45,20 +44,3 @@ def require_executable(names: tuple[str, ...], package: str) -> str:
 def needs_chromium() -> str:
     """The path of a Chromium that shows pages."""
     return require_executable(CHROMIUM_NAMES, "chromium")
-
-
-@pytest.fixture(scope="session")
-def shared_data() -> Callable[[str], Path]:
-    """Finds a folder of test data that is too large for the repository, by its name.
-
-    The folders lie in `JUDGELOOP_TEST_DATA`, by default `../shared/data` beside the repository.
-    """
-    root = Path(os.environ.get("JUDGELOOP_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
-
-    def find(name: str) -> Path:
-        folder = root / name
-        if not folder.is_dir():
-            pytest.skip(f"needs the test data {name!r} in {root}: set JUDGELOOP_TEST_DATA")
-        return folder
-
-    return find

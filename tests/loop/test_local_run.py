@@ -16,7 +16,7 @@ from rich.console import Console
 from judgeloop.config import load_config
 from judgeloop.errors import ConfigError
 from judgeloop.ledger import Ledger
-from judgeloop.progress import progress
+from judgeloop.progress import Progress
 from judgeloop.store import FolderStore
 from pipelines import local
 from pipelines.__main__ import main
@@ -37,13 +37,12 @@ def work(iteration: int, ending: str, out: str):
 
     from judgeloop import errors
     from judgeloop.ledger import Entry, Ledger
-    from judgeloop.progress import progress
+    from judgeloop.progress import Progress
     from judgeloop.store import FolderStore
 
     names = ("OMP_NUM_THREADS", "MLFLOW_TRACKING_URI")
     pathlib.Path(out, "env").write_text("\n".join(os.environ.get(n, "") for n in names))
-    with progress("001/work", 2, "rows") as steps:
-        steps.advance(2)
+    Progress("001/work", 2, "rows").advance(2)
     if ending == "raise":
         error = "the card is full.\nLower training.micro_batch_size."
         failed = Entry(stage="work", iteration=iteration, error=error, exit_code=7)
@@ -191,9 +190,9 @@ def test_a_relative_store_lies_below_the_run(given: str, store: str, tmp_path: P
 
 def steps(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JUDGELOOP_PROGRESS", str(path))
-    with progress("001/judge/p000", 400, "pairs") as judging:
-        for _ in range(3):
-            judging.advance(100, note="[red]0.5[/red]")
+    judging = Progress("001/judge/p000", 400, "pairs")
+    for _ in range(3):
+        judging.advance(100, note="[red]0.5[/red]")
 
 
 def test_plain_lines_are_few_and_the_last_one_is_always_shown(
