@@ -18,6 +18,7 @@ from typing import TypeVar
 
 import msgspec
 
+from judgeloop.collector import collect_rarely
 from judgeloop.config import Config, config_from_json
 from judgeloop.errors import ConfigError, JudgeLoopError, StarvedError
 from judgeloop.ledger import AFTER_LOOP, BASE_ITERATION, Entry, Ledger
@@ -46,6 +47,7 @@ class Task(msgspec.Struct, frozen=True):
         cls, stage: str, config: str, loop_id: str, iteration: int, partition: int | None = None
     ) -> Task:
         """Opens a task from the pipeline's parameters."""
+        collect_rarely()
         logging.basicConfig(
             level=_log_level(),
             format=f"%(asctime)s %(levelname)s loop={loop_id} iteration={iteration} stage={stage} "

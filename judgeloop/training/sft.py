@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from judgeloop.collector import collect_rarely
 from judgeloop.errors import TrainingError
 from judgeloop.progress import Progress
 from judgeloop.records import Example
@@ -203,4 +204,5 @@ if __name__ == "__main__":
     parser.add_argument("--job", type=Path, required=True)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
     _end_with_parent()
+    collect_rarely()
     main(read_job(parser.parse_args().job))
