@@ -49,7 +49,9 @@ def test_figures_agree_with_the_items_they_are_made_of(rows):
     made = scorecard(items)
     assert made.accuracy_interval == mean_interval(item.accuracy for item in items)
     assert made.both_orders_interval == wilson(sum(item.both_orders for item in items), len(items))
-    assert made.both_orders <= made.accuracy <= 1 - made.undecided
+    rounding = 1e-12
+    assert made.both_orders <= made.accuracy + rounding
+    assert made.accuracy <= 1 - made.undecided + rounding
     verdicts = [choice for _, *choices in rows for choice in choices]
     assert made.undecided_verdicts == verdicts.count(Choice.UNDECIDED)
 
