@@ -34,7 +34,7 @@ export HF_HUB_DISABLE_TELEMETRY ?= 1
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-deps demo run compile mlflow base-model results check format test \
+.PHONY: help setup system-deps demo run compile readmes mlflow base-model results check format test \
 	test-slow lock clean
 
 help: ## List the targets.
@@ -80,6 +80,9 @@ run: $(INSTALLED) ## Run the loop on this machine: CONFIG=FILE [SET="key=value .
 
 compile: $(INSTALLED) ## Compile the pipeline into build/judge_loop.yaml [ITERATIONS=4] [PARTITIONS=2].
 	$(PYTHON) -m pipelines compile --out build/judge_loop.yaml --iterations $(ITERATIONS) --partitions $(PARTITIONS)
+
+readmes: $(INSTALLED) ## Write the components' READMEs from their docstrings.
+	$(PYTHON) -m components.readme
 
 mlflow: $(INSTALLED) ## Browse a run's registry at http://127.0.0.1:5000 [OUT=runs/demo] [PORT=5000].
 	@if [ ! -f "$(DEMO_OUT)/mlflow/mlflow.db" ]; then \

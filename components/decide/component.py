@@ -9,6 +9,10 @@ from components.images import image
 def decide(config: str, loop_id: str, iteration: int, validation: dsl.Input[dsl.Artifact]) -> str:
     """Says whether another iteration follows, from the validation scores so far.
 
+    The second gate of an iteration: stops at the configured bound, or when validation has not risen
+    for `loop.patience` iterations. The reason is in the ledger and in the report. Where it says
+    `continue` and the compiled pipeline has no further iteration, the report says so.
+
     Image: cpu. GPU: no.
     Caching: off, for it reads the earlier iterations from the ledger and writes its reason there.
     Resumed: runs again, at once; the same scores give the same decision.

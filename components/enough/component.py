@@ -9,6 +9,9 @@ from components.images import image
 def enough(config: str, loop_id: str, iteration: int, examples: dsl.Input[dsl.Dataset]) -> str:
     """Says whether filtering left enough examples to train on.
 
+    The first of the two gates of an iteration. One return value, since a condition on a named
+    output is always false in KFP's local runner.
+
     Image: cpu. GPU: no.
     Caching: off, for it writes the decision and its reason to the loop's ledger.
     Resumed: runs again, at once; it decides from the manifest alone.
@@ -23,7 +26,8 @@ def enough(config: str, loop_id: str, iteration: int, examples: dsl.Input[dsl.Da
         Output: `train`, or `starved`: the loop ends and the report shows the funnel.
 
     Raises:
-        StarvedError: In the first iteration, where there is no trained judge to end with.
+        StarvedError: In the first iteration, where there is no trained judge to end with; exit
+            code 4.
     """
     from judgeloop import tasks
 

@@ -16,6 +16,9 @@ def evaluate(
 ):
     """Scores a judge on gold pairs, for people and the promotion gate; nothing of it trains.
 
+    The only stage that reads gold answers. Gold rows that cannot be used are counted in the report.
+    Its scores go to the report and to the promotion gate, never back into the loop.
+
     Image: gpu. GPU: yes, for a model that needs one.
     Caching: on; the configuration names the gold pairs, so change the name with their content.
     Resumed: finished shards are found in the store; a killed task repeats one shard at most.

@@ -19,6 +19,9 @@ def filter(
 ):
     """Keeps the judgements that agree with the known preference and makes examples of them.
 
+    Joined by id, over all partitions. The counts of the manifest are the funnel: pairs, undecided,
+    disagreeing, kept.
+
     Image: cpu. GPU: no.
     Caching: on; the same pairs and judgements give the same examples.
     Resumed: runs again, seconds; a finished result is found in the store.

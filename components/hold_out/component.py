@@ -15,9 +15,13 @@ def hold_out(
 ):
     """Makes preference pairs from the held-out images, once a loop; they never train.
 
+    Once a loop, so that all iterations are measured on the same pairs. Made like the training
+    pairs, from images that no training pair shows.
+
     Image: gpu. GPU: yes, for a model that needs one.
     Caching: on; the same questions and model give the same pairs.
-    Resumed: finished shards are found in the store by their content key.
+    Resumed: finished shards are found in the store by their content key. A loop that began with
+        other validation pairs (other software or prompts) is refused: use another loop id.
 
     Args:
         config: The configuration as JSON (`Config.to_json`).

@@ -9,9 +9,16 @@ from components.images import image
 def ingest(config: str, loop_id: str, questions: dsl.Output[dsl.Dataset]):
     """Checks the questions, stores their images once and splits off the held-out images.
 
+    Images are kept once, by their content. Questions with a missing, broken or huge image go to a
+    quarantine file with the reason, and are counted. Which images are held out is drawn from their
+    content, so it stays the same whatever else the data holds; a question with images on both sides
+    is quarantined too.
+
     Image: cpu. GPU: no.
     Caching: on; changed data needs another loop id.
-    Resumed: a finished ingest is found by its data's hash; a killed one begins again.
+    Resumed: a finished result is found by its content key; killed before, it reads all questions
+        again and finds the images that are stored. A loop that began with other questions or images
+        is refused: use another loop id.
 
     Args:
         config: The configuration as JSON (`Config.to_json`).

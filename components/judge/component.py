@@ -17,6 +17,9 @@ def judge(
 ):
     """Judges every pair of one partition in both orders and keeps the reasoning and the verdict.
 
+    Both orders, always: a judge that follows the position is found out. A text without a clear
+    verdict is undecided, never a side. One task a partition, in parallel.
+
     Image: gpu. GPU: yes, for a model that needs one.
     Caching: on; the same pairs and model give the same judgements.
     Resumed: finished shards are found in the store; a killed task repeats one shard at most.

@@ -9,8 +9,9 @@ from components.images import image
 def promote(config: str, loop_id: str, decision: dsl.Output[dsl.Artifact]):
     """Compares the loop's best version with the champion on gold pairs and moves the alias, or not.
 
-    It takes no version from the pipeline: whichever gate stopped the loop, the best version by
-    validation is looked up in the loop's ledger.
+    Once a loop, after it. The candidate is the version with the best validation, looked up in the
+    loop's ledger whichever gate stopped the loop; the champion moves if the paired 95 % interval of
+    the difference lies above `gate.min_difference`. A refusal is recorded with its figures.
 
     Image: cpu. GPU: no.
     Caching: off, for it writes to the registry.

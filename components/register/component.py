@@ -18,6 +18,9 @@ def register(
 ):
     """Registers the trained judge in MLflow, with its adapter and what it was made from.
 
+    The version holds the adapter, a small `judge.json` (model reference, hashes, configuration,
+    manifests, metrics) and tags with loop id and iteration.
+
     Image: cpu. GPU: no.
     Caching: off, for it writes to the registry.
     Resumed: runs again; a version with the same content is found and not made twice.

@@ -11,6 +11,9 @@ def report(
 ):
     """Writes the loop's report when the run ends, however it ends.
 
+    The exit handler: it runs when the loop succeeded and when it failed, and shows what there is.
+    Cancelling a run in Kubeflow runs no exit handler.
+
     Image: cpu. GPU: no.
     Caching: off, for it describes this run.
     Resumed: runs again and replaces the report.

@@ -9,9 +9,14 @@ from components.images import image
 def resolve(config: str, loop_id: str, model: dsl.Output[dsl.Model]):
     """Claims the loop id and names the model that the loop starts from.
 
+    An alias such as `models:/judge@champion` becomes a version, and a local base gets a hash over
+    its files, so that everything after it names exactly one model. Runs first: nothing is done
+    under a loop id that another configuration holds.
+
     Image: cpu. GPU: no.
     Caching: off, for an alias in the registry (`models:/name@alias`) may have moved since.
-    Resumed: runs again; the loop id is refused where another configuration holds it.
+    Resumed: runs again; the loop id is refused where another configuration holds it, or where the
+        start model is no longer the one that the loop began with.
 
     Args:
         config: The configuration as JSON (`Config.to_json`).

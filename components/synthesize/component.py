@@ -17,6 +17,10 @@ def synthesize(
 ):
     """Makes the preference pairs of one partition: altered answers and majority votes.
 
+    Open questions: an answer, and a copy with an error planted on purpose. Closed questions: the
+    majority of many sampled answers against another candidate. No answer of a human is read. One
+    task a partition, in parallel.
+
     Image: gpu. GPU: yes, for a model that needs one.
     Caching: on; the same questions, model and partition give the same pairs.
     Resumed: finished shards are found in the store; a killed task repeats one shard at most.

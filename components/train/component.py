@@ -16,6 +16,9 @@ def train(
 ):
     """Fine-tunes the judge on its own kept judgements; the adapter goes to the store.
 
+    LoRA by TRL and PEFT, loss on the judgement alone, in a child process of its own. The adapter
+    goes to the store; the manifest carries its reference.
+
     Image: gpu. GPU: yes, for a model that needs one.
     Caching: on; the same examples, model and seed give the same adapter.
     Resumed: a finished adapter is found in the store, else training goes on or starts again.

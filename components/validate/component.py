@@ -17,6 +17,9 @@ def validate(
 ):
     """Scores a judge on the validation pairs: feeds the stop rule and the choice of a version.
 
+    Nothing here comes from gold answers: these scores alone decide whether the loop goes on and
+    which version is its best.
+
     Image: gpu. GPU: yes, for a model that needs one.
     Caching: on; the same pairs and model give the same scores.
     Resumed: finished shards are found in the store; a killed task repeats one shard at most.

@@ -1,0 +1,120 @@
+"""Makes every component's README from its signature and its docstring: `make readmes`.
+
+A component's docstring has a first line, more about it, then the fields `Image`, `GPU`, `Caching`
+and `Resumed`, then `Args:`, `Outputs:` and, where it raises an error of its own, `Raises:`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent
+FIELDS = ("Image", "GPU", "Caching", "Resumed")
+_FIELD = re.compile(r"(?:^|(?<=\. ))(Image|GPU|Caching|Resumed): ", re.MULTILINE)
+_SECTION = re.compile(r"^(Args|Outputs|Raises):$", re.MULTILINE)
+_ENTRY = re.compile(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a component's docstring says."""
+
+    summary: str
+    about: str
+    fields: dict[str, str]
+    """Text by field (`FIELDS`)."""
+    entries: dict[str, str]
+    """What each argument, output and error is, by its name."""
+
+
+def stages() -> list[str]:
+    """Returns the names of all components, which are their folders'."""
+    return sorted(path.parent.name for path in FOLDER.glob("*/component.py"))
+
+
+def describe(stage: str) -> Description:
+    """Reads the docstring of a component.
+
+    Raises:
+        ValueError: A field is missing; says which.
+    """
+    text = inspect.getdoc(_component(stage).python_func) or ""
+    head, *sections = _SECTION.split(text)
+    about, fields = _fields(head)
+    missing = [field for field in FIELDS if field not in fields]
+    if missing:
+        raise ValueError(f"components/{stage}: the docstring lacks {', '.join(missing)}")
+    summary, _, rest = about.partition("\n\n")
+    entries = {
+        name: " ".join(said.split())
+        for body in sections[1::2]
+        for name, said in _ENTRY.findall(body)
+    }
+    return Description(summary.strip(), " ".join(rest.split()), fields, entries)
+
+
+def readme(stage: str) -> str:
+    """Returns the README of a component.
+
+    Raises:
+        KeyError: The docstring says nothing of an input or output.
+        ValueError: A field is missing.
+    """
+    said = describe(stage)
+    spec = _component(stage).component_spec
+    rows = [
+        f"| {way} | `{name}` | {_type(item)} | {said.entries[name]} |"
+        for way, items in (("in", spec.inputs or {}), ("out", spec.outputs or {}))
+        for name, item in items.items()
+    ]
+    lines = [
+        f"# {stage}", "", said.summary, "", said.about, "",
+        "| | name | type | |", "| --- | --- | --- | --- |", *rows, "",
+        f"- **Stage**: {stage}, `judgeloop.tasks.{stage}`. Artifacts are manifests (under 1 MB): "
+        "data, images and weights are in the store.",
+        f"- **Image**: {said.fields['Image']} (`components/images.py`).",
+        *(f"- **{field}**: {said.fields[field]}." for field in FIELDS[1:]),
+        *(f"- **Fails with** `{n}`: {t}" for n, t in said.entries.items() if n.endswith("Error")),
+        "", "Made by `make readmes` from `component.py`: edit that.",
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Writes all READMEs."""
+    argparse.ArgumentParser(prog="python -m components.readme", description=__doc__).parse_args(
+        arguments
+    )
+    for stage in stages():
+        (FOLDER / stage / "README.md").write_text(readme(stage), encoding="utf-8")
+    return 0
+
+
+_PLAIN = {"String": "str", "Integer": "int"}
+
+
+def _component(stage: str):  # KFP's components have no public type
+    return getattr(importlib.import_module(f"components.{stage}.component"), stage)
+
+
+def _fields(head: str) -> tuple[str, dict[str, str]]:
+    """Parts the text before `Args:` into what comes before the fields, and the fields."""
+    about, *parts = _FIELD.split(head)
+    texts = (" ".join(text.split()).removesuffix(".") for text in parts[1::2])
+    return about, dict(zip(parts[::2], texts, strict=True))
+
+
+def _type(item) -> str:
+    name = item.type.split("@")[0].removeprefix("system.")
+    return f"list of {name}" if item.is_artifact_list else _PLAIN.get(name, name)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
