@@ -1,4 +1,4 @@
-"""Pins a model of the Hugging Face hub: from a branch or a tag to the commit behind it."""
+"""Asks the Hugging Face hub: the commit behind a branch or a tag, and a model's `config.json`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from judgeloop.errors import ConfigError
 
 TIMEOUT_S = 10.0
+CONFIG = "config.json"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _DEFAULT = "main"
 """The revision that the hub means where none is named."""
@@ -46,6 +47,20 @@ def pin_revision(model_id: str, revision: str | None) -> str:
             "model.revision to a commit (40 hexadecimal digits)"
         )
     return commit
+
+
+def fetch_config(model_id: str, revision: str | None) -> bytes | None:
+    """Returns a hub model's `config.json`, from the local cache where it is there.
+
+    None where neither the cache nor the hub gives it: loading the model will say why.
+    """
+    try:
+        from huggingface_hub import hf_hub_download
+
+        path = hf_hub_download(model_id, CONFIG, revision=revision, etag_timeout=TIMEOUT_S)
+        return Path(path).read_bytes()
+    except Exception:  # the client's, its HTTP library's or the system's own
+        return None
 
 
 def _cached(model_id: str, revision: str) -> str | None:

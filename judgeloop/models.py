@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from judgeloop.errors import ConfigError, EngineError
-from judgeloop.hub import pin_revision
+from judgeloop.hub import CONFIG, fetch_config, pin_revision
 from judgeloop.keys import content_key
 from judgeloop.records import ModelRef
 from judgeloop.store import (
@@ -47,7 +48,7 @@ def describe_base(base: str, revision: str | None) -> ModelRef:
     files = _base_files(base)
     if files is None:
         return ModelRef(base=base, revision=pin_revision(base, revision))
-    if "config.json" not in files:
+    if CONFIG not in files:
         raise ConfigError(
             f"model.base {base}: it has no config.json, so it is no model folder; give a hub id, a "
             "folder that `save_pretrained` wrote, its s3:// URI or builtin:tiny-vlm"
@@ -58,6 +59,28 @@ def describe_base(base: str, revision: str | None) -> ModelRef:
 def without_adapter(model: ModelRef) -> ModelRef:
     """Returns the base of a model alone."""
     return msgspec.structs.replace(model, adapter=None, adapter_sha256="")
+
+
+def base_type(model: ModelRef) -> str | None:
+    """Returns the `model_type` of a base's `config.json`, None where it is not at hand.
+
+    Raises:
+        StoreError: A base in S3 cannot be read.
+    """
+    if model.base.startswith(SCRIPTED):
+        return None
+    if model.base.startswith(S3):
+        store, key = _open_folder(model.base)
+        data: bytes | None = store.read(f"{key}/{CONFIG}")
+    elif (folder := _local_folder(model.base)) is not None:
+        file = folder / CONFIG
+        data = file.read_bytes() if file.is_file() else None
+    else:
+        data = fetch_config(model.base, model.revision)
+    try:
+        return None if data is None else str(json.loads(data)["model_type"])
+    except (ValueError, KeyError, TypeError):  # whoever loads it says what is wrong with it
+        return None
 
 
 def base_location(model: ModelRef) -> str:

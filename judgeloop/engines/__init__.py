@@ -1,8 +1,9 @@
 """Inference engines: what answers a prompt about images.
 
 `transformers` runs any image-text model that Transformers can load, on a GPU or on the CPU;
-`scripted` plays one without a model, for tests and for the smallest loop. Both keep the promise of
-`judgeloop.engines.base`: an answer depends on its own request alone.
+`openai` asks a server with the OpenAI API; `scripted` plays a model without one, for tests and for
+the smallest loop. All keep the promise of `judgeloop.engines.base`: an answer depends on its own
+request alone.
 """
 
 from __future__ import annotations
@@ -10,8 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from judgeloop.engines.base import Engine, Request, Response, Sample, Sampling
-from judgeloop.errors import ConfigError
-from judgeloop.models import SCRIPTED
+from judgeloop.engines.fit import check_fit
 
 if TYPE_CHECKING:  # the configuration itself imports `Sampling` from here
     from judgeloop.config import EngineSection
@@ -38,15 +38,15 @@ def open_engine(
         EngineError: The model cannot be loaded.
         StoreError: The adapter is missing or damaged.
     """
-    if (settings.kind == "scripted") != model.base.startswith(SCRIPTED):
-        raise ConfigError(
-            f"engine.kind `{settings.kind}` cannot run model.base `{model.base}`: a base that "
-            f"begins with `{SCRIPTED}` goes with the engine `scripted`, and no other base does"
-        )
+    check_fit(settings.kind, model)
     if settings.kind == "scripted":
         from judgeloop.engines.scripted import ScriptedEngine
 
         return ScriptedEngine(settings, model, images, store)
+    if settings.kind == "openai":
+        from judgeloop.engines.endpoint import EndpointEngine
+
+        return EndpointEngine(settings, model, images)
     from judgeloop.engines.transformers import TransformersEngine
 
     return TransformersEngine(settings, model, images, store)

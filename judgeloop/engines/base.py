@@ -56,12 +56,25 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     tokens: int
 
 
+class Usage(msgspec.Struct, frozen=True):
+    """What an endpoint counted: what it is paid for. A prompt counts once for each sample."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def plus(self, prompt_tokens: int, completion_tokens: int) -> Usage:
+        """Returns the sum."""
+        return Usage(self.prompt_tokens + prompt_tokens, self.completion_tokens + completion_tokens)
+
+
 class Response(msgspec.Struct, frozen=True, kw_only=True):
     """The answers to one request, or the reason why there are none."""
 
     id: str
     samples: tuple[Sample, ...] = ()
     error: str | None = None
+    usage: Usage = Usage()
+    """Zero for a model that runs here."""
 
 
 class Engine(Protocol):

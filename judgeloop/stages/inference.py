@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import metadata
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -15,8 +16,8 @@ from judgeloop.images import ImageLibrary
 from judgeloop.prompts import load_prompts, prompt_hash
 from judgeloop.store import Store
 
-_ENGINES = {"transformers": ("transformers", "torch"), "scripted": ()}
-"""Packages that each kind of engine computes with."""
+_ENGINES = {"transformers": ("transformers", "torch"), "openai": (), "scripted": ()}
+"""Packages that each kind of engine computes with here."""
 
 
 def open_library(config: Config, store: Store) -> ImageLibrary:
@@ -38,7 +39,19 @@ def engine_identity(config: Config) -> dict[str, str]:
         "max_prompt_tokens": str(config.engine.max_prompt_tokens),
         "prompts": config.prompts,
         "prompt_hash": prompt_hash(load_prompts(config.prompts)),
+        **_endpoint_identity(config),
     }
+
+
+def _endpoint_identity(config: Config) -> dict[str, str]:
+    """Names the service, which may run another precision or template than the next one.
+
+    Its port, path, key, limits and prices decide no answer.
+    """
+    endpoint = config.engine.endpoint
+    if config.engine.kind != "openai" or endpoint is None:
+        return {}
+    return {"endpoint": urlsplit(endpoint.url).hostname or "", "endpoint_model": endpoint.model}
 
 
 def library_versions(packages: Sequence[str], extra: str) -> dict[str, str]:

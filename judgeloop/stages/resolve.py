@@ -1,8 +1,9 @@
-"""Resolve: pins the start model, before anything is paid for."""
+"""Resolve: pins the start model, which the engine must be able to run; nothing is paid for yet."""
 
 from __future__ import annotations
 
 from judgeloop.config import Config
+from judgeloop.engines.fit import check_fit
 from judgeloop.keys import content_key
 from judgeloop.ledger import BASE_ITERATION, Ledger
 from judgeloop.models import describe_base
@@ -25,7 +26,8 @@ def resolve(config: Config, store: Store, ledger: Ledger) -> Manifest:
     `controls` the study's control arms behind it.
 
     Raises:
-        ConfigError: A setting names nothing, or a hub id's commit cannot be found out.
+        ConfigError: A setting names nothing, a hub id's commit cannot be found out, or the engine
+            cannot run the model.
         RegistryError: `model.start` names no version.
         StoreError: A base in S3 cannot be read.
     """
@@ -34,6 +36,7 @@ def resolve(config: Config, store: Store, ledger: Ledger) -> Manifest:
     if config.model.start is not None and begun:
         return begun[0]
     model, details = _start_model(config, store)
+    check_fit(config.engine.kind, model)
     return Manifest(
         stage=STAGE,
         stage_version=VERSION,

@@ -65,6 +65,12 @@ def test_a_missing_key_is_named() -> None:
         ("training.epochs=3", "exactly one of epochs and max_steps"),
         ("training.micro_batch_size=5", "multiple of micro_batch_size"),
         ("training.kind=lora", "scripted"),
+        ("model.base=owner/name", "`scripted:` goes with the engine `scripted`"),
+        ("engine.endpoint={url: http://h/v1}", "`model` - at `engine.endpoint`"),
+        ("engine.endpoint={url: 'http://u:key@h/v1', model: b}", "engine.endpoint.url"),
+        ("engine.endpoint={url: h, model: b}", "engine.endpoint.url"),
+        ("engine.endpoint={url: http://h, model: b, key: k}", "unknown key `engine.endpoint.key`"),
+        ("engine.endpoint={url: http://h, model: b, retries: -1}", "engine.endpoint.retries"),
         ("validation.share=1.5", "validation.share"),
         ("filtering.keep=some", "filtering.keep"),
         ("looop.iterations=3", "did you mean `loop`"),
@@ -105,3 +111,11 @@ def test_a_parameter_that_is_no_configuration_is_refused() -> None:
     with pytest.raises(ConfigError, match="configuration parameter"):
         config_from_json("{}")
     assert isinstance(load_config(MICRO), Config)
+
+
+def test_the_engine_openai_needs_an_endpoint() -> None:
+    changes = ["engine.kind=openai", "training.kind=lora", "model.base=owner/name"]
+    with pytest.raises(ConfigError, match=r"engine\.endpoint: give at least its url and its model"):
+        load_config(MICRO, changes)
+    endpoint = "engine.endpoint={url: https://h:8000/v1, model: base}"
+    assert load_config(MICRO, [*changes, endpoint]).training.kind == "lora"

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from judgeloop.config import Config, load_config
+from judgeloop.config import Config, ModelSection, load_config
 from judgeloop.errors import ConfigError
 from judgeloop.keys import content_key
 from judgeloop.models import fetch_adapter
@@ -42,7 +42,8 @@ def with_kind(kind: str) -> Config:
     engine = msgspec.structs.replace(
         CONFIG.engine, kind="transformers" if kind == "lora" else "scripted"
     )
-    return msgspec.structs.replace(CONFIG, training=training, engine=engine)
+    model = ModelSection(base=BASE.base if kind == "scripted" else "builtin:tiny-vlm")
+    return msgspec.structs.replace(CONFIG, training=training, engine=engine, model=model)
 
 
 def test_of_two_trainings_at_once_the_manifest_names_the_adapter_that_it_describes(

@@ -1,0 +1,225 @@
+"""Answers requests with an OpenAI-compatible server: a served judge, or a cloud service.
+
+Each sample is a request of its own with its own seed, because servers differ in what they make of
+several at once. So what is tried again after a failure is one sample, and a prompt counts once for
+each sample. Whether a seed gives the same text again, alone and among others, is the server's
+affair: vLLM keeps to it as far as its arithmetic does, cloud services promise nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from PIL import Image
+
+from judgeloop.config import EngineSection
+from judgeloop.engines.base import Request, Response, Sample, Sampling, Usage
+from judgeloop.engines.chat import ChatClient, Completion, RefusedError
+from judgeloop.errors import ConfigError, DataError, EngineError
+from judgeloop.images import ImageLibrary
+from judgeloop.images.portable import portable_image
+from judgeloop.records import ModelRef
+from judgeloop.store import MissingObjectError
+
+logger = logging.getLogger(__name__)
+
+Content = list[dict[str, Any]]
+
+_NAME_DIGITS = 16
+_PROBE = "Reply with one word."
+_PROBE_SIZE = (64, 64)
+
+
+class EndpointEngine:
+    """Asks a server that runs elsewhere.
+
+    Args:
+        settings: The endpoint, how many samples may be under way, the limit of prompts.
+        model: The base, or the base with an adapter, which the server must have by name.
+        images: Where images come from.
+
+    Raises:
+        ConfigError: There is no endpoint, or its key is not set.
+        EngineError: The server does not answer, refuses the key, or does not serve the model.
+    """
+
+    def __init__(self, settings: EngineSection, model: ModelRef, images: ImageLibrary) -> None:
+        if settings.endpoint is None:
+            raise ConfigError("engine.kind `openai` needs engine.endpoint with its url and model")
+        self._settings = settings
+        self._images = images
+        self._client = ChatClient(settings.endpoint)
+        self._probes: dict[tuple[Sampling, bool], asyncio.Task[str | None]] = {}
+        self._runner = asyncio.Runner()
+        try:
+            served = self._runner.run(self._client.served())
+            self._model = _served_name(settings.endpoint.model, model, served)
+        except BaseException:
+            self.close()
+            raise
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Response]:
+        """Answers every request; see `Engine.generate`.
+
+        Raises:
+            EngineError: The server failed, or refuses whatever it is asked with these settings.
+            StoreError: Images cannot be read.
+        """
+        greedy = sampling.temperature == 0
+        jobs = [_Job(request, 1 if greedy else request.n) for request in requests]
+        try:
+            self._runner.run(self._work(jobs, sampling))
+        except ExceptionGroup as failures:  # the first ended the work, the others follow from it
+            error = _first(failures)
+            raise error from error.__cause__
+        return [job.response(copies=job.request.n if greedy else 1) for job in jobs]
+
+    def close(self) -> None:
+        """Closes the connections; the engine is of no use afterwards."""
+        self._runner.run(self._client.close())
+        self._runner.close()
+
+    async def _work(self, jobs: Sequence[_Job], sampling: Sampling) -> None:
+        """Works through all samples in order, at most `batch_size` at a time."""
+        queue = ((job, number) for job in jobs for number in range(len(job.made)))
+
+        async def worker() -> None:
+            for job, number in queue:  # shared: each sample is taken by one worker
+                if job.error is None:
+                    await self._ask(job, number, sampling)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._settings.batch_size):
+                group.create_task(worker())
+
+    async def _ask(self, job: _Job, number: int, sampling: Sampling) -> None:
+        try:
+            content = await job.content(self._images)
+            seed = job.request.seed + number
+            made = await self._client.complete(self._model, content, sampling, seed)
+        except (DataError, MissingObjectError) as error:
+            job.error = str(error)
+        except RefusedError as error:
+            await self._blame(job, sampling, error)
+        else:
+            job.add(number, made, self._settings.max_prompt_tokens)
+
+    async def _blame(self, job: _Job, sampling: Sampling, refusal: RefusedError) -> None:
+        """Finds out whose fault a refusal is, by asking something plain with the same settings.
+
+        Raises:
+            EngineError: That is refused as well, so it is not the item's fault.
+        """
+        key = (sampling, bool(job.request.images))
+        if key not in self._probes:
+            self._probes[key] = asyncio.create_task(self._probe(*key))
+        if plain := await self._probes[key]:
+            raise EngineError(
+                f"the endpoint refuses request {job.request.id} ({refusal}), and a plain question "
+                f"with the same settings too ({plain}). Set what it does not know to 0 (top_k), "
+                "lower max_tokens, and check that the served model takes images"
+            )
+        job.error = f"the endpoint refuses the prompt: {refusal}"
+
+    async def _probe(self, sampling: Sampling, with_image: bool) -> str | None:
+        """Returns why a plain question is refused, None where it is answered."""
+        content: Content = [{"type": "text", "text": _PROBE}]
+        if with_image:
+            buffer = io.BytesIO()
+            Image.new("RGB", _PROBE_SIZE, "white").save(buffer, "PNG")
+            content.insert(0, _image_part("image/png", buffer.getvalue()))
+        try:
+            await self._client.complete(self._model, content, sampling, 0)
+        except RefusedError as error:
+            return str(error)
+        return None
+
+
+class _Job:
+    """A request under way: its samples by number, whenever each arrives."""
+
+    def __init__(self, request: Request, samples: int) -> None:
+        self.request = request
+        self.made: list[Completion | None] = [None] * samples
+        self.error: str | None = None
+        self._usage = Usage()
+        self._content: asyncio.Task[Content] | None = None
+
+    async def content(self, images: ImageLibrary) -> Content:
+        """Returns the user turn, made by whoever asks first."""
+        if self._content is None:
+            self._content = asyncio.create_task(asyncio.to_thread(_content, self.request, images))
+        return await self._content
+
+    def add(self, number: int, made: Completion, limit: int) -> None:
+        """Takes an answer, or finds by the server's count that the prompt was too long."""
+        self.made[number] = made
+        self._usage = self._usage.plus(made.prompt_tokens, made.tokens)
+        if made.prompt_tokens > limit:
+            self.error = (
+                f"the prompt has {made.prompt_tokens} tokens, the limit is {limit} "
+                "(engine.max_prompt_tokens); leave this item out or raise the limit"
+            )
+        if None not in self.made:
+            self._content = None  # the images' bytes are needed no longer
+
+    def response(self, copies: int) -> Response:
+        """Returns the samples in order, each `copies` times, or the error."""
+        if self.error is not None:
+            return Response(id=self.request.id, error=self.error, usage=self._usage)
+        samples = tuple(
+            Sample(text=made.text, finish_reason=made.finish_reason, tokens=made.tokens)
+            for made in self.made
+            if made is not None
+        )
+        return Response(id=self.request.id, samples=samples * copies, usage=self._usage)
+
+
+def _content(request: Request, images: ImageLibrary) -> Content:
+    parts = [
+        _image_part(*portable_image(images.read(name), images.open(name)))
+        for name in request.images
+    ]
+    return [*parts, {"type": "text", "text": request.text}]
+
+
+def _image_part(media_type: str, data: bytes) -> dict[str, Any]:
+    url = f"data:{media_type};base64,{base64.b64encode(data).decode()}"
+    return {"type": "image_url", "image_url": {"url": url}}
+
+
+def _served_name(base: str, model: ModelRef, served: Sequence[str]) -> str:
+    """Returns the name by which the server knows the model.
+
+    Raises:
+        EngineError: It does not know it; says how to serve it.
+    """
+    names = ", ".join(served) or "nothing"
+    if model.adapter is None:
+        if base in served:
+            return base
+        raise EngineError(
+            f"the endpoint serves {names}, not engine.endpoint.model {base}: set it to the name "
+            f"under which {model.base} is served"
+        )
+    name = f"adapter-{model.adapter_sha256[:_NAME_DIGITS]}"
+    if model.adapter_sha256 and name in served:
+        return name
+    raise EngineError(
+        f"the endpoint serves {names}, but the judge is {model.base} with the adapter "
+        f"{model.adapter}, which must be served as {name}. Copy that folder to where the server "
+        f"reads it, start vLLM with --enable-lora --lora-modules {name}=FOLDER, or, where it runs "
+        "with VLLM_ALLOW_RUNTIME_LORA_UPDATING=true, post "
+        f'{{"lora_name": "{name}", "lora_path": "FOLDER"}} to its /v1/load_lora_adapter. Then run '
+        "the same loop again: it goes on here"
+    )
+
+
+def _first(failures: BaseExceptionGroup[Exception]) -> Exception:
+    error = failures.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error

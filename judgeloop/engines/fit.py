@@ -1,0 +1,40 @@
+"""Which engine can run which model; the rest is refused before anything is paid for."""
+
+from __future__ import annotations
+
+from judgeloop.errors import ConfigError
+from judgeloop.models import SCRIPTED, base_type
+from judgeloop.records import ModelRef
+
+_NOT_RUN = {
+    "vllm": {
+        "mllama": "vLLM runs Llama 3.2 Vision up to 0.10.2 only, and this one is newer. Set "
+        "engine.kind to transformers, or serve the model with vLLM 0.10.2 on its own and set "
+        "engine.kind to openai and engine.endpoint to that server",
+    },
+}
+"""Reasons, by the kind of engine and the `model_type` of the model."""
+
+
+def check_fit(kind: str, model: ModelRef) -> None:
+    """Passes where the kind of engine can run the model, as far as can be known without loading it.
+
+    Raises:
+        ConfigError: It cannot; says why and what can.
+        StoreError: A base in S3 cannot be read.
+    """
+    if reason := scripted_misfit(kind, model.base):
+        raise ConfigError(reason)
+    refused = _NOT_RUN.get(kind, {})
+    if refused and (reason := refused.get(base_type(model) or "")):
+        raise ConfigError(f"engine.kind `{kind}` cannot run model.base {model.base}: {reason}")
+
+
+def scripted_misfit(kind: str, base: str) -> str | None:
+    """Says why a scripted base or engine goes with no other, None where both are or neither."""
+    if (kind == "scripted") == base.startswith(SCRIPTED):
+        return None
+    return (
+        f"engine.kind `{kind}` cannot run model.base `{base}`: a base that begins with "
+        f"`{SCRIPTED}` goes with the engine `scripted`, and no other base does"
+    )

@@ -1,0 +1,36 @@
+"""Images as bytes that any server reads in the same way."""
+
+from __future__ import annotations
+
+import io
+
+from PIL import Image
+
+_ORIENTATION = 0x0112
+_UPRIGHT = 1
+_FORMATS = ("PNG", "JPEG", "WEBP")
+_MODES = ("RGB", "L")
+
+
+def portable_image(data: bytes, decoded: Image.Image) -> tuple[str, bytes]:
+    """Returns the media type and the bytes of an image in a widely read format.
+
+    The bytes are those given where every reader makes the same pixels of them; with transparency,
+    a turn noted in EXIF, several frames or a rarer format, they are a PNG of the decoded image.
+
+    Args:
+        data: The encoded image, known to be sound.
+        decoded: The same as upright RGB.
+    """
+    with Image.open(io.BytesIO(data)) as image:
+        plain = (
+            image.format in _FORMATS
+            and image.mode in _MODES
+            and getattr(image, "n_frames", 1) == 1
+            and image.getexif().get(_ORIENTATION, _UPRIGHT) == _UPRIGHT
+        )
+        if plain:
+            return f"image/{image.format}".lower(), data
+    buffer = io.BytesIO()
+    decoded.save(buffer, "PNG")
+    return "image/png", buffer.getvalue()

@@ -1,0 +1,344 @@
+"""The endpoint engine against a server process with faults: nothing is lost, nothing is doubled."""
+
+import collections
+import io
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from PIL import Image
+
+from judgeloop.config import EndpointSection, EngineSection
+from judgeloop.engines import Engine, Request, Response, Sampling, open_engine
+from judgeloop.engines.base import Usage
+from judgeloop.errors import ConfigError, EngineError, StoreError
+from judgeloop.images import ImageLibrary, decode_image
+from judgeloop.images.portable import portable_image
+from judgeloop.records import ModelRef
+from judgeloop.store import FolderStore
+from tests.chat_server import KEY, SERVED
+
+WARM = Sampling(temperature=0.7, top_p=0.9, top_k=20, max_tokens=40)
+GREEDY = Sampling(temperature=0.0, max_tokens=40)
+BASE = ModelRef(base="owner/name")
+ADAPTED = msgspec.structs.replace(BASE, adapter="train/k/a", adapter_sha256="0123456789abcdef" * 4)
+SERVER = Path(__file__).parents[1] / "chat_server.py"
+START_TIMEOUT_S = 60
+
+
+class Server:
+    """The server process, and what it noted."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port_file, self.log = folder / "port", folder / "log"
+        command = [sys.executable, str(SERVER), str(self.port_file), str(self.log)]
+        self.process = subprocess.Popen(command)
+        end = time.monotonic() + START_TIMEOUT_S
+        while not self.port_file.exists():
+            assert time.monotonic() < end, "the server did not start"
+            time.sleep(0.02)
+        self.url = f"http://127.0.0.1:{self.port_file.read_text()}/v1"
+        self.read = 0
+
+    def noted(self) -> list[dict[str, Any]]:
+        """What came and went since the last call."""
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        new, self.read = lines[self.read :], len(lines)
+        return [json.loads(line) for line in new]
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("chat"))
+    yield server
+    server.end()
+
+
+@pytest.fixture(autouse=True)
+def _key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_KEY", KEY)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> ImageLibrary:
+    return ImageLibrary(FolderStore(tmp_path / "store"), max_pixels=10_000)
+
+
+Start = Callable[..., Engine]
+
+
+@pytest.fixture
+def start(server: Server, library: ImageLibrary, tmp_path: Path) -> Iterator[Start]:
+    """Opens the engine: `start(judge, batch_size=..., timeout_s=..., ...)`."""
+    opened: list[Engine] = []
+
+    def open_endpoint(
+        judge: ModelRef = BASE, batch_size: int = 8, max_prompt_tokens: int = 60, **changes: Any
+    ) -> Engine:
+        fields = {"url": server.url, "model": "base", "key_variable": "TEST_KEY"} | changes
+        section = EngineSection(
+            kind="openai",
+            batch_size=batch_size,
+            max_prompt_tokens=max_prompt_tokens,
+            endpoint=msgspec.convert(fields, EndpointSection),
+        )
+        opened.append(open_engine(section, judge, library, FolderStore(tmp_path / "store")))
+        server.noted()
+        return opened[-1]
+
+    yield open_endpoint
+    for engine in opened:
+        engine.close()
+
+
+def ask(text: str, **changes: Any) -> Request:
+    return Request(**{"id": text, "text": text, "purpose": "answer", "seed": 1024} | changes)
+
+
+def texts(response: Response) -> list[str]:
+    assert response.error is None
+    return [sample.text for sample in response.samples]
+
+
+def test_every_sample_is_asked_for_once_and_comes_back_in_its_place(
+    start: Start, server: Server
+) -> None:
+    engine = start(batch_size=5)
+    requests = [ask(f"question {i}", seed=1024 * i, n=1 + i % 4) for i in range(30)]
+    responses = engine.generate(requests, WARM)
+    assert [response.id for response in responses] == [request.id for request in requests]
+    for request, response in zip(requests, responses, strict=True):
+        expected = [f"{request.text} {request.seed + i} base" for i in range(request.n)]
+        assert texts(response) == expected
+        assert response.usage == Usage(2 * request.n, 4 * request.n)
+    came = [(e["text"], e["seed"]) for e in server.noted() if e["event"] == "in"]
+    assert sorted(came) == sorted((r.text, r.seed + i) for r in requests for i in range(r.n))
+
+
+@pytest.mark.parametrize("bound", [1, 6])
+def test_as_many_samples_are_under_way_as_the_batch_size_says(
+    start: Start, server: Server, bound: int
+) -> None:
+    engine = start(batch_size=bound)
+    engine.generate([ask(f"bounded {bound} {i}", n=2) for i in range(15)], WARM)
+    under_way, most = 0, 0
+    for entry in server.noted():
+        under_way += 1 if entry["event"] == "in" else -1
+        most = max(most, under_way)
+    assert most == bound
+
+
+def test_settings_that_are_off_are_not_sent(start: Start, server: Server) -> None:
+    engine = start()
+    for sampling in (WARM, msgspec.structs.replace(WARM, top_k=0), GREEDY):
+        engine.generate([ask("settings", n=3)], sampling)
+    sent = [e["settings"] | {"seed": e["seed"]} for e in server.noted() if e["event"] == "in"]
+    warm = {"temperature": 0.7, "top_p": 0.9, "max_tokens": 40}
+    assert {"seed": 1024, "top_k": 20, **warm} in sent
+    assert {"seed": 1026, **warm} in sent
+    assert sent[6:] == [{"temperature": 0.0, "max_tokens": 40, "seed": None}]
+
+
+def test_greedy_samples_are_copies_of_one_answer(start: Start) -> None:
+    (response,) = start().generate([ask("greedy", n=3)], GREEDY)
+    assert texts(response) == ["greedy None base"] * 3
+    assert response.usage == Usage(1, 3)
+
+
+def test_a_rate_limit_is_waited_for_as_long_as_the_server_says(
+    start: Start, server: Server
+) -> None:
+    engine = start()
+    began = time.monotonic()
+    (response,) = engine.generate([ask("limited")], WARM)
+    assert time.monotonic() - began >= 1.0  # Retry-After; the library's own first pause is shorter
+    assert texts(response) == ["limited 1024 base"]
+    assert len([e for e in server.noted() if e["event"] == "in"]) == 2
+
+
+@pytest.mark.parametrize("fault", ["broken-once", "cut"])
+def test_a_fault_of_the_server_repeats_one_sample_alone(
+    start: Start, server: Server, fault: str
+) -> None:
+    requests = [ask(f"before-{fault}"), ask(f"{fault} one", n=2), ask(f"after-{fault}")]
+    responses = start().generate(requests, WARM)
+    assert [texts(r)[0] for r in responses] == [f"{r.text} 1024 base" for r in requests]
+    assert [len(r.samples) for r in responses] == [1, 2, 1]
+    came = collections.Counter((e["text"], e["seed"]) for e in server.noted() if e["event"] == "in")
+    assert came == {
+        (f"before-{fault}", 1024): 1,
+        (f"{fault} one", 1024): 2,
+        (f"{fault} one", 1025): 2,
+        (f"after-{fault}", 1024): 1,
+    }
+
+
+def test_a_slow_answer_is_given_up_and_asked_for_again(start: Start) -> None:
+    began = time.monotonic()
+    (response,) = start(timeout_s=0.5).generate([ask("slow")], WARM)
+    assert texts(response) == ["slow 1024 base"]
+    assert time.monotonic() - began < 15
+
+
+def test_a_request_that_the_server_refuses_fails_alone(start: Start, server: Server) -> None:
+    good = [ask(f"fine {i}", n=2) for i in range(3)]
+    engine = start(batch_size=1)
+    bad, filtered, *others = engine.generate([ask("bad", n=5), ask("filtered"), *good], WARM)
+    assert bad.error == "the endpoint refuses the prompt: prompt refused; your key is <key>"
+    assert "content_filter" in str(filtered.error)
+    assert [len(response.samples) for response in others] == [2, 2, 2]
+    came = [e["text"] for e in server.noted() if e["event"] == "in"]
+    assert came.count("bad") == 1  # its other samples would cost and be refused as well
+    assert len(came) == 1 + 1 + 6 + 1  # and one plain question, which shows that it was the item
+
+
+def test_settings_that_the_server_refuses_are_no_item_s_fault(start: Start) -> None:
+    sampling = msgspec.structs.replace(WARM, top_k=7)
+    with pytest.raises(EngineError, match=r"plain question with the same settings too \(top_k\?\)"):
+        start().generate([ask("one"), ask("two")], sampling)
+
+
+def test_a_prompt_over_the_limit_fails_alone_and_its_cost_is_counted(start: Start) -> None:
+    long, short = start().generate([ask("word " * 61), ask("short")], WARM)
+    assert "61 tokens, the limit is 60" in str(long.error)
+    assert long.usage.prompt_tokens == 61
+    assert short.error is None
+
+
+def test_pictures_arrive_in_order_and_a_missing_one_fails_its_request_alone(
+    start: Start, library: ImageLibrary
+) -> None:
+    one, two = (library.add(_png(colour)) for colour in ("red", "blue"))
+    engine = start()
+    both, turned, none, lost = (
+        ask("images", id=str(i), images=images)
+        for i, images in enumerate([(one, two), (two, one), (), ("0" * 64,)])
+    )
+    first, second, third, fourth = engine.generate([both, turned, none, lost], WARM)
+    words = [texts(response)[0].split() for response in (first, second, third)]
+    assert words[0][3:] == words[1][:2:-1]
+    assert len(words[0]) == 5
+    assert len(words[2]) == 3
+    assert first.usage.prompt_tokens == 19
+    assert "0" * 64 in str(fourth.error)
+
+
+def test_a_store_that_is_away_is_no_answer(
+    start: Start, library: ImageLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_: str) -> bytes:
+        raise StoreError("cannot read: connection refused")
+
+    engine = start()
+    monkeypatch.setattr(library, "read", away)
+    with pytest.raises(StoreError, match="connection refused"):
+        engine.generate([ask("x", images=("0" * 64,)), *(ask(f"y{i}") for i in range(20))], WARM)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("limited-for-ever", r"in 2 tries, it limits the rate.*Retry-After: 1.*batch_size"),
+        ("broken", r"in 2 tries, status 500: out of luck"),
+        ("html", r"no chat completion"),
+    ],
+)
+def test_a_server_that_goes_on_failing_ends_the_work_with_its_reason(
+    start: Start, text: str, message: str
+) -> None:
+    engine = start(retries=1, batch_size=2)
+    with pytest.raises(EngineError, match=message):
+        engine.generate([ask(text), *(ask(f"{text} other {i}") for i in range(4))], WARM)
+    assert texts(engine.generate([ask("after")], WARM)[0]) == ["after 1024 base"]
+
+
+def test_a_dead_endpoint_is_named_within_seconds(start: Start) -> None:
+    began = time.monotonic()
+    with pytest.raises(EngineError, match=r"http://127\.0\.0\.1:9/v1 did not list its models"):
+        start(url="http://127.0.0.1:9/v1")
+    assert time.monotonic() - began < 10
+
+
+def test_a_wrong_key_is_refused_at_once_and_never_shown(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEST_KEY", "sk-secret-and-wrong")
+    with pytest.raises(EngineError, match=r"does not take the key of TEST_KEY") as caught:
+        start()
+    assert "secret" not in str(caught.value)
+    monkeypatch.delenv("TEST_KEY")
+    with pytest.raises(ConfigError, match="TEST_KEY is not set"):
+        start()
+
+
+def test_a_url_that_is_no_api_is_named(start: Start, server: Server) -> None:
+    with pytest.raises(EngineError, match=r"status 404.*ends in /v1"):
+        start(url=server.url.removesuffix("/v1"))
+
+
+def test_a_model_that_is_not_served_is_named_with_those_that_are(start: Start) -> None:
+    served = ", ".join(sorted(SERVED))
+    with pytest.raises(EngineError, match=rf"serves {served}, not engine\.endpoint\.model other"):
+        start(model="other")
+
+
+def test_a_judge_is_asked_under_its_adapter_s_name(start: Start) -> None:
+    (response,) = start(ADAPTED).generate([ask("judge")], WARM)
+    assert texts(response) == ["judge 1024 adapter-0123456789abcdef"]
+
+
+@pytest.mark.parametrize("digest", ["f" * 64, ""])
+def test_a_judge_whose_adapter_is_not_served_says_how_to_serve_it(
+    start: Start, digest: str
+) -> None:
+    other = msgspec.structs.replace(ADAPTED, adapter_sha256=digest)
+    with pytest.raises(EngineError) as caught:
+        start(other)
+    message = str(caught.value)
+    assert "train/k/a" in message
+    assert f"--lora-modules adapter-{digest[:16]}=FOLDER" in message
+    assert "load_lora_adapter" in message
+
+
+def _png(colour: str) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (20, 10), colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_an_image_is_sent_as_it_is_where_every_reader_sees_the_same() -> None:
+    data = _png("red")
+    assert portable_image(data, decode_image(data, 1000)) == ("image/png", data)
+
+
+@pytest.mark.parametrize("look", ["turned", "transparent", "rare"])
+def test_an_image_that_readers_see_differently_is_sent_as_its_pixels(look: str) -> None:
+    picture = Image.new("RGB", (20, 10), "red")
+    picture.paste((0, 0, 255), (0, 0, 5, 10))
+    buffer = io.BytesIO()
+    if look == "turned":
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        picture.save(buffer, "JPEG", exif=exif)
+    elif look == "transparent":
+        picture.putalpha(40)
+        picture.save(buffer, "PNG")
+    else:
+        picture.save(buffer, "TIFF")
+    seen = decode_image(buffer.getvalue(), 1000)
+    kind, sent = portable_image(buffer.getvalue(), seen)
+    assert kind == "image/png"
+    with Image.open(io.BytesIO(sent)) as image:
+        assert image.mode == "RGB"
+        assert image.tobytes() == seen.tobytes()
