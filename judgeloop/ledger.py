@@ -13,11 +13,13 @@ from __future__ import annotations
 import difflib
 import json
 import re
+from contextlib import AbstractContextManager
 
 import msgspec
 
 from judgeloop.config import Config
 from judgeloop.errors import ConfigError
+from judgeloop.lease import Lease, held
 from judgeloop.records import Manifest, Record, from_json, to_json
 from judgeloop.store import MissingObjectError, Store
 
@@ -67,16 +69,26 @@ class Ledger:
         self.loop_id = loop_id
         self._prefix = f"loops/{loop_id}"
 
-    def begin(self, config: Config) -> None:
-        """Claims the loop id for this configuration, or goes on with the same one.
-
-        A run begins: what failed in an earlier one is forgotten.
+    def claim(self, config: Config) -> None:
+        """Claims the loop id for this configuration, or passes where it was begun with the same.
 
         Raises:
             ConfigError: The id is taken by another configuration; names the keys that differ.
         """
         if not self._store.create(f"{self._prefix}/loop.json", loop_identity(config)):
             self.check(config)
+
+    def held(self) -> AbstractContextManager[Lease]:
+        """Keeps a second run of this loop waiting while the block runs, as `judgeloop.lease`."""
+        return held(self._store, f"loop-{self.loop_id}")
+
+    def begin(self, config: Config) -> None:
+        """Claims the loop id and begins a run: what failed in an earlier one is forgotten.
+
+        Raises:
+            ConfigError: The id is taken by another configuration; names the keys that differ.
+        """
+        self.claim(config)
         for key in self._store.list(f"{self._prefix}/failures"):
             self._store.delete(key)
 

@@ -8,6 +8,7 @@ manifest is written last: its existence means that the stage is done.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
@@ -15,12 +16,14 @@ from typing import TypeVar
 import msgspec
 
 from judgeloop.errors import StoreError
+from judgeloop.lease import Lease, held
 from judgeloop.records import SCHEMA_VERSION, Manifest, Record, Shard, from_json, to_json
 from judgeloop.store import Store
 from judgeloop.store.checksums import sha256_bytes
 
 I = TypeVar("I")  # noqa: E741
 R = TypeVar("R")
+logger = logging.getLogger(__name__)
 NAME_DIGITS = 16
 """Hexadecimal digits of a hash in a shard's name."""
 
@@ -56,6 +59,26 @@ def finished(store: Store, stage: str, key: str) -> Manifest | None:
     if not store.exists(name):
         return None
     return read_manifest(store.read(name), name)
+
+
+def once(store: Store, stage: str, key: str, make: Callable[[Lease], Manifest]) -> Manifest:
+    """Returns a stage's stored manifest; makes it where it is not there, one worker at a time.
+
+    Who finds another at work waits, and then most likely finds the stage done.
+
+    Args:
+        store: Where everything lies.
+        stage: The stage.
+        key: Its content key.
+        make: Does the work; long work calls `lease.keep()` now and then.
+
+    Raises:
+        DataError, StoreError: The stored manifest cannot be read or has another schema.
+    """
+    if done := finished(store, stage, key):
+        return done
+    with held(store, f"{stage}-{key}") as lease:
+        return finished(store, stage, key) or finish(store, make(lease))
 
 
 def read_manifest(data: bytes, where: str) -> Manifest:
@@ -193,6 +216,7 @@ def _shard(
 ) -> bytes:
     """Returns a shard's bytes; makes them where they are not there yet."""
     if not store.exists(name):
+        logger.info("shard begun name=%s rows=%d", name, len(batch))
         made = work(batch)
         data = _lines(made.records) + (b"\n" + _lines(made.dropped) if made.dropped else b"")
         if store.create(name, data):

@@ -44,7 +44,9 @@ def run_compiled(
     """
     out = out.resolve()
     (out / "mlflow").mkdir(parents=True, exist_ok=True)
-    (out / "progress.jsonl").unlink(missing_ok=True)
+    # New files: what a killed run has left behind may write to the old ones for another second.
+    for name in ("progress.jsonl", "run.log"):
+        (out / name).unlink(missing_ok=True)
     request = out / "arguments.json"
     request.write_text(json.dumps(dict(arguments)), encoding="utf-8")
     runner = [sys.executable, "-m", "pipelines.local"]

@@ -47,6 +47,8 @@ def loop_id_for(config: Config, name: str) -> str:
 def run_loop(config: Config, loop_id: str, out: Path, console: Console) -> int:
     """Compiles the loop, runs it and prints what came of it.
 
+    Another run of the same loop that is at work is waited for, and then has done it all.
+
     Args:
         config: The configuration, made by `read_config`.
         loop_id: Names the loop; one that was begun goes on.
@@ -67,7 +69,14 @@ def run_loop(config: Config, loop_id: str, out: Path, console: Console) -> int:
         raise ConfigError(f"--out {out}: cannot be the run's folder ({error.strerror})") from error
     store = open_store(config.store)
     ledger = Ledger(store, loop_id)
-    ledger.begin(config)  # before anything is shown: the report there may be another loop's
+    ledger.claim(config)  # before anything is shown: the report there may be another loop's
+    with ledger.held():
+        return _run_alone(config, store, ledger, out, console)
+
+
+def _run_alone(config: Config, store: Store, ledger: Ledger, out: Path, console: Console) -> int:
+    ledger.begin(config)
+    loop_id = ledger.loop_id
     package = out / "judge_loop.yaml"
     digest = compile_pipeline(package, config.loop.iterations, config.loop.partitions)
     console.print(f"loop {loop_id}  pipeline {digest[:12]}  store {store.uri}", soft_wrap=True)

@@ -13,7 +13,7 @@ from judgeloop.errors import DataError
 from judgeloop.images import ImageLibrary
 from judgeloop.keys import content_key
 from judgeloop.records import Manifest
-from judgeloop.shards import Dropped, ShardWriter, finish, finished
+from judgeloop.shards import Dropped, ShardWriter, once
 from judgeloop.store import Store
 from judgeloop.store.checksums import sha256_file
 
@@ -52,11 +52,9 @@ def load_gold(config: Config, store: Store, library: ImageLibrary) -> Manifest:
             sha256_file(source.file),
             images.key,
         )
-        if done := finished(store, STAGE, key):
-            return done
-        with library.adding() as add:  # all images are there before the manifest
-            images.add_all(add)
-        return finish(store, _write(config, store, source, images, key))
+        return once(
+            store, STAGE, key, lambda _: _write(config, store, library, source, images, key)
+        )
 
 
 def _limit(config: Config) -> int | None:
@@ -64,8 +62,15 @@ def _limit(config: Config) -> int | None:
 
 
 def _write(
-    config: Config, store: Store, source: Source, images: SourceImages, key: str
+    config: Config,
+    store: Store,
+    library: ImageLibrary,
+    source: Source,
+    images: SourceImages,
+    key: str,
 ) -> Manifest:
+    with library.adding() as add:  # all images are there before the manifest
+        images.add_all(add)
     size = config.data.shard_size
     pairs = ShardWriter(store, f"{STAGE}/{key}/pairs", "", size)
     quarantine = ShardWriter(store, f"{STAGE}/{key}/quarantine", "", size)

@@ -15,7 +15,7 @@ from judgeloop.judging.orders import shown_answers
 from judgeloop.keys import content_key, fraction
 from judgeloop.prompts import PromptSet, load_prompts, prompt_hash
 from judgeloop.records import Choice, Example, Judgement, Manifest, Pair
-from judgeloop.shards import Work, finish, finished, read_shards, write_shards
+from judgeloop.shards import Work, once, read_shards, write_shards
 from judgeloop.store import Store
 
 STAGE = "filter"
@@ -50,12 +50,20 @@ def filter_judgements(
     inputs = tuple(judged.key for _, judged in joined)
     decides = msgspec.structs.replace(settings, min_examples=1)  # read by `enough` alone
     key = content_key(STAGE, VERSION, decides, prompt_hash(prompts), inputs, seed)
-    if done := finished(store, STAGE, key):
-        return done
-    funnel = Funnel()
+    header = Manifest(stage=STAGE, stage_version=VERSION, key=key, inputs=inputs, seed=seed)
+    return once(store, STAGE, key, lambda _: _keep(store, header, joined, settings, prompts))
+
+
+def _keep(
+    store: Store,
+    header: Manifest,
+    joined: Sequence[tuple[Manifest, Manifest]],
+    settings: FilteringSection,
+    prompts: PromptSet,
+) -> Manifest:
+    funnel, seed = Funnel(), header.seed
     candidates = _survey(store, joined, settings, seed, funnel)
     chosen = _cap(candidates, settings, seed)
-    header = Manifest(stage=STAGE, stage_version=VERSION, key=key, inputs=inputs, seed=seed)
 
     def work(batch: Sequence[Judged]) -> Work:
         return Work(
@@ -72,11 +80,8 @@ def filter_judgements(
         "examples": written.rows,
         "capped_examples": len(candidates) - written.rows,
     }
-    return finish(
-        store,
-        msgspec.structs.replace(
-            written, counts=dict(sorted(counts.items())), metrics=funnel.metrics()
-        ),
+    return msgspec.structs.replace(
+        written, counts=dict(sorted(counts.items())), metrics=funnel.metrics()
     )
 
 

@@ -1,23 +1,72 @@
-"""What the stages that run a model share: the software's identity and the image library."""
+"""What the stages that run a model share: how they run it, and the software's identity."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import metadata
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 
 from judgeloop import __version__
 from judgeloop.config import Config
-from judgeloop.engines.base import Sampling
+from judgeloop.engines.base import Engine, Sampling
+from judgeloop.engines.lazy import lazy_engine
 from judgeloop.errors import ConfigError
 from judgeloop.images import ImageLibrary
+from judgeloop.lease import Lease
+from judgeloop.progress import Progress
 from judgeloop.prompts import load_prompts, prompt_hash
+from judgeloop.records import Manifest, ModelRef
+from judgeloop.shards import Work, once, write_shards
 from judgeloop.store import Store
+
+I = TypeVar("I")  # noqa: E741
 
 _ENGINES = {"transformers": ("transformers", "torch"), "openai": (), "scripted": ()}
 """Packages that each kind of engine computes with here."""
+
+
+def infer(
+    config: Config,
+    store: Store,
+    header: Manifest,
+    model: ModelRef,
+    batches: Iterable[Sequence[I]],
+    work: Callable[[Engine, Sequence[I]], Work],
+    progress: Callable[[], Progress],
+    complete: Callable[[Manifest], Manifest],
+) -> Manifest:
+    """Runs a model over batches, a shard each, unless the stage is done or another is at it.
+
+    No engine is started for shards that are there.
+
+    Args:
+        config: Its engine answers.
+        store: Where everything lies.
+        header: What is known before the work, above all stage and key.
+        model: Who is asked.
+        batches: Inputs of shard 0, 1, ...; the same at every start; read when there is work to do.
+        work: Makes a shard of a batch.
+        progress: Begins to show how far it is.
+        complete: Adds to the written manifest what its records say, before it is stored.
+
+    Returns:
+        The stored manifest.
+    """
+
+    def make(lease: Lease) -> Manifest:
+        shown = progress()
+        with lazy_engine(config.engine, model, open_library(config, store), store) as engine:
+
+            def ask(batch: Sequence[I]) -> Work:
+                lease.keep()
+                return work(engine, batch)
+
+            return complete(write_shards(store, header, batches, ask, shown.advance))
+
+    return once(store, header.stage, header.key, make)
 
 
 def open_library(config: Config, store: Store) -> ImageLibrary:

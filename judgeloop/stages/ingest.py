@@ -14,7 +14,7 @@ from judgeloop.errors import DataError
 from judgeloop.keys import content_key, fraction
 from judgeloop.progress import Progress
 from judgeloop.records import Manifest, Question, Shard
-from judgeloop.shards import Dropped, ShardWriter, finish, finished
+from judgeloop.shards import Dropped, ShardWriter, once
 from judgeloop.stages.inference import open_library
 from judgeloop.store import Store
 from judgeloop.store.checksums import sha256_file
@@ -56,9 +56,7 @@ def ingest(config: Config, store: Store) -> Manifest:
             sha256_file(source.file),
             images.key,
         )
-        return finished(store, STAGE, key) or finish(
-            store, _write(config, store, source, images, key)
-        )
+        return once(store, STAGE, key, lambda _: _write(config, store, source, images, key))
 
 
 def split_name(partition: int) -> str:

@@ -7,14 +7,13 @@ from collections import Counter
 import msgspec
 
 from judgeloop.config import Config
-from judgeloop.engines.lazy import lazy_engine
 from judgeloop.judging.orders import judge_pairs
 from judgeloop.keys import content_key
 from judgeloop.progress import Progress
 from judgeloop.prompts import load_prompts
 from judgeloop.records import Choice, Judgement, Manifest, ModelRef, Pair
-from judgeloop.shards import Work, finish, finished, read_records, read_shards, write_shards
-from judgeloop.stages.inference import engine_identity, open_library, sampling_text
+from judgeloop.shards import Work, read_records, read_shards
+from judgeloop.stages.inference import engine_identity, infer, sampling_text
 from judgeloop.store import Store
 
 STAGE = "judge"
@@ -32,8 +31,6 @@ def judge(
     """
     settings, identity, seed = config.judging, engine_identity(config), config.loop.seed
     key = content_key(STAGE, VERSION, settings, identity, model.content(), pairs.key, seed)
-    if done := finished(store, STAGE, key):
-        return done
     header = Manifest(
         stage=STAGE,
         stage_version=VERSION,
@@ -45,18 +42,18 @@ def judge(
         details=identity | {"sampling": sampling_text(settings.sampling)},
     )
     prompts = load_prompts(config.prompts)
-    progress = Progress(f"{iteration:03d}/{STAGE}/p{partition:03d}", pairs.rows, "pairs")
-    with lazy_engine(config.engine, model, open_library(config, store), store) as engine:
-        written = write_shards(
-            store,
-            header,
-            read_shards(store, pairs, Pair),
-            lambda batch: Work(
-                judge_pairs(engine, prompts, batch, settings.sampling, settings.samples, seed)
-            ),
-            progress.advance,
-        )
-    return finish(store, _count_verdicts(store, written))
+    return infer(
+        config,
+        store,
+        header,
+        model,
+        batches=read_shards(store, pairs, Pair),
+        work=lambda engine, batch: Work(
+            judge_pairs(engine, prompts, batch, settings.sampling, settings.samples, seed)
+        ),
+        progress=lambda: Progress(f"{iteration:03d}/{STAGE}/p{partition:03d}", pairs.rows, "pairs"),
+        complete=lambda written: _count_verdicts(store, written),
+    )
 
 
 def _count_verdicts(store: Store, manifest: Manifest) -> Manifest:

@@ -11,7 +11,6 @@ import msgspec
 
 from judgeloop.config import Config
 from judgeloop.engines.base import Sampling
-from judgeloop.engines.lazy import lazy_engine
 from judgeloop.evaluation.items import item_results
 from judgeloop.evaluation.scorecard import scorecard
 from judgeloop.judging.orders import judge_pairs
@@ -19,8 +18,8 @@ from judgeloop.keys import content_key
 from judgeloop.progress import Progress
 from judgeloop.prompts import load_prompts
 from judgeloop.records import ItemResult, Manifest, ModelRef, Pair
-from judgeloop.shards import Work, finish, finished, read_records, read_shards, write_shards
-from judgeloop.stages.inference import engine_identity, open_library, sampling_text
+from judgeloop.shards import Work, read_records, read_shards
+from judgeloop.stages.inference import engine_identity, infer, sampling_text
 from judgeloop.store import Store
 
 
@@ -54,8 +53,6 @@ def measure(
     """
     identity, seed = engine_identity(config), config.loop.seed
     key = content_key(stage, version, sampling, identity, model.content(), pairs.key, seed)
-    if done := finished(store, stage, key):
-        return done
     header = Manifest(
         stage=stage,
         stage_version=version,
@@ -66,21 +63,21 @@ def measure(
         details=identity | {"sampling": sampling_text(sampling), "pairs": pairs.key},
     )
     prompts = load_prompts(config.prompts)
-    progress = Progress(f"{iteration:03d}/{stage}", pairs.rows, "pairs")
-    with lazy_engine(config.engine, model, open_library(config, store), store) as engine:
-        written = write_shards(
-            store,
-            header,
-            read_shards(store, pairs, Pair),
-            lambda batch: Work(
-                item_results(batch, judge_pairs(engine, prompts, batch, sampling, 1, seed))
-            ),
-            progress.advance,
-        )
-    card = scorecard(read_records(store, written, ItemResult))
-    scored = msgspec.structs.replace(
-        written,
-        metrics=card.metrics(),
-        counts=dict(sorted((written.counts | card.counts()).items())),
+
+    def score(written: Manifest) -> Manifest:
+        card = scorecard(read_records(store, written, ItemResult))
+        counts = dict(sorted((written.counts | card.counts()).items()))
+        return complete(msgspec.structs.replace(written, metrics=card.metrics(), counts=counts))
+
+    return infer(
+        config,
+        store,
+        header,
+        model,
+        batches=read_shards(store, pairs, Pair),
+        work=lambda engine, batch: Work(
+            item_results(batch, judge_pairs(engine, prompts, batch, sampling, 1, seed))
+        ),
+        progress=lambda: Progress(f"{iteration:03d}/{stage}", pairs.rows, "pairs"),
+        complete=score,
     )
-    return finish(store, complete(scored))

@@ -10,6 +10,7 @@ import msgspec
 from judgeloop.config import Config
 from judgeloop.gate import GateDecision, decide_promotion, refusal
 from judgeloop.keys import content_key
+from judgeloop.lease import held
 from judgeloop.ledger import BASE_ITERATION, Ledger
 from judgeloop.records import ItemResult, Manifest
 from judgeloop.registry.judge_file import CONTROLS, control_arms
@@ -88,12 +89,15 @@ def promote(config: Config, store: Store, ledger: Ledger) -> Manifest:
             details={"candidate_version": "", "champion_version": ""},
         )
         return finish(store, _filled(header, refusal("", "", "the loop registered no version")))
-    while True:
-        match = _match(store, ledger, candidate)
-        try:
-            return _meet(config, store, ledger, candidate, match)
-        except ChampionMovedError as moved:  # another loop was quicker: meet its version instead
-            logger.warning("%s", moved)
+    # One match a registered model: MLflow moves an alias without a condition. A loop on another
+    # store is not kept off by this.
+    with held(store, f"{STAGE}-{content_key(candidate.name)}"):
+        while True:
+            match = _match(store, ledger, candidate)
+            try:
+                return _meet(config, store, ledger, candidate, match)
+            except ChampionMovedError as moved:  # another loop was quicker: meet its version
+                logger.warning("%s", moved)
 
 
 def best_version(ledger: Ledger) -> Candidate | None:

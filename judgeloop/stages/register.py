@@ -13,6 +13,7 @@ import judgeloop
 from judgeloop.config import Config
 from judgeloop.errors import RegistryError
 from judgeloop.keys import content_key
+from judgeloop.lease import held
 from judgeloop.ledger import BASE_ITERATION, Ledger
 from judgeloop.models import fetch_adapter
 from judgeloop.records import Manifest, ModelRef
@@ -83,7 +84,8 @@ def register(
     )
     judge = _describe(config, ledger, iteration, inputs)
     logged = _prefixed("examples", examples.metrics) | _prefixed("training", trained.metrics)
-    version = _publish(config, store, content, judge, logged | judge.metrics)
+    with held(store, f"{STAGE}-{content}"):  # MLflow cannot create a version once only
+        version = _publish(config, store, content, judge, logged | judge.metrics)
     details = {"model_name": name, "version": version, "uri": version_uri(name, version)}
     manifest = Manifest(
         stage=STAGE,

@@ -10,22 +10,14 @@ import msgspec
 
 from judgeloop.config import Config
 from judgeloop.engines.base import Engine
-from judgeloop.engines.lazy import lazy_engine
 from judgeloop.errors import DataError
 from judgeloop.keys import content_key, fraction
 from judgeloop.models import without_adapter
 from judgeloop.progress import Progress
 from judgeloop.prompts import PromptSet, load_prompts
 from judgeloop.records import Altered, Manifest, ModelRef, Pair, Question
-from judgeloop.shards import (
-    Dropped,
-    Work,
-    finish,
-    finished,
-    read_records,
-    write_shards,
-)
-from judgeloop.stages.inference import engine_identity, open_library, sampling_text
+from judgeloop.shards import Dropped, Work, read_records
+from judgeloop.stages.inference import engine_identity, infer, sampling_text
 from judgeloop.stages.ingest import HELD_OUT, split_name
 from judgeloop.store import Store
 from judgeloop.synthesis.alter import (
@@ -119,8 +111,6 @@ def _make_pairs(
         iteration,
         seed,
     )
-    if done := finished(store, stage, key):
-        return done
     part = msgspec.structs.replace(
         questions, shards=tuple(shard for shard in questions.shards if shard.split == split)
     )
@@ -140,23 +130,26 @@ def _make_pairs(
         },
     )
     prompts = load_prompts(config.prompts)
-    size = config.data.shard_size
-    count = (
-        part.rows if slices == 1 else sum(1 for _ in _slice(store, part, iteration, slices, seed))
+
+    def progress() -> Progress:
+        rows = part.rows
+        if slices > 1:
+            rows = sum(1 for _ in _slice(store, part, iteration, slices, seed))
+        task = f"{iteration:03d}/{stage}" + ("" if partition is None else f"/p{partition:03d}")
+        return Progress(task, rows, "questions")
+
+    return infer(
+        config,
+        store,
+        header,
+        generator,
+        batches=_batches(_slice(store, part, iteration, slices, seed), config.data.shard_size),
+        work=lambda engine, batch: pairs_of(
+            engine, prompts, batch, config, _run_seed(seed, stage, iteration)
+        ),
+        progress=progress,
+        complete=lambda written: _count_origins(store, written),
     )
-    task = f"{iteration:03d}/{stage}" + ("" if partition is None else f"/p{partition:03d}")
-    progress = Progress(task, count, "questions")
-    with lazy_engine(config.engine, generator, open_library(config, store), store) as engine:
-        written = write_shards(
-            store,
-            header,
-            _batches(_slice(store, part, iteration, slices, seed), size),
-            lambda batch: pairs_of(
-                engine, prompts, batch, config, _run_seed(seed, stage, iteration)
-            ),
-            progress.advance,
-        )
-    return finish(store, _count_origins(store, written))
 
 
 def _by_vote(

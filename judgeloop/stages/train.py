@@ -9,9 +9,10 @@ import msgspec
 
 from judgeloop.config import Config
 from judgeloop.keys import content_key
+from judgeloop.lease import Lease
 from judgeloop.models import SCRIPTED, base_location, fetch_adapter, without_adapter
 from judgeloop.records import Example, Manifest, ModelRef, to_json
-from judgeloop.shards import finish, finished, read_records
+from judgeloop.shards import once, read_records
 from judgeloop.stages.inference import library_versions, open_library
 from judgeloop.store import Store
 from judgeloop.store.folders import folder_checksums, upload_folder
@@ -51,19 +52,10 @@ def train(
     key = content_key(
         STAGE, VERSION, config.training, start.content(), examples.key, config.loop.seed, versions
     )
-    if done := finished(store, STAGE, key):
-        return done
-    with tempfile.TemporaryDirectory(prefix="judgeloop-train-") as name:
-        folder = Path(name)
-        figures = _train(config, store, iteration, examples, start, folder)
-        adapter_hash = content_key(folder_checksums(folder / "out" / "adapter"))
-        # Two trainings may differ in their last bits, and the first one's manifest stays: with its
-        # content in the name, neither writes over the other's adapter.
-        adapter_key = f"{STAGE}/{key}/adapter-{adapter_hash[:_HASH_DIGITS]}"
-        upload_folder(store, folder / "out" / "adapter", adapter_key)
-    return finish(
-        store,
-        Manifest(
+
+    def make(_: Lease) -> Manifest:
+        figures, made = _adapter(config, store, iteration, examples, start, key)
+        return Manifest(
             stage=STAGE,
             stage_version=VERSION,
             key=key,
@@ -73,15 +65,25 @@ def train(
             # Wall time differs from run to run; it is in the ledger, not in the content.
             metrics={name: value for name, value in figures.items() if name != "seconds"},
             details=versions,
-            model=ModelRef(
-                base=start.base,
-                revision=start.revision,
-                base_sha256=start.base_sha256,
-                adapter=adapter_key,
-                adapter_sha256=adapter_hash,
-            ),
-        ),
-    )
+            model=made,
+        )
+
+    return once(store, STAGE, key, make)
+
+
+def _adapter(
+    config: Config, store: Store, iteration: int, examples: Manifest, start: ModelRef, key: str
+) -> tuple[dict[str, float], ModelRef]:
+    """Trains and stores the adapter; returns the training's figures and the new judge."""
+    with tempfile.TemporaryDirectory(prefix="judgeloop-train-") as name:
+        folder = Path(name)
+        figures = _train(config, store, iteration, examples, start, folder)
+        adapter_hash = content_key(folder_checksums(folder / "out" / "adapter"))
+        # Two trainings may differ in their last bits, and the first one's manifest stays: with its
+        # content in the name, neither writes over the other's adapter.
+        adapter_key = f"{STAGE}/{key}/adapter-{adapter_hash[:_HASH_DIGITS]}"
+        upload_folder(store, folder / "out" / "adapter", adapter_key)
+    return figures, msgspec.structs.replace(start, adapter=adapter_key, adapter_sha256=adapter_hash)
 
 
 def _train(

@@ -7,13 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from judgeloop import shards
 from judgeloop.config import Config, ModelSection, load_config
 from judgeloop.errors import ConfigError
 from judgeloop.keys import content_key
 from judgeloop.models import fetch_adapter
 from judgeloop.records import Example, Manifest, ModelRef
 from judgeloop.shards import Work, write_shards
-from judgeloop.stages import train as train_module
 from judgeloop.stages.inference import engine_identity
 from judgeloop.stages.train import train
 from judgeloop.store import FolderStore, folder_checksums
@@ -58,7 +58,7 @@ def test_of_two_trainings_at_once_the_manifest_names_the_adapter_that_it_describ
         (arguments[-1] / "scripted_adapter.json").write_bytes(b"{}")
         return figures
 
-    monkeypatch.setattr(train_module, "finished", lambda *_: None)  # it had begun before the end
+    monkeypatch.setattr(shards, "finished", lambda *_: None)  # it had begun before the end
     monkeypatch.setattr(scripted_module, "train_scripted", otherwise)
     assert train(CONFIG, store, 1, examples, BASE) == first
     assert first.model is not None
