@@ -34,7 +34,7 @@ export HF_HUB_DISABLE_TELEMETRY ?= 1
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-deps demo run compile readmes mlflow base-model results check format test \
+.PHONY: help setup system-deps demo run compile readmes mlflow base-model results memory check format test \
 	test-slow lock clean
 
 help: ## List the targets.
@@ -96,6 +96,9 @@ base-model: $(INSTALLED) ## Train the tiny base model again, to the same bytes.
 
 results: $(INSTALLED) ## Measure the results that the documentation shows; goes on where it was stopped.
 	$(PYTHON) -m benchmarks.results
+
+memory: $(INSTALLED) ## Measure the memory of every stage at 1,000, 10,000 and 100,000 questions.
+	$(PYTHON) -m benchmarks.memory
 
 # --- check --------------------------------------------------------------------------------------
 check: $(INSTALLED) ## Lint, formatting and types.

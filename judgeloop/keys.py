@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 import msgspec
 
@@ -11,11 +12,24 @@ from judgeloop.records import to_json
 SEED_SPACING = 1024
 """Samples of one request use seed, seed + 1, ...; requests' seeds are this far apart (vLLM gives
 sample i the seed s + i)."""
+KEY_DIGITS = 24
 
 
 def content_key(*parts: object) -> str:
     """Returns 24 hexadecimal digits that name the content of `parts` (records, scalars)."""
-    return hashlib.sha256(to_json(msgspec.to_builtins(parts))).hexdigest()[:24]
+    return hashlib.sha256(to_json(msgspec.to_builtins(parts))).hexdigest()[:KEY_DIGITS]
+
+
+def listed_key(*parts: Iterable[object]) -> str:
+    """Returns `content_key` of lists, none of which is ever held as a whole."""
+    digest = hashlib.sha256(b"[")
+    for number, part in enumerate(parts):
+        digest.update(b",[" if number else b"[")
+        for at, item in enumerate(part):
+            digest.update((b"," if at else b"") + to_json(msgspec.to_builtins(item)))
+        digest.update(b"]")
+    digest.update(b"]")
+    return digest.hexdigest()[:KEY_DIGITS]
 
 
 def seed_for(*parts: object) -> int:

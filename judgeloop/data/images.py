@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from judgeloop.disk_map import DiskMap
 from judgeloop.errors import DataError, StoreError
-from judgeloop.keys import content_key
+from judgeloop.keys import listed_key
 from judgeloop.store import Store
 from judgeloop.store.checksums import sha256_bytes
 
@@ -25,34 +26,49 @@ READ_THREADS = 8
 READ_AHEAD = 32
 STEP = 200
 """Images between two reports of progress."""
+_UNREAD = ""
+"""In place of the hash of an image that was not read, or can't be."""
 
 
 class SourceImages:
-    """Knows of each image its hash, or why it cannot be used.
+    """Knows of each image its hash, or why it cannot be used; both on disk, in flat memory.
 
     Args:
         folder: Where the images lie.
-        names: Their paths there; each once.
-        advance: Called while they are hashed.
+        names: Their paths there, in order of mention; again is no matter.
     """
 
-    def __init__(
-        self, folder: Store, names: Iterable[str], advance: Advance = lambda images: None
-    ) -> None:
+    def __init__(self, folder: Store, names: Iterable[str]) -> None:
         self._folder = folder
-        self._hashes: dict[str, str] = {}
-        self._faults: dict[str, str] = {}
-        for name, (digest, fault) in _counted(_ahead(names, self._look), advance):
-            if fault:
-                self._faults[name] = fault
-            else:
-                self._hashes[name] = digest
-        self.key = content_key(sorted(self._hashes.items()), sorted(self._faults))
-        """Names the images' names and bytes, wherever they lie."""
+        self._hashes: DiskMap[str, str] = DiskMap()
+        self._faults: DiskMap[str, str] = DiskMap()
+        for name in names:
+            self._hashes.add(name, _UNREAD)
+        self.readable = 0
+        """Images that could be read when they were hashed."""
 
     def __len__(self) -> int:
-        """Returns the number of images that can be read."""
+        """Returns the number of images that are named."""
         return len(self._hashes)
+
+    def look(self, advance: Advance = lambda images: None) -> str:
+        """Hashes the images, which comes before everything else.
+
+        Args:
+            advance: Called with the number of images that are done.
+
+        Returns:
+            A key of the images' names and bytes, wherever they lie.
+        """
+        named = (name for name, _ in self._hashes.items())
+        for name, (digest, fault) in _counted(_ahead(named, self._look), advance):
+            if fault:
+                self._faults.add(name, fault)
+            else:
+                self._hashes.set(name, digest)
+                self.readable += 1
+        read = (item for item in self._hashes.sorted_items() if item[1] != _UNREAD)
+        return listed_key(read, (name for name, _ in self._faults.sorted_items()))
 
     def add_all(self, add: AddImage, advance: Advance = lambda images: None) -> None:
         """Brings the images into the store, in the order of their names' first mention.
@@ -62,8 +78,8 @@ class SourceImages:
         Raises:
             StoreError: The store cannot be written, or an image is no longer what it was.
         """
-        read = _ahead(list(self._hashes), self._folder.read)
-        for name, data in _counted(read, advance):
+        named = (name for name, digest in self._hashes.items() if digest != _UNREAD)
+        for name, data in _counted(_ahead(named, self._folder.read), advance):
             if sha256_bytes(data) != self._hashes[name]:
                 raise StoreError(
                     f"{self._folder.uri}/{name}: the image changed while the data set was read; "
@@ -72,7 +88,7 @@ class SourceImages:
             try:
                 add(data)
             except DataError as error:
-                self._faults[name] = str(error)
+                self._faults.add(name, str(error))
 
     def hashes(self, names: Iterable[str]) -> tuple[str, ...]:
         """Returns the hashes of a row's images.
@@ -84,8 +100,8 @@ class SourceImages:
         if not names:
             raise DataError("the row names no image")
         for name in names:
-            if name in self._faults:
-                raise DataError(self._faults[name])
+            if (fault := self._faults.get(name)) is not None:
+                raise DataError(fault)
         return tuple(self._hashes[name] for name in names)
 
     def _look(self, name: str) -> tuple[str, str]:

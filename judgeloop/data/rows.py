@@ -10,6 +10,7 @@ import msgspec
 
 from judgeloop.data.images import SourceImages
 from judgeloop.data.source import Source
+from judgeloop.disk_map import DiskMap
 from judgeloop.errors import DataError
 from judgeloop.records import Kind, Labelled, Pair, Question
 from judgeloop.shards import Dropped
@@ -43,19 +44,17 @@ class GoldRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     rejected: str
 
 
-def image_names(source: Source, kind: type[T], limit: int | None) -> list[str]:
-    """Returns the images that the good lines of a file name, each once, in order of mention.
+def image_names(source: Source, kind: type[T], limit: int | None) -> Iterator[str]:
+    """Yields the images that the good lines of a file name, in order of mention.
 
     Args:
         source: The data set.
         kind: What its lines are.
         limit: Lines that are read at most; None reads all.
     """
-    names: dict[str, None] = {}
     for _, row in _rows(source, kind, limit):
         if not isinstance(row, Dropped):
-            names.update(dict.fromkeys(row.images))
-    return list(names)
+            yield from row.images
 
 
 def read_questions(
@@ -126,7 +125,7 @@ def _read(
 
 def _rows(source: Source, kind: type[T], limit: int | None) -> Iterator[tuple[str, T | Dropped]]:
     """Yields each line's place, and its row or the reason against it."""
-    seen: set[str] = set()
+    seen: DiskMap[str, str] = DiskMap()
     numbered = ((n, line) for n, line in enumerate(source.lines(), start=1) if line.strip())
     for number, line in islice(numbered, limit):
         place = f"{source.name}:{number}"
@@ -135,11 +134,10 @@ def _rows(source: Source, kind: type[T], limit: int | None) -> Iterator[tuple[st
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             yield place, Dropped(id=place, reason="bad_record", detail=str(error))
             continue
-        if not row.id or row.id in seen:
+        if not row.id or not seen.add(row.id, place):
             reason = "duplicate_id" if row.id else "empty_id"
             yield place, Dropped(id=row.id or place, reason=reason, detail=place)
             continue
-        seen.add(row.id)
         yield place, row
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 from judgeloop.evaluation.items import category
-from judgeloop.evaluation.scorecard import scorecard
+from judgeloop.evaluation.scorecard import Tally
 from judgeloop.judging.orders import shown_answers
 from judgeloop.keys import fraction
 from judgeloop.records import Choice, ItemResult, Order, Pair
@@ -37,11 +37,19 @@ FIGURES = tuple(
 BASELINES: dict[str, Rule] = {"always_first": always_first, "longer": longer, "random": random}
 
 
-def baseline_metrics(pairs: Sequence[Pair]) -> dict[str, float]:
-    """Returns each baseline's figures as `baseline/<name>/<figure>`, with their intervals."""
+def baseline_metrics(pairs: Iterable[Pair]) -> dict[str, float]:
+    """Returns each baseline's figures as `baseline/<name>/<figure>`, with their intervals.
+
+    Args:
+        pairs: Read once, not kept.
+    """
+    tallies = {name: Tally() for name in BASELINES}
+    for pair in pairs:
+        for name, rule in BASELINES.items():
+            tallies[name].add(_result(pair, rule))
     metrics: dict[str, float] = {}
-    for name, rule in BASELINES.items():
-        figures = scorecard(_result(pair, rule) for pair in pairs).metrics()
+    for name, tally in tallies.items():
+        figures = tally.scorecard().metrics()
         metrics |= {f"baseline/{name}/{figure}": figures[figure] for figure in FIGURES}
     return metrics
 

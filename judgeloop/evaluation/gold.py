@@ -50,7 +50,7 @@ def load_gold(config: Config, store: Store, library: ImageLibrary) -> Manifest:
             config.data.max_pixels,
             config.data.shard_size,
             sha256_file(source.file),
-            images.key,
+            images.look(),
         )
         return once(
             store, STAGE, key, lambda _: _write(config, store, library, source, images, key)

@@ -71,29 +71,44 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
         return {"n": self.n, "undecided_verdicts": self.undecided_verdicts} | by_category
 
 
+class Tally:
+    """Adds up item results; its memory grows with the number of categories only."""
+
+    def __init__(self) -> None:
+        self._choices: Counter[Choice] = Counter()
+        self._categories: defaultdict[str, Counter[float]] = defaultdict(Counter)
+
+    def add(self, result: ItemResult) -> None:
+        """Counts one item."""
+        self._choices[result.chosen_first] += 1
+        self._choices[result.rejected_first] += 1
+        self._categories[result.category][result.accuracy] += 1
+
+    def scorecard(self) -> Scorecard:
+        """Returns the figures of what was added so far."""
+        overall: Counter[float] = sum(self._categories.values(), Counter())
+        score = _score(overall)
+        decided = self._choices[Choice.A] + self._choices[Choice.B]
+        undecided = self._choices[Choice.UNDECIDED]
+        return Scorecard(
+            n=score.n,
+            accuracy=score.accuracy,
+            accuracy_interval=mean_interval(overall.elements()),
+            both_orders=score.both_orders,
+            both_orders_interval=wilson(overall[1], score.n),
+            first_position=self._choices[Choice.A] / decided if decided else None,
+            undecided_verdicts=undecided,
+            undecided=undecided / (VERDICTS_PER_ITEM * score.n) if score.n else 0.0,
+            categories={name: _score(self._categories[name]) for name in sorted(self._categories)},
+        )
+
+
 def scorecard(results: Iterable[ItemResult]) -> Scorecard:
-    """Adds up item results in one pass; memory grows with the number of categories only."""
-    choices: Counter[Choice] = Counter()
-    categories: defaultdict[str, Counter[float]] = defaultdict(Counter)
+    """Adds up item results in one pass."""
+    tally = Tally()
     for result in results:
-        choices[result.chosen_first] += 1
-        choices[result.rejected_first] += 1
-        categories[result.category][result.accuracy] += 1
-    overall: Counter[float] = sum(categories.values(), Counter())
-    score = _score(overall)
-    decided = choices[Choice.A] + choices[Choice.B]
-    undecided = choices[Choice.UNDECIDED]
-    return Scorecard(
-        n=score.n,
-        accuracy=score.accuracy,
-        accuracy_interval=mean_interval(overall.elements()),
-        both_orders=score.both_orders,
-        both_orders_interval=wilson(overall[1], score.n),
-        first_position=choices[Choice.A] / decided if decided else None,
-        undecided_verdicts=undecided,
-        undecided=undecided / (VERDICTS_PER_ITEM * score.n) if score.n else 0.0,
-        categories={name: _score(categories[name]) for name in sorted(categories)},
-    )
+        tally.add(result)
+    return tally.scorecard()
 
 
 def _score(items: Counter[float]) -> CategoryScore:

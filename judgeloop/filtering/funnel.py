@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from judgeloop.config import FilteringSection
 from judgeloop.filtering.agreement import Outcome
@@ -18,7 +19,7 @@ class Funnel:
         self.counts: Counter[str] = Counter()
         self._verdicts: Counter[Choice] = Counter()
 
-    def add(self, pair: Pair, judgements: list[Judgement], outcome: Outcome) -> None:
+    def add(self, pair: Pair, judgements: Sequence[Judgement], outcome: Outcome) -> None:
         """Counts one pair."""
         self.counts["pairs"] += 1
         self.counts[f"pairs/{pair.question.kind}"] += 1

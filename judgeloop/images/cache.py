@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import OrderedDict
 
@@ -11,10 +12,12 @@ class ByteCache:
 
     Args:
         limit: Bytes that are kept at most; an object larger than that is not kept at all.
+        objects: Objects that are kept at most.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, objects: int = sys.maxsize) -> None:
         self._limit = limit
+        self._most = objects
         self._objects: OrderedDict[str, bytes] = OrderedDict()
         self._lock = threading.Lock()
         self.size = 0
@@ -34,6 +37,6 @@ class ByteCache:
                 return
             self._objects[key] = data
             self.size += len(data)
-            while self.size > self._limit:
+            while self.size > self._limit or len(self._objects) > self._most:
                 _, dropped = self._objects.popitem(last=False)
                 self.size -= len(dropped)

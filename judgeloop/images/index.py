@@ -1,20 +1,24 @@
 """Where the images of packs lie: one compact table for each data set, searched where it stands.
 
 A table is a head, the hashes of its packs, and an entry of 44 bytes for each image, sorted by hash:
-4.4 MB for 100,000 images, in the store as in memory. All numbers are unsigned and big-endian.
+4.4 MB for 100,000 images. All numbers are unsigned and big-endian.
 """
 
 from __future__ import annotations
 
+import os
 import struct
+import tempfile
 import threading
+import weakref
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import BinaryIO, NamedTuple
 
 from judgeloop.errors import StoreError
 from judgeloop.store import Store
 from judgeloop.store.checksums import sha256_bytes
+from judgeloop.store.local_files import disk_errors_named
 
 PACKS = "images/packs"
 INDEXES = "images/indexes"
@@ -40,30 +44,33 @@ class Place(NamedTuple):
     """After the last byte; None is the end of the object."""
 
 
-def encode_table(packs: Sequence[bytes], positions: Mapping[bytes, bytes]) -> bytes:
-    """Returns a table's bytes.
+def write_table(
+    file: BinaryIO, packs: Sequence[bytes], positions: Iterable[tuple[bytes, bytes]]
+) -> None:
+    """Writes a table.
 
     Args:
+        file: Where to.
         packs: The hashes of packs 0, 1, ...; 32 bytes each.
-        positions: A `POSITION` for each image, by its hash of 32 bytes.
+        positions: Hashes of images, 32 bytes each and sorted, with a `POSITION` for each.
     """
-    entries = (digest + positions[digest] for digest in sorted(positions))
-    return b"".join((HEAD.pack(FORMAT, len(packs)), *packs, *entries))
+    file.writelines((HEAD.pack(FORMAT, len(packs)), *packs))
+    for digest, position in positions:
+        file.write(digest + position)
 
 
 class Table:
-    """Finds images in a table's bytes.
+    """Finds images in a table, which lies in a temporary file: memory need not hold it.
 
     Args:
-        data: As `encode_table` made them.
+        data: As `write_table` made them.
         where: The table's place, for messages.
 
     Raises:
-        StoreError: The bytes are no table of this format.
+        StoreError: The bytes are no table of this format, or there is no room for them.
     """
 
     def __init__(self, data: bytes, where: str) -> None:
-        self._data = data
         name, packs = HEAD.unpack_from(data) if len(data) >= HEAD.size else (b"", 0)
         self._entries = HEAD.size + packs * _HASH
         self._count, rest = divmod(len(data) - self._entries, _ENTRY)
@@ -72,6 +79,11 @@ class Table:
                 f"{where} is no image index that this judgeloop reads; use another store or the "
                 "judgeloop version that made it"
             )
+        with disk_errors_named(f"keep {where} on disk"), tempfile.TemporaryFile() as file:
+            file.write(data)
+            file.flush()
+            self._file = os.dup(file.fileno())
+        weakref.finalize(self, os.close, self._file)
 
     def find(self, digest: bytes) -> Place | None:
         """Returns where an image lies, or None where it is not in the table."""
@@ -79,14 +91,15 @@ class Table:
         if at == self._count or self._digest(at) != digest:
             return None
         entry = self._entries + at * _ENTRY
-        pack, start, length = POSITION.unpack_from(self._data, entry + _HASH)
-        return Place(f"{PACKS}/{self._hash(HEAD.size + pack * _HASH).hex()}", start, start + length)
+        pack, start, length = POSITION.unpack(self._read(entry + _HASH, POSITION.size))
+        name = self._read(HEAD.size + pack * _HASH, _HASH).hex()
+        return Place(f"{PACKS}/{name}", start, start + length)
 
     def _digest(self, at: int) -> bytes:
-        return self._hash(self._entries + at * _ENTRY)
+        return self._read(self._entries + at * _ENTRY, _HASH)
 
-    def _hash(self, start: int) -> bytes:
-        return self._data[start : start + _HASH]
+    def _read(self, start: int, length: int) -> bytes:
+        return os.pread(self._file, length, start)  # threads share no position
 
 
 class PackIndex:

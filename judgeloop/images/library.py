@@ -13,12 +13,14 @@ from PIL import Image
 from judgeloop.errors import StoreError
 from judgeloop.images.cache import ByteCache
 from judgeloop.images.decode import decode_image
-from judgeloop.images.index import BRING_BACK, PackIndex, Place
+from judgeloop.images.index import BRING_BACK, PACKS, PackIndex, Place
 from judgeloop.images.packer import Packer, single_key
 from judgeloop.store import MissingObjectError, Store
 from judgeloop.store.checksums import sha256_bytes
 
 CACHE_BYTES = 256 * 2**20
+PACKS_KEPT = 8
+"""Packs lie in the order in which the rows name their images, so a stage needs few at a time."""
 FETCH_THREADS = 8
 _FETCH_LOCKS = 64
 
@@ -39,7 +41,8 @@ class ImageLibrary:
         self._store = store
         self._max_pixels = max_pixels
         self._index = PackIndex(store)
-        self._cache = ByteCache(CACHE_BYTES)
+        self._singles = ByteCache(CACHE_BYTES)
+        self._packs = ByteCache(CACHE_BYTES, PACKS_KEPT)
         # One thread fetches an object, and the others that want it wait; few locks do for all keys.
         self._fetching = [threading.Lock() for _ in range(_FETCH_LOCKS)]
 
@@ -108,11 +111,12 @@ class ImageLibrary:
                 future.exception()
 
     def _fetch(self, key: str) -> bytes:
+        cache = self._packs if key.startswith(f"{PACKS}/") else self._singles
         with self._fetching[hash(key) % _FETCH_LOCKS]:
-            data = self._cache.get(key)
+            data = cache.get(key)
             if data is None:
                 data = self._store.read(key)
-                self._cache.put(key, data)
+                cache.put(key, data)
             return data
 
     def _unreadable(self, image_hash: str, damaged: str | None) -> StoreError:

@@ -8,10 +8,15 @@ of two data sets may lie in a pack of each.
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
+from judgeloop.disk_map import DiskMap
 from judgeloop.images.decode import decode_image
-from judgeloop.images.index import INDEXES, PACKS, POSITION, encode_table
+from judgeloop.images.index import INDEXES, PACKS, POSITION, write_table
 from judgeloop.store import Store
-from judgeloop.store.checksums import sha256_bytes
+from judgeloop.store.checksums import sha256_bytes, sha256_file
+from judgeloop.store.local_files import disk_errors_named
 
 SMALL_BYTES = 64 * 2**10
 """A larger image is an object of its own."""
@@ -39,7 +44,7 @@ class Packer:
         self._pack = bytearray()
         self._images_in_pack = 0
         self._packs: list[bytes] = []
-        self._positions: dict[bytes, bytes] = {}
+        self._positions: DiskMap[bytes, bytes] = DiskMap()
 
     def add(self, data: bytes) -> str:
         """Checks an image and takes it; it can be read for sure when `close` has returned.
@@ -53,7 +58,7 @@ class Packer:
         """
         image_hash = sha256_bytes(data)
         digest = bytes.fromhex(image_hash)
-        if digest in self._positions:
+        if self._positions.get(digest) is not None:
             return image_hash
         decode_image(data, self._max_pixels)
         if len(data) > SMALL_BYTES:
@@ -61,7 +66,8 @@ class Packer:
             return image_hash
         if self._images_in_pack == PACK_IMAGES or len(self._pack) + len(data) > PACK_BYTES:
             self._write_pack()
-        self._positions[digest] = POSITION.pack(len(self._packs), len(self._pack), len(data))
+        position = POSITION.pack(len(self._packs), len(self._pack), len(data))
+        self._positions.add(digest, position)
         self._pack += data
         self._images_in_pack += 1
         return image_hash
@@ -75,8 +81,11 @@ class Packer:
         if not self._positions:
             return
         self._write_pack()
-        table = encode_table(self._packs, self._positions)
-        self._store.create(f"{INDEXES}/{sha256_bytes(table)}", table)
+        with tempfile.TemporaryDirectory(prefix="judgeloop-index-") as name:
+            path = Path(name) / "table"
+            with disk_errors_named(f"write {path}"), path.open("wb") as file:
+                write_table(file, self._packs, self._positions.sorted_items())
+            self._store.upload(path, f"{INDEXES}/{sha256_file(path)}")
 
     def _write_pack(self) -> None:
         data = bytes(self._pack)

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Iterator
+from heapq import nsmallest
+from typing import NamedTuple
 
 from judgeloop.config import ReportSection
 from judgeloop.errors import JudgeLoopError
@@ -23,11 +26,24 @@ from judgeloop.records import (
     Voted,
 )
 from judgeloop.report.story import Iteration, Story
-from judgeloop.shards import finished, read_records
+from judgeloop.shards import finished, read_records, read_shards
 from judgeloop.store import Store
 
 TEXT_LIMIT = 900
 """Characters of a text that are shown."""
+
+
+Compared = tuple[ItemResult, bool | None]
+"""A result, and whether the start model judged the item right in both orders."""
+
+
+class _Drawn(NamedTuple):
+    """Results to show, in order, and how many there are of each kind."""
+
+    right: list[Compared]
+    wrong: list[Compared]
+    rights: int
+    wrongs: int
 
 
 class Thumbnail(Record, frozen=True, kw_only=True):
@@ -95,40 +111,25 @@ def draw_gallery(
     if source is None or not settings.gallery:
         return None
     last, items, manifest, pairs = source
-    results = list(read_records(store, manifest, ItemResult))
-    base = _base_results(story, store, items)
-
-    def order(result: ItemResult) -> tuple[bool, float]:
-        improved = result.both_orders and base.get(result.item_id) is False
-        return (not improved, fraction("gallery", seed, result.item_id))
-
-    rights = sorted((result for result in results if result.both_orders), key=order)
-    wrongs = sorted((result for result in results if not result.both_orders), key=order)
-    drawn = [rights[: settings.gallery], wrongs[: settings.gallery]]
-    wanted = {result.item_id for part in drawn for result in part}
+    drawn = _draw(store, manifest, _base(story, items, manifest), settings.gallery, seed)
+    wanted = {result.item_id for part in (drawn.right, drawn.wrong) for result, _ in part}
     found = {pair.id: pair for pair in read_records(store, pairs, Pair) if pair.id in wanted}
     images.prefetch(sorted({name for pair in found.values() for name in pair.question.images}))
     right, wrong = (
         tuple(
-            _card(
-                result,
-                found[result.item_id],
-                base.get(result.item_id),
-                images,
-                settings.thumbnail_px,
-            )
-            for result in part
+            _card(result, found[result.item_id], base, images, settings.thumbnail_px)
+            for result, base in part
             if result.item_id in found
         )
-        for part in drawn
+        for part in (drawn.right, drawn.wrong)
     )
     return Gallery(
         iteration=last.number,
         items=items,
         right=right,
         wrong=wrong,
-        rights=len(rights),
-        wrongs=len(wrongs),
+        rights=drawn.rights,
+        wrongs=drawn.wrongs,
     )
 
 
@@ -147,14 +148,48 @@ def _source(story: Story, store: Store) -> tuple[Iteration, str, Manifest, Manif
     return None
 
 
-def _base_results(story: Story, store: Store, items: str) -> dict[str, bool]:
-    """Returns whether the start model judged each item right in both orders."""
+def _base(story: Story, items: str, judged: Manifest) -> Manifest | None:
+    """Returns the start model's results on the very items that were judged; None without any."""
     start = next((item for item in story.iterations if item.number == BASE_ITERATION), None)
     scores = None if start is None else start.gold if items == "gold" else start.held_out
-    if scores is None:
-        return {}
-    results = read_records(store, scores.manifest, ItemResult)
-    return {result.item_id: result.both_orders for result in results}
+    if scores is None or scores.manifest.inputs != judged.inputs:
+        return None
+    return scores.manifest
+
+
+def _draw(store: Store, judged: Manifest, base: Manifest | None, count: int, seed: int) -> _Drawn:
+    """Draws `count` right and wrong results in one pass that keeps a shard and what is drawn."""
+
+    def order(compared: Compared) -> tuple[bool, float]:
+        result, base_was_right = compared
+        improved = result.both_orders and base_was_right is False
+        return (not improved, fraction("gallery", seed, result.item_id))
+
+    right: list[Compared] = []
+    wrong: list[Compared] = []
+    rights = wrongs = 0
+    for results in _compared(store, judged, base):
+        good = [one for one in results if one[0].both_orders]
+        bad = [one for one in results if not one[0].both_orders]
+        rights, wrongs = rights + len(good), wrongs + len(bad)
+        right = nsmallest(count, [*right, *good], key=order)
+        wrong = nsmallest(count, [*wrong, *bad], key=order)
+    return _Drawn(right, wrong, rights, wrongs)
+
+
+def _compared(store: Store, judged: Manifest, base: Manifest | None) -> Iterator[list[Compared]]:
+    """Yields a shard's results, each with the start model's, joined by id.
+
+    Both come from one set of pairs, shard by shard, so that the two are of the same items.
+    """
+    shards = read_shards(store, judged, ItemResult)
+    if base is None:
+        for results in shards:
+            yield [(result, None) for result in results]
+        return
+    for results, earlier in zip(shards, read_shards(store, base, ItemResult), strict=True):
+        was_right = {result.item_id: result.both_orders for result in earlier}
+        yield [(result, was_right.get(result.item_id)) for result in results]
 
 
 def _card(

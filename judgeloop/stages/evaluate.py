@@ -33,7 +33,7 @@ def evaluate(config: Config, store: Store, iteration: int, model: ModelRef) -> M
         return msgspec.structs.replace(
             scored,
             counts=dict(sorted((scored.counts | dropped).items())),
-            metrics=scored.metrics | baseline_metrics(list(read_records(store, gold, Pair))),
+            metrics=scored.metrics | baseline_metrics(read_records(store, gold, Pair)),
             details=scored.details | {"gold": gold.key},
         )
 

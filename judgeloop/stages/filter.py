@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -10,11 +9,12 @@ import msgspec
 from judgeloop.config import Config, FilteringSection
 from judgeloop.errors import DataError
 from judgeloop.filtering.agreement import join_judgements, keep_judgements
+from judgeloop.filtering.draw import Draw, example_name
 from judgeloop.filtering.funnel import Funnel
 from judgeloop.judging.orders import shown_answers
-from judgeloop.keys import content_key, fraction
+from judgeloop.keys import content_key
 from judgeloop.prompts import PromptSet, load_prompts, prompt_hash
-from judgeloop.records import Choice, Example, Judgement, Manifest, Pair
+from judgeloop.records import Example, Judgement, Manifest, Pair
 from judgeloop.shards import Work, once, read_shards, write_shards
 from judgeloop.store import Store
 
@@ -28,6 +28,8 @@ def filter_judgements(
     config: Config, store: Store, pairs: Sequence[Manifest], judgements: Sequence[Manifest]
 ) -> Manifest:
     """Keeps what agrees and writes it as examples.
+
+    Everything is read twice, a shard at a time: first to count and to draw, then to write.
 
     Args:
         config: Its `filtering` section decides.
@@ -62,8 +64,13 @@ def _keep(
     prompts: PromptSet,
 ) -> Manifest:
     funnel, seed = Funnel(), header.seed
-    candidates = _survey(store, joined, settings, seed, funnel)
-    chosen = _cap(candidates, settings, seed)
+    draw = Draw(settings, seed)
+    for batch in _judged_shards(store, joined):
+        for pair, found in batch:
+            outcome = keep_judgements(pair, found, settings, seed)
+            funnel.add(pair, found, outcome)
+            draw.add(outcome.kept)
+    draw.close()
 
     def work(batch: Sequence[Judged]) -> Work:
         return Work(
@@ -71,14 +78,14 @@ def _keep(
                 _example(prompts, pair, judgement)
                 for pair, found in batch
                 for judgement in keep_judgements(pair, found, settings, seed).kept
-                if _name(judgement) in chosen
+                if draw.takes(judgement)
             ]
         )
 
     written = write_shards(store, header, _judged_shards(store, joined), work)
     counts = funnel.counts | {
         "examples": written.rows,
-        "capped_examples": len(candidates) - written.rows,
+        "capped_examples": draw.candidates - written.rows,
     }
     return msgspec.structs.replace(
         written, counts=dict(sorted(counts.items())), metrics=funnel.metrics()
@@ -113,60 +120,10 @@ def _judged_shards(
             yield [(pair, tuple(group)) for pair, group in join_judgements(batch, found)]
 
 
-def _survey(
-    store: Store,
-    joined: Sequence[tuple[Manifest, Manifest]],
-    settings: FilteringSection,
-    seed: int,
-    funnel: Funnel,
-) -> list[tuple[str, str, Choice]]:
-    """First pass: counts the funnel and lists (pair id, example name, letter) of what is kept."""
-    candidates = []
-    for batch in _judged_shards(store, joined):
-        for pair, found in batch:
-            outcome = keep_judgements(pair, found, settings, seed)
-            funnel.add(pair, list(found), outcome)
-            candidates += [(pair.id, _name(j), j.verdict.choice) for j in outcome.kept]
-    return candidates
-
-
-def _cap(
-    candidates: list[tuple[str, str, Choice]], settings: FilteringSection, seed: int
-) -> set[str]:
-    """Draws what is written: equal A and B where orders are kept singly, and at most the limit."""
-    if not settings.both_orders:
-        candidates = _balance(candidates, seed)
-    by_pair: dict[str, list[str]] = defaultdict(list)
-    for pair_id, name, _ in candidates:
-        by_pair[pair_id].append(name)
-    chosen: set[str] = set()
-    for pair_id in sorted(by_pair, key=lambda pair_id: (fraction("cap", seed, pair_id), pair_id)):
-        names = by_pair[pair_id]
-        if settings.max_examples is None or len(chosen) + len(names) <= settings.max_examples:
-            chosen.update(names)
-    return chosen
-
-
-def _balance(candidates: list[tuple[str, str, Choice]], seed: int) -> list[tuple[str, str, Choice]]:
-    by_letter = {
-        letter: sorted(
-            (c for c in candidates if c[2] is letter),
-            key=lambda c: (fraction("balance", seed, c[1]), c[1]),
-        )
-        for letter in (Choice.A, Choice.B)
-    }
-    count = min(map(len, by_letter.values()))
-    return [candidate for group in by_letter.values() for candidate in group[:count]]
-
-
-def _name(judgement: Judgement) -> str:
-    return f"{judgement.pair_id}/{judgement.order}/{judgement.sample}"
-
-
 def _example(prompts: PromptSet, pair: Pair, judgement: Judgement) -> Example:
     answer_a, answer_b = shown_answers(pair, judgement.order)
     return Example(
-        id=_name(judgement),
+        id=example_name(judgement),
         images=pair.question.images,
         prompt=prompts.judge(pair.question, answer_a, answer_b),
         completion=judgement.text,

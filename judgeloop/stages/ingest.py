@@ -41,9 +41,8 @@ def ingest(config: Config, store: Store) -> Manifest:
     """
     settings = config.data
     with open_source(settings.questions, _maker(config)) as source:
-        names = image_names(source, QuestionRow, _limit(config))
-        progress = Progress(TASK, len(names), "images hashed")
-        images = SourceImages(source.folder, names, progress.advance)
+        images = SourceImages(source.folder, image_names(source, QuestionRow, _limit(config)))
+        looked = images.look(Progress(TASK, len(images), "images hashed").advance)
         key = content_key(
             STAGE,
             VERSION,
@@ -54,7 +53,7 @@ def ingest(config: Config, store: Store) -> Manifest:
             config.loop.partitions,
             config.loop.seed,
             sha256_file(source.file),
-            images.key,
+            looked,
         )
         return once(store, STAGE, key, lambda _: _write(config, store, source, images, key))
 
@@ -95,7 +94,7 @@ def _write(
     config: Config, store: Store, source: Source, images: SourceImages, key: str
 ) -> Manifest:
     with open_library(config, store).adding() as add:  # all images are there before the manifest
-        images.add_all(add, Progress(TASK, len(images), "images").advance)
+        images.add_all(add, Progress(TASK, images.readable, "images").advance)
     writers: dict[str, ShardWriter] = {}
     quarantine = ShardWriter(store, f"{STAGE}/{key}/quarantine", "", config.data.shard_size)
     counts: Counter[str] = Counter()

@@ -1,5 +1,6 @@
 """What filtering keeps, and that what it keeps is balanced."""
 
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 from judgeloop.config import Config, FilteringSection, load_config
 from judgeloop.errors import DataError
 from judgeloop.filtering.agreement import join_judgements, keep_judgements
+from judgeloop.filtering.draw import LETTERS, Draw, example_name
 from judgeloop.judging.verdict import undecided
+from judgeloop.keys import fraction
 from judgeloop.records import (
     Altered,
     Choice,
@@ -198,6 +201,47 @@ def test_the_cap_drops_whole_pairs(tmp_path: Path) -> None:
     assert len(names) == 6
     assert set(Counter(name.split("/")[0] for name in names).values()) == {2}
     assert manifest.counts["capped_examples"] == 14
+
+
+def drawn_from_whole_lists(kept: list[Judgement], rules: FilteringSection, seed: int) -> set[str]:
+    """What `Draw` promises, said with lists of all that was kept."""
+    if not rules.both_orders:
+        by_letter = [[j for j in kept if j.verdict.choice is letter] for letter in LETTERS]
+        for group in by_letter:
+            group.sort(key=lambda j: fraction("balance", seed, example_name(j)))
+        count = min(map(len, by_letter))
+        kept = [j for group in by_letter for j in group[:count]]
+    chosen: set[str] = set()
+    limit = sys.maxsize if rules.max_examples is None else rules.max_examples
+    for pair_id in sorted({j.pair_id for j in kept}, key=lambda p: fraction("cap", seed, p)):
+        names = {example_name(j) for j in kept if j.pair_id == pair_id}
+        if len(chosen) + len(names) <= limit:
+            chosen |= names
+    return chosen
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.lists(CHOICES, min_size=2, max_size=6), max_size=30),
+    st.booleans(),
+    st.none() | st.integers(1, 40),
+    st.integers(0, 3),
+)
+def test_the_draw_is_that_of_whole_lists_sorted_by_hash(
+    verdicts: list[list[Choice]], both_orders: bool, limit: int | None, seed: int
+) -> None:
+    rules = FilteringSection(both_orders=both_orders, max_examples=limit)
+    draw, kept = Draw(rules, seed), []
+    for number, choices in enumerate(verdicts):
+        couples = [both(pair(number), *choices[i : i + 2], i) for i in range(0, len(choices) - 1)]
+        judgements = [judgement for couple in couples for judgement in couple]
+        found = keep_judgements(pair(number), judgements, rules, seed).kept
+        draw.add(found)
+        kept += found
+    draw.close()
+    taken = {example_name(j) for j in kept if draw.takes(j)}
+    assert taken == drawn_from_whole_lists(kept, rules, seed)
+    assert draw.candidates == len(kept)
 
 
 def test_single_orders_are_cut_to_equal_letters(tmp_path: Path) -> None:

@@ -41,6 +41,12 @@ class CountingStore(FolderStore):
         self.created.append(key)
         return super().create(key, data)
 
+    def upload(self, path: Path, key: str) -> None:
+        if len(self.created) == self._dies_at:
+            raise KeyboardInterrupt
+        self.created.append(key)
+        super().upload(path, key)
+
 
 def picture(number: int) -> bytes:
     """A picture of some 60 bytes; each number has its own."""
@@ -255,6 +261,19 @@ def test_the_cache_stays_within_its_bound_and_drops_what_was_used_least_recently
 
 
 @pytest.mark.usefixtures("few_in_a_pack")
+def test_few_packs_are_kept_however_small_they_are(tmp_path: Path) -> None:
+    images = [picture(number) for number in range(4 * 3 * library.PACKS_KEPT)]
+    store = CountingStore(tmp_path)
+    hashes = add_all(store, images)
+    reader = ImageLibrary(store, 10)
+    assert [reader.read(name) for name in hashes] == images
+    assert reader._packs.size == library.PACKS_KEPT * 4 * len(images[0])
+    asked = len(store.asked)
+    reader.prefetch(hashes[-4 * library.PACKS_KEPT :])  # what was read last
+    assert len(store.asked) == asked
+
+
+@pytest.mark.usefixtures("few_in_a_pack")
 def test_a_library_reads_more_than_its_cache_holds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -265,7 +284,7 @@ def test_a_library_reads_more_than_its_cache_holds(
     reader = ImageLibrary(store, 10)
     for _ in range(2):
         assert [reader.read(name) for name in hashes] == images
-        assert reader._cache.size == library.CACHE_BYTES
+        assert reader._packs.size == library.CACHE_BYTES
     assert len(store.asked) == 1 + 1 + 2 * 10  # in order, each pack is fetched once a pass
 
 
