@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 from judgeloop.errors import RegistryError
+from judgeloop.registry.database import make_database
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -92,6 +93,7 @@ def _connected(uri: str) -> MlflowClient:
         ) from error
     with _environment(_FIRST_CALL):
         try:
+            make_database(uri)
             client = MlflowClient(uri, uri)
             client.search_experiments(max_results=1)
         except Exception as error:  # MLflow's, SQLAlchemy's or the driver's own

@@ -1,0 +1,40 @@
+"""A new MLflow database in an SQLite file, there as a whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from judgeloop.store.local_files import copy_through, temporary_beside
+
+
+def make_database(uri: str) -> None:
+    """Makes the file that an SQLite address names, with MLflow's tables, where there is none.
+
+    MLflow alone would make it in place, and whoever kills it in that second leaves tables that no
+    later start can migrate (3.17: "duplicate column name"). So it is made elsewhere and moved in.
+
+    Args:
+        uri: A tracking address; nothing is done for what is no SQLite file.
+
+    Raises:
+        MlflowException, OSError: The file cannot be made.
+    """
+    from mlflow import MlflowClient
+    from sqlalchemy.engine import make_url
+
+    if not uri.startswith("sqlite:"):
+        return
+    url = make_url(uri)
+    if url.database in (None, "", ":memory:") or (path := Path(url.database)).exists():
+        return
+    with tempfile.TemporaryDirectory(prefix="judgeloop-mlflow-") as folder:
+        made = Path(folder) / "mlflow.db"
+        there = url.set(database=str(made)).render_as_string(hide_password=False)
+        MlflowClient(there, there).search_experiments(max_results=1)
+        with temporary_beside(path) as whole:
+            copy_through(made, whole)
+            with suppress(FileExistsError):  # another process was quicker: its file stays
+                os.link(whole, path)
