@@ -13,11 +13,16 @@ from judgeloop.tiny import architecture
 ENDS = range(60, 100)
 """Tokens that end a text besides the real end token, so that random texts do end."""
 
+_MLLAMA_MARKS = ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<|image|>")
 _MLLAMA_TEMPLATE = (
-    "{{ bos_token }}{% for m in messages %}<|user|>{% for part in m.content %}"
+    "{{ bos_token }}{% for m in messages %}"
+    "{{ '<|start_header_id|>' + m.role + '<|end_header_id|>\n\n' }}{% for part in m.content %}"
     "{% if part.type == 'text' %}{{ part.text }}{% else %}<|image|>{% endif %}{% endfor %}"
-    "{% endfor %}<|assistant|>"
+    "<|eot_id|>"
+    "{% endfor %}{% if add_generation_prompt %}"
+    "{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"
 )
+"""The form of Llama 3.2 Vision's own, which marks no assistant's tokens."""
 
 _QWEN_TEMPLATE = (
     "{% for m in messages %}<|user|>{% for part in m.content %}"
@@ -34,11 +39,18 @@ def save_idefics3(folder: Path, seed: int = 0) -> Path:
     return _save(model, architecture.make_processor(tokenizer), folder)
 
 
-def save_mllama(folder: Path, seed: int = 0) -> Path:
-    """Saves a small Mllama, which sees pictures by cross-attention and not as tokens."""
+def save_mllama(folder: Path, seed: int = 0, babble: dict[str, float] | None = None) -> Path:
+    """Saves a small Mllama, which sees pictures by cross-attention and not as tokens.
+
+    Args:
+        folder: Where to.
+        seed: Of the weights.
+        babble: Words that it says more often than others, with what is added to their logits: so
+            it makes pairs and verdicts, of no worth.
+    """
     tokenizer = architecture.make_tokenizer()
-    tokenizer.add_special_tokens({"bos_token": "<|bos|>"})
-    tokenizer.add_special_tokens({"additional_special_tokens": ["<|image|>"]})
+    tokenizer.add_special_tokens({"bos_token": "<|begin_of_text|>", "eos_token": "<|eot_id|>"})
+    tokenizer.add_special_tokens({"additional_special_tokens": list(_MLLAMA_MARKS)})
     processor = transformers.MllamaProcessor(
         transformers.MllamaImageProcessorPil(size={"height": 48, "width": 48}, max_image_tiles=2),
         tokenizer,
@@ -66,7 +78,24 @@ def save_mllama(folder: Path, seed: int = 0) -> Path:
         for name, weight in model.named_parameters():
             if "gate" in name and weight.numel() == 1:
                 weight.fill_(1.0)
+        _favour(model, tokenizer, babble or {})
     return _save(model, processor, folder)
+
+
+def _favour(model: Any, tokenizer: Any, words: dict[str, float]) -> None:
+    """Adds to the logits of some words, by a dimension that is the same whatever was read."""
+    if not words:
+        return
+    text = model.model.language_model
+    for name, weight in text.named_parameters():
+        if name.endswith(("o_proj.weight", "down_proj.weight")):
+            weight[0] = 0.0  # nothing else writes into it
+    text.embed_tokens.weight[:, 0] = 200.0  # most of the norm
+    model.lm_head.weight[:, 0] = 0.0
+    height = text.config.hidden_size**0.5
+    for word, logit in words.items():
+        (token,) = tokenizer(word, add_special_tokens=False)["input_ids"]
+        model.lm_head.weight[token, 0] = logit / height
 
 
 def make_qwen_vl(seed: int = 0) -> tuple[Any, Any]:

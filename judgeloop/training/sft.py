@@ -25,6 +25,7 @@ from judgeloop.records import Example
 from judgeloop.training.adapter import check_movement, fingerprints, load_model, save_adapter
 from judgeloop.training.dataset import make_dataset, read_examples, wants_messages
 from judgeloop.training.job import TrainingJob, read_job
+from judgeloop.training.template import mark_assistant
 
 if TYPE_CHECKING:
     import transformers
@@ -59,7 +60,8 @@ def make_trainer(job: TrainingJob, examples: Sequence[Example]) -> trl.SFTTraine
     """Makes TRL's trainer of a job; everything that is drawn is drawn by the job's seed.
 
     Raises:
-        TrainingError: There are fewer GPUs than processes, or the adapter does not fit.
+        TrainingError: There are fewer GPUs than processes, or the adapter or the chat template does
+            not fit.
     """
     on_gpu = _check_devices(job)
     import torch
@@ -69,14 +71,18 @@ def make_trainer(job: TrainingJob, examples: Sequence[Example]) -> trl.SFTTraine
 
     half = on_gpu and job.settings.dtype == "bfloat16"
     model = load_model(job, torch.bfloat16 if half else torch.float32)
+    processor = AutoProcessor.from_pretrained(
+        job.base, revision=job.revision, trust_remote_code=False
+    )
     model_type = model.config.model_type
+    messages = wants_messages(model_type)
+    if messages:
+        mark_assistant(processor, (len(example.images) for example in examples))
     trainer = SFTTrainer(
         model=model,
-        args=_arguments(job, on_gpu=on_gpu, half=half, messages=wants_messages(model_type)),
+        args=_arguments(job, on_gpu=on_gpu, half=half, messages=messages),
         train_dataset=make_dataset(examples, Path(job.images), model_type),
-        processing_class=AutoProcessor.from_pretrained(
-            job.base, revision=job.revision, trust_remote_code=False
-        ),
+        processing_class=processor,
         callbacks=[_reporter(job.task)],
     )
     trainer.remove_callback(PrinterCallback)  # it prints each step's figures, which we log
