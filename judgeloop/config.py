@@ -85,7 +85,7 @@ class EndpointSection(Section, frozen=True, kw_only=True):
     retries: Count = 6
     """Tries after the first, with growing pauses or those that the server asks for."""
     prompt_price: Annotated[float, Meta(ge=0)] = 0.0
-    """Price of a million prompt tokens; with it, manifests and the log tell what was spent."""
+    """Price of a million prompt tokens; with it, manifests tell what their answers cost."""
     completion_price: Annotated[float, Meta(ge=0)] = 0.0
     """Price of a million generated tokens."""
 

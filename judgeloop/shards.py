@@ -1,16 +1,17 @@
 """Shards: how a stage writes its records so that it can be killed at any moment.
 
 A stage's work lies below `<stage>/<key>/`. Shard i is one object, `00000.jsonl`: a line for each
-record and then, after an empty line, a line for each row that was not used, with the reason. So
-both always come from the same attempt, and the object's existence means that the shard is done. The
-manifest is written last: its existence means that the stage is done.
+record and then, after an empty line, a line for each row that was not used, with the reason; after
+another, what the shard cost, where that is counted. So all of it comes from the same attempt, and
+the object's existence means that the shard is done. The manifest is written last: its existence
+means that the stage is done.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -42,6 +43,8 @@ class Work(msgspec.Struct, frozen=True):
 
     records: Sequence[Record]
     dropped: Sequence[Dropped] = ()
+    cost: Mapping[str, int] = {}
+    """Counts that the manifest shall have as sums, such as `tokens/prompt`."""
 
 
 def manifest_key(stage: str, key: str) -> str:
@@ -114,19 +117,22 @@ def write_shards(
         advance: Called with the number of inputs of each finished batch.
 
     Returns:
-        The manifest with shards and counts (`rows`, `inputs`, `dropped/<reason>`), not yet stored.
+        The manifest with shards and counts (`rows`, `inputs`, `dropped/<reason>`, and the batches'
+        cost), not yet stored.
     """
     shards: list[Shard] = []
     counts: Counter[str] = Counter()
     for index, batch in enumerate(batches):
         name = f"{manifest.stage}/{manifest.key}/{index:05d}.jsonl"
         data = _shard(store, name, batch, work)
-        records, dropped = _sections(data)
+        records, dropped, cost = _sections(data)
         shards.append(Shard(key=name, sha256=sha256_bytes(data), rows=len(records)))
         counts["inputs"] += len(batch)
         counts["rows"] += len(records)
         for row in _decode(dropped, Dropped, name, first=len(records) + 2):
             counts[f"dropped/{row.reason}"] += 1
+        for line in cost:
+            counts.update(from_json(line, dict[str, int], name))
         advance(len(batch))
     return msgspec.structs.replace(
         manifest,
@@ -201,7 +207,7 @@ def read_shards(store: Store, manifest: Manifest, kind: type[R]) -> Iterator[lis
                 f"{store.uri}/{shard.key}: its bytes don't match the manifest's checksum; delete "
                 f"{manifest.stage}/{manifest.key}/ in the store and run again"
             )
-        records, _ = _sections(data)
+        records, *_ = _sections(data)
         yield list(_decode(records, kind, shard.key, first=1))
 
 
@@ -218,7 +224,7 @@ def _shard(
     if not store.exists(name):
         logger.info("shard begun name=%s rows=%d", name, len(batch))
         made = work(batch)
-        data = _lines(made.records) + (b"\n" + _lines(made.dropped) if made.dropped else b"")
+        data = _join(made)
         if store.create(name, data):
             return data
     return store.read(name)
@@ -228,11 +234,22 @@ def _lines(records: Iterable[object]) -> bytes:
     return b"".join(to_json(record) + b"\n" for record in records)
 
 
-def _sections(data: bytes) -> tuple[list[bytes], list[bytes]]:
-    """Returns a shard's lines of records and of dropped rows; JSON itself has no empty line."""
-    lines = data.splitlines()
-    end = lines.index(b"") if b"" in lines else len(lines)
-    return lines[:end], lines[end + 1 :]
+def _join(made: Work) -> bytes:
+    """Returns a shard's bytes: its sections with an empty line between, none at the end."""
+    sections = [made.records, made.dropped, [made.cost] if made.cost else []]
+    data = b"\n".join(_lines(section) for section in sections).rstrip(b"\n")
+    return data + b"\n" if data else b""
+
+
+def _sections(data: bytes) -> list[list[bytes]]:
+    """Returns a shard's lines of records, dropped rows and cost; JSON itself has no empty line."""
+    sections: list[list[bytes]] = [[]]
+    for line in data.splitlines():
+        if line:
+            sections[-1].append(line)
+        else:
+            sections.append([])
+    return [*sections, [], []][:3]
 
 
 def _decode(lines: Sequence[bytes], kind: type[R], where: str, first: int) -> Iterator[R]:

@@ -62,9 +62,17 @@ class Usage(msgspec.Struct, frozen=True):
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
-    def plus(self, prompt_tokens: int, completion_tokens: int) -> Usage:
+    def plus(self, other: Usage) -> Usage:
         """Returns the sum."""
-        return Usage(self.prompt_tokens + prompt_tokens, self.completion_tokens + completion_tokens)
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+        )
+
+    def counts(self) -> dict[str, int]:
+        """Returns what is above zero, by its name in a manifest."""
+        named = {"tokens/completion": self.completion_tokens, "tokens/prompt": self.prompt_tokens}
+        return {name: count for name, count in named.items() if count}
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True):

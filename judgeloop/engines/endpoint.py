@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,8 +24,6 @@ from judgeloop.images import ImageLibrary
 from judgeloop.images.portable import portable_image
 from judgeloop.records import ModelRef
 from judgeloop.store import MissingObjectError
-
-logger = logging.getLogger(__name__)
 
 Content = list[dict[str, Any]]
 
@@ -159,7 +156,7 @@ class _Job:
     def add(self, number: int, made: Completion, limit: int) -> None:
         """Takes an answer, or finds by the server's count that the prompt was too long."""
         self.made[number] = made
-        self._usage = self._usage.plus(made.prompt_tokens, made.tokens)
+        self._usage = self._usage.plus(Usage(made.prompt_tokens, made.tokens))
         if made.prompt_tokens > limit:
             self.error = (
                 f"the prompt has {made.prompt_tokens} tokens, the limit is {limit} "

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from judgeloop.config import EngineSection
-from judgeloop.engines.base import Engine, Request, Response, Sampling
+from judgeloop.engines.base import Engine, Request, Response, Sampling, Usage
 from judgeloop.images import ImageLibrary
 from judgeloop.records import ModelRef
 from judgeloop.store import Store
@@ -25,6 +25,7 @@ class LazyEngine:
     def __init__(self, start: Callable[[], Engine]) -> None:
         self._start = start
         self._engine: Engine | None = None
+        self._usage = Usage()
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Response]:
         """Answers the requests; starts the engine at the first call that has any."""
@@ -33,7 +34,15 @@ class LazyEngine:
         if self._engine is None:
             self._engine = self._start()
             logger.info("engine started class=%s", type(self._engine).__name__)
-        return self._engine.generate(requests, sampling)
+        responses = self._engine.generate(requests, sampling)
+        for response in responses:
+            self._usage = self._usage.plus(response.usage)
+        return responses
+
+    def used(self) -> Usage:
+        """Returns what an endpoint counted since the last call."""
+        usage, self._usage = self._usage, Usage()
+        return usage
 
     def close(self) -> None:
         """Closes the engine if it was started."""

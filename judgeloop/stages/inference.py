@@ -62,11 +62,24 @@ def infer(
 
             def ask(batch: Sequence[I]) -> Work:
                 lease.keep()
-                return work(engine, batch)
+                made = work(engine, batch)
+                return msgspec.structs.replace(made, cost=engine.used().counts())
 
-            return complete(write_shards(store, header, batches, ask, shown.advance))
+            written = write_shards(store, header, batches, ask, shown.advance)
+        return complete(_priced(config, written))
 
     return once(store, header.stage, header.key, make)
+
+
+def _priced(config: Config, written: Manifest) -> Manifest:
+    """Adds what the counted tokens cost, at the endpoint's prices of a million."""
+    endpoint, counts = config.engine.endpoint, written.counts
+    if endpoint is None or not (endpoint.prompt_price or endpoint.completion_price):
+        return written
+    prompt = counts.get("tokens/prompt", 0) * endpoint.prompt_price
+    completion = counts.get("tokens/completion", 0) * endpoint.completion_price
+    cost = f"{(prompt + completion) / 1e6:.6f}"
+    return msgspec.structs.replace(written, details=written.details | {"cost": cost})
 
 
 def open_library(config: Config, store: Store) -> ImageLibrary:

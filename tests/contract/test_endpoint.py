@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,19 @@ import msgspec
 import pytest
 from PIL import Image
 
-from judgeloop.config import EndpointSection, EngineSection
+from judgeloop.config import EndpointSection, EngineSection, load_config
 from judgeloop.engines import Engine, Request, Response, Sampling, open_engine
 from judgeloop.engines.base import Usage
 from judgeloop.errors import ConfigError, EngineError, StoreError
 from judgeloop.images import ImageLibrary, decode_image
 from judgeloop.images.portable import portable_image
-from judgeloop.records import ModelRef
+from judgeloop.progress import Progress
+from judgeloop.records import Example, Manifest, ModelRef
+from judgeloop.shards import Work
+from judgeloop.stages.inference import infer
 from judgeloop.store import FolderStore
 from tests.chat_server import KEY, SERVED
+from tests.conftest import REPOSITORY
 
 WARM = Sampling(temperature=0.7, top_p=0.9, top_k=20, max_tokens=40)
 GREEDY = Sampling(temperature=0.0, max_tokens=40)
@@ -309,6 +313,45 @@ def test_a_judge_whose_adapter_is_not_served_says_how_to_serve_it(
     assert "train/k/a" in message
     assert f"--lora-modules adapter-{digest[:16]}=FOLDER" in message
     assert "load_lora_adapter" in message
+
+
+def test_a_stage_that_was_stopped_asks_for_nothing_twice_and_counts_all_that_it_paid(
+    server: Server, tmp_path: Path
+) -> None:
+    store = FolderStore(tmp_path / "store")
+    config = load_config(
+        REPOSITORY / "pipelines/configs/micro-tiny.yaml",
+        [
+            "engine.kind=openai",
+            f"engine.endpoint={{url: '{server.url}', model: base, key_variable: TEST_KEY, "
+            "prompt_price: 2, completion_price: 10}",
+        ],
+    )
+    header = Manifest(stage="work", stage_version=1, key="k")
+    names = [f"staged {i}" for i in range(6)]
+    stop_at = ["staged 4"]
+
+    def work(engine: Engine, batch: Sequence[str]) -> Work:
+        if set(stop_at) & set(batch):
+            raise KeyboardInterrupt
+        made = engine.generate([ask(name) for name in batch], WARM)
+        return Work([Example(id=r.id, images=(), prompt="", completion=texts(r)[0]) for r in made])
+
+    def run() -> Manifest:
+        return infer(
+            config, store, header, BASE, [names[:2], names[2:4], names[4:]], work,
+            lambda: Progress("t", 3, "batches"), lambda written: written,
+        )  # fmt: skip
+
+    server.noted()
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    stop_at.clear()
+    done = run()
+    came = [e["text"] for e in server.noted() if e["event"] == "in"]
+    assert sorted(came) == names
+    assert (done.counts["tokens/prompt"], done.counts["tokens/completion"]) == (12, 24)
+    assert float(done.details["cost"]) == pytest.approx((12 * 2 + 24 * 10) / 1e6)
 
 
 def _png(colour: str) -> bytes:

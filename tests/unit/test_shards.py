@@ -74,6 +74,24 @@ def test_a_killed_stage_goes_on_where_it_was_and_ends_with_the_same_bytes(
     assert len(done) == len(set(done))
 
 
+@pytest.mark.parametrize("dropped", [(), (Dropped(id="d", reason="third"),)])
+@pytest.mark.parametrize("records", [[], [example(1), example(2)]])
+def test_what_shards_cost_is_summed_also_over_those_of_an_earlier_run(
+    tmp_path: Path, records: list[Example], dropped: tuple[Dropped, ...]
+) -> None:
+    store = FolderStore(tmp_path)
+
+    def costly(batch: Sequence[int]) -> Work:
+        return Work(records, dropped, {"tokens/prompt": 10 + batch[0]})
+
+    write_shards(store, HEADER, batches(1), costly)
+    written = write_shards(store, HEADER, batches(2), costly)
+    assert written.counts["tokens/prompt"] == 10 + 14
+    assert written.counts.get("rows", 0) == 2 * len(records)
+    assert written.counts.get("dropped/third", 0) == 2 * len(dropped)
+    assert list(read_records(store, written, Example)) == 2 * records
+
+
 def test_a_finished_shard_is_not_made_again(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     write_shards(store, HEADER, batches(2), work)
