@@ -10,6 +10,7 @@ LOOP_ID ?=
 ITERATIONS ?= 4
 PARTITIONS ?= 2
 PORT ?= 5000
+JOBS ?= 2
 ARGS ?=
 
 # --- what follows from it -----------------------------------------------------------------------
@@ -110,11 +111,11 @@ format: $(INSTALLED) ## Format the code and mend what lint can mend.
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
 
-test: $(INSTALLED) ## Run the quick tests [ARGS="-k name"].
-	$(PYTHON) -m pytest -m "not slow and not gpu and not cluster" $(ARGS)
+test: $(INSTALLED) ## Run the quick tests, JOBS=2 files at a time [ARGS="-k name"].
+	$(PYTHON) -m pytest --numprocesses $(JOBS) --dist loadfile -m "not slow and not gpu and not cluster" $(ARGS)
 
-test-slow: $(INSTALLED) ## Run the tests that take minutes [ARGS="-k name"].
-	$(PYTHON) -m pytest -m "slow and not gpu and not cluster" --timeout 1200 $(ARGS)
+test-slow: $(INSTALLED) ## Run the tests that take minutes, JOBS=2 files at a time [ARGS="-k name"].
+	$(PYTHON) -m pytest --numprocesses $(JOBS) --dist loadfile -m "slow and not gpu and not cluster" --timeout 1200 $(ARGS)
 
 lock: $(INSTALLED) ## Renew the hashes in the locks after a pin was edited.
 	$(PYTHON) requirements/hashes.py $(HASHED_LOCKS)
