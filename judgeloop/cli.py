@@ -15,16 +15,17 @@ import msgspec
 from judgeloop import __version__
 from judgeloop.errors import DataError, JudgeLoopError
 from judgeloop.judging.single import PairVerdict
+from judgeloop.log_level import log_level
 from judgeloop.records import Choice
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; returns the exit code (see `judgeloop.errors`)."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=os.environ.get("JUDGELOOP_LOG", "WARNING").upper())
     # Its remarks on model files of others are nothing that a user of a judge can act on.
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:
+        logging.basicConfig(level=log_level("WARNING"))
         result = verdict(options)
     except JudgeLoopError as error:
         sys.stderr.write(f"judgeloop {options.command}: {error}\n")

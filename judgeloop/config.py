@@ -7,6 +7,7 @@ The presets in `pipelines/configs/` are complete and commented.
 from __future__ import annotations
 
 import difflib
+import math
 import typing
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,8 +52,8 @@ class DataSection(Section, frozen=True, kw_only=True):
     """Questions made by `tiny-world`, or the first so many of a file."""
     per_iteration: Positive | None = None
     """Questions used in one iteration: the next slice of the pool each time. None uses all."""
-    max_pixels: Positive = 20_000_000
-    """A larger image is quarantined unopened."""
+    max_pixels: Annotated[int, Meta(ge=1, le=178_956_970)] = 20_000_000
+    """A larger image is quarantined unopened. Above the bound, Pillow opens nothing."""
     shard_size: Positive = 200
     """Rows a shard: the unit of resumption."""
 
@@ -215,8 +216,8 @@ class GateSection(Section, frozen=True, kw_only=True):
 class RegistrySection(Section, frozen=True, kw_only=True):
     """Where versions are registered. The server comes from MLFLOW_TRACKING_URI."""
 
-    model_name: str
-    experiment: str
+    model_name: Annotated[str, Meta(pattern=r"^[\w .-]+$")]
+    experiment: Annotated[str, Meta(min_length=1)]
 
 
 class ReportSection(Section, frozen=True, kw_only=True):
@@ -274,7 +275,7 @@ def load_config(path: Path, changes: Sequence[str] = ()) -> Config:
         ConfigError: The file, a key, a value or a change is wrong; the message names the key path.
     """
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tree = _read_yaml(path.read_text(encoding="utf-8"), path.name)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"{path}: cannot be read ({error}). Give a readable YAML file."
@@ -315,12 +316,35 @@ def parse_config(tree: dict[str, Any], where: str) -> Config:
         raise ConfigError(f"{where}: {message}") from error
 
 
+class _StrictLoader(yaml.SafeLoader):
+    """Refuses a mapping with the same key twice, of which YAML would silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key `{key.value}` is there twice", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _read_yaml(text: str, name: str) -> Any:
+    loader = _StrictLoader(text)
+    loader.name = name  # for messages
+    try:
+        return loader.get_single_data()
+    except RecursionError as error:
+        raise yaml.YAMLError("it is nested too deeply") from error
+
+
 def _apply(tree: dict[str, Any], change: str) -> None:
     path, separator, text = change.partition("=")
     if not separator:
         raise ConfigError(f"--set {change}: write it as section.key=value")
     try:
-        value = yaml.safe_load(text)
+        value = _read_yaml(text, "the value")
     except yaml.YAMLError as error:
         raise ConfigError(f"--set {change}: the value is not YAML: {error}") from error
     *parents, last = path.strip().split(".")
@@ -340,6 +364,8 @@ def _refuse_unknown_keys(tree: dict[str, Any], kind: type, path: str, where: str
             near = difflib.get_close_matches(str(key), fields, n=1, cutoff=0.5)
             hint = f"did you mean `{path}{near[0]}`?" if near else f"known: {', '.join(fields)}"
             raise ConfigError(f"{where}: unknown key `{full}`; {hint}")
+        if isinstance(value, float) and math.isinf(value):
+            raise ConfigError(f"{where}: `{full}` is infinite; give a number")
         nested = _section_type(fields[key])
         if nested and isinstance(value, dict):
             _refuse_unknown_keys(value, nested, f"{full}.", where)

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from judgeloop.errors import ConfigError
-from judgeloop.models import BUILTIN, describe_base
+from judgeloop.models import BUILTIN, check_base, describe_base
 from judgeloop.records import ModelRef
 
 
@@ -31,7 +31,7 @@ def find_judge(name: str, scratch: Path, prompts: str | None = None) -> JudgeMod
         prompts: Prompt set; None takes the one that the judge was trained with, else the default.
 
     Raises:
-        ConfigError: The name means nothing.
+        ConfigError: The name means nothing, or the judge's base here is another one.
         RegistryError: There is no such version.
     """
     if name.startswith("models:/"):
@@ -51,6 +51,7 @@ def _registered(folder: Path, name: str, prompts: str | None) -> JudgeModel:
     from judgeloop.registry.judge_file import JUDGE_FILE, read_judge_file
 
     judge = read_judge_file(folder / JUDGE_FILE, name)
+    check_base(judge.model)
     return JudgeModel(judge.located(folder), prompts or str(judge.config["prompts"]))
 
 
@@ -58,7 +59,7 @@ def _adapter(folder: Path, prompts: str | None) -> JudgeModel:
     try:
         settings = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
         base = describe_base(settings["base_model_name_or_path"], settings.get("revision"))
-    except (ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
             f"{folder}/adapter_config.json names no base model ({error}); give a PEFT folder"
         ) from error

@@ -56,6 +56,24 @@ def describe_base(base: str, revision: str | None) -> ModelRef:
     return ModelRef(base=base, revision=revision, base_sha256=_hash_of(files))
 
 
+def check_base(model: ModelRef) -> None:
+    """Passes unless the base on this machine is another than the one the reference was made of.
+
+    An adapter of another base of the same shape would load, and judge at random.
+
+    Raises:
+        ConfigError: It is another one.
+    """
+    folder = _local_folder(model.base)
+    if folder is None or not model.base_sha256:
+        return  # a hub id has its revision, and a base in S3 is compared when it is fetched
+    if describe_base(model.base, model.revision).base_sha256 != model.base_sha256:
+        raise ConfigError(
+            f"the base {model.base} on this machine is not the one that the adapter was trained on "
+            f"(its files have the hash {model.base_sha256[:12]}...): bring that one back"
+        )
+
+
 def without_adapter(model: ModelRef) -> ModelRef:
     """Returns the base of a model alone."""
     return msgspec.structs.replace(model, adapter=None, adapter_sha256="")
@@ -136,7 +154,17 @@ def _base_files(base: str) -> dict[str, str] | None:
     if folder is None:
         return None
     names = [p for p in folder.rglob("*") if p.is_file() and p.suffix != _TEXT]
-    return {p.relative_to(folder).as_posix(): sha256_file(p) for p in names}
+    return {p.relative_to(folder).as_posix(): _hash_of_file(p) for p in names}
+
+
+def _hash_of_file(path: Path) -> str:
+    try:
+        return sha256_file(path)
+    except OSError as error:
+        raise ConfigError(
+            f"model.base: {path} cannot be read ({error.strerror}); make the model's folder "
+            "readable for this user, or give another base"
+        ) from error
 
 
 def _hashes(checksums: dict[str, FileChecksum]) -> dict[str, str]:

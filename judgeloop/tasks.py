@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import html
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from judgeloop.collector import collect_rarely
 from judgeloop.config import Config, config_from_json
 from judgeloop.errors import ConfigError, JudgeLoopError, StarvedError
 from judgeloop.ledger import AFTER_LOOP, BASE_ITERATION, Entry, Ledger
+from judgeloop.log_level import log_level
 from judgeloop.records import Manifest, ModelRef, to_json
 from judgeloop.shards import read_manifest
 from judgeloop.store import Store, open_store
@@ -49,7 +49,7 @@ class Task(msgspec.Struct, frozen=True):
         """Opens a task from the pipeline's parameters."""
         collect_rarely()
         logging.basicConfig(
-            level=_log_level(),
+            level=log_level("INFO"),
             format=f"%(asctime)s %(levelname)s loop={loop_id} iteration={iteration} stage={stage} "
             "%(message)s",
             force=True,  # the pipeline's executor has its own format
@@ -293,14 +293,6 @@ def report(config: str, loop_id: str, status: str, out: str) -> None:
 def metrics_of(path: str) -> dict[str, float]:
     """Returns the metrics of a manifest file, for the pipeline's user interface."""
     return _read(path).metrics
-
-
-def _log_level() -> str:
-    """Returns what `JUDGELOOP_LOG` asks for, in any case of letters."""
-    name = os.environ.get("JUDGELOOP_LOG", "INFO").upper()
-    if name not in logging.getLevelNamesMapping():
-        raise ConfigError(f"JUDGELOOP_LOG={name}: use DEBUG, INFO, WARNING or ERROR")
-    return name
 
 
 def _read(path: str) -> Manifest:

@@ -31,6 +31,7 @@ class Loop:
         self.name = model_name
         self.store = FolderStore(store)
         self.ledger = Ledger(self.store, loop_id)
+        self.base = ModelRef(base=self.config.model.base)
 
     def scores(self, stage: str, iteration: int, right: int, items: str = "gold") -> Manifest:
         """Record a judge that is right on the first `right` of the items."""
@@ -57,9 +58,8 @@ class Loop:
         (adapter / "adapter_model.safetensors").write_bytes(bytes([iteration]) * 1000)
         key = content_key("train", iteration)
         upload_folder(self.store, adapter, f"train/{key}/adapter")
-        model = ModelRef(
-            base="builtin:tiny-vlm",
-            base_sha256="ab" * 32,
+        model = msgspec.structs.replace(
+            self.base,
             adapter=f"train/{key}/adapter",
             adapter_sha256=content_key(folder_checksums(adapter)),
         )

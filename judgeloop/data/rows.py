@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import TypeVar
 
@@ -19,6 +19,8 @@ T = TypeVar("T", "QuestionRow", "GoldRow")
 R = TypeVar("R", Question, Pair)
 MAX_TEXT = 20_000
 """Characters of a question or answer above which a row is quarantined."""
+MAX_CHOICES = 26
+"""Options are named by letters."""
 
 
 class QuestionRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,7 +76,7 @@ def read_questions(
             images=images,
             text=_text(row.text, "text"),
             kind=row.kind,
-            choices=tuple(row.choices) if row.choices is not None else None,
+            choices=_choices(row.choices),
             source=row.source,
         )
 
@@ -95,10 +97,28 @@ def read_gold(source: Source, images: SourceImages, limit: int | None) -> Iterat
             question=question,
             chosen=_text(row.chosen, "chosen"),
             rejected=_text(row.rejected, "rejected"),
-            origin=Labelled(category=row.category),
+            origin=Labelled(category=_text(row.category, "category")),
         )
 
     yield from _read(source, images, limit, GoldRow, make)
+
+
+def no_usable_row(source: Source, counts: Mapping[str, int], first: Dropped | None) -> DataError:
+    """Returns the error for a data set of which nothing is left.
+
+    Args:
+        source: The data set.
+        counts: Rows by `dropped/<reason>`, among others.
+        first: The first row that was dropped; None where there is no row.
+    """
+    if first is None:
+        return DataError(f"{source.name}: the file is empty; give one JSON object a line")
+    reasons = ", ".join(
+        f"{count} {name.removeprefix('dropped/')}"
+        for name, count in sorted(counts.items())
+        if name.startswith("dropped/")
+    )
+    return DataError(f"{source.name}: no usable row: {reasons}. The first: {first.detail}")
 
 
 def _read(
@@ -132,13 +152,27 @@ def _rows(source: Source, kind: type[T], limit: int | None) -> Iterator[tuple[st
         try:
             row = msgspec.json.decode(line, type=kind)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            yield place, Dropped(id=place, reason="bad_record", detail=str(error))
+            yield place, Dropped(id=place, reason="bad_record", detail=f"{place}: {_said(error)}")
             continue
         if not row.id or not seen.add(row.id, place):
             reason = "duplicate_id" if row.id else "empty_id"
-            yield place, Dropped(id=row.id or place, reason=reason, detail=place)
+            detail = f"{place}: an earlier row has this id" if row.id else f"{place}: id is empty"
+            yield place, Dropped(id=row.id or place, reason=reason, detail=detail)
             continue
         yield place, row
+
+
+def _said(error: Exception) -> str:
+    known = f"; known: {', '.join(Kind)}" if "enum value" in str(error) else ""
+    return f"{error}{known}"
+
+
+def _choices(choices: list[str] | None) -> tuple[str, ...] | None:
+    if choices is None:
+        return None
+    if not 2 <= len(choices) <= MAX_CHOICES:
+        raise DataError(f"choices has {len(choices)} options, 2 to {MAX_CHOICES} are possible")
+    return tuple(_text(choice, f"choices[{n}]") for n, choice in enumerate(choices))
 
 
 def _text(text: str, field: str) -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import tempfile
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
-from judgeloop.errors import DataError
-from judgeloop.store import FolderStore, MissingObjectError, Store, open_store
+from judgeloop.errors import ConfigError, DataError, StoreError
+from judgeloop.store import FolderStore, MissingObjectError, Store, checked_key, open_store
 
 TINY_WORLD = "tiny-world"
 
@@ -26,8 +27,10 @@ class Source(msgspec.Struct, frozen=True):
     """The file's place for messages."""
 
     def lines(self) -> Iterator[bytes]:
-        """Yields the file's lines, one in memory at a time."""
+        """Yields the file's lines, one in memory at a time, without a byte order mark."""
         with self.file.open("rb") as file:
+            if file.read(len(BOM_UTF8)) != BOM_UTF8:
+                file.seek(0)
             yield from file
 
 
@@ -40,6 +43,7 @@ def open_source(uri: str, make: Callable[[Path], Path]) -> Iterator[Source]:
         make: Writes the tiny world's data set into a folder and returns its JSONL file.
 
     Raises:
+        ConfigError: The URI is of no file that can be opened.
         DataError: The file is missing.
     """
     with tempfile.TemporaryDirectory(prefix="judgeloop-source-") as name:
@@ -48,7 +52,7 @@ def open_source(uri: str, make: Callable[[Path], Path]) -> Iterator[Source]:
             yield Source(FolderStore(file.parent), file, f"{TINY_WORLD}/{file.name}")
             return
         parent, _, file_name = uri.rpartition("/")
-        folder, file = open_store(parent or "."), Path(name) / "rows.jsonl"
+        folder, file = _folder(uri, parent, file_name), Path(name) / "rows.jsonl"
         place = f"{folder.uri}/{file_name}"
         try:
             folder.download(file_name, file)
@@ -57,3 +61,15 @@ def open_source(uri: str, make: Callable[[Path], Path]) -> Iterator[Source]:
                 f"{place}: no such file; give the path or s3:// URI of a JSONL file"
             ) from error
         yield Source(folder, file, place)
+
+
+def _folder(uri: str, parent: str, file_name: str) -> Store:
+    remedy = f"give `{TINY_WORLD}`, or the path or s3:// URI of a JSONL file"
+    try:
+        checked_key(file_name)
+    except StoreError as error:
+        raise ConfigError(f"data set {uri!r} names no file: {remedy}") from error
+    try:
+        return open_store(parent or ("/" if uri.startswith("/") else "."))
+    except ConfigError as error:
+        raise ConfigError(f"data set {uri!r} cannot be opened: {remedy}") from error

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judgeloop.config import EngineSection
-from judgeloop.errors import EngineError
+from judgeloop.errors import EngineError, JudgeLoopError
 from judgeloop.models import base_location, fetch_adapter
 from judgeloop.records import ModelRef
 from judgeloop.store import Store
@@ -50,7 +51,9 @@ def load_checkpoint(
             f"the engine `transformers` lacks a package: {error}. Install judgeloop[inference], "
             "and peft for models with an adapter"
         ) from error
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except JudgeLoopError:
+        raise
+    except Exception as error:  # a model folder may be wrong in more ways than libraries expect
         raise EngineError(
             f"cannot load model {model.base} (revision {model.revision}, adapter {model.adapter}): "
             f"{error}. Check model.base: it must be an image-text-to-text model with a processor "
@@ -79,7 +82,16 @@ def _with_adapter(network: Any, model: ModelRef, store: Store) -> Any:
             )
         from peft import PeftModel
 
-        adapted = PeftModel.from_pretrained(network, str(folder))
+        with warnings.catch_warnings():
+            # PEFT warns only, and the layers that it finds nothing for stay as the base has them.
+            warnings.filterwarnings("error", message="Found missing adapter keys")
+            try:
+                adapted = PeftModel.from_pretrained(network, str(folder))
+            except UserWarning as warning:
+                raise EngineError(
+                    f"adapter {model.adapter} was trained on another base than {model.base}: "
+                    f"{str(warning)[:200]}..."
+                ) from warning
     if network.dtype == torch.float32:
         return adapted.merge_and_unload(safe_merge=True)
     return adapted.get_base_model()  # its layers hold the adapter now

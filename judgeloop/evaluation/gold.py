@@ -7,9 +7,8 @@ from pathlib import Path
 
 from judgeloop.config import Config
 from judgeloop.data.images import SourceImages
-from judgeloop.data.rows import GoldRow, image_names, read_gold
+from judgeloop.data.rows import GoldRow, image_names, no_usable_row, read_gold
 from judgeloop.data.source import TINY_WORLD, Source, open_source
-from judgeloop.errors import DataError
 from judgeloop.images import ImageLibrary
 from judgeloop.keys import content_key
 from judgeloop.records import Manifest
@@ -18,7 +17,7 @@ from judgeloop.store import Store
 from judgeloop.store.checksums import sha256_file
 
 STAGE = "gold"
-VERSION = 2
+VERSION = 3
 WORLD_SEED = 20_512
 """The tiny world's gold pairs are the same whatever the loop's seed is."""
 
@@ -75,17 +74,19 @@ def _write(
     pairs = ShardWriter(store, f"{STAGE}/{key}/pairs", "", size)
     quarantine = ShardWriter(store, f"{STAGE}/{key}/quarantine", "", size)
     counts: Counter[str] = Counter()
+    first: Dropped | None = None
     for row in read_gold(source, images, _limit(config)):
         counts["inputs"] += 1
         if isinstance(row, Dropped):
             counts[f"dropped/{row.reason}"] += 1
+            first = first or row
             quarantine.add(row)
         else:
             counts["rows"] += 1
             pairs.add(row)
     quarantine.close()
     if not counts["rows"]:
-        raise DataError(f"{source.name}: no usable row ({dict(counts) or 'the file is empty'})")
+        raise no_usable_row(source, counts, first)
     return Manifest(
         stage=STAGE,
         stage_version=VERSION,

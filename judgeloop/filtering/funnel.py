@@ -47,18 +47,26 @@ def explain_starvation(
     counts: dict[str, int], metrics: dict[str, float], settings: FilteringSection
 ) -> str:
     """Says why too little was kept: the funnel and its three likely causes."""
-    steps = ", ".join(f"{counts.get(f'{reason}_pairs', 0)} {reason}" for reason in REASONS)
+    pairs = counts.get("pairs", 0)
+    lost = {reason: counts.get(f"{reason}_pairs", 0) for reason in REASONS}
     first = metrics.get("first_position")
-    bias = "nothing is decided" if first is None else f"{first:.0%} of the decided verdicts are A"
-    return (
-        f"filtering left {counts.get('examples', 0)} examples, filtering.min_examples is "
-        f"{settings.min_examples}. Funnel: {counts.get('pairs', 0)} pairs; {steps}; "
-        f"{counts.get('kept_pairs', 0)} kept. Likely causes: (1) verdicts can't be read "
-        f"(`undecided` is large): check the prompts and judging.sampling.max_tokens; (2) the judge "
-        f"follows the position (`one_order` is large; {bias}): raise judging.samples or the "
-        f"temperature; (3) the pairs are wrong or too hard (`disagreeing` is large, or there are "
-        f"few pairs): look at the reasons in the synthesis counts."
-    )
+    bias = "no verdict at all" if first is None else f"{first:.0%} of the verdicts are A"
+    lines = [
+        f"filtering left {counts.get('examples', 0)} examples, and filtering.min_examples is "
+        f"{settings.min_examples}. Of {pairs} pairs:",
+        f"- {lost['undecided']} undecided: no verdict can be read in both orders;",
+        f"- {lost['disagreeing']} disagreeing: the judge prefers the rejected answer;",
+        f"- {lost['one_order']} one_order: right in one order only, wrong when they are swapped;",
+        f"- {counts.get('kept_pairs', 0)} kept.",
+        "Likely causes:",
+        "(1) where many are undecided, the judge's texts end without a verdict: look at them in "
+        "judge/ in the store, raise judging.sampling.max_tokens, or use other prompts;",
+        f"(2) where many are one_order, the judge goes by position, not by content ({bias}): raise "
+        "judging.samples or judging.sampling.temperature, so that some samples get it right;",
+        "(3) where many disagree, or there are few pairs, the pairs are wrong or too hard: look at "
+        "them and at the reasons against the others in synthesize/ in the store.",
+    ]
+    return "\n".join(lines)
 
 
 def _share(part: int, whole: int) -> float:

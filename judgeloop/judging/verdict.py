@@ -23,6 +23,8 @@ _VERDICT_LINE = re.compile(
     r"^[\s>#*_`]*(?:final\s+)?verdict[\s*_`]*[:=-]+[\s*_`]*(?:answer\s+)?[\[(\"'*_`]*([ab])[\])\"'*_`.!]*\s*$",
     re.IGNORECASE,
 )
+MAX_VERDICT_LINE = 200
+"""Characters; a longer line is no verdict, and some would keep the expression busy for hours."""
 _LETTER = re.compile(r"(?<!\S)[AB](?!\S)")
 
 
@@ -42,7 +44,7 @@ def parse_verdict(text: str, finish_reason: str, verdict_format: VerdictFormat) 
         return undecided("empty")
     if verdict_format == "trailing_letter":
         return _from_last_word(text)
-    return _from_lines([line for line in text.splitlines() if line.strip()])
+    return _from_lines([line.strip() for line in text.splitlines() if line.strip()])
 
 
 def undecided(reason: str) -> Verdict:
@@ -59,10 +61,15 @@ def _from_last_word(text: str) -> Verdict:
 
 
 def _from_lines(lines: list[str]) -> Verdict:
-    matches = [match for line in lines if (match := _VERDICT_LINE.match(line))]
-    letters = {match[1].upper() for match in matches}
+    found = [_verdict_of(line) for line in lines]
+    letters = set(filter(None, found))
     if len(letters) > 1:
         return undecided("two_verdicts")
-    if not _VERDICT_LINE.match(lines[-1]):
+    if found[-1] is None:
         return undecided("no_verdict")
-    return Verdict(choice=Choice(letters.pop()))
+    return Verdict(choice=Choice(found[-1]))
+
+
+def _verdict_of(line: str) -> str | None:
+    match = _VERDICT_LINE.match(line) if len(line) <= MAX_VERDICT_LINE else None
+    return match[1].upper() if match else None

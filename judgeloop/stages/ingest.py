@@ -8,9 +8,8 @@ from pathlib import Path
 
 from judgeloop.config import Config
 from judgeloop.data.images import SourceImages
-from judgeloop.data.rows import QuestionRow, image_names, read_questions
+from judgeloop.data.rows import QuestionRow, image_names, no_usable_row, read_questions
 from judgeloop.data.source import TINY_WORLD, Source, open_source
-from judgeloop.errors import DataError
 from judgeloop.keys import content_key, fraction
 from judgeloop.progress import Progress
 from judgeloop.records import Manifest, Question, Shard
@@ -20,7 +19,7 @@ from judgeloop.store import Store
 from judgeloop.store.checksums import sha256_file
 
 STAGE = "ingest"
-VERSION = 2
+VERSION = 3
 HELD_OUT = "held_out"
 TASK = "000/ingest"
 
@@ -98,11 +97,13 @@ def _write(
     writers: dict[str, ShardWriter] = {}
     quarantine = ShardWriter(store, f"{STAGE}/{key}/quarantine", "", config.data.shard_size)
     counts: Counter[str] = Counter()
+    first: Dropped | None = None
     for row in read_questions(source, images, _limit(config)):
         checked = row if isinstance(row, Dropped) else _placed(row, config)
         counts["inputs"] += 1
         if isinstance(checked, Dropped):
             counts[f"dropped/{checked.reason}"] += 1
+            first = first or checked
             quarantine.add(checked)
             continue
         question, split = checked
@@ -115,7 +116,7 @@ def _write(
         writers[split].add(question)
     quarantine.close()
     if not counts["rows"]:
-        raise DataError(f"{source.name}: no usable row ({dict(counts) or 'the file is empty'})")
+        raise no_usable_row(source, counts, first)
     shards: list[Shard] = [shard for split in sorted(writers) for shard in writers[split].close()]
     return Manifest(
         stage=STAGE,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from judgeloop.config import Config
 from judgeloop.engines.fit import check_fit
+from judgeloop.errors import ConfigError
 from judgeloop.keys import content_key
 from judgeloop.ledger import BASE_ITERATION, Ledger
-from judgeloop.models import describe_base
+from judgeloop.models import check_base, describe_base, without_adapter
 from judgeloop.prompts import load_prompts
 from judgeloop.records import Manifest, ModelRef
 from judgeloop.registry.judge_file import CONTROLS
@@ -26,8 +29,8 @@ def resolve(config: Config, store: Store, ledger: Ledger) -> Manifest:
     `controls` the study's control arms behind it.
 
     Raises:
-        ConfigError: A setting names nothing, a hub id's commit cannot be found out, or the engine
-            cannot run the model.
+        ConfigError: A setting names nothing, a hub id's commit cannot be found out, the engine
+            cannot run the model, or `model.start` was trained on another base.
         RegistryError: `model.start` names no version.
         StoreError: A base in S3 cannot be read.
     """
@@ -53,4 +56,18 @@ def _start_model(config: Config, store: Store) -> tuple[ModelRef, dict[str, str]
 
     start = bring_version(config.model.start, store)
     details = {"start": config.model.start, "version": start.version}
-    return start.model, details | {CONTROLS: ",".join(start.controls)}
+    return _on_base(config, start.model), details | {CONTROLS: ",".join(start.controls)}
+
+
+def _on_base(config: Config, judge: ModelRef) -> ModelRef:
+    """Returns a registered judge with its base where `model.base` has it."""
+    if config.model.base == judge.base:
+        check_base(judge)
+        return judge
+    given = describe_base(config.model.base, config.model.revision)
+    if given.content() != without_adapter(judge).content():
+        raise ConfigError(
+            f"model.start {config.model.start} was trained on {judge.base}, and model.base "
+            f"{config.model.base} is another model: set model.base to {judge.base}"
+        )
+    return msgspec.structs.replace(judge, base=given.base)

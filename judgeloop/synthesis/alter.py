@@ -12,6 +12,7 @@ from judgeloop.keys import content_key, fraction, seed_for
 from judgeloop.prompts import PromptSet
 from judgeloop.records import Altered, Pair, Question
 from judgeloop.shards import Dropped
+from judgeloop.synthesis.answers import MAX_ANSWER
 from judgeloop.synthesis.vote import answer_variables
 
 # Words by which a model talks about the alteration instead of just making it.
@@ -62,6 +63,9 @@ def original_answer(question: Question, response: Response) -> str | Dropped:
     sample = response.samples[0]
     if sample.finish_reason != "stop":
         return Dropped(id=question.id, reason="answer_truncated", detail=sample.text[-80:])
+    if len(sample.text) > MAX_ANSWER:
+        detail = f"{len(sample.text)} characters, the limit is {MAX_ANSWER}"
+        return Dropped(id=question.id, reason="answer_too_long", detail=detail)
     return sample.text.strip() or Dropped(id=question.id, reason="answer_empty")
 
 

@@ -7,6 +7,9 @@ from decimal import Decimal
 
 from judgeloop.records import Kind, Question
 
+MAX_ANSWER = 20_000
+"""Characters of a model's answer above which it is not used, for it is no answer: comparing two of
+them, or looking for the final one, could take hours."""
 _ANSWER_LINE = re.compile(r"(?:final\s+)?answer\s*(?:is\b|:)\s*(.+?)\s*$", re.IGNORECASE)
 _LETTER = re.compile(r"^\W*(?:option\s+)?\(?([A-Z])\W*$")
 _LETTER_AND_TEXT = re.compile(r"^\W*(?:option\s+)?\(?([A-Z])[.):,]+\s*(.+)$")
@@ -30,10 +33,12 @@ _SPACES = re.compile(r"\s+")
 def normalise(text: str, question: Question) -> str | None:
     """Returns the counted form of a response's final answer, None where there is no one answer.
 
+    A response of more than `MAX_ANSWER` characters has none.
+
     By kind: a choice's letter (also from an option's text), a number in canonical digits, `yes` or
     `no`, a short phrase in lower case without articles and punctuation.
     """
-    final = _final_answer(text)
+    final = _final_answer(text) if len(text) <= MAX_ANSWER else ""
     if not final:
         return None
     if question.kind is Kind.MULTIPLE_CHOICE:

@@ -1,6 +1,7 @@
 """Registered versions on real MLflow: a server process, and SQLite without one."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -11,8 +12,8 @@ import msgspec
 import pytest
 
 from judgeloop.config import Config
-from judgeloop.errors import RegistryError
-from judgeloop.models import fetch_adapter
+from judgeloop.errors import ConfigError, RegistryError
+from judgeloop.models import describe_base, fetch_adapter
 from judgeloop.registry.client import connect
 from judgeloop.registry.tracking import Run, loop_run
 from judgeloop.registry.versions import (
@@ -22,6 +23,7 @@ from judgeloop.registry.versions import (
     resolve_model,
 )
 from judgeloop.stages.register import register
+from judgeloop.stages.resolve import resolve
 from judgeloop.store import FolderStore, folder_checksums
 from tests.registry_loop import ITEMS, Loop
 
@@ -178,3 +180,29 @@ def test_the_stages_modules_do_not_import_mlflow():
     )
     assert "judgeloop.registry.versions" in done.stdout.split()
     assert "mlflow" not in done.stdout.split()
+
+
+def test_a_loop_goes_on_from_a_version_only_with_the_base_that_it_was_trained_on(loop, tmp_path):
+    base = tmp_path / "base"
+    base.mkdir()
+    (base / "config.json").write_text("{}")
+    loop.base = describe_base(str(base), None)
+    uri = loop.register(1, tmp_path, validation=20, gold=30).details["uri"]
+
+    def begun(where: Path) -> str:
+        settings = {"model.base": where, "engine.kind": "transformers", "training.kind": "lora"}
+        child = Loop(tmp_path / "store", loop.name, "child", **settings, **{"model.start": uri})
+        model = resolve(child.config, child.store, child.ledger).model
+        assert model.adapter is not None
+        return model.base
+
+    moved = tmp_path / "moved"
+    shutil.copytree(base, moved)
+    assert begun(base) == str(base)
+    assert begun(moved) == str(moved)  # the same files in another place
+    (moved / "config.json").write_text("[]")
+    with pytest.raises(ConfigError, match=f"trained on {base}.*{moved} is another model"):
+        begun(moved)
+    (base / "config.json").write_text("[]")
+    with pytest.raises(ConfigError, match=f"{base} on this machine is not the one"):
+        begun(base)

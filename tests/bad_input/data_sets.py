@@ -1,0 +1,69 @@
+"""Whole data sets that cannot be used, or not as they are."""
+
+import gc
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from judgeloop import tasks
+from judgeloop.errors import JudgeLoopError
+from tests.bad_input.case import Case, Outcome, asked, changed, failed, question, write_rows
+
+GROUP = "Data sets"
+
+
+def of_bytes(encoding: str) -> Callable[[Path], Outcome]:
+    """Gives three good rows in another encoding to `ingest`."""
+
+    def run(folder: Path) -> Outcome:
+        path = write_rows(folder, [question(number) for number in range(3)])
+        path.write_bytes(path.read_text().encode(encoding))
+        return asked(folder, path)
+
+    return run
+
+
+def empty(folder: Path) -> Outcome:
+    path = folder / "questions.jsonl"
+    path.write_text("\n\n")
+    return asked(folder, path)
+
+
+def starving(folder: Path) -> Outcome:
+    """Runs the tasks up to the gate with a judge that says A whatever it is shown."""
+    config = changed(folder, "model.base=scripted:skill=0,first_bias=1").to_json()
+    paths = {name: str(folder / name) for name in ("model", "asked", "pairs", "judged", "kept")}
+    loop = (config, "loop")
+    collector, root = gc.get_threshold(), logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    try:
+        tasks.resolve(*loop, paths["model"])
+        tasks.ingest(*loop, paths["asked"])
+        tasks.synthesize(*loop, 1, 0, paths["asked"], paths["model"], paths["pairs"])
+        tasks.judge(*loop, 1, 0, paths["pairs"], paths["model"], paths["judged"])
+        tasks.filter(*loop, 1, [paths["pairs"]], [paths["judged"]], paths["kept"])
+        tasks.enough(*loop, 1, paths["kept"])
+    except JudgeLoopError as error:
+        return failed(error, folder)
+    finally:  # a task sets up its process
+        gc.set_threshold(*collector)
+        root.setLevel(level)
+        root.handlers[:] = handlers
+    return Outcome()
+
+
+DATA_SETS = [
+    Case(GROUP, "a file that is missing", lambda folder: asked(folder, folder / "none.jsonl"),
+         r"none\.jsonl: no such file", code=3),
+    Case(GROUP, "a folder in place of a file", lambda folder: asked(folder, f"{folder}/"),
+         "names no file", code=2),
+    Case(GROUP, "an empty data set", empty, "the file is empty", code=3),
+    Case(GROUP, "a whole file in UTF-16", of_bytes("utf-16"), "no usable row: 4 bad_record",
+         code=3),
+    Case(GROUP, "UTF-8 with a byte order mark", of_bytes("utf-8-sig"), "", accepted=True),
+    Case(GROUP, "an address with a wrong scheme",
+         lambda folder: asked(folder, "https://host/questions.jsonl"),
+         "give `tiny-world`, or the path or s3:// URI", code=2),
+    Case(GROUP, "a data set that starves the filter", starving,
+         r"(?s)Of \d+ pairs:.* one_order.*Likely causes:.*\(1\).*\(2\).*100%.*\(3\)", code=4),
+]  # fmt: skip

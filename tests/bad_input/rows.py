@@ -1,0 +1,81 @@
+"""Rows of a questions file and of a gold file that cannot be used."""
+
+from pathlib import Path
+from typing import Any
+
+from judgeloop.config import Config
+from judgeloop.evaluation.gold import load_gold
+from judgeloop.images import ImageLibrary
+from judgeloop.records import Manifest
+from judgeloop.store import FolderStore
+from tests.bad_input.case import (
+    TOO_LONG,
+    Case,
+    Outcome,
+    Row,
+    beside_good_rows,
+    question,
+    staged,
+    write_rows,
+)
+
+QUESTIONS, GOLD = "Rows of questions", "Rows of gold pairs"
+
+
+def bad(what: str, row: Row, reason: str, words: str) -> Case:
+    return Case(QUESTIONS, what, beside_good_rows(row), words, reason=reason)
+
+
+def gold(number: int, **changes: Any) -> dict[str, Any]:
+    answers = {"chosen": "a red circle", "rejected": "a blue circle"}
+    asked = {"question": "caption", "kind": "caption", "category": "colour"}
+    return {"id": f"q{number}", "images": [f"{number}.png"], **asked, **answers, **changes}
+
+
+def bad_gold(what: str, row: Row, reason: str, words: str) -> Case:
+    def work(config: Config, store: FolderStore) -> Manifest:
+        return load_gold(config, store, ImageLibrary(store, config.data.max_pixels))
+
+    def run(folder: Path) -> Outcome:
+        write_rows(folder, [gold(0), row, gold(2)])
+        return staged(work, "evaluation.gold={folder}/questions.jsonl")(folder)
+
+    return Case(GOLD, what, run, words, reason=reason)
+
+
+ROWS = [
+    bad("a broken line", b'{"id": "q1", "images": [', "bad_record", "JSON is malformed|truncated"),
+    bad("a line in Latin-1", '{"id": "é"}'.encode("latin-1"), "bad_record", "UTF-8|utf-8"),
+    bad("an unknown kind of question", question(1, kind="essay"), "bad_record", "'essay'.*yes_no"),
+    bad("an unknown field, such as an answer", question(1, answer="3"), "bad_record", "`answer`"),
+    bad("a missing field", {"id": "q1", "images": ["1.png"]}, "bad_record", "`text`"),
+    bad("a value of the wrong type", question(1, images="1.png"), "bad_record", r"\$\.images"),
+    bad("NaN", b'{"id": "q1", "images": ["1.png"], "text": NaN}', "bad_record", "malformed"),
+    bad("a negative number in place of an id", question(1, id=-1), "bad_record", r"\$\.id"),
+    bad("a list in place of a row", b"[1, 2]", "bad_record", "got `array`"),
+    bad("JSON that is nested 100,000 deep", b'{"id": ' + b"[" * TOO_LONG, "bad_record", "array"),
+    bad("an id that was there before", question(1, id="q0"), "duplicate_id", "an earlier row"),
+    bad("an empty id", question(1, id=""), "empty_id", "questions.jsonl:2"),
+    bad("an empty question", question(1, text=" \n"), "bad_text", "text is empty"),
+    bad(
+        "a question of 100,000 characters", question(1, text="x" * TOO_LONG), "bad_text",
+        "100000 characters, the limit is 20000",
+    ),
+    bad(
+        "a multiple choice with one option",
+        question(1, kind="multiple_choice", choices=["red"]), "bad_text", "1 options, 2 to 26",
+    ),
+    bad(
+        "an empty option", question(1, kind="multiple_choice", choices=["red", ""]), "bad_text",
+        r"choices\[1\] is empty",
+    ),
+    bad_gold("an empty answer", gold(1, rejected=""), "bad_text", "rejected is empty"),
+    bad_gold(
+        "an answer of 100,000 characters", gold(1, chosen="x" * TOO_LONG), "bad_text",
+        "chosen has 100000 characters",
+    ),
+    bad_gold("twice the same answer", gold(1, rejected="a red circle"), "bad_text", "same text"),
+    bad_gold("an id that was there before", gold(1, id="q0"), "duplicate_id", "questions.jsonl:2"),
+    bad_gold("an empty category", gold(1, category=""), "bad_text", "category is empty"),
+    bad_gold("an image that is missing", gold(1, images=["none.png"]), "bad_image", "no object"),
+]  # fmt: skip

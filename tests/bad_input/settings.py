@@ -1,0 +1,48 @@
+"""Configurations and command lines that are wrong."""
+
+from tests.bad_input.case import MICRO, Case, run_command, run_config, verdict_command
+
+GROUP = "Configuration and command line"
+
+
+def wrong(what: str, change: str, words: str) -> Case:
+    return Case(GROUP, what, run_command(change), words, code=2)
+
+
+def file(what: str, content: bytes, words: str) -> Case:
+    return Case(GROUP, what, run_config(content), words, code=2)
+
+
+def typed(what: str, words: str, *arguments: str, code: int = 2) -> Case:
+    return Case(GROUP, what, verdict_command(*arguments), words, code=code)
+
+
+SETTINGS = [
+    wrong("an unknown key", "loop.iteration=2", "did you mean `loop.iterations`"),
+    wrong("a value of the wrong type", "loop.iterations=four", "`int`, got `str`"),
+    wrong("a negative number", "data.count=-5", r"`int \| null` >= 1|`int` >= 1"),
+    wrong("NaN", "training.learning_rate=.nan", "> 0.0 - at `training.learning_rate`"),
+    wrong("infinity", "training.learning_rate=.inf", "`training.learning_rate` is infinite"),
+    wrong("settings that contradict each other", "training.epochs=3", "exactly one of epochs and"),
+    wrong("a vote that cannot be won", "synthesis.vote_threshold=17", "no vote could be won"),
+    wrong("an engine and a training that don't go together", "training.kind=lora", "`scripted`"),
+    wrong("a section in place of a value", "loop.iterations.x=1", "is a value, not a section"),
+    wrong("a change without a value", "loop.iterations", "section.key=value"),
+    wrong("a limit of pixels above what can be opened", "data.max_pixels=999999999",
+          "<= 178956970"),
+    wrong("a model's name with a slash", "registry.model_name=a/b", "registry.model_name"),
+    wrong("a store with a wrong scheme", "store=https://host/bucket", "s3://bucket/prefix"),
+    wrong("a store without a bucket", "store=s3://", "names no bucket"),
+    file("a key that is there twice", MICRO.read_bytes() + b"\nloop: {}\n",
+         "`loop` is there twice"),
+    file("a file that is no mapping", b"- a\n- b\n", "must hold a mapping"),
+    file("a file that is no YAML", b"loop: [\n", "not YAML"),
+    file("a file in another encoding", "store: é".encode("latin-1"), "cannot be read"),
+    file("lists nested 5,000 deep", b"loop: " + b"[" * 5_000, "nested too deeply"),
+    Case(GROUP, "an unknown level of logging", verdict_command(JUDGELOOP_LOG="loud"),
+         "JUDGELOOP_LOG=LOUD: use DEBUG", code=2),
+    typed("a negative limit of tokens", "no whole number above 0", "--max-tokens", "-1"),
+    typed("an image that is missing", "cannot be read", "--image", "none.png", code=3),
+    typed("a page in place of an image", "not an image", "--image", __file__, code=3),
+    typed("an unknown prompt set", "no prompt set '../x'", "--prompts", "../x"),
+]  # fmt: skip
