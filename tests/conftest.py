@@ -23,7 +23,12 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # A job in the background of a shell ignores Ctrl-C, and so would the programs that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-pytest_plugins = ["tests.s3_server", "tests.mlflow_server"]
+pytest_plugins = [
+    "tests.s3_server",
+    "tests.mlflow_server",
+    "tests.fault_proxy",
+    "tests.faulty_s3",
+]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")

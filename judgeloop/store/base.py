@@ -45,8 +45,9 @@ class Store(Protocol):
         """Store `data` under `key` unless something is there already: the first writer wins.
 
         Returns:
-            Whether this call stored the data. False can also mean that an earlier try of this very
-            call got through while its answer was lost; who must know reads the object back.
+            Whether this call stored the data. Where the answer to a first try was lost, what is
+            there counts as this call's if it has the same bytes; so a writer who must tell himself
+            from others puts something of his own into `data`.
 
         Raises:
             StoreError: The store cannot be written.

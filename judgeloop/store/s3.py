@@ -9,6 +9,8 @@ import base64
 import hashlib
 import logging
 import os
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,28 @@ from judgeloop.errors import StoreError
 from judgeloop.store.base import MissingObjectError, checked_key, checked_prefix
 from judgeloop.store.checksums import sha256_bytes, sha256_file
 from judgeloop.store.local_files import disk_errors_named, temporary_beside
-from judgeloop.store.s3_errors import error_code, s3_errors_named, without_password
+from judgeloop.store.s3_errors import (
+    REPLACE,
+    WrongBytesError,
+    error_code,
+    is_absent,
+    s3_errors_named,
+    status,
+    tries,
+    without_password,
+)
+from judgeloop.store.s3_retries import until_whole
 
-CONNECT_TIMEOUT_S = 10
+CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 60
-ATTEMPTS = 5
+ATTEMPTS = 11
+"""Tries of one request: botocore waits up to 51 s between them, up to 131 s where it is throttled.
+`AWS_MAX_ATTEMPTS` sets another number."""
+CREATE_TRIES = 5
+CREATE_PAUSE_S = 0.1
+PART_BYTES = 8 * 1024 * 1024
+PARTS_AT_ONCE = 4
+"""An upload or a download of any size keeps some of these in memory, never the object."""
 
 _SHA256 = "sha256"  # user metadata: the hash of the whole object, also where it came in parts
 _log = logging.getLogger(__name__)
@@ -37,17 +56,20 @@ def s3_client() -> Any:
     """
     try:
         import boto3
+        import botocore.session
         from botocore.config import Config
     except ImportError as error:
         raise StoreError("a store at s3:// needs boto3: pip install boto3") from error
     with s3_errors_named("open", "s3://"):
         try:
-            return boto3.session.Session().client(
+            settings = botocore.session.get_session()
+            attempts = settings.get_config_variable("max_attempts") or ATTEMPTS
+            return boto3.session.Session(botocore_session=settings).client(
                 "s3",
                 config=Config(
                     connect_timeout=CONNECT_TIMEOUT_S,
                     read_timeout=READ_TIMEOUT_S,
-                    retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+                    retries={"mode": "standard", "total_max_attempts": attempts},
                 ),
             )
         except ValueError as error:  # botocore's answer to an endpoint that is no address
@@ -74,14 +96,14 @@ class S3Store:
         self._bucket = bucket
         self._below = f"{checked_key(prefix)}/" if prefix else ""
         self._conditional: bool | None = None  # None until the server has shown what it does
+        self._seen = False  # whether the bucket is known to exist
         self.uri = f"s3://{bucket}/{prefix}".removesuffix("/")
 
     def read(self, key: str) -> bytes:
         """Return what is stored under `key`; see `Store.read`."""
         place = self._place(key)
         with s3_errors_named("read", self._uri(key)):
-            data: bytes = self._client.get_object(**place)["Body"].read()
-            return data
+            return until_whole(lambda: self._get(place))
 
     def write(self, key: str, data: bytes) -> None:
         """Store `data` under `key`; see `Store.write`."""
@@ -102,12 +124,13 @@ class S3Store:
         """
         place = self._place(key)
         with s3_errors_named("create", self._uri(key)):
-            for _ in range(ATTEMPTS):
+            for attempt in range(CREATE_TRIES):
                 if not self._conditional and self.exists(key):
                     return False
-                stored = self._put_if_first(place, data)
+                stored = self._put_if_first(place, data, again=attempt > 0)
                 if stored is not None:
                     return stored
+                time.sleep(CREATE_PAUSE_S * 2**attempt)
         raise StoreError(f"cannot create {self._uri(key)}: other writers keep S3 busy; try again")
 
     def exists(self, key: str) -> bool:
@@ -115,7 +138,7 @@ class S3Store:
         place = self._place(key)
         try:
             with s3_errors_named("look for", self._uri(key)):
-                self._client.head_object(**place)
+                self._head(place)
         except MissingObjectError:
             return False
         return True
@@ -145,9 +168,8 @@ class S3Store:
             disk_errors_named(f"upload {path} to {self._uri(key)}"),
             s3_errors_named(f"upload {path} to", self._uri(key)),
         ):
-            extra = {"ChecksumAlgorithm": "SHA256", "Metadata": {_SHA256: sha256_file(path)}}
-            with path.open("rb") as source:
-                self._client.upload_fileobj(source, **place, ExtraArgs=extra)
+            digest = sha256_file(path)
+            until_whole(lambda: self._send(path, place, digest))
 
     def download(self, key: str, path: Path) -> None:
         """Copy what is stored under `key` to `path`; see `Store.download`."""
@@ -158,18 +180,7 @@ class S3Store:
             s3_errors_named("download", uri),
             temporary_beside(path) as temporary,
         ):
-            head = self._client.head_object(**place)
-            with temporary.open("xb") as sink:
-                self._client.download_fileobj(Fileobj=sink, **place)
-                sink.flush()
-                os.fsync(sink.fileno())
-            # Parts come as ranges, which carry no checksum; so the whole is compared here.
-            expected = head["Metadata"].get(_SHA256)
-            if expected and sha256_file(temporary) != expected:
-                raise StoreError(
-                    f"cannot download {uri}: the bytes do not have their checksum {expected}; "
-                    "try again, or write the object again"
-                )
+            until_whole(lambda: self._fetch(place, temporary))
             temporary.replace(path)
 
     def _place(self, key: str) -> dict[str, str]:
@@ -178,28 +189,93 @@ class S3Store:
     def _uri(self, key: str) -> str:
         return f"s3://{self._bucket}/{self._below}{key}"
 
+    def _get(self, place: dict[str, str]) -> bytes:
+        from botocore.exceptions import ReadTimeoutError, ResponseStreamingError
+
+        answer = self._client.get_object(**place)
+        try:
+            with closing(answer["Body"]) as body:
+                data: bytes = body.read()
+        except ReadTimeoutError as error:  # botocore repeats what stalls before the body only
+            raise ResponseStreamingError(error=error) from error
+        _check(place, answer, sha256_bytes(data))
+        return data
+
     def _put(self, place: dict[str, str], data: bytes, **condition: str) -> None:
         # The hash goes in a header: some S3-compatible servers do not know botocore's trailers.
-        self._client.put_object(
-            **place,
-            Body=data,
-            ChecksumAlgorithm="SHA256",
-            ChecksumSHA256=base64.b64encode(hashlib.sha256(data).digest()).decode(),
-            Metadata={_SHA256: sha256_bytes(data)},
-            **condition,
+        until_whole(
+            lambda: self._client.put_object(
+                **place,
+                Body=data,
+                ChecksumAlgorithm="SHA256",
+                ChecksumSHA256=base64.b64encode(hashlib.sha256(data).digest()).decode(),
+                Metadata={_SHA256: sha256_bytes(data)},
+                **condition,
+            )
         )
 
-    def _put_if_first(self, place: dict[str, str], data: bytes) -> bool | None:
+    def _send(self, path: Path, place: dict[str, str], digest: str) -> None:
+        from botocore.exceptions import ClientError
+
+        extra = {"ChecksumAlgorithm": "SHA256", "Metadata": {_SHA256: digest}}
+        try:
+            with path.open("rb") as source:
+                self._client.upload_fileobj(source, **place, ExtraArgs=extra, Config=_transfer())
+        except ClientError as error:
+            # The upload is gone where its end was done, but the answer to that was lost.
+            if error_code(error) != "NoSuchUpload" or not self._holds(place, digest):
+                raise
+
+    def _fetch(self, place: dict[str, str], path: Path) -> None:
+        head = self._head(place)
+        with path.open("wb") as sink:
+            self._client.download_fileobj(Fileobj=sink, **place, Config=_transfer())
+            sink.flush()
+            os.fsync(sink.fileno())
+        # Parts come as ranges, which carry no checksum; so the whole is compared here.
+        if _SHA256 in head["Metadata"]:
+            _check(place, head, sha256_file(path))
+
+    def _head(self, place: dict[str, str]) -> dict[str, Any]:
+        from botocore.exceptions import ClientError
+
+        try:
+            answer: dict[str, Any] = self._client.head_object(**place)
+        except ClientError as error:
+            if not (is_absent(error) and self._seen) and status(error) < 500:
+                # Answers to HEAD have no body, so no reason: a listing is refused with the reason.
+                self._client.list_objects_v2(Bucket=self._bucket, Prefix=place["Key"], MaxKeys=1)
+                self._seen = True
+            raise
+        return answer
+
+    def _holds(self, place: dict[str, str], digest: str) -> bool:
+        """Say whether an object is there and was stored with this SHA-256."""
+        from botocore.exceptions import ClientError
+
+        try:
+            metadata: dict[str, str] = self._head(place)["Metadata"]
+        except ClientError as error:
+            if is_absent(error):
+                return False
+            raise
+        return metadata.get(_SHA256) == digest
+
+    def _put_if_first(self, place: dict[str, str], data: bytes, again: bool) -> bool | None:
         """Put once: True if stored, False if another was first, None if worth another try."""
         if self._conditional is False:
             self._put(place, data)
             return True
-        stored = self._put_on_condition(place, data)
-        if stored and self._conditional is None and self._put_on_condition(place, data):
-            self._do_without_condition()  # it has just overwritten what is there
+        stored = self._put_on_condition(place, data, again)
+        if stored and self._conditional is None:
+            # The same once more: who minds the condition says so. Who does not has just overwritten
+            # what is there with itself.
+            twice = self._put_on_condition(place, data, again=False)
+            if twice and self._conditional is None:
+                self._do_without_condition()
         return stored
 
-    def _put_on_condition(self, place: dict[str, str], data: bytes) -> bool | None:
+    def _put_on_condition(self, place: dict[str, str], data: bytes, again: bool) -> bool | None:
         from botocore.exceptions import ClientError
 
         try:
@@ -208,7 +284,8 @@ class S3Store:
             code = error_code(error)
             if code in ("PreconditionFailed", "412"):
                 self._conditional = True
-                return False
+                # It may be an earlier try of this very call that was first, its answer being lost.
+                return (again or tries(error) > 1) and self._holds(place, sha256_bytes(data))
             if code in ("NotImplemented", "501"):
                 self._do_without_condition()
                 return None
@@ -220,3 +297,23 @@ class S3Store:
     def _do_without_condition(self) -> None:
         _log.warning("store=%s has no conditional put, so create promises less", self.uri)
         self._conditional = False
+
+
+def _check(place: dict[str, str], answer: dict[str, Any], found: str) -> None:
+    expected = answer["Metadata"].get(_SHA256)
+    if expected and found != expected:
+        raise WrongBytesError(
+            f"cannot use s3://{place['Bucket']}/{place['Key']}: the bytes do not have their "
+            f"checksum {expected}; {REPLACE}"
+        )
+
+
+def _transfer() -> Any:
+    from boto3.s3.transfer import TransferConfig
+
+    return TransferConfig(
+        multipart_threshold=PART_BYTES,
+        multipart_chunksize=PART_BYTES,
+        max_concurrency=PARTS_AT_ONCE,
+        preferred_transfer_client="classic",  # the same on every machine
+    )

@@ -7,6 +7,7 @@ endpoint's address is struck out: the message ends up in logs.
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from judgeloop.errors import StoreError
 from judgeloop.store.base import MissingObjectError
@@ -21,6 +22,13 @@ _CREDENTIALS = (
     "SignatureDoesNotMatch",
     "TokenRefreshRequired",
 )
+_FULL = "the store is full: free some space"
+_LOST = "bytes are lost or changed on the way: check the network, then run again"
+_BUSY = "it is overloaded or broken: run again when it is well, what is done stays done"
+REPLACE = (
+    "if they still do not have it when you run again, delete the object: what is missing is made "
+    "again"
+)
 _REMEDIES = {
     "NoSuchBucket": "the bucket does not exist: make it, or correct the store's address",
     "InvalidBucketName": "the bucket's name is not valid: correct the store's address",
@@ -29,8 +37,11 @@ _REMEDIES = {
     "RequestTimeTooSkewed": "the clock of this machine is wrong: set it",
     "AuthorizationHeaderMalformed": "the bucket is in another region: set AWS_DEFAULT_REGION",
     "PermanentRedirect": "the bucket is in another region: set AWS_DEFAULT_REGION",
-    "QuotaExceeded": "the store is full: free some space",
-    "XMinioStorageFull": "the store is full: free some space",
+    **dict.fromkeys(("InsufficientStorage", "507", "QuotaExceeded", "XMinioStorageFull"), _FULL),
+    **dict.fromkeys(("BadDigest", "IncompleteBody", "InvalidPart", "NoSuchUpload"), _LOST),
+    **dict.fromkeys(("XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"), _LOST),
+    **dict.fromkeys(("InternalError", "ServiceUnavailable", "SlowDown"), _BUSY),
+    **dict.fromkeys(("500", "502", "503", "504"), _BUSY),
     **dict.fromkeys(
         _CREDENTIALS,
         "the credentials are wrong or expired: renew AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and "
@@ -38,6 +49,10 @@ _REMEDIES = {
     ),
 }
 _REMEDIES |= {"403": _REMEDIES["AccessDenied"], "Forbidden": _REMEDIES["AccessDenied"]}
+
+
+class WrongBytesError(StoreError):
+    """What came is not what was stored."""
 
 
 @contextmanager
@@ -77,6 +92,33 @@ def error_code(error: Exception) -> str:
     return answer.get("Error", {}).get("Code", "unknown")
 
 
+def is_absent(error: Exception) -> bool:
+    """Say whether S3 answered that there is no such object.
+
+    Args:
+        error: A botocore `ClientError`.
+    """
+    return error_code(error) in _ABSENT
+
+
+def status(error: Exception) -> int:
+    """Return the HTTP status of an error, 0 where it has none.
+
+    Args:
+        error: A botocore `ClientError`.
+    """
+    return int(_metadata(error).get("HTTPStatusCode", 0))
+
+
+def tries(error: Exception) -> int:
+    """Return how often the request was sent that ended with this error.
+
+    Args:
+        error: A botocore `ClientError`.
+    """
+    return 1 + int(_metadata(error).get("RetryAttempts", 0))
+
+
 def without_password(text: str) -> str:
     """Strike out user and password in every address that `text` contains.
 
@@ -86,13 +128,19 @@ def without_password(text: str) -> str:
     return re.sub(r"://[^/@\s]+@", "://***@", text)
 
 
+def _metadata(error: Exception) -> dict[str, Any]:
+    answer: dict[str, dict[str, Any]] = getattr(error, "response", {})
+    return answer.get("ResponseMetadata", {})
+
+
 def _answered(action: str, uri: str, code: str, error: Exception) -> StoreError:
     if code in _ABSENT:
         return MissingObjectError(f"the store holds no object {uri}")
     remedy = _REMEDIES.get(code)
     if remedy is None:
         remedy = f"{without_password(str(error))}; try again, then ask who runs the store"
-    return StoreError(f"cannot {action} {uri}: S3 answered {code}: {remedy}")
+    times = f" {tries(error)} times" if tries(error) > 1 else ""
+    return StoreError(f"cannot {action} {uri}: S3 answered {code}{times}: {remedy}")
 
 
 def _unanswered(error: Exception) -> str:
@@ -100,7 +148,7 @@ def _unanswered(error: Exception) -> str:
 
     said = without_password(str(error))
     if isinstance(error, b.FlexibleChecksumError):
-        return f"the bytes do not have their checksum ({said}): write the object again"
+        return f"the bytes do not have their checksum ({said}); {REPLACE}"
     if isinstance(error, b.ConnectionError | b.HTTPClientError | b.IncompleteReadError | OSError):
         return f"{said}; check the network, AWS_ENDPOINT_URL and whether the endpoint is up"
     if isinstance(

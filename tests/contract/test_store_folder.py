@@ -1,7 +1,10 @@
 """What only a folder can break: half-written files, races, permissions."""
 
 import os
+import re
 import resource
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -68,6 +71,76 @@ def test_a_write_that_fails_half_way_changes_nothing(tmp_path: Path) -> None:
         store.create("other", bytes(100_000))
     assert store.read("key") == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["key"]
+
+
+ON_A_SMALL_DISK = """
+import sys
+from pathlib import Path
+
+from judgeloop.errors import StoreError
+from judgeloop.records import Example, Manifest
+from judgeloop.shards import Work, finish, write_shards
+from judgeloop.store import FolderStore, open_store
+
+disk = Path(sys.argv[1])
+made = []
+
+
+def work(batch):
+    made.append(batch[0])
+    row = Example(id=f"p/chosen_first/{batch[0]}", images=("a",), prompt="?", completion="A")
+    return Work([row] * 1000)
+
+
+def run(store):
+    header = Manifest(stage="filter", stage_version=1, key="ab")
+    return finish(store, write_shards(store, header, [[n] for n in range(8)], work))
+
+
+(disk / "other").write_bytes(bytes(1_200_000))
+store = FolderStore(disk / "store")
+try:
+    run(store)
+except StoreError as error:
+    print(error)
+print([path.name for path in (disk / "store").rglob("*") if path.name.startswith(".")])
+print(len(store.list("")), "shards,", len(made), "made")
+try:
+    plenty = FolderStore(Path(sys.argv[2]) / "plenty")
+    plenty.write("big", bytes(800_000))
+    plenty.download("big", disk / "cache" / "big")
+except StoreError as error:
+    print(error)
+print(list((disk / "cache").iterdir()))
+(disk / "other").unlink()
+print(run(store) == run(FolderStore(Path(sys.argv[2]) / "unbroken")), len(made) - 8)
+"""
+
+
+def test_a_stage_on_a_full_disk_says_so_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    # A real disk of 1.5 MB, in a name space of its own so that no root is needed.
+    small_disk = ["unshare", "--user", "--mount", "--map-root-user", "sh", "-c"]
+    mount = 'mount -t tmpfs -o size=1500k none "$1"'
+    tried = subprocess.run([*small_disk, mount, "sh", disk], capture_output=True, check=False)
+    if tried.returncode:
+        pytest.skip(f"needs user name spaces with mounts: {tried.stderr.decode().strip()}")
+    given = [disk, sys.executable, ON_A_SMALL_DISK, tmp_path]
+    done = subprocess.run(
+        [*small_disk, f'{mount} && exec "$2" -c "$3" "$1" "$4"', "sh", *given],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    full, left, shards, cache, nothing, last = done.stdout.splitlines()
+    assert re.search(r"cannot create .*filter/ab/\d+.jsonl: .*the disk is full: free", full)
+    assert left == "[]"
+    number, made = (int(word) for word in re.findall(r"\d+", shards))
+    assert 0 < number == made - 1 < 7
+    assert re.search(r"cannot copy .*plenty/big to .*cache/big: .*the disk is full: free", cache)
+    assert nothing == "[]"
+    assert last == "True 9", "8 of the unbroken run, and the one shard that did not fit"
 
 
 def test_unfinished_files_of_a_killed_writer_are_not_listed(tmp_path: Path) -> None:

@@ -216,8 +216,15 @@ def test_an_endpoint_that_is_no_address_is_a_store_error(
 
 def test_the_client_waits_and_tries_again_within_bounds(s3_uri: str) -> None:
     config = s3_client().meta.config
-    assert config.retries == {"mode": "standard", "total_max_attempts": 5}
-    assert (config.connect_timeout, config.read_timeout) == (10, 60)
+    assert config.retries == {"mode": "standard", "total_max_attempts": 11}
+    assert (config.connect_timeout, config.read_timeout) == (5, 60)
+
+
+def test_the_standard_variable_sets_how_often_it_tries(
+    s3_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
+    assert s3_client().meta.config.retries["total_max_attempts"] == 2
 
 
 def test_bytes_that_changed_on_the_way_are_not_taken_for_the_object(s3: S3Store) -> None:

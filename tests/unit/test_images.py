@@ -323,7 +323,8 @@ def test_s3_is_asked_by_the_pack_not_by_the_image(s3_uri: str) -> None:
     store = S3Store(client, bucket, prefix)
     images = [picture(number) for number in range(1500)]
     hashes = add_all(store, images)
-    tried = ["HEAD", "PUT", "PUT"]  # the first object shows that S3 minds conditions
+    # The first object shows that there is a bucket, and that S3 minds conditions.
+    tried = ["HEAD", "GET", "PUT", "PUT"]
     assert requests == [*tried, "PUT", "PUT"]  # two packs and the index
     requests.clear()
     reader = ImageLibrary(store, 10)
