@@ -11,6 +11,7 @@ goes. A word in the prompt makes it fail as a real server does:
 | `broken-once` | 500, the first time |
 | `broken` | 500 every time |
 | `cut` | the connection ends in the middle of the answer, the first time |
+| `busy` | answers after 0.3 s |
 | `slow` | answers after 30 s, the first time |
 | `bad` | 400 |
 | `filtered` | 200, ended by a content filter |
@@ -29,7 +30,7 @@ from typing import Any
 
 KEY = "sk-right"
 SERVED = ["base", "adapter-0123456789abcdef"]
-WORK_S = 0.02
+BUSY_S = 0.3
 SLOW_S = 30.0
 _lock = threading.Lock()
 _seen: set[tuple[str, int]] = set()
@@ -59,7 +60,7 @@ class ChatServer(BaseHTTPRequestHandler):
         asked = {"text": text, "seed": body.get("seed"), "model": body["model"]}
         settings = {k: v for k, v in body.items() if k not in ("messages", "model", "seed")}
         self._note(asked | {"event": "in", "settings": settings})
-        time.sleep(WORK_S)
+        time.sleep(BUSY_S if "busy" in text.split() else 0)
         self._note(asked | {"event": "out"})  # before the answer, so never later than the next in
         self._answer(body, text, [part["image_url"]["url"] for part in parts[:-1]])
 

@@ -111,7 +111,8 @@ class ChatClient:
     def _read(self, made: Any) -> Completion:
         try:
             choice, usage = made.choices[0], made.usage
-            reason, text = choice.finish_reason, choice.message.content or ""
+            # Servers leave the space that some tokenizers begin a text with; our engines drop it.
+            reason, text = choice.finish_reason, (choice.message.content or "").removeprefix(" ")
             counts = int(usage.prompt_tokens), int(usage.completion_tokens)
         except (AttributeError, TypeError, IndexError) as error:
             raise EngineError(self._odd("no chat completion with a text and its usage")) from error

@@ -51,7 +51,8 @@ class EndpointEngine:
         self._settings = settings
         self._images = images
         self._client = ChatClient(settings.endpoint)
-        self._probes: dict[tuple[Sampling, bool], asyncio.Task[str | None]] = {}
+        self._probing = asyncio.Lock()
+        self._refusals: dict[tuple[Sampling, bool], str | None] = {}
         self._runner = asyncio.Runner()
         try:
             served = self._runner.run(self._client.served())
@@ -113,9 +114,10 @@ class EndpointEngine:
             EngineError: That is refused as well, so it is not the item's fault.
         """
         key = (sampling, bool(job.request.images))
-        if key not in self._probes:
-            self._probes[key] = asyncio.create_task(self._probe(*key))
-        if plain := await self._probes[key]:
+        async with self._probing:
+            if key not in self._refusals:
+                self._refusals[key] = await self._probe(*key)
+        if plain := self._refusals[key]:
             raise EngineError(
                 f"the endpoint refuses request {job.request.id} ({refusal}), and a plain question "
                 f"with the same settings too ({plain}). Set what it does not know to 0 (top_k), "
