@@ -9,6 +9,7 @@ OUT ?=
 LOOP_ID ?=
 ITERATIONS ?= 4
 PARTITIONS ?= 2
+PROFILE ?= cpu
 PORT ?= 5000
 JOBS ?= 2
 ARGS ?=
@@ -79,8 +80,8 @@ run: $(INSTALLED) ## Run the loop on this machine: CONFIG=FILE [SET="key=value .
 		echo 'usage: make run CONFIG=pipelines/configs/tiny.yaml [SET="key=value ..."] [OUT=DIR] [LOOP_ID=ID]' >&2; exit 2; fi
 	$(PYTHON) -m pipelines run --config $(CONFIG) $(foreach pair,$(SET),--set $(pair)) --out $(RUN_OUT) $(if $(LOOP_ID),--loop-id $(LOOP_ID))
 
-compile: $(INSTALLED) ## Compile the pipeline into build/judge_loop.yaml [ITERATIONS=4] [PARTITIONS=2].
-	$(PYTHON) -m pipelines compile --out build/judge_loop.yaml --iterations $(ITERATIONS) --partitions $(PARTITIONS)
+compile: $(INSTALLED) ## Compile the pipeline into build/judge_loop.yaml [ITERATIONS=4] [PARTITIONS=2] [PROFILE=cpu].
+	$(PYTHON) -m pipelines compile --out build/judge_loop.yaml --iterations $(ITERATIONS) --partitions $(PARTITIONS) --profile $(PROFILE)
 
 readmes: $(INSTALLED) ## Write the components' READMEs from their docstrings.
 	$(PYTHON) -m components.readme

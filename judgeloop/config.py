@@ -11,7 +11,7 @@ import math
 import typing
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 import yaml
@@ -23,6 +23,7 @@ from judgeloop.errors import ConfigError
 
 Positive = Annotated[int, Meta(ge=1)]
 Count = Annotated[int, Meta(ge=0)]
+S = TypeVar("S", bound=msgspec.Struct)
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -305,12 +306,21 @@ def parse_config(tree: dict[str, Any], where: str) -> Config:
     """Checks a parsed tree and makes the configuration of it.
 
     Raises:
-        ConfigError: An unknown key (with the nearest known one), a wrong type or value, or sections
+        ConfigError: As `parse_section` says.
+    """
+    return parse_section(tree, Config, where)
+
+
+def parse_section(tree: dict[str, Any], kind: type[S], where: str) -> S:
+    """Checks a parsed tree and makes a section, with those below it, of it.
+
+    Raises:
+        ConfigError: An unknown key (with the nearest known one), a wrong type or value, or values
             that don't go together.
     """
-    _refuse_unknown_keys(tree, Config, "", where)
+    _refuse_unknown_keys(tree, kind, "", where)
     try:
-        return msgspec.convert(tree, Config)
+        return msgspec.convert(tree, kind)
     except msgspec.ValidationError as error:
         message = str(error).replace("`$.", "`").replace("`$`", "the top level")
         raise ConfigError(f"{where}: {message}") from error

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from judgeloop.errors import JudgeLoopError
 from pipelines.compile import compile_pipeline
+from pipelines.profile import read_profile
 from pipelines.run import loop_id_for, read_config, run_loop
 
 INTERRUPTED = 130
@@ -47,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     compile_.add_argument("--out", type=Path, required=True, help="the file, ending with .yaml")
     compile_.add_argument("--iterations", type=int, required=True, help="bound of the loop")
     compile_.add_argument("--partitions", type=int, required=True, help="default fan-out")
+    compile_.add_argument("--profile", default="cpu", help="name in k8s/profiles/, or a YAML file")
     compile_.set_defaults(command=_compile)
     return parser
 
@@ -58,7 +60,9 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _compile(options: argparse.Namespace) -> int:
-    digest = compile_pipeline(options.out, options.iterations, options.partitions)
+    digest = compile_pipeline(
+        options.out, options.iterations, options.partitions, read_profile(options.profile)
+    )
     Console().print(f"{options.out}  {digest}", highlight=False, soft_wrap=True)
     return 0
 

@@ -7,16 +7,22 @@ from pathlib import Path
 from judgeloop.errors import ConfigError, JudgeLoopError
 from pipelines.digest import digest
 from pipelines.lint import lint
+from pipelines.profile import Profile
 
 
-def compile_pipeline(out: Path, iterations: int, partitions: int) -> str:
+def compile_pipeline(
+    out: Path, iterations: int, partitions: int, profile: Profile, *, local: bool = False
+) -> str:
     """Compiles the loop and checks the result.
 
     Args:
         out: The file to write; its folder is made.
-        iterations: The bound of the loop. Each iteration adds about 50 KB to the file, and Argo
+        iterations: The bound of the loop. Each iteration adds about 85 KB to the file, and Argo
             takes about 1 MB.
         partitions: Default of the parameter `partitions`.
+        profile: What the tasks ask of a cluster.
+        local: The file is for this machine only: a failed task is not tried again by itself, since
+            KFP's local runner would wait for the back-off and then repeat what a person can mend.
 
     Returns:
         The canonical digest: the same for the same pipeline, however often it is compiled.
@@ -28,14 +34,17 @@ def compile_pipeline(out: Path, iterations: int, partitions: int) -> str:
     from kfp import compiler
 
     from pipelines.judge_loop import make_pipeline
+    from pipelines.placement import Placement
 
     if iterations < 1 or partitions < 1:
         given = f"iterations={iterations}, partitions={partitions}"
         raise ConfigError(f"{given}: both must be 1 or more")
     if out.suffix != ".yaml":
         raise ConfigError(f"{out}: name the compiled pipeline with the ending .yaml")
+    placement = Placement(profile, retried=not local)
+    pipeline = make_pipeline(iterations, partitions, placement)
     out.parent.mkdir(parents=True, exist_ok=True)
-    compiler.Compiler().compile(make_pipeline(iterations, partitions), str(out))
+    compiler.Compiler().compile(pipeline, str(out))
     found = lint(out)
     if found:
         raise JudgeLoopError(

@@ -12,10 +12,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipelines.profile import UNCACHED
 from pipelines.spec import Spec, Tree, read_spec
 
-UNCACHED = frozenset({"decide", "enough", "promote", "register", "report", "resolve"})
-"""Components that read or write what lies outside their inputs and outputs."""
 _READ_BY_CONDITION = re.compile(r"inputs\.parameter_values\['([^']+)'\]")
 _KINDS = {
     # kind: reference to the graph's own input, to another task's output, key of that output
@@ -143,4 +142,4 @@ def _caching(spec: Spec, place: str, task: Tree) -> Iterator[str]:
         return
     function = arguments[arguments.index("--function_to_execute") + 1]
     if function in UNCACHED and task.get("cachingOptions", {}).get("enableCache"):
-        yield f"{place}: {function} must not be cached; call set_caching_options(False)"
+        yield f"{place}: {function} must not be cached; see pipelines/profile.py"

@@ -18,6 +18,7 @@ from pipelines.compile import compile_pipeline
 from pipelines.display import Display
 from pipelines.failure import find_failure
 from pipelines.local import run_compiled
+from pipelines.profile import read_profile
 
 
 def read_config(path: Path, changes: Sequence[str], out: Path) -> Config:
@@ -78,7 +79,9 @@ def _run_alone(config: Config, store: Store, ledger: Ledger, out: Path, console:
     ledger.begin(config)
     loop_id = ledger.loop_id
     package = out / "judge_loop.yaml"
-    digest = compile_pipeline(package, config.loop.iterations, config.loop.partitions)
+    digest = compile_pipeline(
+        package, config.loop.iterations, config.loop.partitions, read_profile("cpu"), local=True
+    )
     console.print(f"loop {loop_id}  pipeline {digest[:12]}  store {store.uri}", soft_wrap=True)
     arguments = {
         "config": config.to_json(),

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from components import readme
-from pipelines.lint import UNCACHED
+from pipelines.profile import STAGES as PROFILED
+from pipelines.profile import UNCACHED
 
 STAGES = readme.stages()
 
@@ -55,3 +56,7 @@ def test_a_docstring_names_the_image_and_the_caching_that_are_compiled(stage: st
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_component_calls_the_task_of_its_name(stage: str) -> None:
     assert f"tasks.{stage}(" in inspect.getsource(component(stage).python_func)
+
+
+def test_profiles_know_every_component() -> None:
+    assert sorted(PROFILED) == STAGES

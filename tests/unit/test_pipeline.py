@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from judgeloop.errors import ConfigError
 from pipelines.compile import compile_pipeline
 from pipelines.digest import digest
-from pipelines.lint import UNCACHED, lint
-from pipelines.spec import read_spec
+from pipelines.lint import lint
+from pipelines.profile import UNCACHED, read_profile
+from pipelines.spec import Spec, read_spec
 from tests.conftest import REPOSITORY
 
 GOLDEN = REPOSITORY / "tests/golden/judge_loop.sha256"
+PROFILE = read_profile("one-gpu")
 Document = dict[str, Any]
 Planted = Callable[[Document], None]
 
@@ -27,7 +28,13 @@ Planted = Callable[[Document], None]
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("compiled") / "judge_loop.yaml"
-    compile_pipeline(path, iterations=2, partitions=2)
+    compile_pipeline(path, iterations=2, partitions=2, profile=PROFILE)
+    return path
+
+
+def write(spec: Spec, path: Path) -> Path:
+    documents = (spec.pipeline, spec.platform)
+    path.write_text("\n---\n".join(map(json.dumps, documents)))  # JSON is YAML, quicker to write
     return path
 
 
@@ -68,20 +75,21 @@ def test_two_compilations_have_one_digest_and_it_is_the_recorded_one(tmp_path: P
 
 def test_the_digest_sees_a_changed_bound_image_and_command(compiled: Path, tmp_path: Path) -> None:
     longer = tmp_path / "longer.yaml"
-    digests = {digest(compiled), compile_pipeline(longer, iterations=3, partitions=2)}
+    digests = {
+        digest(compiled),
+        compile_pipeline(longer, iterations=3, partitions=2, profile=PROFILE),
+    }
     for key, value in (("image", "other:1"), ("command", ["other"])):
-        document = yaml.safe_load(compiled.read_text())
-        next(iter(document["deploymentSpec"]["executors"].values()))["container"][key] = value
-        changed = tmp_path / f"{key}.yaml"
-        changed.write_text(yaml.safe_dump(document))
-        digests.add(digest(changed))
+        spec = copy.deepcopy(read_spec(compiled))
+        next(iter(spec.executors.values()))["container"][key] = value
+        digests.add(digest(write(spec, tmp_path / f"{key}.yaml")))
     assert len(digests) == 4
 
 
 @pytest.mark.parametrize("bound", [1, 4])
 def test_every_iteration_lies_inside_the_gate_of_the_one_before(bound: int, tmp_path: Path) -> None:
     path = tmp_path / "p.yaml"
-    compile_pipeline(path, iterations=bound, partitions=1)
+    compile_pipeline(path, iterations=bound, partitions=1, profile=PROFILE)
     spec = read_spec(path)
     (tasks,) = dags(spec.pipeline, "comp-loop")
     shown = []
@@ -227,11 +235,9 @@ def outer_parameter_in_loop(document: Document) -> None:
 def test_a_planted_defect_is_found(
     plant: Planted, sentence: str, compiled: Path, tmp_path: Path
 ) -> None:
-    document = copy.deepcopy(read_spec(compiled).pipeline)
-    plant(document)
-    broken = tmp_path / "broken.yaml"
-    broken.write_text(json.dumps(document))  # JSON is YAML, and quicker to write
-    assert [found for found in lint(broken) if sentence in found]
+    spec = copy.deepcopy(read_spec(compiled))
+    plant(spec.pipeline)
+    assert [found for found in lint(write(spec, tmp_path / "broken.yaml")) if sentence in found]
 
 
 @pytest.mark.parametrize(
@@ -241,7 +247,7 @@ def test_bounds_below_one_and_other_endings_are_refused(
     iterations: int, partitions: int, name: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError):
-        compile_pipeline(tmp_path / name, iterations, partitions)
+        compile_pipeline(tmp_path / name, iterations, partitions, PROFILE)
 
 
 def test_images_come_from_the_environment_by_role(tmp_path: Path) -> None:

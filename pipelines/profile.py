@@ -1,0 +1,170 @@
+"""A profile: what the tasks of a loop ask of a cluster, from one file in `k8s/profiles/`.
+
+Sizes, node selector and tolerations of the GPU tasks become parameters of the pipeline, so that one
+compiled package serves several sizes; KFP 2.17 takes everything else as constants only.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import yaml
+from msgspec import Meta
+
+from judgeloop.config import Count, Positive, Section, parse_section
+from judgeloop.errors import ConfigError
+
+FOLDER = Path(__file__).resolve().parent.parent / "k8s" / "profiles"
+UNCACHED = frozenset({"decide", "enough", "promote", "register", "report", "resolve"})
+"""Stages that read or write what lies outside their inputs and outputs: never from a cache."""
+INFERENCE = frozenset({"evaluate", "hold_out", "judge", "synthesize", "validate"})
+"""Stages that run the model."""
+TRAINING = frozenset({"train"})
+STAGES = frozenset({"filter", "ingest"}) | UNCACHED | INFERENCE | TRAINING
+"""All stages of the loop; those of neither set above run no model."""
+
+Quantity = Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$")]
+"""A Kubernetes quantity, such as `500m` or `16Gi`."""
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
+"""The name of a Kubernetes object."""
+_UNITS = {"m": 1e-3, "": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12,
+          "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40}  # fmt: skip
+
+
+class Size(Section, frozen=True, kw_only=True):
+    """What one task gets: requests and limits are one, so that its pod is evicted last."""
+
+    cpu: Quantity
+    memory: Quantity
+    timeout_s: Positive
+    """The pod is ended after this; a retry goes on after the last whole shard."""
+
+
+class ModelSize(Size, frozen=True, kw_only=True):
+    """What a task with a model gets."""
+
+    gpus: Count
+    shm: Quantity
+    """Size of /dev/shm, 64 MB without it: PyTorch's and vLLM's processes share tensors there. What
+    is used of it counts as memory of the pod."""
+
+    def __post_init__(self) -> None:
+        """Refuses a size that a pod would die of."""
+        if amount(self.shm) >= amount(self.memory):
+            raise ValueError("shm counts as memory of the pod, so it must be less than memory")
+
+
+class Toleration(Section, frozen=True, kw_only=True, omit_defaults=True):
+    """A taint that GPU tasks tolerate."""
+
+    key: str
+    operator: Literal["Exists", "Equal"] = "Equal"
+    value: str | None = None
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+
+
+class Reference(Section, frozen=True, kw_only=True):
+    """A Secret or a ConfigMap of the namespace whose keys become environment variables."""
+
+    name: Name
+    keys: tuple[Annotated[str, Meta(pattern="^[A-Z][A-Z0-9_]*$")], ...]
+    """Keys, each named like the variable that it becomes. The profile never holds a value."""
+    optional: bool = False
+    """Whether tasks start without it."""
+
+
+class Claim(Section, frozen=True, kw_only=True):
+    """A volume that GPU tasks mount, so that a model is fetched once."""
+
+    name: Name
+    path: Annotated[str, Meta(pattern="^/.+")]
+
+
+class Retry(Section, frozen=True, kw_only=True):
+    """How often Kubeflow starts a failed task again, and how long it waits before."""
+
+    count: Count
+    backoff_s: Positive = 60
+    factor: Annotated[float, Meta(ge=1)] = 2.0
+    max_backoff_s: Positive = 3600
+
+
+class Profile(Section, frozen=True, kw_only=True):
+    """What all tasks ask of a cluster."""
+
+    cpu: Size
+    """Tasks without a model."""
+    inference: ModelSize
+    training: ModelSize
+    gpu_type: str = "nvidia.com/gpu"
+    """The resource that `gpus` counts."""
+    node_selector: dict[str, str] = msgspec.field(default_factory=dict)
+    """Labels of the nodes that run inference and training."""
+    tolerations: tuple[Toleration, ...] = ()
+    """Taints that inference and training tolerate."""
+    model_cache: Claim | None = None
+    image_pull_secrets: tuple[Name, ...] = ()
+    secrets: tuple[Reference, ...] = ()
+    settings: tuple[Reference, ...] = ()
+    """ConfigMaps: addresses and other settings that are no secret."""
+    retry: Retry
+    uncached: tuple[str, ...] = ()
+    """Stages that Kubeflow runs again although it has their result in its cache, beside those that
+    are never cached. The store still knows what is done."""
+
+    def __post_init__(self) -> None:
+        """Refuses what KFP or a cluster would stumble over."""
+        if max(self.inference.gpus, self.training.gpus) and not self.tolerations:
+            raise ValueError("tolerations is empty: nodes with GPUs are tainted")
+        unknown = set(self.uncached) - STAGES
+        if unknown:
+            raise ValueError(f"uncached: no stage {sorted(unknown)}; known: {sorted(STAGES)}")
+        variables = [key for each in (*self.secrets, *self.settings) for key in each.keys]
+        twice = sorted({name for name in variables if variables.count(name) > 1})
+        if twice:
+            raise ValueError(f"secrets and settings give {twice} more than once")
+
+    def arguments(self) -> dict[str, Any]:
+        """Returns the values of the pipeline's size parameters."""
+        found: dict[str, Any] = {
+            "node_selector": dict(self.node_selector),
+            "tolerations": [msgspec.to_builtins(each) for each in self.tolerations],
+        }
+        for kind, size in (("inference", self.inference), ("training", self.training)):
+            found[f"{kind}_cpu"] = size.cpu
+            found[f"{kind}_memory"] = size.memory
+            found[f"{kind}_gpus"] = size.gpus
+        return found
+
+
+def read_profile(name: str) -> Profile:
+    """Reads a profile.
+
+    Args:
+        name: A file's name in `k8s/profiles/` without `.yaml`, or the path of a YAML file.
+
+    Raises:
+        ConfigError: There is no such file, or a key or a value in it is wrong.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        known = ", ".join(sorted(each.stem for each in FOLDER.glob("*.yaml")))
+        raise ConfigError(
+            f"profile {name}: {path} cannot be read ({error}). Known: {known}; or give a YAML file."
+        ) from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not YAML: {error}") from error
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path}: must hold a mapping, not {type(tree).__name__}")
+    return parse_section(tree, Profile, str(path))
+
+
+def amount(quantity: str) -> float:
+    """Returns a Kubernetes quantity as a number: cores, or bytes."""
+    number, unit = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", quantity).groups()  # type: ignore[union-attr]
+    return float(number) * _UNITS[unit]
