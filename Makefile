@@ -10,6 +10,7 @@ LOOP_ID ?=
 ITERATIONS ?= 4
 PARTITIONS ?= 2
 PROFILE ?= cpu
+LOCAL ?=
 PORT ?= 5000
 JOBS ?= 2
 ARGS ?=
@@ -80,8 +81,8 @@ run: $(INSTALLED) ## Run the loop on this machine: CONFIG=FILE [SET="key=value .
 		echo 'usage: make run CONFIG=pipelines/configs/tiny.yaml [SET="key=value ..."] [OUT=DIR] [LOOP_ID=ID]' >&2; exit 2; fi
 	$(PYTHON) -m pipelines run --config $(CONFIG) $(foreach pair,$(SET),--set $(pair)) --out $(RUN_OUT) $(if $(LOOP_ID),--loop-id $(LOOP_ID))
 
-compile: $(INSTALLED) ## Compile the pipeline into build/judge_loop.yaml [ITERATIONS=4] [PARTITIONS=2] [PROFILE=cpu].
-	$(PYTHON) -m pipelines compile --out build/judge_loop.yaml --iterations $(ITERATIONS) --partitions $(PARTITIONS) --profile $(PROFILE)
+compile: $(INSTALLED) ## Compile the pipeline into build/judge_loop.yaml [ITERATIONS=4] [PARTITIONS=2] [PROFILE=cpu] [LOCAL=1].
+	$(PYTHON) -m pipelines compile --out build/judge_loop.yaml --iterations $(ITERATIONS) --partitions $(PARTITIONS) --profile $(PROFILE) $(if $(LOCAL),--local)
 
 readmes: $(INSTALLED) ## Write the components' READMEs from their docstrings.
 	$(PYTHON) -m components.readme

@@ -1,23 +1,32 @@
-"""Which container image a component runs in: one table, by role.
+"""Which container image a component runs in, by role, chosen when the pipeline is compiled.
 
-Images are chosen when the pipeline is compiled. `JUDGELOOP_IMAGE_CPU` and `JUDGELOOP_IMAGE_GPU`
-replace the table's entries; use tags that never move (a commit or a digest), for the image's name
-is part of the cache key of Kubeflow Pipelines.
+The first of these that names the role: the variables `JUDGELOOP_IMAGE_CPU` and
+`JUDGELOOP_IMAGE_GPU`; `images/images.lock`, written when images are pushed, one line a role:
+
+    cpu = "registry.example/judgeloop-cpu@sha256:<64 hexadecimal digits>"
+
+else a tag that exists on no registry, with which a pipeline compiles for this machine only. A
+digest, since an image's name is part of the cache key of Kubeflow Pipelines and a tag can move.
 """
 
 import os
+import tomllib
+from pathlib import Path
 
-# The CPU image runs every task, the models' too: a cluster with GPUs names its own for that role.
-IMAGES = {"cpu": "judgeloop-cpu:dev", "gpu": "judgeloop-cpu:dev"}
+LOCK = Path(__file__).resolve().parent.parent / "images" / "images.lock"
+UNPINNED = {"cpu": "judgeloop-cpu:dev", "gpu": "judgeloop-gpu:dev"}
 
 
-def image(role: str) -> str:
+def image(role: str, lock: Path = LOCK) -> str:
     """Returns the image reference of a role.
 
     Args:
         role: `cpu` (no model runs in the task) or `gpu` (the model runs or trains in it).
+        lock: The digests of the images that were pushed; it need not exist.
 
     Raises:
         KeyError: There is no such role.
+        ValueError: The lock is no TOML.
     """
-    return os.environ.get(f"JUDGELOOP_IMAGE_{role.upper()}") or IMAGES[role]
+    locked = tomllib.loads(lock.read_text(encoding="utf-8")) if lock.exists() else {}
+    return os.environ.get(f"JUDGELOOP_IMAGE_{role.upper()}") or locked.get(role) or UNPINNED[role]

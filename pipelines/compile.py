@@ -21,8 +21,9 @@ def compile_pipeline(
             takes about 1 MB.
         partitions: Default of the parameter `partitions`.
         profile: What the tasks ask of a cluster.
-        local: The file is for this machine only: a failed task is not tried again by itself, since
-            KFP's local runner would wait for the back-off and then repeat what a person can mend.
+        local: The file is for this machine only: images need no digest, and a failed task is not
+            tried again by itself, since KFP's local runner would wait for the back-off and then
+            repeat what a person can mend.
 
     Returns:
         The canonical digest: the same for the same pipeline, however often it is compiled.
@@ -45,10 +46,10 @@ def compile_pipeline(
     pipeline = make_pipeline(iterations, partitions, placement)
     out.parent.mkdir(parents=True, exist_ok=True)
     compiler.Compiler().compile(pipeline, str(out))
-    found = lint(out)
+    found = lint(out, local=local)
     if found:
         raise JudgeLoopError(
-            f"{out}: the compiled pipeline is broken, mend pipelines/judge_loop.py:\n  "
+            f"{out}: the compiled pipeline breaks these rules (pipelines/lint/):\n  "
             + "\n  ".join(found)
         )
     return digest(out)

@@ -16,7 +16,12 @@ from pipelines.spec import Spec, Tree, read_spec
 
 def digest(path: Path) -> str:
     """Returns the SHA-256 of what a compiled pipeline does, in hexadecimal."""
-    text = json.dumps(canonical(read_spec(path)), sort_keys=True)
+    return digest_of(read_spec(path))
+
+
+def digest_of(spec: Spec) -> str:
+    """Returns the same of a specification that was read."""
+    text = json.dumps(canonical(spec), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -1,0 +1,62 @@
+"""What every task on a cluster must have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from pipelines.profile import UNCACHED
+from pipelines.spec import Spec, Tree
+
+_PINNED = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
+
+
+def task_rules(spec: Spec, place: str, task: Tree) -> Iterator[str]:
+    """Says what a task lacks that its profile should have given it."""
+    label = spec.component_of(task).get("executorLabel")
+    container = spec.executors.get(label, {}).get("container")
+    if container is None:
+        return
+    stage = function_of(container)
+    if stage in UNCACHED and task.get("cachingOptions", {}).get("enableCache"):
+        yield f"{place}: {stage} must not be cached; see pipelines/profile.py"
+    if "accelerator" in container.get("resources", {}):
+        yield from _gpu(place, container, spec.kubernetes.get(label, {}))
+
+
+def unpinned_images(spec: Spec) -> Iterator[str]:
+    """Names the images without a digest: a tag can move, and the cache would not notice."""
+    images = {
+        executor["container"]["image"]
+        for executor in spec.executors.values()
+        if "container" in executor
+    }
+    for image in sorted(images):
+        if not _PINNED.fullmatch(image):
+            yield (
+                f"the image {image} is not named by its digest: push the images, which writes "
+                "images/images.lock, or set JUDGELOOP_IMAGE_CPU and JUDGELOOP_IMAGE_GPU to "
+                "name@sha256:...; LOCAL=1 compiles for this machine only"
+            )
+
+
+def function_of(container: Tree) -> str | None:
+    """Returns the function that a container runs: the name of its stage."""
+    arguments = container.get("args", [])
+    if "--function_to_execute" not in arguments:
+        return None
+    return arguments[arguments.index("--function_to_execute") + 1]
+
+
+def _gpu(place: str, container: Tree, settings: Tree) -> Iterator[str]:
+    resources = container["resources"]
+    if not settings.get("tolerations"):
+        yield f"{place}: uses a GPU without a toleration, so no node with GPUs takes it"
+    if not resources.get("resourceMemoryLimit"):
+        yield f"{place}: uses a GPU without a memory limit, so it may take its node's memory"
+    if not settings.get("activeDeadlineSeconds"):
+        yield f"{place}: uses a GPU without a timeout, so it may hold the GPU for ever"
+    if not any(
+        mount.get("mountPath") == "/dev/shm" for mount in settings.get("emptyDirMounts", [])
+    ):
+        yield f"{place}: uses a GPU without /dev/shm, so PyTorch's workers have 64 MB to share"
