@@ -76,6 +76,10 @@ class Holder(Record, frozen=True, kw_only=True):
         """Says whether the process is known to be dead; False also where nobody here can know."""
         return self.machine == _machine() != "" and _born(self.pid) != self.born
 
+    def is_here(self) -> bool:
+        """Says whether the process is known to live, as a process of this very machine can be."""
+        return self.machine == _machine() != "" and _born(self.pid) == self.born
+
     def __str__(self) -> str:
         """Names the process for a log line."""
         return f"process {self.pid} on {self.host} (since {self.since})"

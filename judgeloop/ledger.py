@@ -138,6 +138,10 @@ class Ledger:
         """Returns the tasks that failed since the loop was last begun, in the same order."""
         return self._read("failures")
 
+    def done(self) -> list[Manifest]:
+        """Returns what every task that is done has made, whatever has failed since."""
+        return [entry.manifest for entry in self._read("tasks") if entry.manifest]
+
     def manifests(self, stage: str) -> dict[int, list[Manifest]]:
         """Returns the manifests of a stage's finished tasks by iteration, partitions in order."""
         found: dict[int, list[Manifest]] = {}

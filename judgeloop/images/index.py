@@ -12,7 +12,7 @@ import tempfile
 import threading
 import weakref
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import BinaryIO, NamedTuple
 
 from judgeloop.errors import StoreError
@@ -85,11 +85,19 @@ class Table:
             self._file = os.dup(file.fileno())
         weakref.finalize(self, os.close, self._file)
 
+    def __iter__(self) -> Iterator[tuple[bytes, str]]:
+        """Yields each image's hash and the key of its pack."""
+        for at in range(self._count):
+            yield self._digest(at), self._place(at).key
+
     def find(self, digest: bytes) -> Place | None:
         """Returns where an image lies, or None where it is not in the table."""
         at = bisect_left(range(self._count), digest, key=self._digest)
         if at == self._count or self._digest(at) != digest:
             return None
+        return self._place(at)
+
+    def _place(self, at: int) -> Place:
         entry = self._entries + at * _ENTRY
         pack, start, length = POSITION.unpack(self._read(entry + _HASH, POSITION.size))
         name = self._read(HEAD.size + pack * _HASH, _HASH).hex()

@@ -27,7 +27,8 @@ def judge(
 
     Returns:
         The manifest: shards of Judgement, one for each shard of pairs; counts `inputs` (pairs),
-        `rows` (judgements), `verdict/A`, `verdict/B`, `undecided/<reason>` and `agreeing`.
+        `rows` (judgements), `verdict/A`, `verdict/B`, `undecided/<reason>`, `agreeing` and
+        `tokens/completion`.
     """
     settings, identity, seed = config.judging, engine_identity(config), config.loop.seed
     key = content_key(STAGE, VERSION, settings, identity, model.content(), pairs.key, seed)
@@ -57,7 +58,7 @@ def judge(
 
 
 def _count_verdicts(store: Store, manifest: Manifest) -> Manifest:
-    counts: Counter[str] = Counter(manifest.counts)
+    counts, tokens = Counter(manifest.counts), 0
     for judgement in read_records(store, manifest, Judgement):
         verdict = judgement.verdict
         if verdict.choice is Choice.UNDECIDED:
@@ -65,4 +66,6 @@ def _count_verdicts(store: Store, manifest: Manifest) -> Manifest:
         else:
             counts[f"verdict/{verdict.choice}"] += 1
         counts["agreeing"] += judgement.agrees is True
+        tokens += judgement.tokens
+    counts.setdefault("tokens/completion", tokens)  # an endpoint has counted for itself
     return msgspec.structs.replace(manifest, counts=dict(sorted(counts.items())))

@@ -72,6 +72,14 @@ class Store(Protocol):
         """
         ...
 
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """Return the bytes of each object below the folder `prefix`, by key, sorted.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        ...
+
     def delete(self, key: str) -> None:
         """Remove what is stored under `key`; nothing there is no error.
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from judgeloop.errors import StoreError
@@ -90,6 +91,14 @@ class FolderStore:
                 for name in names
                 if not name.startswith(TEMPORARY_PREFIX)
             )
+
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """Return the bytes of each object below `prefix`; see `Store.sizes`."""
+        found = {}
+        for key in self.list(prefix):
+            with disk_errors_named(f"look at {self._path(key)}"), suppress(FileNotFoundError):
+                found[key] = self._path(key).stat().st_size
+        return found
 
     def delete(self, key: str) -> None:
         """Remove what is stored under `key`; see `Store.delete`."""

@@ -145,15 +145,23 @@ class S3Store:
 
     def list(self, prefix: str) -> list[str]:
         """Return the sorted keys below the folder `prefix`; see `Store.list`."""
+        return list(self.sizes(prefix))
+
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """Return the bytes of each object below `prefix`; see `Store.sizes`."""
         folder = checked_prefix(prefix)
         below = f"{self._below}{folder}/" if folder else self._below
         with s3_errors_named("list", f"s3://{self._bucket}/{below}"):
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=below
             )
-            found = [item["Key"] for page in pages for item in page.get("Contents", [])]
+            found = {
+                item["Key"].removeprefix(self._below): int(item["Size"])
+                for page in pages
+                for item in page.get("Contents", [])
+            }
         # Consoles mark an empty folder by an object whose name ends with a slash.
-        return sorted(key.removeprefix(self._below) for key in found if not key.endswith("/"))
+        return {key: found[key] for key in sorted(found) if not key.endswith("/")}
 
     def delete(self, key: str) -> None:
         """Remove what is stored under `key`; see `Store.delete`."""
