@@ -11,6 +11,8 @@ ITERATIONS ?= 4
 PARTITIONS ?= 2
 PROFILE ?= cpu
 LOCAL ?=
+RUN ?=
+FOLLOW ?=
 PORT ?= 5000
 JOBS ?= 2
 ARGS ?=
@@ -37,7 +39,7 @@ export HF_HUB_DISABLE_TELEMETRY ?= 1
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-deps demo run compile readmes mlflow base-model results memory check format test \
+.PHONY: help setup system-deps demo run compile submit status logs cancel readmes mlflow base-model results memory check format test \
 	test-slow lock clean
 
 help: ## List the targets.
@@ -83,6 +85,21 @@ run: $(INSTALLED) ## Run the loop on this machine: CONFIG=FILE [SET="key=value .
 
 compile: $(INSTALLED) ## Compile the pipeline into build/judge_loop.yaml [ITERATIONS=4] [PARTITIONS=2] [PROFILE=cpu] [LOCAL=1].
 	$(PYTHON) -m pipelines compile --out build/judge_loop.yaml --iterations $(ITERATIONS) --partitions $(PARTITIONS) --profile $(PROFILE) $(if $(LOCAL),--local)
+
+submit: $(INSTALLED) ## Start the loop on Kubeflow: CONFIG=FILE [PROFILE=cpu] [SET=...] [LOOP_ID=ID] [FOLLOW=1].
+	@if [ ! -f "$(CONFIG)" ]; then \
+		echo "error: CONFIG names no file: '$(CONFIG)'" >&2; \
+		echo 'usage: make submit CONFIG=FILE [PROFILE=one-gpu] [SET="store=s3://bucket/prefix"] [LOOP_ID=ID] [FOLLOW=1]' >&2; exit 2; fi
+	$(PYTHON) -m pipelines submit --config $(CONFIG) --profile $(PROFILE) $(foreach pair,$(SET),--set $(pair)) $(if $(LOOP_ID),--loop-id $(LOOP_ID)) $(if $(FOLLOW),--follow)
+
+status: $(INSTALLED) ## List the newest runs on Kubeflow, or show one [RUN=ID or loop id] [FOLLOW=1].
+	$(PYTHON) -m pipelines status $(RUN) $(if $(FOLLOW),--follow)
+
+logs cancel: $(INSTALLED)
+	@if [ -z "$(RUN)" ]; then echo "usage: make $@ RUN=<run id or loop id>" >&2; exit 2; fi
+	$(PYTHON) -m pipelines $@ $(RUN)
+logs: ## Show what failed in a run on Kubeflow, and its pods' logs: RUN=ID.
+cancel: ## End a run on Kubeflow: RUN=ID.
 
 readmes: $(INSTALLED) ## Write the components' READMEs from their docstrings.
 	$(PYTHON) -m components.readme

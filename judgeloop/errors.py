@@ -8,7 +8,8 @@ JudgeLoopError            exit code 1
 ├── StoreError            5   the store cannot be read or written, or holds wrong bytes
 ├── EngineError           6   a model cannot be loaded or does not answer
 ├── TrainingError         7   fine-tuning failed
-└── RegistryError         8   the MLflow server or a registered version cannot be used
+├── RegistryError         8   the MLflow server or a registered version cannot be used
+└── ClusterError          9   the Kubeflow Pipelines server cannot be used
 ```
 
 The exit code lets a retry policy tell a bad configuration from a lost node. A message says what
@@ -62,3 +63,9 @@ class RegistryError(JudgeLoopError):
     """The MLflow server cannot be reached, or a registered version cannot be used."""
 
     exit_code = 8
+
+
+class ClusterError(JudgeLoopError):
+    """The Kubeflow Pipelines server does not answer, refuses us, or cannot do what is asked."""
+
+    exit_code = 9

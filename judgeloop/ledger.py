@@ -63,10 +63,8 @@ class Ledger:
     """
 
     def __init__(self, store: Store, loop_id: str) -> None:
-        if not loop_id or not all(c.isalnum() or c in "._-" for c in loop_id):
-            raise ConfigError(f"loop id {loop_id!r}: use letters, digits, '.', '_' and '-'")
         self._store = store
-        self.loop_id = loop_id
+        self.loop_id = checked_loop_id(loop_id)
         self._prefix = f"loops/{loop_id}"
 
     def claim(self, config: Config) -> None:
@@ -175,6 +173,17 @@ class Ledger:
             f"prompts or the software have changed since it was begun ({what}). Use another loop "
             "id; what the change does not touch is found and not made again."
         )
+
+
+def checked_loop_id(loop_id: str) -> str:
+    """Returns a loop id that can be part of a key.
+
+    Raises:
+        ConfigError: It is empty or has other characters than letters, digits, `.`, `_` and `-`.
+    """
+    if not loop_id or not all(c.isalnum() or c in "._-" for c in loop_id):
+        raise ConfigError(f"loop id {loop_id!r}: use letters, digits, '.', '_' and '-'")
+    return loop_id
 
 
 def loop_identity(config: Config) -> bytes:

@@ -1,4 +1,4 @@
-"""`python -m pipelines run | compile`: what stands behind `make run` and `make compile`."""
+"""`python -m pipelines`: run, compile, submit, status, logs, cancel; behind the make targets."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from judgeloop.errors import JudgeLoopError
+from pipelines.cluster.command import add_commands
 from pipelines.compile import compile_pipeline
 from pipelines.profile import read_profile
 from pipelines.run import loop_id_for, read_config, run_loop
@@ -54,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         help="for this machine only: images need no digest, failed tasks are not retried",
     )  # fmt: skip
     compile_.set_defaults(command=_compile)
+    add_commands(commands)
     return parser
 
 

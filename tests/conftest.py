@@ -34,6 +34,7 @@ pytest_plugins = [
     "tests.mlflow_server",
     "tests.fault_proxy",
     "tests.faulty_s3",
+    "tests.kfp_process",
 ]
 
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -1,0 +1,259 @@
+"""The Kubeflow Pipelines server: a few calls of its API, repeated while it is away for a moment."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from judgeloop.errors import ClusterError, ConfigError
+from pipelines.cluster.connection import Connection
+
+ANSWER_S = 1.5
+"""A server that does not answer the first question within this does not answer at all."""
+PATIENCE_S = 120.0
+"""How long a server may be away in the middle of something."""
+REQUEST_S = 30.0
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 10.0
+BEGIN = "use the server"
+AWAY = frozenset({429, 500, 502, 503, 504})
+ACTIVE = frozenset({"PENDING", "RUNNING", "PAUSED", "CANCELING"})
+
+
+class Kubeflow:
+    """One server, which was there and let us in when this was made.
+
+    Args:
+        connection: How to reach it.
+        patience_s: How long it may be away in the middle of something.
+
+    Raises:
+        ClusterError: It does not answer, or refuses us; known within two seconds.
+        ConfigError: It has several users and no namespace is given.
+    """
+
+    def __init__(self, connection: Connection, patience_s: float = PATIENCE_S) -> None:
+        import kfp_server_api as api
+
+        self.connection = connection
+        self._patience_s = patience_s
+        client = connection.open()
+        self._health = api.HealthzServiceApi(client)
+        self._experiments = api.ExperimentServiceApi(client)
+        self._pipelines = api.PipelineServiceApi(client)
+        self._uploads = api.PipelineUploadServiceApi(client)
+        self._runs = api.RunServiceApi(client)
+        self._greet()
+
+    def pipeline(self, name: str) -> str:
+        """Returns the id of a pipeline, which is made where it is not there yet."""
+        import kfp_server_api as api
+
+        def find() -> str | None:
+            found = self._pipelines.pipeline_service_list_pipelines(
+                namespace=self.connection.namespace or "", filter=_named(name),
+                _request_timeout=REQUEST_S,
+            ).pipelines  # fmt: skip
+            return found[0].pipeline_id if found else None
+
+        def make() -> str:
+            body = api.V2beta1Pipeline(display_name=name, namespace=self.connection.namespace)
+            made = self._pipelines.pipeline_service_create_pipeline(
+                body, _request_timeout=REQUEST_S
+            )
+            return made.pipeline_id
+
+        return self._find_or_make(f"the pipeline {name}", find, make)
+
+    def version(self, pipeline_id: str, package: Path, name: str) -> str:
+        """Returns the id of a pipeline's version, which is uploaded where it is not there yet."""
+
+        def find() -> str | None:
+            found = self._pipelines.pipeline_service_list_pipeline_versions(
+                pipeline_id, filter=_named(name), _request_timeout=REQUEST_S
+            ).pipeline_versions
+            return found[0].pipeline_version_id if found else None
+
+        def make() -> str:
+            return self._uploads.upload_pipeline_version(
+                str(package), name=name, display_name=name, pipelineid=pipeline_id,
+                _request_timeout=REQUEST_S,
+            ).pipeline_version_id  # fmt: skip
+
+        return self._find_or_make(f"the version {name}", find, make)
+
+    def experiment(self, name: str) -> str:
+        """Returns the id of an experiment, which is made where it is not there yet."""
+        import kfp_server_api as api
+
+        def find() -> str | None:
+            found = self._experiments.experiment_service_list_experiments(
+                namespace=self.connection.namespace or "", filter=_named(name),
+                _request_timeout=REQUEST_S,
+            ).experiments  # fmt: skip
+            return found[0].experiment_id if found else None
+
+        def make() -> str:
+            body = api.V2beta1Experiment(display_name=name, namespace=self.connection.namespace)
+            made = self._experiments.experiment_service_create_experiment(
+                body, _request_timeout=REQUEST_S
+            )
+            return made.experiment_id
+
+        return self._find_or_make(f"the experiment {name}", find, make)
+
+    def start(self, run: Any) -> str:
+        """Starts a run (`kfp_server_api.V2beta1Run`) and returns its id.
+
+        Where the answer is lost, the run is looked for by its name among those that are on before
+        it is started again.
+        """
+
+        def find() -> str | None:
+            return next(iter(self.active(run.display_name, run.experiment_id)), None)
+
+        def make() -> str:
+            return self._runs.run_service_create_run(run, _request_timeout=REQUEST_S).run_id
+
+        return self._find_or_make(f"the run {run.display_name}", find, make)
+
+    def active(self, name: str, experiment_id: str | None = None) -> list[str]:
+        """Returns the ids of the runs of a name that are on."""
+        runs = self.runs(name, experiment_id)
+        return [run.run_id for run in runs if run.state in ACTIVE]
+
+    def runs(self, name: str | None = None, experiment_id: str | None = None) -> list[Any]:
+        """Returns the newest runs first, twenty at most; all names where none is given."""
+        asked: dict[str, Any] = {"page_size": 20, "sort_by": "created_at desc"}
+        if self.connection.namespace:
+            asked["namespace"] = self.connection.namespace
+        if experiment_id:
+            asked["experiment_id"] = experiment_id
+        if name:
+            asked["filter"] = _named(name)
+        answer = self._ask(
+            "list the runs",
+            lambda: self._runs.run_service_list_runs(**asked, _request_timeout=REQUEST_S),
+        )
+        return answer.runs or []
+
+    def run(self, run_id: str) -> Any:
+        """Returns a run (`kfp_server_api.V2beta1Run`)."""
+        return self._ask(
+            f"read the run {run_id}",
+            lambda: self._runs.run_service_get_run(run_id, _request_timeout=REQUEST_S),
+        )
+
+    def terminate(self, run_id: str) -> None:
+        """Asks for the end of a run; it ends some time later."""
+        self._ask(
+            f"end the run {run_id}",
+            lambda: self._runs.run_service_terminate_run(run_id, _request_timeout=REQUEST_S),
+        )
+
+    def address(self, run_id: str) -> str:
+        """Returns the address of a run in the user interface."""
+        return f"{self.connection.ui}/#/runs/details/{run_id}"
+
+    def _greet(self) -> None:
+        """Asks whether the server is there and knows us; name servers have no time limit either."""
+        found: list[Any] = []
+
+        def ask() -> None:
+            try:
+                health = self._health.healthz_service_get_healthz(_request_timeout=ANSWER_S)
+                namespace = self.connection.namespace
+                if not health.multi_user or namespace:
+                    self._experiments.experiment_service_list_experiments(
+                        page_size=1, namespace=namespace or "", _request_timeout=ANSWER_S
+                    )
+                found.append(health)
+            except Exception as error:  # shown by the thread that waits
+                found.append(error)
+
+        asking = threading.Thread(target=ask, daemon=True)
+        asking.start()
+        asking.join(ANSWER_S)
+        if not found:
+            raise ClusterError(
+                f"{self.connection.host} has not answered for {ANSWER_S:.1f} s: is the address "
+                "(KF_PIPELINES_ENDPOINT) right, and the port-forward or the VPN up?"
+            )
+        if isinstance(found[0], Exception):
+            raise self._error(BEGIN, found[0]) from None
+        if found[0].multi_user and not self.connection.namespace:
+            raise ConfigError(
+                f"{self.connection.host} has several users: set KF_PIPELINES_NAMESPACE to yours"
+            )
+
+    def _find_or_make(
+        self, what: str, find: Callable[[], str | None], make: Callable[[], str]
+    ) -> str:
+        # Both in one try: what a lost answer has made is found by the next.
+        return self._ask(f"make {what}", lambda: find() or make())
+
+    def _ask(self, doing: str, call: Callable[[], Any]) -> Any:
+        """Calls, again and again while the server is away."""
+        end, wait = time.monotonic() + self._patience_s, FIRST_WAIT_S
+        while True:
+            try:
+                return call()
+            except Exception as error:
+                if not _away(error) or time.monotonic() + wait > end:
+                    raise self._error(doing, error) from None
+            time.sleep(wait)
+            wait = min(2 * wait, LONGEST_WAIT_S)
+
+    def _error(self, doing: str, error: Exception) -> Exception:
+        import kfp_server_api as api
+        import urllib3
+
+        host = self.connection.host
+        if isinstance(error, urllib3.exceptions.HTTPError | OSError):
+            return ClusterError(
+                f"cannot {doing}: {host} does not answer ({_reason(error)}). Is the address "
+                "(KF_PIPELINES_ENDPOINT) right, and the port-forward or the VPN up?"
+            )
+        if not isinstance(error, api.ApiException):
+            return error
+        if error.status in (401, 403):
+            return ClusterError(
+                f"cannot {doing}: {host} refuses us ({error.status}). The token or cookie is "
+                "missing, wrong or has expired; a new one: `kubectl create token default-editor "
+                "-n NAMESPACE --audience=pipelines.kubeflow.org`, written to the file that "
+                "KF_PIPELINES_SA_TOKEN_PATH names"
+            )
+        hint = ". Is this the address of Kubeflow Pipelines?" if doing == BEGIN else ""
+        return ClusterError(f"cannot {doing}: {host} answers {error.status}: {_said(error)}{hint}")
+
+
+def _named(name: str) -> str:
+    equals = 1
+    predicate = {"operation": equals, "key": "display_name", "stringValue": name}
+    return json.dumps({"predicates": [predicate]})
+
+
+def _away(error: Exception) -> bool:
+    import kfp_server_api as api
+    import urllib3
+
+    if isinstance(error, api.ApiException):
+        return error.status in AWAY
+    return isinstance(error, urllib3.exceptions.HTTPError | OSError)
+
+
+def _reason(error: Exception) -> str:
+    return str(error).rpartition(": ")[2].strip("()'\"")
+
+
+def _said(error: Any) -> str:
+    """Returns the message of an answer, which is JSON where it comes from the API itself."""
+    body = error.body.decode(errors="replace") if isinstance(error.body, bytes) else error.body
+    try:
+        found = json.loads(body)
+        return str(found.get("message") or found.get("error_message") or found)[:500]
+    except (TypeError, ValueError, AttributeError):
+        return str(body or error.reason)[:200]

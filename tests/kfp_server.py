@@ -1,0 +1,287 @@
+"""A server that speaks KFP's v2beta1 API and runs what is submitted with KFP's local runner.
+
+`python -m tests.kfp_server FOLDER` prints its port. A run is `python -m pipelines.local` in a
+process group of its own, on the very file that was uploaded. What Kubernetes, Argo and KFP's
+launcher do is not there. `FOLDER/control.json` plants trouble while it runs (`Control`), and
+`FOLDER/exchanges.jsonl` keeps every request and answer for the check by the API's contract.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import uuid
+from datetime import UTC, datetime
+from email.parser import BytesParser
+from email.policy import HTTP
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from pipelines.local import environment
+
+API = "/apis/v2beta1"
+ACTIVE = ("PENDING", "RUNNING", "CANCELING")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_TASK = re.compile(
+    r"(\d\d:\d\d:\d\d\.\d+) - INFO - (?:Executing task '([^']+)'|"
+    r"Task '([^']+)' finished with status (\w+))"
+)
+Tree = dict[str, Any]
+
+
+def now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+class Refusal(Exception):
+    """An answer that is no success: an HTTP status, a gRPC code and a message."""
+
+    def __init__(self, status: int, code: int, message: str) -> None:
+        super().__init__(message)
+        self.status, self.body = status, {"code": code, "message": message, "details": []}
+
+
+class Running:
+    """One run: the file that was uploaded, in a child process."""
+
+    def __init__(self, folder: Path, run: Tree, package: bytes, execute: bool) -> None:
+        self.run, self._folder = run, folder
+        self._child: subprocess.Popen[bytes] | None = None
+        folder.mkdir(parents=True)
+        (folder / "package.yaml").write_bytes(package)
+        (folder / "arguments.json").write_text(json.dumps(run["runtime_config"]["parameters"]))
+        self._set("PENDING")
+        if execute:
+            self._start()
+        else:
+            self._set("RUNNING")
+
+    def _start(self) -> None:
+        (self._folder / "mlflow").mkdir(exist_ok=True)
+        command = [sys.executable, "-m", "pipelines.local", "package.yaml", "arguments.json", "kfp"]
+        with (self._folder / "run.log").open("wb") as log:
+            self._child = subprocess.Popen(
+                command, cwd=self._folder, stdout=log, stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL, env=environment(self._folder), start_new_session=True,
+            )  # fmt: skip
+        self._set("RUNNING")
+
+    def look(self) -> Tree:
+        """The run as it is now."""
+        if self._child and self.run["state"] in ACTIVE and self._child.poll() is not None:
+            cancelled = self.run["state"] == "CANCELING"
+            ended = "SUCCEEDED" if self._child.returncode == 0 else "FAILED"
+            self._set("CANCELED" if cancelled else ended)
+        self.run["run_details"] = {"task_details": self._tasks()}
+        return self.run
+
+    def end(self) -> None:
+        """Ends the run as Kubeflow does: pods are killed, no exit handler runs."""
+        self._set("CANCELING")
+        if self._child is None:
+            self._set("CANCELED")
+        elif self._child.poll() is None:
+            os.killpg(self._child.pid, signal.SIGKILL)
+
+    def _set(self, state: str) -> None:
+        self.run["state"] = state
+        self.run.setdefault("state_history", []).append({"update_time": now(), "state": state})
+        if state not in ACTIVE:
+            self.run["finished_at"] = now()
+        if state == "FAILED":
+            lines = (self._folder / "run.log").read_text(errors="replace").strip().splitlines()
+            self.run["error"] = {"code": 2, "message": _COLOUR.sub("", lines[-1])}
+
+    def _tasks(self) -> list[Tree]:
+        """The tasks, from the log of the local runner."""
+        log = self._folder / "run.log"
+        text = _COLOUR.sub("", log.read_text(errors="replace")) if log.exists() else ""
+        found: dict[str, Tree] = {}
+        for _, started, ended, status in _TASK.findall(text):
+            if started:
+                number = sum(task["display_name"] == started for task in found.values())
+                key = f"{started}-{number}"
+                found[key] = {
+                    "run_id": self.run["run_id"], "task_id": key, "display_name": started,
+                    "state": "RUNNING", "create_time": now(), "start_time": self.run["created_at"],
+                }  # fmt: skip
+                continue
+            open_ones = [t for t in found.values() if t["display_name"] == ended
+                         and t["state"] == "RUNNING"]  # fmt: skip
+            for task in open_ones[-1:]:
+                task["state"] = "SUCCEEDED" if status == "SUCCESS" else "FAILED"
+                if task["state"] == "FAILED":
+                    task["error"] = {"code": 2, "message": "the task failed"}
+        return list(found.values())
+
+
+class State:
+    """All that the server knows."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.lock = folder, threading.Lock()
+        self.pipelines: dict[str, Tree] = {}
+        self.versions: dict[str, tuple[Tree, bytes]] = {}
+        self.experiments: dict[str, Tree] = {}
+        self.runs: dict[str, Running] = {}
+
+    def control(self) -> Tree:
+        """`token`, `cookie`: the only ones that are let in; `away`: so many requests get 503;
+        `lost`: so many starts of runs are done and answered 503; `execute`: run for real."""
+        path = self.folder / "control.json"
+        return json.loads(path.read_text()) if path.exists() else {}
+
+    def use_up(self, name: str) -> bool:
+        """Whether one more of a planted kind of trouble is due."""
+        control = self.control()
+        left = control.get(name, 0)
+        if left:
+            (self.folder / "control.json").write_text(json.dumps({**control, name: left - 1}))
+        return bool(left)
+
+    def answer(self, method: str, path: str, query: dict[str, str], body: Any) -> Tree:
+        """What a request is answered; see the API's own document."""
+        route = path.removeprefix(API)
+        if route == "/healthz":
+            return {"multi_user": False, "pipeline_store": "database"}
+        if route == "/experiments":
+            if method == "POST":
+                return self._add(self.experiments, "experiment_id", body)
+            return {"experiments": _chosen(self.experiments.values(), query)}
+        if route == "/pipelines":
+            if method == "POST":
+                return self._add(self.pipelines, "pipeline_id", body)
+            return {"pipelines": _chosen(self.pipelines.values(), query)}
+        if route == "/pipelines/upload_version":
+            version = {"pipeline_id": query["pipelineid"], "display_name": query["display_name"],
+                       "name": query["name"]}  # fmt: skip
+            made = self._add({}, "pipeline_version_id", version)
+            self.versions[made["pipeline_version_id"]] = (made, body)
+            return made
+        if found := re.fullmatch(r"/pipelines/([^/]+)/versions", route):
+            mine = [v for v, _ in self.versions.values() if v["pipeline_id"] == found[1]]
+            return {"pipeline_versions": _chosen(mine, query)}
+        if route == "/runs":
+            return self._start(body) if method == "POST" else self._list_runs(query)
+        if found := re.fullmatch(r"/runs/([^/:]+)(:terminate)?", route):
+            if found[1] not in self.runs:
+                raise Refusal(404, 5, f"run {found[1]} not found")
+            if found[2]:
+                self.runs[found[1]].end()
+                return {}
+            return self.runs[found[1]].look()
+        raise Refusal(404, 5, f"{method} {path}: not found")
+
+    def _add(self, table: dict[str, Tree], key: str, given: Tree) -> Tree:
+        name = given["display_name"]
+        if any(each["display_name"] == name for each in table.values()):
+            raise Refusal(409, 6, f"{name} already exists")
+        made = {**given, key: str(uuid.uuid4()), "created_at": now()}
+        table[made[key]] = made
+        return made
+
+    def _start(self, body: Tree) -> Tree:
+        run_id = str(uuid.uuid4())
+        reference = body["pipeline_version_reference"]
+        version, package = self.versions[reference["pipeline_version_id"]]
+        assert version["pipeline_id"] == reference["pipeline_id"]
+        run = {**body, "run_id": run_id, "created_at": now(), "storage_state": "AVAILABLE"}
+        execute = self.control().get("execute", True)
+        self.runs[run_id] = Running(self.folder / "runs" / run_id, run, package, execute)
+        if self.use_up("lost"):
+            raise Refusal(503, 14, "the answer was lost")
+        return self.runs[run_id].look()
+
+    def _list_runs(self, query: dict[str, str]) -> Tree:
+        runs = [running.look() for running in reversed(self.runs.values())]
+        wanted = query.get("experiment_id")
+        mine = [run for run in runs if wanted in (None, run["experiment_id"])]
+        return {"runs": _chosen(mine, query)}
+
+
+def _chosen(items: Any, query: dict[str, str]) -> list[Tree]:
+    """The items that an API filter lets through."""
+    predicates = json.loads(query.get("filter", "{}")).get("predicates", [])
+    return [
+        item for item in items
+        if all(item.get(each["key"]) == each["stringValue"] for each in predicates)
+    ]  # fmt: skip
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Reads a request, answers it and writes both down."""
+
+    state: State
+
+    def do_GET(self) -> None:
+        self._handle()
+
+    def do_POST(self) -> None:
+        self._handle()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: all is in exchanges.jsonl."""
+
+    def _handle(self) -> None:
+        parts = urlsplit(self.path)
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        kind = self.headers.get("Content-Type", "")
+        multipart = kind.startswith("multipart/form-data")
+        body = _upload(kind, raw) if multipart else json.loads(raw) if raw else None
+        with self.state.lock:
+            try:
+                self._let_in()
+                status, answer = 200, self.state.answer(self.command, parts.path, query, body)
+            except Refusal as refusal:
+                status, answer = refusal.status, refusal.body
+            exchange = {"method": self.command, "path": parts.path, "query": query,
+                        "body": {"uploadfile": len(body)} if multipart else body,
+                        "status": status, "answer": answer}  # fmt: skip
+            with (self.state.folder / "exchanges.jsonl").open("a") as file:
+                file.write(json.dumps(exchange) + "\n")
+            data = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def _let_in(self) -> None:
+        if self.state.use_up("away"):
+            raise Refusal(503, 14, "no healthy upstream")
+        control = self.state.control()
+        token, cookie = control.get("token"), control.get("cookie")
+        if (token and self.headers.get("Authorization") != f"Bearer {token}") or (
+            cookie and self.headers.get("Cookie") != cookie
+        ):
+            raise Refusal(401, 16, "Request header error: there is no valid token")
+
+
+def _upload(kind: str, raw: bytes) -> bytes:
+    """The uploaded file of a multipart body."""
+    message = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {kind}\r\n\r\n".encode() + raw)
+    (part,) = message.iter_parts()
+    assert part.get_param("name", header="content-disposition") == "uploadfile"
+    return part.get_payload(decode=True)
+
+
+def main(folder: str) -> None:
+    Handler.state = State(Path(folder).resolve())
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    print(server.server_address[1], flush=True)
+    try:
+        server.serve_forever()
+    finally:
+        for running in Handler.state.runs.values():
+            running.end()
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    main(sys.argv[1])
