@@ -126,8 +126,9 @@ class Bench:
 
     def _rows(self, stage: str) -> int:
         store = open_store(str(self._folder / "store"))
-        found = [made for made in Ledger(store, LOOP_ID).manifests(stage).values()]
-        return found[-1][0].counts.get("inputs", found[-1][0].rows) if found else 0
+        made = list(Ledger(store, LOOP_ID).manifests(stage).values())
+        counts = made[-1][0].counts if made else {}
+        return next((counts[name] for name in ("inputs", "pairs", "examples") if name in counts), 0)
 
 
 def main() -> int:

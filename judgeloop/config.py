@@ -224,7 +224,7 @@ class RegistrySection(Section, frozen=True, kw_only=True):
 class ReportSection(Section, frozen=True, kw_only=True):
     """What the report shows. It belongs to no content key."""
 
-    gallery: Count = 12
+    gallery: Annotated[int, Meta(ge=0, le=200)] = 12
     """Judgements shown with their images, of each kind (right, wrong)."""
     thumbnail_px: Annotated[int, Meta(ge=32, le=256)] = 192
 

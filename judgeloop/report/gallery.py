@@ -5,14 +5,11 @@ The draw does not look at what the texts say: items are taken in the order of a 
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Iterator
 from heapq import nsmallest
 from typing import NamedTuple
 
 from judgeloop.config import ReportSection
-from judgeloop.errors import JudgeLoopError
 from judgeloop.images import ImageLibrary
 from judgeloop.keys import fraction
 from judgeloop.ledger import BASE_ITERATION
@@ -26,6 +23,7 @@ from judgeloop.records import (
     Voted,
 )
 from judgeloop.report.story import Iteration, Story
+from judgeloop.report.thumbnails import Thumbnail, Thumbnails
 from judgeloop.shards import finished, read_records, read_shards
 from judgeloop.store import Store
 
@@ -44,17 +42,6 @@ class _Drawn(NamedTuple):
     wrong: list[Compared]
     rights: int
     wrongs: int
-
-
-class Thumbnail(Record, frozen=True, kw_only=True):
-    """A small copy of an image; `uri` is empty where the image can't be read."""
-
-    uri: str
-    width: int
-    """Shown width; a small picture is shown enlarged by a whole factor."""
-    height: int
-    alt: str
-    enlarged: bool = False
 
 
 class Reading(Record, frozen=True, kw_only=True):
@@ -115,9 +102,10 @@ def draw_gallery(
     wanted = {result.item_id for part in (drawn.right, drawn.wrong) for result, _ in part}
     found = {pair.id: pair for pair in read_records(store, pairs, Pair) if pair.id in wanted}
     images.prefetch(sorted({name for pair in found.values() for name in pair.question.images}))
+    thumbnails = Thumbnails(images, settings.thumbnail_px)
     right, wrong = (
         tuple(
-            _card(result, found[result.item_id], base, images, settings.thumbnail_px)
+            _card(result, found[result.item_id], base, thumbnails)
             for result, base in part
             if result.item_id in found
         )
@@ -192,16 +180,14 @@ def _compared(store: Store, judged: Manifest, base: Manifest | None) -> Iterator
         yield [(result, was_right.get(result.item_id)) for result in results]
 
 
-def _card(
-    result: ItemResult, pair: Pair, base: bool | None, images: ImageLibrary, size: int
-) -> Card:
+def _card(result: ItemResult, pair: Pair, base: bool | None, thumbnails: Thumbnails) -> Card:
     question = pair.question
     first, second = result.correct
     return Card(
         item_id=result.item_id,
         category=result.category,
         thumbnails=tuple(
-            _thumbnail(name, f"image {number} of {len(question.images)}", images, size)
+            thumbnails.make(name, f"image {number} of {len(question.images)}")
             for number, name in enumerate(question.images, start=1)
         ),
         question=_clip(question.text),
@@ -231,27 +217,6 @@ def _origin(pair: Pair) -> str:
         votes = sorted(pair.origin.counts.items(), key=lambda item: (-item[1], item[0]))
         return "votes: " + ", ".join(f"{name or 'unreadable'} {count}" for name, count in votes)
     return "gold label"
-
-
-def _thumbnail(name: str, alt: str, images: ImageLibrary, size: int) -> Thumbnail:
-    """Makes a copy of at most `size` x `size` pixels; small ones stay lossless."""
-    try:
-        image = images.open(name)
-    except JudgeLoopError:
-        return Thumbnail(uri="", width=size, height=size, alt=f"{alt} can't be read")
-    image.thumbnail((size, size))
-    zoom = size // max(image.size)
-    kind = "PNG" if zoom > 1 else "JPEG"
-    buffer = io.BytesIO()
-    image.save(buffer, format=kind, quality=82)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    return Thumbnail(
-        uri=f"data:image/{kind.lower()};base64,{data}",
-        width=image.width * zoom,
-        height=image.height * zoom,
-        alt=alt,
-        enlarged=zoom > 1,
-    )
 
 
 def _clip(text: str) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack
 
 from judgeloop.errors import ConfigError, RegistryError
+from judgeloop.lease import FOLDER
 from judgeloop.ledger import Ledger
 from judgeloop.records import Record
 from judgeloop.registry.judge_file import JudgeFile
@@ -26,6 +27,7 @@ IMAGES = "images"
 DECISIONS = frozenset({"register", "promote"})
 WRITTEN = frozenset({*STAGES, "gold", "adapters", IMAGES}) - DECISIONS
 """Top folders whose objects are looked at; what lies elsewhere stays."""
+_LEASES = f"{FOLDER}/"
 
 
 class Heap(Record, frozen=True, kw_only=True):
@@ -79,7 +81,7 @@ def plan_cleaning(
         if loop_id not in forget and (workers or read_status(store, loop_id).state != "finished")
     ]
     _check_registry(store, set(loops) - set(unfinished) - set(forget), judges)
-    sizes = store.sizes("")
+    sizes = {key: size for key, size in store.sizes("").items() if not key.startswith(_LEASES)}
     needed, named = Reach(store, sizes), Reach(store, sizes)
     for judge in judges:
         needed.add_version(judge)

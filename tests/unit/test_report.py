@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from judgeloop.ledger import Entry
+from judgeloop.report import thumbnails
 from judgeloop.report.charts import draw_charts
 from judgeloop.report.gallery import draw_gallery
 from judgeloop.report.page import funnel, headline, markdown_cell
@@ -313,6 +314,17 @@ def test_a_lost_image_leaves_a_gap_in_the_gallery(failed: SampleLoop) -> None:
     html, _, _ = pages(failed, "FAILED")
     assert "image 1 of 1 can&#39;t be read" in html
     assert "img" not in Elements(html).tags
+
+
+def test_thumbnails_stop_at_the_pages_limit_and_say_so(
+    whole: SampleLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thumbnails, "LIMIT_BYTES", 6000)
+    html, _, _ = pages(whole, "SUCCEEDED")
+    shown = re.findall(r"data:image/[^\"]*", html)
+    assert shown
+    assert 3000 < sum(map(len, shown)) <= 6000
+    assert "image 1 of 1 is left out: the page&#39;s thumbnails fill 6,000 B" in html
 
 
 def test_lost_item_results_leave_out_the_gallery_with_the_reason(failed: SampleLoop) -> None:

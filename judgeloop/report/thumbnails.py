@@ -1,0 +1,64 @@
+"""Small copies of images inside the page, up to a bound for all of them together."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+from judgeloop.errors import JudgeLoopError
+from judgeloop.images import ImageLibrary
+from judgeloop.records import Record
+
+LIMIT_BYTES = 15 * 10**6
+"""Of all thumbnails of a page, so that the page itself stays below 20 MB."""
+
+
+class Thumbnail(Record, frozen=True, kw_only=True):
+    """A small copy of an image; `uri` is empty where there is none, and `alt` says why."""
+
+    uri: str
+    width: int
+    """Shown width; a small picture is shown enlarged by a whole factor."""
+    height: int
+    alt: str
+    enlarged: bool = False
+
+
+class Thumbnails:
+    """Makes the thumbnails of one page.
+
+    Args:
+        images: Opens the images.
+        size: Largest width and height in pixels.
+    """
+
+    def __init__(self, images: ImageLibrary, size: int) -> None:
+        self._images = images
+        self._size = size
+        self._left = LIMIT_BYTES
+
+    def make(self, name: str, alt: str) -> Thumbnail:
+        """Makes a copy of an image; small ones stay lossless."""
+        try:
+            image = self._images.open(name)
+        except JudgeLoopError:
+            return self._blank(f"{alt} can't be read")
+        image.thumbnail((self._size, self._size))
+        zoom = self._size // max(image.size)
+        kind = "PNG" if zoom > 1 else "JPEG"
+        buffer = io.BytesIO()
+        image.save(buffer, format=kind, quality=82)
+        uri = f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+        if len(uri) > self._left:
+            return self._blank(f"{alt} is left out: the page's thumbnails fill {LIMIT_BYTES:,} B")
+        self._left -= len(uri)
+        return Thumbnail(
+            uri=uri,
+            width=image.width * zoom,
+            height=image.height * zoom,
+            alt=alt,
+            enlarged=zoom > 1,
+        )
+
+    def _blank(self, alt: str) -> Thumbnail:
+        return Thumbnail(uri="", width=self._size, height=self._size, alt=alt)
