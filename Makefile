@@ -40,7 +40,7 @@ export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
 .PHONY: help setup system-deps demo run compile submit status logs cancel readmes mlflow base-model results memory check format test \
-	test-slow lock clean
+	test-slow soak lock clean
 
 help: ## List the targets.
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -135,6 +135,9 @@ test: $(INSTALLED) ## Run the quick tests, JOBS=2 files at a time [ARGS="-k name
 
 test-slow: $(INSTALLED) ## Run the tests that take minutes, JOBS=2 files at a time [ARGS="-k name"].
 	$(PYTHON) -m pytest --numprocesses $(JOBS) --dist loadfile -m "slow and not gpu and not cluster" --timeout 1200 $(ARGS)
+
+soak: $(INSTALLED) ## Kill loops at fifty random moments; each must end like an unbroken one [ARGS="--kills 50 --seed 0"].
+	$(PYTHON) -m tests.loop.soak $(ARGS)
 
 lock: $(INSTALLED) ## Renew the hashes in the locks after a pin was edited.
 	$(PYTHON) requirements/hashes.py $(HASHED_LOCKS)

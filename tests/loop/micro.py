@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -105,18 +106,26 @@ def run_and_kill(out: Path, after_entries: int, preset: str = "micro") -> int:
         if tasks.is_dir() and len(list(tasks.iterdir())) >= after_entries:
             break
         time.sleep(0.02)
-    _kill_tree(child.pid)
+    kill(tree_of(child.pid))
     child.wait()
     return len(list(tasks.iterdir()))
 
 
-def _kill_tree(root: int) -> None:
-    """Kills a process and everything below it at once."""
-    doomed = [root]
-    for process in doomed:
+def tree_of(root: int) -> list[int]:
+    """A process and everything below it, parents first."""
+    found = [root]
+    for process in found:
         for thread in Path(f"/proc/{process}/task").glob("*/children"):
-            doomed += [int(child) for child in thread.read_text().split()]
-    for process in doomed:
+            try:
+                found += [int(child) for child in thread.read_text().split()]
+            except OSError:  # it has ended
+                continue
+    return found
+
+
+def kill(processes: Iterable[int]) -> None:
+    """Ends processes as the kernel does that is out of memory: without a word."""
+    for process in processes:
         try:
             os.kill(process, signal.SIGKILL)
         except ProcessLookupError:
