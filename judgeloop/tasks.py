@@ -23,6 +23,7 @@ from judgeloop.errors import ConfigError, JudgeLoopError, StarvedError
 from judgeloop.ledger import AFTER_LOOP, BASE_ITERATION, Entry, Ledger
 from judgeloop.log_level import log_level
 from judgeloop.records import Manifest, ModelRef, to_json
+from judgeloop.redaction import hidden, hide_secrets
 from judgeloop.shards import read_manifest
 from judgeloop.store import Store, open_store
 
@@ -48,13 +49,14 @@ class Task(msgspec.Struct, frozen=True):
     ) -> Task:
         """Opens a task from the pipeline's parameters."""
         collect_rarely()
-        logging.basicConfig(
-            level=log_level("INFO"),
-            format=f"%(asctime)s %(levelname)s loop={loop_id} iteration={iteration} stage={stage} "
-            "%(message)s",
-            force=True,  # the pipeline's executor has its own format
-        )
         settings = config_from_json(config)
+        endpoint = settings.engine.endpoint
+        hide_secrets(
+            f"%(asctime)s %(levelname)s loop={loop_id} iteration={iteration} stage={stage} "
+            "%(message)s",
+            log_level("INFO"),
+            endpoint.key_variable if endpoint else None,
+        )
         store = open_store(settings.store)
         return cls(settings, store, Ledger(store, loop_id), stage, iteration, partition)
 
@@ -80,6 +82,7 @@ class Task(msgspec.Struct, frozen=True):
             text, code = f"{type(error).__name__}: {error}", JudgeLoopError.exit_code
             if isinstance(error, JudgeLoopError):
                 text, code = str(error), error.exit_code
+            text = hidden(text)
             logger.error("failed: %s", text)
             try:
                 self._enter(started, clock, error=text, exit_code=code)
@@ -286,7 +289,7 @@ def report(config: str, loop_id: str, status: str, out: str) -> None:
         return
     with task.failures_recorded():
         images = open_library(task.config, task.store)
-        files = stage(task.config, task.store, task.ledger, images, status)
+        files = stage(task.config, task.store, task.ledger, images, hidden(status))
         Path(out).write_bytes(task.store.read(files.html))
 
 

@@ -20,6 +20,8 @@ TRACKING_URI = "MLFLOW_TRACKING_URI"
 _DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # Else it prints the address of every run, with the server's password in it.
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     # MLflow's own 7 retries keep a task for 4 minutes after the server has gone.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
 }

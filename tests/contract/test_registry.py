@@ -206,3 +206,16 @@ def test_a_loop_goes_on_from_a_version_only_with_the_base_that_it_was_trained_on
     (base / "config.json").write_text("[]")
     with pytest.raises(ConfigError, match=f"{base} on this machine is not the one"):
         begun(base)
+
+
+def test_an_address_with_a_password_is_printed_nowhere(mlflow_server, tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    address = mlflow_server.replace("://", "://ada:canary@")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    loop = Loop(tmp_path / "store", "judge-behind-a-password")
+    loop.scores("evaluate", 0, right=10)
+    loop.register(1, tmp_path, validation=20, gold=30)
+    with pytest.raises(RegistryError, match="no alias") as caught:
+        resolve_model(f"models:/{loop.name}@nobody")
+    printed = capfd.readouterr()
+    assert "canary" not in printed.out + printed.err + str(caught.value)
