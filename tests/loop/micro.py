@@ -90,14 +90,14 @@ def run_micro(
     return Run(out, done.returncode, done.stdout + done.stderr, open_store(uri))
 
 
-def run_and_kill(out: Path, after_entries: int, preset: str = "micro") -> int:
+def run_and_kill(out: Path, after_entries: int) -> int:
     """Starts a loop and kills its whole process group when so many tasks are done.
 
     Returns:
         The number of entries in the ledger when it died.
     """
     child = subprocess.Popen(
-        command(out, preset=preset), cwd=REPOSITORY, stdout=subprocess.DEVNULL,
+        command(out), cwd=REPOSITORY, stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     tasks = out / "store" / "loops" / LOOP_ID / "tasks"

@@ -14,7 +14,8 @@ from judgeloop.images import ImageLibrary
 from judgeloop.records import Example, Pair
 from judgeloop.shards import finished, read_records
 from judgeloop.store import download_folder
-from tests.loop.micro import REPOSITORY, Run, run_and_kill, run_micro
+from tests.loop.micro import REPOSITORY, Run, run_micro
+from tests.loop.soak import Mode, Moment, differences, registry, soak
 
 pytestmark = pytest.mark.timeout(900)
 PRESET = "micro-tiny"
@@ -135,15 +136,19 @@ def test_another_folder_gets_the_same_adapters_to_the_byte(tiny: Run, tmp_path: 
 
 
 @pytest.mark.slow
-def test_killed_in_training_and_started_again_it_ends_like_an_unbroken_loop(
+def test_killed_twice_in_inference_and_twice_in_training_it_ends_like_an_unbroken_loop(
     tiny: Run, tmp_path: Path
 ) -> None:
-    # Eight tasks are done before the first training: it is killed in or around it.
-    run_and_kill(tmp_path, after_entries=8, preset=PRESET)
-    resumed = run_tiny(tmp_path)
-    assert resumed.exit_code == 0, resumed.printed
-    assert resumed.summary == tiny.summary
-    assert resumed.content() == tiny.content()
+    moments = [
+        Moment(lambda attempt: attempt.begun("synthesize/") >= 2),  # the first one is stored
+        Moment(lambda attempt: attempt.begun("judge/") >= 2),
+        Moment(lambda attempt: attempt.has_trained(iteration=1)),
+        Moment(lambda attempt: attempt.has_trained(iteration=2)),
+    ]
+    modes = [Mode.ALL, Mode.PARENT, Mode.PARENT, Mode.PIPELINE]
+    soaked = soak(tmp_path / "killed", moments, modes, preset=PRESET, changes=())
+    assert soaked.kills == modes
+    assert differences(soaked, tiny, registry(tiny.out)) == []
 
 
 @pytest.mark.slow
