@@ -1,4 +1,4 @@
-"""The command line: `judgeloop verdict`, `status` and `clean`."""
+"""The command line: `judgeloop verdict`, `status`, `clean` and `doctor`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from judgeloop import __version__
-from judgeloop.commands import clean, status, verdict
+from judgeloop.commands import clean, doctor, status, verdict
 from judgeloop.errors import JudgeLoopError
 from judgeloop.log_level import log_level
 
@@ -35,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"judgeloop {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
-    for command in (verdict, status, clean):
+    for command in (verdict, status, clean, doctor):
         command.add(commands)
     return parser
 

@@ -9,7 +9,8 @@ JudgeLoopError            exit code 1
 ├── EngineError           6   a model cannot be loaded or does not answer
 ├── TrainingError         7   fine-tuning failed
 ├── RegistryError         8   the MLflow server or a registered version cannot be used
-└── ClusterError          9   the Kubeflow Pipelines server cannot be used
+├── ClusterError          9   the Kubeflow Pipelines server cannot be used
+└── PreflightError       10   a loop could not run here
 ```
 
 The exit code lets a retry policy tell a bad configuration from a lost node. A message says what
@@ -69,3 +70,9 @@ class ClusterError(JudgeLoopError):
     """The Kubeflow Pipelines server does not answer, refuses us, or cannot do what is asked."""
 
     exit_code = 9
+
+
+class PreflightError(JudgeLoopError):
+    """A loop could not run here; the message names each check that failed, with what to do."""
+
+    exit_code = 10

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -113,12 +114,22 @@ class Task(msgspec.Struct, frozen=True):
 
 
 def resolve(config: str, loop_id: str, out: str) -> None:
-    """Claims the loop id and turns the start model's alias into a version and a hash."""
+    """Claims the loop id and turns the start model's alias into a version and a hash.
+
+    On a cluster it is the preflight too: no pod with a GPU is asked for before it has passed.
+    """
+    from judgeloop.doctor import IN_POD, require_sound
     from judgeloop.stages.resolve import resolve as stage
 
     task = Task.open("resolve", config, loop_id, BASE_ITERATION)
     task.ledger.begin(task.config)  # a refusal must not enter the ledger of the other loop
-    task.run(lambda: stage(task.config, task.store, task.ledger), out)
+
+    def work() -> Manifest:
+        if IN_POD in os.environ:
+            require_sound(task.config)
+        return stage(task.config, task.store, task.ledger)
+
+    task.run(work, out)
 
 
 def ingest(config: str, loop_id: str, out: str) -> None:

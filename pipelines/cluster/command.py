@@ -1,4 +1,4 @@
-"""`python -m pipelines submit | status | logs | cancel`."""
+"""`python -m pipelines submit | status | logs | cancel | doctor`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rich.console import Console
 
 from judgeloop.config import load_config
 from pipelines.cluster.connection import Connection
+from pipelines.cluster.doctor import examine_cluster
 from pipelines.cluster.follow import POLL_S, follow
 from pipelines.cluster.runs import cancel, find_run, show_logs, show_run, show_runs
 from pipelines.cluster.server import Kubeflow
@@ -26,6 +27,9 @@ def add_commands(commands: Any) -> None:
     status.add_argument("--follow", action="store_true", help="until the run has ended")
     _add_poll(status)
     status.set_defaults(command=_status)
+    doctor = commands.add_parser("doctor", help="check the server and the namespace's quota")
+    doctor.add_argument("--profile", default="cpu", help="name in k8s/profiles/, or a YAML file")
+    doctor.set_defaults(command=_doctor)
     for name, function, said in (
         ("logs", show_logs, "show what failed and the pods' logs"),
         ("cancel", cancel, "end a run and wait until nothing of it works any more"),
@@ -62,6 +66,7 @@ def _submit(options: argparse.Namespace) -> int:
     profile = read_profile(options.profile)
     server = Kubeflow(Connection.from_environment())  # before anything that takes long
     console = Console()
+    examine_cluster(server, profile, console)
     given = Submission(
         config=config,
         loop_id=options.loop_id or loop_id_for(config, options.config.stem),
@@ -82,6 +87,12 @@ def _status(options: argparse.Namespace) -> int:
     if options.follow:
         return follow(server, find_run(server, options.run).run_id, console, options.poll)
     return show_run(server, options.run, console)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    profile = read_profile(options.profile)
+    examine_cluster(Kubeflow(Connection.from_environment()), profile, Console())
+    return 0
 
 
 def _on_run(options: argparse.Namespace) -> int:

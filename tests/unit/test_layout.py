@@ -33,8 +33,8 @@ GOLD = {
 }
 GOLD_MODULE = "judgeloop.evaluation.gold"  # holds nothing else, so it is out of reach as a whole
 MAY_IMPORT_IN_PIPELINES = {
-    "components", "google", "kfp", "kfp_server_api", "msgspec", "pipelines", "rich", "urllib3",
-    "yaml",
+    "components", "google", "kfp", "kfp_server_api", "kubernetes", "msgspec", "pipelines", "rich",
+    "urllib3", "yaml",
 }  # fmt: skip
 CORE_IN_PIPELINES = (
     "judgeloop.config",
