@@ -39,7 +39,7 @@ export HF_HUB_DISABLE_TELEMETRY ?= 1
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-deps demo run compile doctor submit status logs cancel readmes mlflow base-model results memory check format test \
+.PHONY: help setup system-deps demo run compile doctor doctor-kubeflow submit status logs cancel readmes mlflow base-model results memory check format test \
 	test-slow soak lock clean
 
 help: ## List the targets.
@@ -86,8 +86,14 @@ run: $(INSTALLED) ## Run the loop on this machine: CONFIG=FILE [SET="key=value .
 compile: $(INSTALLED) ## Compile the pipeline into build/judge_loop.yaml [ITERATIONS=4] [PARTITIONS=2] [PROFILE=cpu] [LOCAL=1].
 	$(PYTHON) -m pipelines compile --out build/judge_loop.yaml --iterations $(ITERATIONS) --partitions $(PARTITIONS) --profile $(PROFILE) $(if $(LOCAL),--local)
 
-doctor: $(INSTALLED) ## Check whether a loop could run: CONFIG=FILE here; without, PROFILE=cpu on Kubeflow.
-	$(if $(CONFIG),$(PYTHON) -m judgeloop.cli doctor --config $(CONFIG) $(foreach pair,$(SET),--set $(pair)),$(PYTHON) -m pipelines doctor --profile $(PROFILE))
+doctor: $(INSTALLED) ## Check whether a loop could run here: CONFIG=FILE [SET="key=value ..."].
+	@if [ ! -f "$(CONFIG)" ]; then \
+		echo "error: CONFIG names no file: '$(CONFIG)'" >&2; \
+		echo 'usage: make doctor CONFIG=pipelines/configs/tiny.yaml [SET="key=value ..."]' >&2; exit 2; fi
+	$(PYTHON) -m judgeloop.cli doctor --config $(CONFIG) $(foreach pair,$(SET),--set $(pair))
+
+doctor-kubeflow: $(INSTALLED) ## Check the Kubeflow server and the namespace's quota [PROFILE=cpu].
+	$(PYTHON) -m pipelines doctor --profile $(PROFILE)
 
 submit: $(INSTALLED) ## Start the loop on Kubeflow: CONFIG=FILE [PROFILE=cpu] [SET=...] [LOOP_ID=ID] [FOLLOW=1].
 	@if [ ! -f "$(CONFIG)" ]; then \

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# The commands of docs/kubeflow.md, in order; tests/loop/test_kubeflow_page.py runs this file.
+# Set before: NAMESPACE, CONFIG, PROFILE, STORE, JUDGELOOP_IMAGE_CPU, JUDGELOOP_IMAGE_GPU,
+# KF_PIPELINES_ENDPOINT; in the current folder: store.env, registry.env.
+set -euo pipefail
+
+kubectl apply -n "$NAMESPACE" -f k8s/model-cache.yaml
+kubectl create secret generic judgeloop-store -n "$NAMESPACE" --from-env-file=store.env
+kubectl create secret generic judgeloop-registry -n "$NAMESPACE" --from-env-file=registry.env
+kubectl port-forward -n kubeflow svc/ml-pipeline 8888:8888 &
+make doctor-kubeflow PROFILE="$PROFILE"
+make submit CONFIG="$CONFIG" PROFILE="$PROFILE" SET="store=$STORE" LOOP_ID=first
+make status RUN=first FOLLOW=1
