@@ -77,7 +77,7 @@ def measure(megabytes: int, folder: Path) -> Measured:
             )
         finally:
             sink.terminate()
-            sink.wait()
+            sink.communicate()
         if done.returncode:
             raise RuntimeError(f"{megabytes} MiB did not go there and back")
         return Measured(megabytes, **json.loads(done.stdout))
