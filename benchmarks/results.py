@@ -30,7 +30,7 @@ from judgeloop.models import BUILTIN, describe_base
 REPOSITORY = Path(__file__).resolve().parent.parent
 CONFIG = REPOSITORY / "pipelines" / "configs" / "tiny.yaml"
 ITERATIONS = 4
-SEEDS = {"agreeing": (0, 1, 2), "unfiltered": (0,), "shuffled": (0,)}
+SEEDS = {"agreeing": (0, 1, 2), "unfiltered": (0, 1, 2), "shuffled": (0, 1, 2)}
 """Seeds of each arm, named by its `filtering.keep`: the method first, then its controls."""
 
 
