@@ -7,6 +7,7 @@ CONFIG ?=
 SET ?=
 OUT ?=
 LOOP_ID ?=
+ENGINE ?= transformers
 ITERATIONS ?= 4
 PARTITIONS ?= 2
 PROFILE ?= cpu
@@ -74,8 +75,8 @@ system-deps: ## Install the system packages that tests need (Chromium), with apt
 		DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install --yes --quiet --quiet --no-install-recommends chromium fonts-dejavu-core; }
 
 # --- run ----------------------------------------------------------------------------------------
-demo: $(INSTALLED) ## Run the whole loop on a tiny model, without GPU, hub or cluster [OUT=runs/demo].
-	$(PYTHON) -m pipelines run --config pipelines/configs/tiny.yaml --out $(DEMO_OUT)
+demo: $(INSTALLED) ## Run the whole loop on a tiny model, without GPU, hub or cluster [ENGINE=vllm] [OUT=runs/demo].
+	$(PYTHON) -m pipelines run --config pipelines/configs/tiny.yaml --set engine.kind=$(ENGINE) --out $(DEMO_OUT)
 
 run: $(INSTALLED) ## Run the loop on this machine: CONFIG=FILE [SET="key=value ..."] [OUT=DIR] [LOOP_ID=ID].
 	@if [ ! -f "$(CONFIG)" ]; then \

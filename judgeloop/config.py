@@ -11,7 +11,7 @@ import math
 import typing
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import msgspec
 import yaml
@@ -19,15 +19,11 @@ from msgspec import Meta
 
 from judgeloop.engines.base import Sampling
 from judgeloop.engines.fit import scripted_misfit
+from judgeloop.engines.settings import EngineSection
 from judgeloop.errors import ConfigError
+from judgeloop.sections import Count, Positive, Section
 
-Positive = Annotated[int, Meta(ge=1)]
-Count = Annotated[int, Meta(ge=0)]
-S = TypeVar("S", bound=msgspec.Struct)
-
-
-class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of all sections."""
+S = typing.TypeVar("S", bound=msgspec.Struct)
 
 
 class LoopSection(Section, frozen=True, kw_only=True):
@@ -70,47 +66,6 @@ class ModelSection(Section, frozen=True, kw_only=True):
     cannot be asked, a commit."""
     start: str | None = None
     """`models:/name@alias` or `models:/name/version` of a judge to go on from; None is the base."""
-
-
-class EndpointSection(Section, frozen=True, kw_only=True):
-    """A server with the OpenAI API: a served model, or a cloud service."""
-
-    url: Annotated[str, Meta(pattern=r"^https?://[^\s/@?#]+(/[^\s@?#]*)?$")]
-    """Base of the API, such as `http://host:8000/v1`; it holds no key."""
-    model: str
-    """Name under which the server has `model.base`. An adapter must be served as
-    `adapter-<first 16 digits of its hash>`, which is the name of its folder in the store."""
-    key_variable: str | None = None
-    """Environment variable that holds the API key; None for a server that wants none."""
-    timeout_s: Annotated[float, Meta(gt=0)] = 600.0
-    """For one answer."""
-    retries: Count = 6
-    """Tries after the first, with growing pauses or those that the server asks for."""
-    prompt_price: Annotated[float, Meta(ge=0)] = 0.0
-    """Price of a million prompt tokens; with it, manifests tell what their answers cost."""
-    completion_price: Annotated[float, Meta(ge=0)] = 0.0
-    """Price of a million generated tokens."""
-
-
-class EngineSection(Section, frozen=True, kw_only=True):
-    """What runs the model for inference."""
-
-    kind: Literal["transformers", "openai", "scripted"]
-    batch_size: Positive = 16
-    """Samples that are worked on together: decoded (Transformers), or asked for (`openai`)."""
-    dtype: Literal["float32", "bfloat16", "auto"] = "auto"
-    """An endpoint has its own."""
-    max_prompt_tokens: Positive = 4096
-    """A longer prompt is an error of its item, never cut."""
-    endpoint: EndpointSection | None = None
-    """For the kind `openai`."""
-
-    def __post_init__(self) -> None:
-        """Refuses an endpoint without an address."""
-        if self.kind == "openai" and self.endpoint is None:
-            raise ValueError(
-                "engine.kind `openai` needs engine.endpoint: give at least its url and its model"
-            )
 
 
 class SynthesisSection(Section, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ by id, never by position. `SCHEMA_VERSION` is part of every manifest: a reader r
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -79,6 +79,10 @@ class Pair(Record, frozen=True, kw_only=True):
     chosen: str
     rejected: str
     origin: Altered | Voted | Labelled
+
+
+VerdictFormat = Literal["verdict_line", "trailing_letter"]
+"""How a judgement states its verdict; `judging.verdict` reads it."""
 
 
 class Choice(StrEnum):

@@ -30,6 +30,7 @@ for role in ("CPU", "GPU"):
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = [
+    "tests.engine_rig",
     "tests.s3_server",
     "tests.mlflow_server",
     "tests.fault_proxy",

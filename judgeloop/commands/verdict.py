@@ -47,8 +47,8 @@ def verdict(options: argparse.Namespace) -> PairVerdict:
     Raises:
         JudgeLoopError: The judge, the image or the engine cannot be used.
     """
-    from judgeloop.config import EngineSection
     from judgeloop.engines import Sampling, open_engine
+    from judgeloop.engines.settings import EngineSection
     from judgeloop.images import ImageLibrary
     from judgeloop.judge_model import find_judge
     from judgeloop.judging.single import judge_answers

@@ -1,9 +1,9 @@
 """Inference engines: what answers a prompt about images.
 
-`transformers` runs any image-text model that Transformers can load, on a GPU or on the CPU;
-`openai` asks a server with the OpenAI API; `scripted` plays a model without one, for tests and for
-the smallest loop. All keep the promise of `judgeloop.engines.base`: an answer depends on its own
-request alone.
+`transformers` runs any image-text model that Transformers can load, on a GPU or on the CPU; `vllm`
+runs those that vLLM serves, faster; `openai` asks a server with the OpenAI API; `scripted` plays a
+model without one, for tests and for the smallest loop. All keep the promise of
+`judgeloop.engines.base`: an answer depends on its own request alone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from judgeloop.engines.base import Engine, Request, Response, Sample, Sampling
 from judgeloop.engines.fit import check_fit
 
 if TYPE_CHECKING:  # the configuration itself imports `Sampling` from here
-    from judgeloop.config import EngineSection
+    from judgeloop.engines.settings import EngineSection
     from judgeloop.images import ImageLibrary
     from judgeloop.records import ModelRef
     from judgeloop.store import Store
@@ -47,6 +47,10 @@ def open_engine(
         from judgeloop.engines.endpoint import EndpointEngine
 
         return EndpointEngine(settings, model, images)
+    if settings.kind == "vllm":
+        from judgeloop.engines.vllm import VllmEngine
+
+        return VllmEngine(settings, model, images, store)
     from judgeloop.engines.transformers import TransformersEngine
 
     return TransformersEngine(settings, model, images, store)

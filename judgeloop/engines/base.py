@@ -11,6 +11,9 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from judgeloop.errors import EngineError
+from judgeloop.records import VerdictFormat
+
 
 class Sampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How tokens are drawn; temperature 0 is greedy and ignores the rest."""
@@ -46,6 +49,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Content hashes; the engine fetches them from its image library."""
     seed: int = 0
     n: int = 1
+    verdict_format: VerdictFormat | None = None
+    """Of a judgement: how its verdict is written, for an engine that is to enforce it."""
+
+
+class EngineDiedError(EngineError):
+    """The process or the device that ran the model is gone; a new engine may answer."""
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):

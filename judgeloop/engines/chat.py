@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from judgeloop.config import EndpointSection
 from judgeloop.engines.base import Sampling
+from judgeloop.engines.settings import EndpointSection
 from judgeloop.errors import ConfigError, EngineError
 
 CONNECT_TIMEOUT_S = 5.0

@@ -7,7 +7,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from judgeloop.config import EngineSection
+from judgeloop.engines.peft_folder import check_adapter
+from judgeloop.engines.settings import EngineSection
 from judgeloop.errors import EngineError, JudgeLoopError
 from judgeloop.models import base_location, fetch_adapter
 from judgeloop.records import ModelRef
@@ -76,10 +77,7 @@ def _with_adapter(network: Any, model: ModelRef, store: Store) -> Any:
         folder = fetch_adapter(model, store, Path(scratch) / "adapter")
         if folder is None:
             return network
-        if not (folder / "adapter_model.safetensors").is_file():  # PEFT would unpickle another
-            raise EngineError(
-                f"adapter {model.adapter} has no adapter_model.safetensors; save it as safetensors"
-            )
+        check_adapter(folder, model.adapter)
         from peft import PeftModel
 
         with warnings.catch_warnings():

@@ -16,9 +16,9 @@ from typing import Any
 
 from PIL import Image
 
-from judgeloop.config import EngineSection
 from judgeloop.engines.base import Request, Response, Sample, Sampling, Usage
 from judgeloop.engines.chat import ChatClient, Completion, RefusedError
+from judgeloop.engines.settings import EngineSection
 from judgeloop.errors import ConfigError, DataError, EngineError
 from judgeloop.images import ImageLibrary
 from judgeloop.images.portable import portable_image

@@ -1,4 +1,4 @@
-"""An engine that starts at its first request, so that a finished stage starts none."""
+"""An engine that starts at its first request, and once more where it died."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from judgeloop.config import EngineSection
-from judgeloop.engines.base import Engine, Request, Response, Sampling, Usage
+from judgeloop.engines.base import Engine, EngineDiedError, Request, Response, Sampling, Usage
+from judgeloop.engines.settings import EngineSection
 from judgeloop.images import ImageLibrary
 from judgeloop.records import ModelRef
 from judgeloop.store import Store
@@ -16,7 +16,10 @@ logger = logging.getLogger(__name__)
 
 
 class LazyEngine:
-    """Stands for an engine until it is needed.
+    """Stands for an engine until it is needed, so that a finished stage starts none.
+
+    An engine that dies is started again, once in a stage: the shard that it worked on is asked
+    anew, finished ones stay. One that dies twice dies of its work.
 
     Args:
         start: Makes the engine.
@@ -25,16 +28,29 @@ class LazyEngine:
     def __init__(self, start: Callable[[], Engine]) -> None:
         self._start = start
         self._engine: Engine | None = None
+        self._restarted = False
         self._usage = Usage()
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Response]:
-        """Answers the requests; starts the engine at the first call that has any."""
+        """Answers the requests; starts the engine at the first call that has any.
+
+        Raises:
+            EngineDiedError: The engine died, and died again after it was restarted.
+            EngineError, StoreError: As `Engine.generate`.
+        """
         if not requests:
             return []
-        if self._engine is None:
-            self._engine = self._start()
-            logger.info("engine started class=%s", type(self._engine).__name__)
-        responses = self._engine.generate(requests, sampling)
+        try:
+            responses = self._running().generate(requests, sampling)
+        except EngineDiedError as error:
+            if self._restarted:
+                raise EngineDiedError(
+                    f"the engine died again after a restart; finished shards are kept: {error}"
+                ) from error
+            logger.warning("the engine is started once more, finished shards are kept: %s", error)
+            self._restarted = True
+            self.close()
+            return self.generate(requests, sampling)
         for response in responses:
             self._usage = self._usage.plus(response.usage)
         return responses
@@ -44,10 +60,17 @@ class LazyEngine:
         usage, self._usage = self._usage, Usage()
         return usage
 
+    def _running(self) -> Engine:
+        if self._engine is None:
+            self._engine = self._start()
+            logger.info("engine started class=%s", type(self._engine).__name__)
+        return self._engine
+
     def close(self) -> None:
         """Closes the engine if it was started."""
         if self._engine is not None:
             self._engine.close()
+            self._engine = None
 
 
 @contextmanager

@@ -11,7 +11,6 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from judgeloop.config import EngineSection
 from judgeloop.engines.base import Request, Response, Sample, Sampling
 from judgeloop.engines.scripted_model import (
     COLOURS,
@@ -22,10 +21,11 @@ from judgeloop.engines.scripted_model import (
     load_scripted,
     vocabulary,
 )
+from judgeloop.engines.settings import EngineSection
 from judgeloop.errors import DataError
 from judgeloop.images import ImageLibrary
 from judgeloop.keys import content_key
-from judgeloop.records import Kind, ModelRef
+from judgeloop.records import Kind, ModelRef, VerdictFormat
 from judgeloop.store import MissingObjectError, Store
 
 UNCHANGED_SHARE = 0.1
@@ -104,7 +104,7 @@ def _write(request: Request, model: ScriptedModel, rng: random.Random) -> str:
     turn = _Turn(request.variables, sight, model, rng)
     if request.purpose == "answer":
         return _answer(turn)
-    return _alter(turn) if request.purpose == "alter" else _judge(turn)
+    return _alter(turn) if request.purpose == "alter" else _judge(turn, request.verdict_format)
 
 
 def _sample(text: str, max_tokens: int) -> Sample:
@@ -148,7 +148,7 @@ def _alter(turn: _Turn) -> str:
     return " ".join(words)
 
 
-def _judge(turn: _Turn) -> str:
+def _judge(turn: _Turn, verdict_format: VerdictFormat | None) -> str:
     answer_a, answer_b = turn.variables["answer_a"], turn.variables["answer_b"]
     worth_a, worth_b = turn.sight.worth(answer_a), turn.sight.worth(answer_b)
     unparsable = turn.rng.random() < UNPARSABLE_SHARE
@@ -161,6 +161,6 @@ def _judge(turn: _Turn) -> str:
     preferred = answer_a if letter == "A" else answer_b
     if unparsable:
         return "both answers have something to them"
-    if turn.variables.get("format") == "trailing_letter":
+    if verdict_format == "trailing_letter":
         return f"I see {preferred} {letter}"
     return f'The picture fits "{preferred}" better.\nVerdict: {letter}'

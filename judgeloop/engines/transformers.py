@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from judgeloop.config import EngineSection
 from judgeloop.engines.base import Request, Response, Sample, Sampling
 from judgeloop.engines.batching import Part, batches
 from judgeloop.engines.checkpoint import load_checkpoint
 from judgeloop.engines.sampling import seeded_processors
+from judgeloop.engines.settings import EngineSection
 from judgeloop.errors import DataError, EngineError
 from judgeloop.images import ImageLibrary
 from judgeloop.records import ModelRef

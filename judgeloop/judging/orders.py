@@ -78,8 +78,8 @@ def judge_request(
             "question": question.text,
             "answer_a": answer_a,
             "answer_b": answer_b,
-            "format": prompts.verdict_format,
         },
+        verdict_format=prompts.verdict_format,
         seed=seed,
         n=samples,
     )

@@ -15,8 +15,7 @@ from __future__ import annotations
 
 import re
 
-from judgeloop.prompts.base import VerdictFormat
-from judgeloop.records import Choice, Verdict
+from judgeloop.records import Choice, Verdict, VerdictFormat
 
 # A whole line: optional markdown, "Verdict", optional "answer", the letter, optional punctuation.
 _VERDICT_LINE = re.compile(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Protocol
 
 from judgeloop.keys import content_key
-from judgeloop.records import Kind, Question
-
-VerdictFormat = Literal["verdict_line", "trailing_letter"]
+from judgeloop.records import Kind, Question, VerdictFormat
 
 
 class PromptSet(Protocol):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from judgeloop.prompts.base import VerdictFormat
-from judgeloop.records import Question
+from judgeloop.records import Question, VerdictFormat
 from judgeloop.tiny import formats
 
 

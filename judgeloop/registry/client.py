@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import logging
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -18,33 +17,21 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 TRACKING_URI = "MLFLOW_TRACKING_URI"
-RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
-PATIENCE_S = 120.0
 _DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     # Else it prints the address of every run, with the server's password in it.
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    # With MLflow's own backoff these are 124 s or more of waiting, so a server may be gone for two
-    # minutes; its own 7 would keep a task for 4 minutes.
-    RETRIES: "6",
+    # MLflow's own 7 retries keep a task for 4 minutes after the server has gone.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
 }
 _FIRST_CALL = {
     # Only the first call is in such a hurry: a server may take long to pass an adapter on to S3.
-    RETRIES: "1",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
 }
-_PASSING = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
-"""Error codes of what waiting may mend; MLflow gives the first to all that the network does."""
-_LONGEST = 500
-"""Characters of MLflow's own words in an error: a proxy before it may answer with a whole page."""
-_LOCKED = "database is locked"
 _log = logging.getLogger(__name__)
-
-
-class UnreachableError(RegistryError):
-    """The server does not answer now, which may pass."""
 
 
 def connect() -> MlflowClient:
@@ -63,27 +50,6 @@ def connect() -> MlflowClient:
     return _connected(uri)
 
 
-def wait_for_server() -> None:
-    """Waits up to two minutes until the server answers; for what hours of work stand behind.
-
-    Raises:
-        RegistryError: As for `connect`, after those two minutes or where waiting does not help.
-    """
-    end = time.monotonic() + PATIENCE_S
-    pause = 1.0
-    while True:
-        try:
-            connect()
-        except UnreachableError as error:
-            if time.monotonic() + pause > end:
-                raise
-            _log.warning("%s Again in %.0f s.", error, pause)
-        else:
-            return
-        time.sleep(pause)
-        pause = min(2 * pause, 15.0)
-
-
 @contextmanager
 def registry_errors(doing: str) -> Iterator[None]:
     """Turns what MLflow raises in the block into `RegistryError`; `connect` comes before it.
@@ -96,36 +62,16 @@ def registry_errors(doing: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, OSError) as error:  # requests' errors are OSErrors
+        uri = os.environ.get(TRACKING_URI, "")
         # The cause is left out of the traceback: its text may hold the address with its password.
         raise RegistryError(
-            f"{doing} at {without_credentials(os.environ.get(TRACKING_URI, ''))}: "
-            f"{as_shown(error)}{_advice(error)}"
+            f"{doing} at {without_credentials(uri)}: {_hidden(str(error), uri)}"
         ) from None
 
 
 def is_missing(error: Exception) -> bool:
     """Says whether MLflow raised this because something does not exist."""
     return getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST"
-
-
-def is_passing(error: Exception) -> bool:
-    """Says whether what MLflow or its database raised may go away by itself."""
-    if _LOCKED in str(error) or isinstance(error, OSError):
-        return True
-    return getattr(error, "error_code", "") in _PASSING
-
-
-def as_shown(error: Exception) -> str:
-    """Returns what MLflow said in one line, without the password in the server's address."""
-    return _hidden(str(error), os.environ.get(TRACKING_URI, ""))[:_LONGEST]
-
-
-def _advice(error: Exception) -> str:
-    if _LOCKED in str(error):
-        return ". Another process is writing to that database: let it end, then run again"
-    if is_passing(error):
-        return ". When the server is well, run again: what is done stays done and is found"
-    return ""
 
 
 def without_credentials(uri: str) -> str:
@@ -147,16 +93,15 @@ def _connected(uri: str) -> MlflowClient:
         raise RegistryError(
             f"MLflow is not installed here ({error}): install judgeloop[registry]"
         ) from error
-    with environment(_FIRST_CALL):
+    with _environment(_FIRST_CALL):
         try:
             make_database(uri)
             client = MlflowClient(uri, uri)
             client.search_experiments(max_results=1)
         except Exception as error:  # MLflow's, SQLAlchemy's or the driver's own
-            text = _hidden(str(error), uri)[:_LONGEST]
+            text = _hidden(str(error), uri)[:300]
             hint = " (--allowed-hosts must name this host)" if "403" in text else ""
-            kind = UnreachableError if is_passing(error) else RegistryError
-            raise kind(
+            raise RegistryError(
                 f"the MLflow server {without_credentials(uri)} does not answer as it should: "
                 f"{text}. Start it or allow this client{hint}, or mend {TRACKING_URI}."
             ) from None
@@ -165,8 +110,7 @@ def _connected(uri: str) -> MlflowClient:
 
 
 @contextmanager
-def environment(values: dict[str, str]) -> Iterator[None]:
-    """Sets environment variables in a block; MLflow reads its own at every request."""
+def _environment(values: dict[str, str]) -> Iterator[None]:
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

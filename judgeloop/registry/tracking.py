@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judgeloop.registry.client import connect, registry_errors
-from judgeloop.registry.once import once
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -145,12 +144,8 @@ def _run(
 ) -> Run:
     tags = tags | {LOOP_TAG: loop_id, ITERATION_TAG: iteration}
     wanted = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
-
-    def find() -> Any:
-        oldest = ["start_time ASC"]
-        return next(iter(client.search_runs([experiment_id], wanted, 1, 1, oldest)), None)
-
-    run = once(find, lambda: client.create_run(experiment_id, tags=tags, run_name=name))
+    found = client.search_runs([experiment_id], wanted, max_results=1, order_by=["start_time ASC"])
+    run = found[0] if found else client.create_run(experiment_id, tags=tags, run_name=name)
     return Run(run.info.run_id, experiment_id)
 
 

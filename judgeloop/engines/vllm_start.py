@@ -1,0 +1,263 @@
+"""Starts vLLM for a model: environment, arguments, what must fit and what is refused before."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from judgeloop.engines.memory import check_memory
+from judgeloop.engines.peft_folder import adapter_rank, check_adapter, check_language_only
+from judgeloop.engines.settings import EngineSection
+from judgeloop.errors import ConfigError, EngineError
+from judgeloop.models import base_location, fetch_adapter
+from judgeloop.records import ModelRef
+from judgeloop.store import Store
+
+if TYPE_CHECKING:
+    from vllm import LLM
+    from vllm.lora.request import LoRARequest
+
+RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+"""Ranks that vLLM has kernels for; an adapter takes the next larger one."""
+ANSWER_ROOM = 2048
+"""Tokens left for an answer where the configuration gives no length."""
+_CPU_STEP_TOKENS = 4096
+"""Prompt tokens that a CPU takes in a step, where a prompt is not longer."""
+
+
+class StartedVllm:
+    """A running vLLM with one model.
+
+    Args:
+        llm: The engine.
+        adapter: The adapter that all requests use; None is the base.
+        scratch: Folder of what was fetched; it lives as long as the engine.
+    """
+
+    def __init__(
+        self, llm: LLM, adapter: LoRARequest | None, scratch: tempfile.TemporaryDirectory[str]
+    ) -> None:
+        from vllm.renderers import ChatParams
+        from vllm.renderers.params import TokenizeParams
+
+        self.llm = llm
+        self.adapter = adapter
+        self.context = int(llm.model_config.max_model_len)
+        """Tokens of prompt and answer together."""
+        self._scratch = scratch
+        config = llm.model_config.hf_config
+        self._image_token = getattr(config, "image_token_id", None)
+        # No limit here: the engine counts a prompt with its images, and refuses it with the number.
+        self._tokens = TokenizeParams(max_total_tokens=None, add_special_tokens=False)
+        self._chat = ChatParams(
+            chat_template_kwargs={"add_generation_prompt": True, "tokenize": False}
+        )
+
+    def render(self, text: str, pictures: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+        """Makes a prompt of a user turn, as `LLM.chat` does; its tokens count the images'.
+
+        Args:
+            text: What follows the images.
+            pictures: Hash and decoded image of each.
+
+        Raises:
+            ValueError: The processor refuses it.
+        """
+        parts: list[dict[str, Any]] = [
+            {"type": "image_pil", "image_pil": image, "uuid": name} for name, image in pictures
+        ]
+        turn = {"role": "user", "content": [*parts, {"type": "text", "text": text}]}
+        try:
+            _, (prompt,) = self.llm.renderer.render_chat([[turn]], self._chat, self._tokens)
+        except vllm_errors() as error:
+            raise ValueError(str(error)) from error
+        return dict(prompt)
+
+    def forget_images(self, prompt: dict[str, Any]) -> None:
+        """Forgets that the images of a prompt were made, for its process never gets them.
+
+        Else vLLM would send a later prompt with the same image without the image.
+        """
+        cache = self.llm.renderer.mm_processor_cache
+        for name in prompt.get("mm_hashes", {}).get("image", ()):
+            if cache is not None:
+                cache.invalidate(name)
+
+    def fakes_image(self, prompt: dict[str, Any]) -> bool:
+        """Says whether the text itself holds an image's token, where no image was put."""
+        places = prompt.get("mm_placeholders", {}).get("image", ())
+        inside = {at for it in places for at in range(it.offset, it.offset + it.length)}
+        return any(
+            token == self._image_token and at not in inside
+            for at, token in enumerate(prompt["prompt_token_ids"])
+        )
+
+    def close(self) -> None:
+        """Ends vLLM and its processes, and frees its memory."""
+        from vllm.distributed import cleanup_dist_env_and_memory
+
+        self.llm.llm_engine.engine_core.shutdown()
+        del self.llm
+        cleanup_dist_env_and_memory()
+        self._scratch.cleanup()
+
+
+def start_vllm(settings: EngineSection, model: ModelRef, store: Store) -> StartedVllm:
+    """Loads a model, and its adapter, into vLLM.
+
+    Raises:
+        ConfigError: vLLM is not installed.
+        EngineError: The model or its adapter cannot be loaded or served, or does not fit.
+        StoreError: The adapter is missing or damaged.
+    """
+    location = base_location(model)
+    scratch = tempfile.TemporaryDirectory(prefix="judgeloop-adapter-")
+    try:
+        return _start(settings, model, store, location, scratch)
+    except BaseException:
+        scratch.cleanup()
+        raise
+
+
+def _start(
+    settings: EngineSection,
+    model: ModelRef,
+    store: Store,
+    location: str,
+    scratch: tempfile.TemporaryDirectory[str],
+) -> StartedVllm:
+    folder = fetch_adapter(model, store, Path(scratch.name) / "adapter")
+    extra: dict[str, Any] = {}
+    if folder is not None:
+        check_adapter(folder, model.adapter)
+        check_language_only(folder, model.adapter)
+        extra = {"enable_lora": True, "max_lora_rank": _kernel_rank(folder, model.adapter)}
+    with _failures_named(model):
+        from transformers import AutoConfig
+
+        config = AutoConfig.from_pretrained(
+            location, revision=model.revision, trust_remote_code=False
+        )
+        dtype = _dtype(settings, config)
+        check_memory(settings, location, dtype)
+        _prepare_environment()
+        from vllm import LLM
+        from vllm.lora.request import LoRARequest
+
+        llm = LLM(**_arguments(settings, model, location, config, dtype), **extra)
+    adapter = None if folder is None else LoRARequest("judge", 1, str(folder))
+    return StartedVllm(llm, adapter, scratch)
+
+
+def _prepare_environment() -> None:
+    """Sets what vLLM reads at its import, unless the user has set it.
+
+    On a CPU it works in this process, which starts four times as fast, and compiles nothing, which
+    would need a C++ compiler. On a GPU it keeps its own process: if that dies, this one does not.
+    """
+    import torch
+
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")  # nothing is reported to anyone
+    # Asking for a GPU has touched CUDA here, and a forked process could not use it.
+    os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    # At a failure it would print all its inputs, pixel by pixel, before the reason.
+    logging.getLogger("vllm.logging_utils.dump_input").setLevel(logging.CRITICAL)
+    if not torch.cuda.is_available():
+        os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+        os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
+        # Tasks run side by side: bound to the first core, all would wait for it.
+        os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
+
+
+def _arguments(
+    settings: EngineSection, model: ModelRef, location: str, config: Any, dtype: str
+) -> dict[str, Any]:
+    import torch
+
+    section = settings.vllm
+    text = config.get_text_config()
+    context = getattr(text, "max_position_embeddings", None)
+    length = section.max_model_len or settings.max_prompt_tokens + ANSWER_ROOM
+    arguments: dict[str, Any] = {
+        "model": location,
+        "revision": model.revision,
+        "tokenizer_revision": model.revision,
+        "trust_remote_code": False,
+        "load_format": "safetensors",
+        "dtype": dtype,
+        "max_model_len": length if context is None else min(length, context),
+        "max_num_seqs": settings.batch_size,
+        "tensor_parallel_size": section.tensor_parallel,
+        "gpu_memory_utilization": section.memory_share,
+        "limit_mm_per_prompt": {"image": section.max_images, "video": 0},
+        "enable_prefix_caching": True,
+        "generation_config": "auto",  # of it, only the end tokens: sampling is given in full
+        "seed": 0,  # every request has its own
+    }
+    if not torch.cuda.is_available():
+        arguments |= {
+            "enforce_eager": True,
+            "kv_cache_memory_bytes": section.cpu_cache_mib * 2**20,
+            # A prompt taken in parts needs the state of its seed set back, and on a CPU vLLM fails
+            # at that: "CPU Generator does not use offset". So prompts are taken whole.
+            "enable_chunked_prefill": False,
+            "max_num_batched_tokens": max(_CPU_STEP_TOKENS, arguments["max_model_len"]),
+        }
+    return arguments
+
+
+def _dtype(settings: EngineSection, config: Any) -> str:
+    """Returns the number format: for `auto` the checkpoint's, as the other engines take it.
+
+    vLLM's own `auto` would make 16 bits of a checkpoint in float32.
+    """
+    if settings.dtype != "auto":
+        return settings.dtype
+    found = getattr(config, "dtype", None) or getattr(config.get_text_config(), "dtype", None)
+    return "auto" if found is None else str(found).removeprefix("torch.")
+
+
+def _kernel_rank(folder: Path, name: str | None) -> int:
+    rank = adapter_rank(folder, name)
+    fitting = [it for it in RANKS if it >= rank]
+    if not fitting:
+        raise EngineError(
+            f"adapter {name} has rank {rank}, vLLM serves up to {RANKS[-1]}; merge it into its "
+            "base, or set engine.kind to transformers"
+        )
+    return fitting[0]
+
+
+@contextmanager
+def _failures_named(model: ModelRef) -> Iterator[None]:
+    """Says of a start that failed which model it was and what to check."""
+    try:
+        yield
+    except ImportError as error:
+        raise ConfigError(
+            f"the engine `vllm` lacks a package: {error}. Install judgeloop[cpu] on a machine "
+            "without a GPU, vllm==0.32.0 on one with a GPU, or use an image that has it"
+        ) from error
+    except EngineError:
+        raise
+    except Exception as error:  # vLLM, Transformers and torch fail in many ways
+        raise EngineError(
+            f"vLLM cannot load model {model.base} (revision {model.revision}, adapter "
+            f"{model.adapter}): {error}. Check model.base: an image-text model that vLLM serves, "
+            "with a processor and safetensors weights; where memory is short, lower "
+            "engine.batch_size or engine.vllm.max_model_len"
+        ) from error
+
+
+def vllm_errors() -> type[Exception]:
+    """Returns the base of vLLM's own errors, such as those about what it was given."""
+    from vllm.exceptions import VLLMError
+
+    base: type[Exception] = VLLMError
+    return base

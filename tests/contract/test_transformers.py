@@ -1,0 +1,138 @@
+"""What is particular to the Transformers engine: families of models, precision, its sampling."""
+
+import shutil
+
+import pytest
+
+from judgeloop.engines import Sampling
+from judgeloop.errors import EngineError
+from judgeloop.models import describe_base
+from judgeloop.records import ModelRef
+from tests import tiny_random
+from tests.engine_rig import GREEDY, WARM, ask, mixed, texts
+
+
+@pytest.fixture(scope="session", params=["idefics3", "mllama", "qwen_vl"])
+def network_and_engine(request, start, tmp_path_factory):
+    """A model of each family, its processor, and the engine that runs it.
+
+    Pictures are tokens in Idefics3, have an attention of their own in Mllama, and shift the
+    positions of the text in Qwen-VL.
+    """
+    import transformers
+
+    if request.param == "qwen_vl":
+        loaded = tiny_random.make_qwen_vl()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("judgeloop.engines.transformers.load_checkpoint", lambda *_: loaded)
+            return *loaded, start("transformers")
+    save = getattr(tiny_random, f"save_{request.param}")
+    folder = save(tmp_path_factory.mktemp(request.param))
+    network = transformers.AutoModelForImageTextToText.from_pretrained(folder).eval()
+    processor = transformers.AutoProcessor.from_pretrained(folder)
+    return network, processor, start("transformers", describe_base(str(folder), None))
+
+
+def plain_greedy(network, processor, request, library):
+    """What `generate` makes of one request alone."""
+    import torch
+
+    content = [{"type": "image", "image": library.open(name)} for name in request.images]
+    content.append({"type": "text", "text": request.text})
+    inputs = processor.apply_chat_template(
+        [{"role": "user", "content": content}],
+        add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt",
+    )  # fmt: skip
+    with torch.inference_mode():
+        made = network.generate(**inputs, max_new_tokens=GREEDY.max_tokens, do_sample=False)
+    tokens = made[0, inputs["input_ids"].shape[1] :].tolist()
+    if tokens[-1] in network.generation_config.eos_token_id:
+        tokens.pop()
+    return processor.decode(tokens, skip_special_tokens=True)
+
+
+@pytest.mark.filterwarnings("ignore:`hidden_state` is deprecated:FutureWarning")  # in Mllama
+def test_greedy_texts_are_those_of_plain_generation(network_and_engine, engine_library, pictures):
+    network, processor, engine = network_and_engine
+    requests = mixed(pictures)
+    expected = [plain_greedy(network, processor, request, engine_library) for request in requests]
+    made = [texts(response) for response in engine.generate(requests, GREEDY)]
+    assert made == [[text] * r.n for text, r in zip(expected, requests, strict=True)]
+    assert len(set(expected)) > 1
+
+
+@pytest.mark.filterwarnings("ignore:`hidden_state` is deprecated:FutureWarning")  # in Mllama
+def test_every_family_samples_the_same_alone_and_in_a_batch(network_and_engine, pictures):
+    *_, engine = network_and_engine
+    requests = mixed(pictures)
+    together = engine.generate(requests, WARM)
+    assert together == [engine.generate([request], WARM)[0] for request in requests]
+
+
+def test_an_adapter_counts_in_bfloat16_too(start, idefics3, adapter, pictures):
+    low = {"kind": "transformers", "dtype": "bfloat16"}
+    adapted = ModelRef(base=str(idefics3), adapter=str(adapter / "adapter"))
+    requests = mixed(pictures)
+    made = start(model=adapted, **low).generate(requests, WARM)
+    assert [len(r.samples) for r in made] == [r.n for r in requests]
+    assert made != start(**low).generate(requests, WARM)
+
+
+def test_the_builtin_model_ends_its_answers(start, pictures):
+    engine = start("transformers", describe_base("builtin:tiny-vlm", None))
+    (response,) = engine.generate([ask(0, pictures, "count all")], WARM)
+    assert {sample.finish_reason for sample in response.samples} == {"stop"}
+    assert set(texts(response)) <= {"0", "1", "2"}
+
+
+@pytest.mark.parametrize("lost", ["model.safetensors", "tokenizer.json"])
+def test_an_incomplete_model_folder_is_named(start, idefics3, tmp_path, lost):
+    folder = tmp_path / "broken"
+    shutil.copytree(idefics3, folder)
+    (folder / lost).unlink()
+    with pytest.raises(EngineError, match=r"cannot load model .*broken"):
+        start("transformers", describe_base(str(folder), None))
+
+
+def test_a_lack_of_memory_says_what_to_make_smaller(start, pictures, monkeypatch):
+    import torch
+
+    engine = start("transformers")
+
+    def fail(**_):
+        raise torch.OutOfMemoryError("tried to allocate 8 GiB")
+
+    monkeypatch.setattr(engine._network, "generate", fail)
+    with pytest.raises(EngineError, match=r"4 samples of 1 prompts \(first q0\).*batch_size"):
+        engine.generate([ask(0, pictures)], WARM)
+
+
+def test_tokens_are_drawn_by_their_probabilities():
+    import torch
+
+    from judgeloop.engines.sampling import seeded_processors
+
+    probabilities = torch.tensor([0.0, 0.5, 0.3, 0.0, 0.15, 0.05])
+    rows = 4000
+    sampling = Sampling(temperature=1.0, top_p=1.0, top_k=0, max_tokens=2)
+    processors = seeded_processors(sampling, range(rows))
+    for _ in range(sampling.max_tokens):
+        scores = processors(None, probabilities.log().expand(rows, -1))
+        drawn = scores.argmax(-1).bincount(minlength=6) / rows
+        assert torch.allclose(drawn, probabilities, atol=0.03)
+        assert drawn[0] == drawn[3] == 0
+
+
+def test_top_k_and_top_p_leave_only_the_most_probable_tokens():
+    import torch
+
+    from judgeloop.engines.sampling import seeded_processors
+
+    scores = torch.tensor([0.5, 0.3, 0.15, 0.05]).log().expand(500, -1)
+    for sampling, kept in [
+        (Sampling(temperature=1.0, top_k=3, top_p=1.0), {0, 1, 2}),
+        (Sampling(temperature=1.0, top_k=0, top_p=0.75), {0, 1}),
+        (Sampling(temperature=0.05, top_k=0, top_p=1.0), {0}),
+    ]:
+        drawn = seeded_processors(sampling, range(500))(None, scores).argmax(-1)
+        assert set(drawn.tolist()) == kept
