@@ -16,6 +16,10 @@ RUN ?=
 FOLLOW ?=
 PORT ?= 5000
 JOBS ?= 2
+ENGINE ?=
+REGISTRY ?=
+TAG ?=
+BUILD_ARGS ?=
 ARGS ?=
 
 # --- what follows from it -----------------------------------------------------------------------
@@ -24,7 +28,7 @@ PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 PIP := $(PYTHON) -m pip --disable-pip-version-check install -qq --no-deps --no-build-isolation
 LOCKS := $(addprefix requirements/,build.lock torch-cpu.lock cpu.lock dev.lock)
-HASHED_LOCKS := $(filter-out requirements/torch-cpu.lock,$(LOCKS))
+HASHED_LOCKS := $(filter-out requirements/torch-cpu.lock,$(LOCKS)) requirements/cuda.lock requirements/sbom.lock
 IS_311 := import sys; sys.exit(sys.version_info[:2] != (3, 11) or sys.implementation.name != 'cpython')
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 RUN_OUT = $(or $(OUT),runs/$(basename $(notdir $(CONFIG))))
@@ -40,8 +44,8 @@ export HF_HUB_DISABLE_TELEMETRY ?= 1
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-deps demo run compile doctor doctor-kubeflow submit status logs cancel readmes mlflow base-model results memory check format test \
-	test-slow soak lock clean
+.PHONY: help setup system-deps demo run compile doctor doctor-kubeflow submit status logs cancel readmes mlflow \
+	base-model results memory check format test test-slow soak lock images push image-locks clean
 
 help: ## List the targets.
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -69,10 +73,15 @@ $(INSTALLED): $(LOCKS) pyproject.toml
 	$(PIP) --editable .
 	@touch $@
 
-system-deps: ## Install the system packages that tests need (Chromium), with apt-get, if missing.
-	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
-		$(SUDO) apt-get update --quiet --quiet && \
-		DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install --yes --quiet --quiet --no-install-recommends chromium fonts-dejavu-core; }
+system-deps: ## Install the system packages that tests need (Chromium, podman), with apt-get, if missing.
+	@missing=""; \
+	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+		missing="chromium fonts-dejavu-core"; \
+	for program in buildah debootstrap docker-registry podman runc; do \
+		PATH="$$PATH:/usr/sbin" command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	case "$$missing" in *podman*) missing="$$missing conmon netavark";; esac; \
+	[ -z "$$missing" ] || { $(SUDO) apt-get update --quiet --quiet && \
+		DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install --yes --quiet --quiet --no-install-recommends $$missing; }
 
 # --- run ----------------------------------------------------------------------------------------
 demo: $(INSTALLED) ## Run the whole loop on a tiny model, without GPU, hub or cluster [ENGINE=vllm] [OUT=runs/demo].
@@ -151,6 +160,19 @@ soak: $(INSTALLED) ## Kill loops at fifty random moments; each must end like an 
 
 lock: $(INSTALLED) ## Renew the hashes in the locks after a pin was edited.
 	$(PYTHON) requirements/hashes.py $(HASHED_LOCKS)
+
+# --- images -------------------------------------------------------------------------------------
+images: ## Build the images with docker, podman or buildah [ENGINE=podman] [BUILD_ARGS="BASE=... PIP_INDEX_URL=..."].
+	$(BASE_PYTHON) -m images $(if $(ENGINE),--engine $(ENGINE)) build $(foreach pair,$(BUILD_ARGS),--build-arg $(pair))
+
+push: ## Push them and record their digests in images/images.lock: REGISTRY=registry.example/team [TAG=commit].
+	@if [ -z "$(REGISTRY)" ]; then \
+		echo "error: REGISTRY is not set" >&2; \
+		echo "usage: make images push REGISTRY=registry.example/team [TAG=<commit>] [ENGINE=podman]" >&2; exit 2; fi
+	$(BASE_PYTHON) -m images $(if $(ENGINE),--engine $(ENGINE)) push --registry $(REGISTRY) $(if $(TAG),--tag $(TAG))
+
+image-locks: $(INSTALLED) ## Make the images' locks from requirements/ and pyproject.toml.
+	$(PYTHON) -m images.locks
 
 clean: ## Remove builds and caches; .venv and runs stay.
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

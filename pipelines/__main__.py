@@ -12,6 +12,7 @@ from rich.console import Console
 from judgeloop.errors import JudgeLoopError
 from pipelines.cluster.command import add_commands
 from pipelines.compile import compile_pipeline
+from pipelines.local import CONTAINERS, PROCESSES
 from pipelines.profile import read_profile
 from pipelines.run import loop_id_for, read_config, run_loop
 
@@ -44,6 +45,10 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     run.add_argument("--out", type=Path, required=True, help="the run's folder")
     run.add_argument("--loop-id", help="go on with this loop; default: from the configuration")
+    run.add_argument(
+        "--runner", choices=(PROCESSES, CONTAINERS), default=PROCESSES,
+        help="where tasks run: in this environment, or each in its image by docker or podman",
+    )  # fmt: skip
     run.set_defaults(command=_run)
     compile_ = commands.add_parser("compile", help="write the pipeline as a file and check it")
     compile_.add_argument("--out", type=Path, required=True, help="the file, ending with .yaml")
@@ -62,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     config = read_config(options.config, options.set, options.out)
     loop_id = options.loop_id or loop_id_for(config, options.config.stem)
-    return run_loop(config, loop_id, options.out, Console())
+    return run_loop(config, loop_id, options.out, Console(), options.runner)
 
 
 def _compile(options: argparse.Namespace) -> int:

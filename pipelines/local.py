@@ -19,14 +19,22 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from pipelines.containers import check_engine, remove_containers, use_containers
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 POLL_S = 0.2
+PROCESSES, CONTAINERS = "processes", "containers"
+"""Where tasks run: in this environment, or each in its image."""
 GRACE_S = 5.0
 """How long an interrupted pipeline may take to end by itself before it is killed."""
 
 
 def run_compiled(
-    package: Path, arguments: Mapping[str, Any], out: Path, watch: Callable[[], None]
+    package: Path,
+    arguments: Mapping[str, Any],
+    out: Path,
+    watch: Callable[[], None],
+    runner: str = PROCESSES,
 ) -> bool:
     """Runs a compiled pipeline and waits for its end.
 
@@ -35,13 +43,17 @@ def run_compiled(
         arguments: Its parameters.
         out: The run's folder: `run.log`, `progress.jsonl`, `mlflow/` and `kfp/` go into it.
         watch: Called a few times a second while the pipeline runs, and once after its end.
+        runner: `PROCESSES` or `CONTAINERS`.
 
     Returns:
         Whether the pipeline succeeded; `run.log` has the reason where it did not.
 
     Raises:
+        ConfigError: There is no engine to run containers with.
         KeyboardInterrupt: Ctrl-C, SIGTERM or SIGHUP; the pipeline and all its tasks are dead then.
     """
+    if runner == CONTAINERS:
+        check_engine()
     out = out.resolve()
     (out / "mlflow").mkdir(parents=True, exist_ok=True)
     # New files: what a killed run has left behind may write to the old ones for another second.
@@ -49,8 +61,8 @@ def run_compiled(
         (out / name).unlink(missing_ok=True)
     request = out / "arguments.json"
     request.write_text(json.dumps(dict(arguments)), encoding="utf-8")
-    runner = [sys.executable, "-m", "pipelines.local"]
-    command = [*runner, str(package.resolve()), str(request), str(out / "kfp")]
+    program = [sys.executable, "-m", "pipelines.local"]
+    command = [*program, str(package.resolve()), str(request), str(out / "kfp"), runner]
     with (out / "run.log").open("wb") as log, _terminated_like_interrupted():
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
@@ -62,6 +74,8 @@ def run_compiled(
                 time.sleep(POLL_S)
         finally:
             _end_group(child)
+            if runner == CONTAINERS:
+                remove_containers(out)
     watch()
     return child.returncode == 0
 
@@ -115,26 +129,30 @@ def _end_group(child: subprocess.Popen[bytes]) -> None:
         child.wait()
 
 
-def _run_here(package: str, request: str, root: str) -> None:
+def _run_here(package: str, request: str, root: str, runner: str) -> None:
     """Runs in the child process: raises where the pipeline fails, so that it ends with code 1."""
     import warnings
 
     from kfp import components, local
 
-    threading.Thread(target=_end_with, args=[os.getppid()], daemon=True).start()
+    out = Path(root).parent
+    threading.Thread(target=_end_with, args=[os.getppid(), out, runner], daemon=True).start()
     # Display names and our image's name mean nothing to the local runner, and it says so each time.
     warnings.filterwarnings("ignore", message=".*have no effect in the current local runner")
     warnings.filterwarnings("ignore", message="You may be attemping to run a task")
     # No cache of KFP's: the store knows what is done.
-    local.init(local.SubprocessRunner(use_venv=False), pipeline_root=root, enable_caching=False)
+    chosen = use_containers(out) if runner == CONTAINERS else local.SubprocessRunner(use_venv=False)
+    local.init(chosen, pipeline_root=root, enable_caching=False)
     pipeline = components.load_component_from_file(package)
     pipeline(**json.loads(Path(request).read_text(encoding="utf-8")))
 
 
-def _end_with(parent: int) -> None:
+def _end_with(parent: int, out: Path, runner: str) -> None:
     """Ends this process group when its parent was killed: nobody would know of it any more."""
     while os.getppid() == parent:
         time.sleep(1)
+    if runner == CONTAINERS:
+        remove_containers(out)
     os.killpg(0, signal.SIGKILL)
 
 

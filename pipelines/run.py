@@ -17,7 +17,7 @@ from judgeloop.store import MissingObjectError, Store, open_store
 from pipelines.compile import compile_pipeline
 from pipelines.display import Display
 from pipelines.failure import find_failure
-from pipelines.local import run_compiled
+from pipelines.local import PROCESSES, run_compiled
 from pipelines.profile import read_profile
 
 
@@ -45,7 +45,9 @@ def loop_id_for(config: Config, name: str) -> str:
     return f"{''.join(c if c.isalnum() else '-' for c in name)}-{content[:8]}"
 
 
-def run_loop(config: Config, loop_id: str, out: Path, console: Console) -> int:
+def run_loop(
+    config: Config, loop_id: str, out: Path, console: Console, runner: str = PROCESSES
+) -> int:
     """Compiles the loop, runs it and prints what came of it.
 
     Another run of the same loop that is at work is waited for, and then has done it all.
@@ -55,6 +57,7 @@ def run_loop(config: Config, loop_id: str, out: Path, console: Console) -> int:
         loop_id: Names the loop; one that was begun goes on.
         out: The run's folder.
         console: Where progress and results are shown.
+        runner: `PROCESSES`, or `CONTAINERS` to run each task in its image.
 
     Returns:
         The exit code: 0, or the failing error's.
@@ -72,10 +75,12 @@ def run_loop(config: Config, loop_id: str, out: Path, console: Console) -> int:
     ledger = Ledger(store, loop_id)
     ledger.claim(config)  # before anything is shown: the report there may be another loop's
     with ledger.held():
-        return _run_alone(config, store, ledger, out, console)
+        return _run_alone(config, store, ledger, out, console, runner)
 
 
-def _run_alone(config: Config, store: Store, ledger: Ledger, out: Path, console: Console) -> int:
+def _run_alone(
+    config: Config, store: Store, ledger: Ledger, out: Path, console: Console, runner: str
+) -> int:
     ledger.begin(config)
     loop_id = ledger.loop_id
     package = out / "judge_loop.yaml"
@@ -89,7 +94,7 @@ def _run_alone(config: Config, store: Store, ledger: Ledger, out: Path, console:
         "partitions": list(range(config.loop.partitions)),
     }
     with Display(out / "progress.jsonl", console) as display:
-        succeeded = run_compiled(package, arguments, out, display.update)
+        succeeded = run_compiled(package, arguments, out, display.update, runner)
     _show_report(store, loop_id, out, console)
     if succeeded:
         return 0

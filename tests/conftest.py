@@ -36,10 +36,16 @@ pytest_plugins = [
     "tests.fault_proxy",
     "tests.faulty_s3",
     "tests.kfp_process",
+    "tests.containers.engine",
 ]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+def in_ci() -> bool:
+    """Whether this is a run of `.ci/run`, or of a service that sets the same variable."""
+    return os.environ.get("CI", "").lower() in ("1", "true")
 
 
 def require_executable(names: tuple[str, ...], package: str) -> str:
@@ -48,7 +54,7 @@ def require_executable(names: tuple[str, ...], package: str) -> str:
         if found := shutil.which(name):
             return found
     reason = f"needs the system package {package}, which is not installed: run `make system-deps`"
-    if os.environ.get("CI", "").lower() in ("1", "true"):
+    if in_ci():
         pytest.fail(reason)
     pytest.skip(reason)
 

@@ -33,8 +33,8 @@ GOLD = {
 }
 GOLD_MODULE = "judgeloop.evaluation.gold"  # holds nothing else, so it is out of reach as a whole
 MAY_IMPORT_IN_PIPELINES = {
-    "components", "google", "kfp", "kfp_server_api", "kubernetes", "msgspec", "pipelines", "rich",
-    "urllib3", "yaml",
+    "components", "docker", "google", "kfp", "kfp_server_api", "kubernetes", "msgspec",
+    "pipelines", "rich", "urllib3", "yaml",
 }  # fmt: skip
 CORE_IN_PIPELINES = (
     "judgeloop.config",
@@ -152,14 +152,14 @@ def gold_in_reach(root: Path) -> Iterator[str]:
 
 
 def nameless_module(root: Path) -> Iterator[str]:
-    for folder in ("judgeloop", "components", "pipelines", "benchmarks", "tests"):
+    for folder in ("judgeloop", "components", "pipelines", "images", "benchmarks", "tests"):
         for path, _ in modules(root, folder):
             if NAMELESS & set(Path(path).with_suffix("").parts):
                 yield f"{path}: name the thing"
 
 
 def too_long(root: Path) -> Iterator[str]:
-    for folder in ("judgeloop", "components", "pipelines", "benchmarks", "tests"):
+    for folder in ("judgeloop", "components", "pipelines", "images", "benchmarks", "tests"):
         for path, tree in modules(root, folder):
             lines = len((root / path).read_text().splitlines())
             if lines > MAX_MODULE_LINES:

@@ -1,0 +1,109 @@
+"""The program that builds, keeps and pushes images: docker, podman or buildah."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+NAMES = ("docker", "podman", "buildah")
+_LOOPBACK = re.compile(r"^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$")
+
+
+class ImageError(Exception):
+    """An image cannot be built or pushed; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One of the programs, by its name or path."""
+
+    program: str
+
+    @property
+    def name(self) -> str:
+        """`docker`, `podman` or `buildah`."""
+        return Path(self.program).name
+
+    def run(self, *arguments: str) -> None:
+        """Runs the program and shows what it says.
+
+        Raises:
+            ImageError: It failed.
+        """
+        done = subprocess.run([self.program, *arguments], check=False)
+        if done.returncode:
+            said = f"`{self.name} {arguments[0]}` ended with code {done.returncode}"
+            raise ImageError(f"{said}; its message is above")
+
+    def has(self, tag: str) -> bool:
+        """Whether there is a local image of that name."""
+        look = ["inspect", "--type", "image"] if self.name == "buildah" else ["image", "inspect"]
+        done = subprocess.run([self.program, *look, tag], check=False, capture_output=True)
+        return done.returncode == 0
+
+    def build(
+        self, file: Path, context: Path, tag: str, arguments: Mapping[str, str],
+        pip_conf: Path | None = None, mounts: Sequence[Path] = (),
+    ) -> None:  # fmt: skip
+        """Builds an image.
+
+        Args:
+            file: The Containerfile.
+            context: The folder that it copies from.
+            tag: The image's local name.
+            arguments: Build arguments.
+            pip_conf: Settings for pip while it builds.
+            mounts: What these settings name on this machine; docker cannot mount it.
+        """
+        command = ["build", "--file", str(file), "--tag", tag]
+        for name, value in arguments.items():
+            command += ["--build-arg", f"{name}={value}"]
+        if pip_conf is not None:
+            command += ["--secret", f"id=pip,src={pip_conf}"]
+        if self.name != "docker":
+            command += ["--network", "host", "--format", "oci"]
+            command += [f"--volume={path}:{path}:ro" for path in mounts]
+        self.run(*command, str(context))
+
+    def push(self, local: str, remote: str) -> str:
+        """Pushes a local image under a name in a registry, and returns its digest there.
+
+        A registry on the loopback may speak plain HTTP, with every engine as with docker.
+        """
+        if self.name == "docker":
+            self.run("tag", local, remote)
+            self.run("push", remote)
+            return self._digest_of(remote)
+        insecure = ["--tls-verify=false"] if _LOOPBACK.match(remote.split("/")[0]) else []
+        with tempfile.TemporaryDirectory() as folder:
+            digest = Path(folder) / "digest"
+            self.run("push", *insecure, "--digestfile", str(digest), local, f"docker://{remote}")
+            return digest.read_text().strip()
+
+    def _digest_of(self, remote: str) -> str:
+        """The digest that docker remembers of a push; it keeps one for each repository."""
+        repository = remote.rpartition(":")[0]
+        template = "{{range .RepoDigests}}{{println .}}{{end}}"
+        command = [self.program, "image", "inspect", "--format", template, remote]
+        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        for line in said.split():
+            if line.startswith(f"{repository}@"):
+                return line.partition("@")[2]
+        raise ImageError(f"docker does not know the digest of {remote} after its push")
+
+
+def find_engine(wanted: str | None) -> Engine:
+    """Returns the engine that is asked for, else the first that is installed.
+
+    Raises:
+        ImageError: There is none.
+    """
+    for name in [wanted] if wanted else NAMES:
+        if (found := shutil.which(name)) and Path(name).name in NAMES:
+            return Engine(found)
+    raise ImageError(f"{wanted or 'no container engine'}: install one of {', '.join(NAMES)}")

@@ -1,0 +1,148 @@
+"""A real container engine for tests: podman, its socket, and the images built from this tree."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.conftest import REPOSITORY, in_ci, require_executable
+
+CONF = {"CONTAINERS_CONF": str(REPOSITORY / "images" / "containers.conf")}
+if in_ci():  # each is built once, so a layer kept for every step would be time lost
+    CONF["BUILDAH_LAYERS"] = "false"
+BASE = "localhost/judgeloop-base:bookworm"
+IMAGES = {role: f"localhost/judgeloop-{role}:dev" for role in ("cpu", "gpu")}
+START_TIMEOUT_S = 60
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class Podman(NamedTuple):
+    """Podman, with its socket open."""
+
+    socket: str
+    """`unix:///...`, as `DOCKER_HOST` has it."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What leads the Docker SDK here, with the names of the images."""
+        roles = {f"JUDGELOOP_IMAGE_{role.upper()}": name for role, name in IMAGES.items()}
+        return {"DOCKER_HOST": self.socket, **CONF, **roles}
+
+    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Runs one podman command."""
+        return subprocess.run(
+            ["podman", *arguments], check=check, capture_output=True, text=True, timeout=300,
+            env=os.environ | CONF,
+        )  # fmt: skip
+
+    def inspect(self, image: str) -> dict[str, Any]:
+        """What podman knows of an image."""
+        found: list[dict[str, Any]] = json.loads(self.run("image", "inspect", image).stdout)
+        return found[0]
+
+
+def images(*arguments: str, engine: str = "podman") -> str:
+    """Runs `python -m images` and returns what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "images", "--engine", engine, *arguments], cwd=REPOSITORY,
+        check=False, capture_output=True, text=True, timeout=1000, env=os.environ | CONF,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
+    """Open podman's socket, and end the process that serves it with the session."""
+    if os.getuid() != 0:
+        (pytest.fail if in_ci() else pytest.skip)("needs root: debootstrap makes the images' base")
+    for name in ("podman", "runc", "conmon", "netavark"):
+        folders = ("/usr/lib/podman", "/usr/libexec/podman")
+        if not any(Path(folder, name).exists() for folder in folders):
+            require_executable((name,), name)
+    path = tmp_path_factory.mktemp("podman") / "podman.sock"
+    service = subprocess.Popen(
+        ["podman", "system", "service", "--time=0", f"unix://{path}"], env=os.environ | CONF,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    try:
+        _wait_for(path)
+        yield Podman(f"unix://{path}")
+    finally:
+        os.killpg(service.pid, signal.SIGKILL)
+        service.wait()
+
+
+@pytest.fixture(scope="session")
+def base(podman: Podman) -> str:
+    """A base image made from Debian's packages: no registry is asked."""
+    require_executable(("debootstrap", "/usr/sbin/debootstrap"), "debootstrap")
+    images("base", "--tag", BASE)
+    return BASE
+
+
+@pytest.fixture(scope="session")
+def cpu_image(podman: Podman, base: str) -> str:
+    """The image without a model, as it is shipped but for its base."""
+    images("build", "cpu", "--build-arg", f"BASE={base}")
+    return IMAGES["cpu"]
+
+
+@pytest.fixture(scope="session")
+def gpu_image(podman: Podman, base: str) -> str:
+    """The image of inference and training with CPU builds of torch and vLLM, without a compiler."""
+    changes = {
+        "BASE": base, "PACKAGES": "", "LOCK": "images/gpu/cpu-wheels.lock",
+        "TORCH_LOCK": "requirements/torch-cpu.lock",
+    }  # fmt: skip
+    words = [w for name, value in changes.items() for w in ("--build-arg", f"{name}={value}")]
+    images("build", "gpu", *words)
+    return IMAGES["gpu"]
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[str]:
+    """A real registry on the loopback: `127.0.0.1:port`."""
+    program = require_executable(("docker-registry",), "docker-registry")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    settings: Mapping[str, Any] = {
+        "version": "0.1",
+        "storage": {"filesystem": {"rootdirectory": str(tmp_path / "registry")}},
+        "http": {"addr": address},
+    }
+    file = tmp_path / "registry.yml"
+    file.write_text(json.dumps(settings))  # JSON is YAML
+    with (tmp_path / "registry.log").open("wb") as log:
+        server = subprocess.Popen([program, "serve", str(file)], stdout=log, stderr=log)
+    try:
+        end = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < end:
+            try:
+                DIRECT.open(f"http://{address}/v2/", timeout=5).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield address
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _wait_for(path: Path) -> None:
+    end = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < end:
+        if path.exists():
+            return
+        time.sleep(0.1)
+    pytest.fail("podman's socket did not open")

