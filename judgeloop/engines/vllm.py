@@ -83,7 +83,7 @@ class VllmEngine:
         except _deadly() as error:
             raise EngineDiedError(
                 f"vLLM died while it answered {len(running)} requests (first "
-                f"{requests[min(running.values(), default=0)].id}): {error or type(error).__name__}"
+                f"{requests[min(running.values(), default=0)].id}): {str(error).rstrip('.') or type(error).__name__}"
                 ". Killed for memory? Then lower engine.batch_size, engine.vllm.memory_share or "
                 "engine.vllm.cpu_cache_mib; vLLM's own log above names a device error"
             ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 """Ranks that vLLM has kernels for; an adapter takes the next larger one."""
 ANSWER_ROOM = 2048
 """Tokens left for an answer where the configuration gives no length."""
+_WATCH_S = 0.5
 _CPU_STEP_TOKENS = 4096
 """Prompt tokens that a CPU takes in a step, where a prompt is not longer."""
 
@@ -57,6 +59,11 @@ class StartedVllm:
         self._chat = ChatParams(
             chat_template_kwargs={"add_generation_prompt": True, "tokenize": False}
         )
+
+        self._closed = threading.Event()
+        threading.Thread(
+            target=self._watch, args=(llm.llm_engine.engine_core,), daemon=True
+        ).start()
 
     def render(self, text: str, pictures: Sequence[tuple[str, Any]]) -> dict[str, Any]:
         """Makes a prompt of a user turn, as `LLM.chat` does; its tokens count the images'.
@@ -97,8 +104,23 @@ class StartedVllm:
             for at, token in enumerate(prompt["prompt_token_ids"])
         )
 
+    def _watch(self, core: Any) -> None:
+        """Wakes who waits for answers when vLLM's process is gone.
+
+        vLLM notices that itself and marks the engine as dead, but a wait that has begun by then
+        would never end.
+        """
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        answers = getattr(core, "outputs_queue", None)  # vLLM in this process has none
+        while answers is not None and not self._closed.wait(_WATCH_S):
+            if core.resources.engine_dead:
+                answers.put_nowait(EngineDeadError())
+                return
+
     def close(self) -> None:
         """Ends vLLM and its processes, and frees its memory."""
+        self._closed.set()
         from vllm.distributed import cleanup_dist_env_and_memory
 
         self.llm.llm_engine.engine_core.shutdown()
