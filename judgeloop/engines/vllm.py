@@ -81,10 +81,11 @@ class VllmEngine:
                     index = running.pop(output.request_id)
                     answers[index] = self._response(requests[index], output, sampling)
         except _deadly() as error:
+            reason = str(error).rstrip(".") or type(error).__name__
             raise EngineDiedError(
                 f"vLLM died while it answered {len(running)} requests (first "
-                f"{requests[min(running.values(), default=0)].id}): {str(error).rstrip('.') or type(error).__name__}"
-                ". Killed for memory? Then lower engine.batch_size, engine.vllm.memory_share or "
+                f"{requests[min(running.values(), default=0)].id}): {reason}. "
+                "Killed for memory? Then lower engine.batch_size, engine.vllm.memory_share or "
                 "engine.vllm.cpu_cache_mib; vLLM's own log above names a device error"
             ) from error
         finally:
