@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -141,16 +142,20 @@ class _Server:
         sampling: Sampling,
         times: int,
     ) -> list[list[Response]]:
-        """What a stage's engine answers to the same requests, vLLM's process killed in between."""
+        """What a stage's engine answers to the same requests, vLLM's process killed in between.
+
+        After the second kill vLLM has had time to notice before it is asked.
+        """
         from judgeloop.engines import open_engine
         from judgeloop.engines.lazy import LazyEngine
 
         engine = LazyEngine(lambda: open_engine(section, model, self._library, self._store))
         try:
             answers = [engine.generate(requests, sampling)]
-            for _ in range(times):
+            for turn in range(times):
                 for child in multiprocessing.active_children():
                     os.kill(child.pid or 0, signal.SIGKILL)
+                time.sleep(3 * turn)
                 answers.append(engine.generate(requests, sampling))
             return answers
         finally:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from judgeloop.engines.base import EngineDiedError, Request, Response, Sample, Sampling
 from judgeloop.engines.settings import EngineSection
 from judgeloop.engines.verdict_regex import verdict_regex
-from judgeloop.engines.vllm_start import start_vllm, vllm_errors
+from judgeloop.engines.vllm_start import client_error, start_vllm
 from judgeloop.errors import DataError
 from judgeloop.images import ImageLibrary
 from judgeloop.records import ModelRef
@@ -171,7 +171,7 @@ class VllmEngine:
             started.llm.llm_engine.add_request(
                 number, prompt, _parameters(request, sampling, regex), lora_request=started.adapter
             )
-        except (ValueError, vllm_errors()) as error:
+        except (ValueError, client_error()) as error:
             del running[number]
             started.forget_images(prompt)
             return f"vLLM refuses the request: {error}"

@@ -81,7 +81,7 @@ class StartedVllm:
         turn = {"role": "user", "content": [*parts, {"type": "text", "text": text}]}
         try:
             _, (prompt,) = self.llm.renderer.render_chat([[turn]], self._chat, self._tokens)
-        except vllm_errors() as error:
+        except client_error() as error:
             raise ValueError(str(error)) from error
         return dict(prompt)
 
@@ -277,9 +277,9 @@ def _failures_named(model: ModelRef) -> Iterator[None]:
         ) from error
 
 
-def vllm_errors() -> type[Exception]:
-    """Returns the base of vLLM's own errors, such as those about what it was given."""
-    from vllm.exceptions import VLLMError
+def client_error() -> type[Exception]:
+    """Returns the base of vLLM's errors about what it was given; others say that it died."""
+    from vllm.exceptions import VLLMClientError
 
-    base: type[Exception] = VLLMError
+    base: type[Exception] = VLLMClientError
     return base
