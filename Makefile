@@ -34,6 +34,9 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 RUN_OUT = $(or $(OUT),runs/$(basename $(notdir $(CONFIG))))
 DEMO_OUT = $(or $(OUT),runs/demo)
 
+# Whole files to a process, in their order: the long ones of contract/ and loop/ come first.
+SPREAD := --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder --durations 20
+
 # One thread: with more than there are free cores, OpenMP waits in a loop.
 export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY ?= passive
@@ -150,10 +153,10 @@ format: $(INSTALLED) ## Format the code and mend what lint can mend.
 	$(PYTHON) -m ruff format .
 
 test: $(INSTALLED) ## Run the quick tests, JOBS=2 files at a time [ARGS="-k name"].
-	$(PYTHON) -m pytest --numprocesses $(JOBS) --dist loadfile -m "not slow and not gpu and not cluster" $(ARGS)
+	$(PYTHON) -m pytest $(SPREAD) -m "not slow and not gpu and not cluster" $(ARGS)
 
 test-slow: $(INSTALLED) ## Run the tests that take minutes, JOBS=2 files at a time [ARGS="-k name"].
-	$(PYTHON) -m pytest --numprocesses $(JOBS) --dist loadfile -m "slow and not gpu and not cluster" --timeout 1200 $(ARGS)
+	$(PYTHON) -m pytest $(SPREAD) -m "slow and not gpu and not cluster" --timeout 1200 $(ARGS)
 
 soak: $(INSTALLED) ## Kill loops at fifty random moments; each must end like an unbroken one [ARGS="--kills 50 --seed 0"].
 	$(PYTHON) -m tests.loop.soak $(ARGS)

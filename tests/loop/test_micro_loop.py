@@ -101,6 +101,7 @@ def test_another_folder_gets_the_same_bytes_and_figures(micro: Run, tmp_path: Pa
     assert again.summary == micro.summary
 
 
+@pytest.mark.slow
 def test_a_finished_loop_that_is_started_again_starts_no_engine(tmp_path: Path) -> None:
     first = run_micro(tmp_path)
     assert "engine started" in (first.out / "run.log").read_text()
@@ -112,7 +113,7 @@ def test_a_finished_loop_that_is_started_again_starts_no_engine(tmp_path: Path) 
     assert again.summary == first.summary
 
 
-@pytest.mark.parametrize("after_entries", [3, 9])
+@pytest.mark.parametrize("after_entries", [3, pytest.param(9, marks=pytest.mark.slow)])
 def test_a_killed_loop_goes_on_and_ends_like_an_unbroken_one(
     micro: Run, tmp_path: Path, after_entries: int
 ) -> None:
@@ -172,6 +173,7 @@ def test_a_starved_first_iteration_ends_with_the_funnel(tmp_path: Path) -> None:
         assert words in run.report
 
 
+@pytest.mark.slow
 def test_two_partitions_give_other_shards_but_the_same_questions(tmp_path: Path) -> None:
     run = run_micro(tmp_path, "loop.partitions=2", "loop.iterations=1")
     assert run.exit_code == 0, run.printed
@@ -181,6 +183,7 @@ def test_two_partitions_give_other_shards_but_the_same_questions(tmp_path: Path)
     assert merged.counts["pairs"] == sum(part.rows for part in parts)
 
 
+@pytest.mark.slow
 def test_the_loop_runs_on_s3_with_the_same_bytes(micro: Run, tmp_path: Path, s3_uri: str) -> None:
     run = run_micro(tmp_path, store=s3_uri)
     assert run.exit_code == 0, run.printed
