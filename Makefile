@@ -51,7 +51,7 @@ export MLFLOW_DISABLE_TELEMETRY ?= true
 	base-model results memory check format test test-slow soak lock images push image-locks clean
 
 help: ## List the targets.
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 # --- set up -------------------------------------------------------------------------------------
 setup: $(INSTALLED) ## Make .venv from the locks (the targets that need it do so by themselves).
