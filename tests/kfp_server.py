@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from pipelines.local import environment
+from pipelines.local import PROCESSES, environment
 
 API = "/apis/v2beta1"
 ACTIVE = ("PENDING", "RUNNING", "CANCELING")
@@ -63,7 +63,8 @@ class Running:
 
     def _start(self) -> None:
         (self._folder / "mlflow").mkdir(exist_ok=True)
-        command = [sys.executable, "-m", "pipelines.local", "package.yaml", "arguments.json", "kfp"]
+        program = [sys.executable, "-m", "pipelines.local"]
+        command = [*program, "package.yaml", "arguments.json", "kfp", PROCESSES]
         with (self._folder / "run.log").open("wb") as log:
             self._child = subprocess.Popen(
                 command, cwd=self._folder, stdout=log, stderr=subprocess.STDOUT,
