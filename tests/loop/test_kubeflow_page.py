@@ -51,6 +51,7 @@ def test_the_file_takes_a_loop_from_nothing_to_a_finished_run(
         NAMESPACE="team", CONFIG=str(tmp_path / "my.yaml"), PROFILE="cpu",
         STORE=str(tmp_path / "store"), PATH=f"{kubectl.parent}:{os.environ['PATH']}",
         MAKEFLAGS=f"PYTHON={sys.executable} INSTALLED={installed}",
+        MAKELEVEL="0",  # under `make test-slow` too: as a user's make, which names no folders
     )  # fmt: skip
     done = subprocess.run(
         ["bash", str(SCRIPT)], cwd=REPOSITORY, env=environment, check=False, capture_output=True,
