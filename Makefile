@@ -7,7 +7,6 @@ CONFIG ?=
 SET ?=
 OUT ?=
 LOOP_ID ?=
-ENGINE ?= transformers
 ITERATIONS ?= 4
 PARTITIONS ?= 2
 PROFILE ?= cpu
@@ -88,7 +87,7 @@ system-deps: ## Install the system packages that tests need (Chromium, podman), 
 
 # --- run ----------------------------------------------------------------------------------------
 demo: $(INSTALLED) ## Run the whole loop on a tiny model, without GPU, hub or cluster [ENGINE=vllm] [OUT=runs/demo].
-	$(PYTHON) -m pipelines run --config pipelines/configs/tiny.yaml --set engine.kind=$(ENGINE) --out $(DEMO_OUT)
+	$(PYTHON) -m pipelines run --config pipelines/configs/tiny.yaml --set engine.kind=$(or $(ENGINE),transformers) --out $(DEMO_OUT)
 
 run: $(INSTALLED) ## Run the loop on this machine: CONFIG=FILE [SET="key=value ..."] [OUT=DIR] [LOOP_ID=ID].
 	@if [ ! -f "$(CONFIG)" ]; then \
