@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     pushing.set_defaults(command=push)
     basing = commands.add_parser("base", help="make a base image from Debian's packages, as root")
     basing.add_argument("--tag", required=True)
-    basing.add_argument("--mirror", default="http://deb.debian.org/debian")
+    basing.add_argument("--mirror", help="a Debian mirror; default: debootstrap's own")
     basing.set_defaults(command=base)
     return parser
 

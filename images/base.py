@@ -17,13 +17,13 @@ CHANGES = (
 )
 
 
-def make_base(engine: Engine, tag: str, mirror: str, folder: Path) -> None:
+def make_base(engine: Engine, tag: str, mirror: str | None, folder: Path) -> None:
     """Bootstraps Debian with CPython 3.11 and imports it as an image, unless it is there already.
 
     Args:
         engine: docker or podman.
         tag: The image's local name. One that exists stays: a new one would make all layers anew.
-        mirror: A Debian mirror.
+        mirror: A Debian mirror; None: debootstrap's own.
         folder: Where the file system is made; one that is finished there is used again.
 
     Raises:
@@ -43,12 +43,13 @@ def make_base(engine: Engine, tag: str, mirror: str, folder: Path) -> None:
     engine.run("import", *changes, str(archive), tag)
 
 
-def _bootstrap(program: str, mirror: str, rootfs: Path, archive: Path) -> None:
+def _bootstrap(program: str, mirror: str | None, rootfs: Path, archive: Path) -> None:
     if rootfs.exists():
         shutil.rmtree(rootfs)  # of a build that was cut off
     rootfs.parent.mkdir(parents=True, exist_ok=True)
     include = f"--include={','.join(PACKAGES)}"
-    command = [program, "--variant=minbase", include, SUITE, str(rootfs), mirror]
+    command = [program, "--variant=minbase", include, SUITE, str(rootfs)]
+    command += [mirror] if mirror else []
     if subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode:
         raise ImageError(f"debootstrap failed; see {rootfs}/debootstrap/debootstrap.log")
     part = archive.with_suffix(".part")
