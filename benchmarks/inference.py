@@ -1,4 +1,4 @@
-"""What an engine costs: our overhead beside bare vLLM, other engines, and the prefix cache.
+"""What an engine costs: our overhead beside bare vLLM, other engines, prefix cache, and writing.
 
 `python -m benchmarks.inference` prints all figures of one run, side by side on the tiny base, whose
 own cost an item is so small that any overhead shows. Repeats take turns, and the median counts.
@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +22,18 @@ from judgeloop.engines import Engine, Request, Sampling, open_engine
 from judgeloop.engines.settings import EngineSection
 from judgeloop.engines.vllm import VllmEngine
 from judgeloop.images import ImageLibrary
-from judgeloop.judging.orders import judge_request, shown_answers
+from judgeloop.judging.orders import judge_pairs, judge_request, shown_answers
 from judgeloop.models import BUILTIN, describe_base
 from judgeloop.prompts import TinyPrompts
-from judgeloop.records import Kind, Labelled, Order, Pair, Question
-from judgeloop.store import FolderStore
+from judgeloop.records import Kind, Labelled, Manifest, Order, Pair, Question
+from judgeloop.shards import Work, write_shards
+from judgeloop.store import FolderStore, Store, open_store
 from judgeloop.tiny.dataset import write_gold
 
 SAMPLING = Sampling(temperature=1.0, top_p=1.0, top_k=0, max_tokens=20)
 BATCH = 64
+SHARD = 200
+"""Pairs, the presets' `data.shard_size`."""
 LONG = 12
 """How often a text is repeated to make a prompt longer than a block of the prefix cache."""
 
@@ -179,7 +184,68 @@ def main() -> None:
         one_at_a_time(slow, pairs[:16], "Transformers engine, one request at a time")
         one_at_a_time(vllm, pairs[:16], "vLLM engine, one request at a time")
         prefix_hits(vllm, images, pairs[:32])
+        print(f"the engine waits for writing, shards of {SHARD} pairs:")
+        with _local_s3() as bucket:
+            writing(
+                vllm, pairs, {"a folder": store, "S3 over HTTP, server in this process": bucket}
+            )
         vllm.close()
+
+
+def writing(ours: VllmEngine, pairs: Sequence[Pair], stores: Mapping[str, Store]) -> None:
+    """Prints for how long the engine waits between two shards, on each store, in wall time.
+
+    A stage goes on when its shard is stored, which is why a kill repeats one shard and no more.
+    The wait is all of `write_shards` but the judging: encode, look, store, read the counts.
+    """
+    prompts = TinyPrompts()
+    shards = [pairs[i : i + SHARD] for i in range(0, len(pairs), SHARD)]
+    header = Manifest(stage="judge", stage_version=1, key="benchmark", inputs=(), seed=0)
+    for name, store in stores.items():
+        judging_s: list[float] = []
+
+        def judge(batch: Sequence[Pair], spent: list[float] = judging_s) -> Work:
+            started = time.perf_counter()
+            made = judge_pairs(ours, prompts, batch, SAMPLING, 1, 0)
+            spent.append(time.perf_counter() - started)
+            return Work(made)
+
+        started = time.perf_counter()
+        written = write_shards(store, header, shards, judge)
+        wait_ms = (time.perf_counter() - started - sum(judging_s)) * 1000 / len(shards)
+        judging_ms = sum(judging_s) * 1000 / len(shards)
+        print(
+            f"  {name:<34} {wait_ms:8.2f} ms a shard of {written.rows // len(shards)} judgements, "
+            f"{wait_ms / (wait_ms + judging_ms):.2%} of its {judging_ms + wait_ms:.0f} ms"
+        )
+        for model_ms in (100.0, 1000.0):
+            share = wait_ms / (wait_ms + model_ms * written.rows / len(shards))
+            print(f"    its share where the model takes {model_ms:6.0f} ms an item: {share:7.3%}")
+
+
+@contextmanager
+def _local_s3() -> Iterator[Store]:
+    """A bucket of a real S3 server in this process, whose own work is in what is measured."""
+    import boto3
+    from moto.server import ThreadedMotoServer  # imported before, vLLM's start trips over its parts
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line for each request
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    os.environ |= {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "none",
+        "AWS_SECRET_ACCESS_KEY": "none",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "NO_PROXY": "127.0.0.1",
+    }
+    try:
+        boto3.client("s3").create_bucket(Bucket="bucket")
+        yield open_store("s3://bucket/loops")
+    finally:
+        server.stop()
 
 
 def _pairs(folder: Path, images: ImageLibrary, count: int) -> list[Pair]:
