@@ -1,21 +1,15 @@
-"""A real S3-compatible HTTP server for tests: moto, in a process of its own on the loopback."""
+"""A real S3-compatible HTTP server for tests: moto."""
 
 import os
-import socket
-import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-START_TIMEOUT_S = 60
-DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never by way of a proxy
+from tests.server_process import DIRECT, free_port, running_server
 
 
 class S3Server(NamedTuple):
@@ -44,28 +38,12 @@ class S3Server(NamedTuple):
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """Start the server on a free port, wait until it answers, and end it with the session."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     server = S3Server(f"http://127.0.0.1:{port}")
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     log = tmp_path_factory.mktemp("s3_server") / "log.txt"
-    with log.open("wb") as sink:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-            env=os.environ | server.environment,
-        )
-    try:
-        _wait_until_ready(process, server, log)
+    with running_server(command, f"{server.url}/moto-api/", log, server.environment):
         yield server
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 @pytest.fixture
@@ -78,14 +56,3 @@ def s3_uri(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
     with DIRECT.open(urllib.request.Request(f"{s3_server.url}/{bucket}", method="PUT")):
         pass
     return f"s3://{bucket}/loops/one"
-
-
-def _wait_until_ready(process: subprocess.Popen[bytes], server: S3Server, log: Path) -> None:
-    end = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            with DIRECT.open(f"{server.url}/moto-api/", timeout=5):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
-    pytest.fail(f"the S3 server did not start:\n{log.read_text(errors='replace')[-2000:]}")

@@ -3,11 +3,9 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.conftest import REPOSITORY, in_ci, require_executable
+from tests.server_process import free_port, running_server
 
 CONF = {"CONTAINERS_CONF": str(REPOSITORY / "images" / "containers.conf")}
 if in_ci():  # each is built once, so a layer kept for every step would be time lost
@@ -22,7 +21,6 @@ if in_ci():  # each is built once, so a layer kept for every step would be time 
 BASE = "localhost/judgeloop-base:bookworm"
 IMAGES = {role: f"localhost/judgeloop-{role}:dev" for role in ("cpu", "gpu")}
 START_TIMEOUT_S = 60
-DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Podman(NamedTuple):
@@ -113,9 +111,7 @@ def gpu_image(podman: Podman, base: str) -> str:
 def registry(tmp_path: Path) -> Iterator[str]:
     """A real registry on the loopback: `127.0.0.1:port`."""
     program = require_executable(("docker-registry",), "docker-registry")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     settings: Mapping[str, Any] = {
         "version": "0.1",
         "storage": {"filesystem": {"rootdirectory": str(tmp_path / "registry")}},
@@ -123,20 +119,9 @@ def registry(tmp_path: Path) -> Iterator[str]:
     }
     file = tmp_path / "registry.yml"
     file.write_text(json.dumps(settings))  # JSON is YAML
-    with (tmp_path / "registry.log").open("wb") as log:
-        server = subprocess.Popen([program, "serve", str(file)], stdout=log, stderr=log)
-    try:
-        end = time.monotonic() + START_TIMEOUT_S
-        while time.monotonic() < end:
-            try:
-                DIRECT.open(f"http://{address}/v2/", timeout=5).close()
-                break
-            except OSError:
-                time.sleep(0.1)
+    command = [program, "serve", str(file)]
+    with running_server(command, f"http://{address}/v2/", tmp_path / "registry.log", {}):
         yield address
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def _wait_for(path: Path) -> None:

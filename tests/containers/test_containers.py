@@ -23,10 +23,11 @@ from judgeloop.config import load_config
 from judgeloop.ledger import Ledger
 from judgeloop.store import Store, open_store
 from tests.conftest import REPOSITORY
-from tests.containers.engine import DIRECT, IMAGES, Podman, images
+from tests.containers.engine import IMAGES, Podman, images
 from tests.containers.launcher import LABEL
 from tests.loop.micro import LOOP_ID
 from tests.s3_server import S3Server
+from tests.server_process import DIRECT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
