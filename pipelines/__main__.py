@@ -13,6 +13,7 @@ from judgeloop.errors import JudgeLoopError
 from pipelines.cluster.command import add_commands
 from pipelines.compile import compile_pipeline
 from pipelines.local import CONTAINERS, PROCESSES
+from pipelines.options import add_loop, add_profile
 from pipelines.profile import read_profile
 from pipelines.run import loop_id_for, read_config, run_loop
 
@@ -38,13 +39,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pipelines", description=__doc__)
     commands = parser.add_subparsers(required=True)
     run = commands.add_parser("run", help="run the loop on this machine")
-    run.add_argument("--config", type=Path, required=True, help="a YAML configuration")
-    run.add_argument(
-        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE",
-        help="change one value of the configuration; may be given again",
-    )  # fmt: skip
+    add_loop(run)
     run.add_argument("--out", type=Path, required=True, help="the run's folder")
-    run.add_argument("--loop-id", help="go on with this loop; default: from the configuration")
     run.add_argument(
         "--runner", choices=(PROCESSES, CONTAINERS), default=PROCESSES,
         help="where tasks run: in this environment, or each in its image by docker or podman",
@@ -54,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     compile_.add_argument("--out", type=Path, required=True, help="the file, ending with .yaml")
     compile_.add_argument("--iterations", type=int, required=True, help="bound of the loop")
     compile_.add_argument("--partitions", type=int, required=True, help="default fan-out")
-    compile_.add_argument("--profile", default="cpu", help="name in k8s/profiles/, or a YAML file")
+    add_profile(compile_)
     compile_.add_argument(
         "--local", action="store_true",
         help="for this machine only: images need no digest, failed tasks are not retried",

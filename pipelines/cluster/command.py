@@ -15,6 +15,7 @@ from pipelines.cluster.follow import POLL_S, follow
 from pipelines.cluster.runs import cancel, find_run, show_logs, show_run, show_runs
 from pipelines.cluster.server import Kubeflow
 from pipelines.cluster.submit import Submission, submit
+from pipelines.options import add_loop, add_profile
 from pipelines.profile import read_profile
 from pipelines.run import loop_id_for
 
@@ -28,7 +29,7 @@ def add_commands(commands: Any) -> None:
     _add_poll(status)
     status.set_defaults(command=_status)
     doctor = commands.add_parser("doctor", help="check the server and the namespace's quota")
-    doctor.add_argument("--profile", default="cpu", help="name in k8s/profiles/, or a YAML file")
+    add_profile(doctor)
     doctor.set_defaults(command=_doctor)
     for name, function, said in (
         ("logs", show_logs, "show what failed and the pods' logs"),
@@ -41,13 +42,8 @@ def add_commands(commands: Any) -> None:
 
 def _add_submit(commands: Any) -> None:
     command = commands.add_parser("submit", help="start the loop on Kubeflow Pipelines")
-    command.add_argument("--config", type=Path, required=True, help="a YAML configuration")
-    command.add_argument(
-        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE",
-        help="change one value of the configuration; may be given again",
-    )  # fmt: skip
-    command.add_argument("--profile", default="cpu", help="name in k8s/profiles/, or a YAML file")
-    command.add_argument("--loop-id", help="go on with this loop; default: from the configuration")
+    add_loop(command)
+    add_profile(command)
     command.add_argument("--out", type=Path, default=Path("build/judge_loop.yaml"))
     command.add_argument("--experiment", help="default: registry.experiment of the configuration")
     command.add_argument("--service-account", help="of the pods; default: the server's")
