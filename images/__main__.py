@@ -35,7 +35,7 @@ def build(options: argparse.Namespace) -> None:
     write_settings(settings, pip_conf)
     given = dict(each.split("=", 1) for each in options.build_arg)
     arguments = {"REVISION": _revision(), "VERSION": _version()} | given
-    for name in options.names:
+    for name in options.only or NAMES:
         engine.build(
             FOLDER / name / "Containerfile", REPOSITORY, local_name(name), arguments,
             pip_conf if settings else None, local_paths(settings),
@@ -46,7 +46,7 @@ def push(options: argparse.Namespace) -> None:
     """Pushes the local builds and records where they are, by digest."""
     engine = find_engine(options.engine)
     recorded = tomllib.loads(options.lock.read_text()) if options.lock.is_file() else {}
-    for name in options.names:
+    for name in options.only or NAMES:
         repository = f"{options.registry.rstrip('/')}/judgeloop-{name}"
         digest = engine.push(local_name(name), f"{repository}:{options.tag or _revision()}")
         recorded[name] = f"{repository}@{digest}"
@@ -80,11 +80,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--engine", help="docker, podman or buildah; default: what is installed")
     commands = parser.add_subparsers(required=True)
     building = commands.add_parser("build", help="build the images from the working tree")
-    building.add_argument("names", nargs="*", choices=NAMES, default=NAMES)
+    building.add_argument("--only", action="append", choices=NAMES, help="default: all")
     building.add_argument("--build-arg", action="append", default=[], metavar="NAME=VALUE")
     building.set_defaults(command=build)
     pushing = commands.add_parser("push", help="push them and record their digests")
-    pushing.add_argument("names", nargs="*", choices=NAMES, default=NAMES)
+    pushing.add_argument("--only", action="append", choices=NAMES, help="default: all")
     pushing.add_argument("--registry", required=True, help="such as registry.example/team")
     pushing.add_argument("--tag", help="default: the commit")
     pushing.add_argument("--lock", type=Path, default=LOCK, help="default: images/images.lock")

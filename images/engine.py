@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 NAMES = ("docker", "podman", "buildah")
+_PUSHED = re.compile(r": digest: (sha256:[0-9a-f]{64}) size: \d+$")
 _LOOPBACK = re.compile(r"^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$")
 
 
@@ -77,24 +79,33 @@ class Engine:
         """
         if self.name == "docker":
             self.run("tag", local, remote)
-            self.run("push", remote)
-            return self._digest_of(remote)
+            return self._push_with_docker(remote)
         insecure = ["--tls-verify=false"] if _LOOPBACK.match(remote.split("/")[0]) else []
         with tempfile.TemporaryDirectory() as folder:
             digest = Path(folder) / "digest"
             self.run("push", *insecure, "--digestfile", str(digest), local, f"docker://{remote}")
             return digest.read_text().strip()
 
-    def _digest_of(self, remote: str) -> str:
-        """The digest that docker remembers of a push; it keeps one for each repository."""
-        repository = remote.rpartition(":")[0]
-        template = "{{range .RepoDigests}}{{println .}}{{end}}"
-        command = [self.program, "image", "inspect", "--format", template, remote]
-        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        for line in said.split():
-            if line.startswith(f"{repository}@"):
-                return line.partition("@")[2]
-        raise ImageError(f"docker does not know the digest of {remote} after its push")
+    def _push_with_docker(self, remote: str) -> str:
+        """The digest is in what docker says: the local image's may be another one.
+
+        Layers are packed anew on their way, and podman's service, which the same client can talk
+        to, goes on naming what it had before.
+        """
+        digest = None
+        pushing = [self.program, "push", remote]
+        with subprocess.Popen(pushing, stdout=subprocess.PIPE, text=True) as process:
+            for line in process.stdout or ():
+                sys.stdout.write(line)
+                if found := _PUSHED.search(line):
+                    digest = found[1]
+        if process.returncode:
+            raise ImageError(
+                f"`docker push` ended with code {process.returncode}; its message is above"
+            )
+        if digest is None:
+            raise ImageError(f"docker did not say the digest of {remote}")
+        return digest
 
 
 def find_engine(wanted: str | None) -> Engine:

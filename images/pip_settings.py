@@ -34,7 +34,8 @@ def parse_settings(listed: str) -> dict[str, dict[str, str]]:
             continue
         value = str(ast.literal_eval(found["value"]))
         if found["section"] == ":env:":
-            variables[found["key"].lstrip(".")] = value
+            if (key := found["key"].lstrip(".")) != "config-file":  # whose settings are listed too
+                variables[key] = value
         else:
             files.setdefault(found["section"], {})[found["key"]] = value
     if variables:

@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from tests.conftest import REPOSITORY, in_ci, require_executable
+from tests.make import make
 from tests.server_process import free_port, running_server
 
 CONF = {"CONTAINERS_CONF": str(REPOSITORY / "images" / "containers.conf")}
@@ -20,6 +22,11 @@ if in_ci():  # each is built once, so a layer kept for every step would be time 
     CONF["BUILDAH_LAYERS"] = "false"
 BASE = "localhost/judgeloop-base:bookworm"
 IMAGES = {role: f"localhost/judgeloop-{role}:dev" for role in ("cpu", "gpu")}
+CPU_BUILDS = {
+    "LOCK": "images/gpu/cpu-wheels.lock", "TORCH_LOCK": "requirements/torch-cpu.lock",
+    "PACKAGES": "",
+}  # fmt: skip
+"""What makes the image of inference and training one with CPU builds, without a compiler."""
 START_TIMEOUT_S = 60
 
 
@@ -60,21 +67,29 @@ def images(*arguments: str, engine: str = "podman") -> str:
 
 @pytest.fixture(scope="session")
 def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
-    """Open podman's socket, and end the process that serves it with the session."""
+    """Podman with its socket open, to the end of the session."""
     if os.getuid() != 0:
         (pytest.fail if in_ci() else pytest.skip)("needs root: debootstrap makes the images' base")
     for name in ("podman", "runc", "conmon", "netavark"):
         folders = ("/usr/lib/podman", "/usr/libexec/podman")
         if not any(Path(folder, name).exists() for folder in folders):
             require_executable((name,), name)
-    path = tmp_path_factory.mktemp("podman") / "podman.sock"
+    with podman_service(tmp_path_factory.mktemp("podman")) as address:
+        yield Podman(address)
+
+
+@contextmanager
+def podman_service(folder: Path, **variables: str) -> Iterator[str]:
+    """Opens podman's socket, which speaks Docker's API; yields it as `DOCKER_HOST` has it."""
+    path = folder / "podman.sock"
     service = subprocess.Popen(
-        ["podman", "system", "service", "--time=0", f"unix://{path}"], env=os.environ | CONF,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        ["podman", "system", "service", "--time=0", f"unix://{path}"],
+        env=os.environ | CONF | variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )  # fmt: skip
     try:
         _wait_for(path)
-        yield Podman(f"unix://{path}")
+        yield f"unix://{path}"
     finally:
         os.killpg(service.pid, signal.SIGKILL)
         service.wait()
@@ -89,22 +104,28 @@ def base(podman: Podman) -> str:
 
 
 @pytest.fixture(scope="session")
-def cpu_image(podman: Podman, base: str) -> str:
-    """The image without a model, as it is shipped but for its base."""
-    images("build", "cpu", "--build-arg", f"BASE={base}")
-    return IMAGES["cpu"]
+def built(podman: Podman, base: str) -> Mapping[str, str]:
+    """Both images, by the command that users give: the one without a model as it is shipped but
+    for its base, the one of inference and training with CPU builds."""
+    changes = " ".join(f"{name}={value}" for name, value in {"BASE": base, **CPU_BUILDS}.items())
+    done = make(
+        "images", "ENGINE=podman", f"BUILD_ARGS={changes}", folder=REPOSITORY, timeout_s=1000,
+        BASE_PYTHON=sys.executable, **CONF,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return IMAGES
 
 
 @pytest.fixture(scope="session")
-def gpu_image(podman: Podman, base: str) -> str:
-    """The image of inference and training with CPU builds of torch and vLLM, without a compiler."""
-    changes = {
-        "BASE": base, "PACKAGES": "", "LOCK": "images/gpu/cpu-wheels.lock",
-        "TORCH_LOCK": "requirements/torch-cpu.lock",
-    }  # fmt: skip
-    words = [w for name, value in changes.items() for w in ("--build-arg", f"{name}={value}")]
-    images("build", "gpu", *words)
-    return IMAGES["gpu"]
+def cpu_image(built: Mapping[str, str]) -> str:
+    """The image without a model."""
+    return built["cpu"]
+
+
+@pytest.fixture(scope="session")
+def gpu_image(built: Mapping[str, str]) -> str:
+    """The image of inference and training."""
+    return built["gpu"]
 
 
 @pytest.fixture

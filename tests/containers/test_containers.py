@@ -6,15 +6,16 @@ One file, so that one process builds the images once.
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from components.images import image
@@ -22,16 +23,16 @@ from images.locks import LOCKS, read_pins
 from judgeloop.config import load_config
 from judgeloop.ledger import Ledger
 from judgeloop.store import Store, open_store
-from tests.conftest import REPOSITORY
-from tests.containers.engine import IMAGES, Podman, images
+from tests.canary import Canaries, files_below, objects_of
+from tests.conftest import REPOSITORY, require_executable
+from tests.containers.engine import CONF, IMAGES, Podman, images, podman_service
 from tests.containers.launcher import LABEL
 from tests.loop.micro import LOOP_ID
-from tests.s3_server import S3Server
+from tests.make import make
 from tests.server_process import DIRECT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
-CANARY = "canary-5ecret-that-nobody-may-see"
 CONFINED = (
     "--rm", "--network=host", "--read-only", "--read-only-tmpfs=false", "--tmpfs=/tmp:rw,mode=1777",
 )  # fmt: skip
@@ -109,13 +110,9 @@ def test_a_push_records_the_digest_that_the_registry_has(
     podman: Podman, cpu_image: str, registry: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock = tmp_path / "images.lock"
-    images("push", "cpu", "--registry", f"{registry}/team", "--tag", "one", "--lock", str(lock))
-    request = urllib.request.Request(
-        f"http://{registry}/v2/team/judgeloop-cpu/manifests/one", method="HEAD",
-        headers={"Accept": "application/vnd.oci.image.manifest.v1+json"},
-    )  # fmt: skip
-    with DIRECT.open(request) as answer:
-        digest = answer.headers["Docker-Content-Digest"]
+    where = ("--registry", f"{registry}/team", "--tag", "one", "--lock", str(lock))
+    images("push", "--only", "cpu", *where)
+    digest = digest_in(registry, "team/judgeloop-cpu", "one")
     monkeypatch.delenv("JUDGELOOP_IMAGE_CPU", raising=False)
     reference = f"{registry}/team/judgeloop-cpu@{digest}"
     assert image("cpu", lock) == reference
@@ -123,39 +120,112 @@ def test_a_push_records_the_digest_that_the_registry_has(
     assert podman.inspect(reference)["Id"] == podman.inspect(cpu_image)["Id"]
 
 
-# --- as on a cluster ------------------------------------------------------------------------------
+def digest_in(registry: str, name: str, reference: str) -> str:
+    """The digest that a registry gives for a tag or a digest."""
+    kinds = ("vnd.oci.image.manifest.v1", "vnd.docker.distribution.manifest.v2")
+    request = urllib.request.Request(
+        f"http://{registry}/v2/{name}/manifests/{reference}", method="HEAD",
+        headers={"Accept": ", ".join(f"application/{kind}+json" for kind in kinds)},
+    )  # fmt: skip
+    with DIRECT.open(request) as answer:
+        return str(answer.headers["Docker-Content-Digest"])
+
+
+# --- with each engine -----------------------------------------------------------------------------
+TINY = """
+ARG BASE
+FROM ${BASE} AS build
+RUN --mount=type=secret,id=pip,target=/etc/pip.conf echo built > /built
+FROM scratch
+COPY --from=build /built /built
+ARG REVISION
+LABEL org.opencontainers.image.revision="${REVISION}"
+"""
+
+
 @pytest.fixture
-def bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Leads boto3 to a new bucket, with a canary for a password; returns the bucket's URI."""
-    for name, value in (s3_server.environment | {"AWS_SECRET_ACCESS_KEY": CANARY}).items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("AWS_SESSION_TOKEN")
-    name = f"cluster-{os.getpid()}-{time.monotonic_ns()}"
-    boto3.client("s3").create_bucket(Bucket=name)
-    return f"s3://{name}"
+def tiny_tree(tmp_path: Path) -> Path:
+    """The Makefile and what stands behind `make images`, with two images of one small file."""
+    tree = tmp_path / "tree"
+    ignored = shutil.ignore_patterns("__pycache__", "images.lock", "Containerfile")
+    shutil.copytree(REPOSITORY / "images", tree / "images", ignore=ignored)
+    for name in ("Makefile", ".dockerignore", "judgeloop/__init__.py"):
+        (tree / name).parent.mkdir(exist_ok=True)
+        shutil.copy(REPOSITORY / name, tree / name)
+    for role in IMAGES:
+        (tree / "images" / role / "Containerfile").write_text(TINY)
+    return tree
 
 
+@pytest.fixture(params=["podman", "buildah", "docker"])
+def engine(
+    request: pytest.FixtureRequest, podman: Podman, registry: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[dict[str, str]]:  # fmt: skip
+    """What leads an engine to images of its own, besides those of this machine."""
+    asked = "{{.Store.GraphDriverName}} {{.Store.GraphRoot}}"
+    driver, shared = podman.run("info", "--format", asked).stdout.split()
+    (tmp_path / "storage.conf").write_text(
+        f'[storage]\ndriver = "{driver}"\ngraphroot = "{tmp_path}/graph"\n'
+        f'runroot = "{tmp_path}/run"\n[storage.options]\nadditionalimagestores = ["{shared}"]\n'
+    )
+    where = CONF | {"ENGINE": request.param, "CONTAINERS_STORAGE_CONF": f"{tmp_path}/storage.conf"}
+    if request.param != "docker":
+        require_executable((request.param,), request.param)
+        yield where
+        return
+    # Not by `require_executable`, so not in CI either: it brings 150 MB of daemon along.
+    if shutil.which("docker") is None:
+        pytest.skip("docker's client is not installed, and optional: Debian's docker.io has it")
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    # Without BuildKit, which podman's service does not speak, there are no settings of pip either.
+    where |= {"DOCKER_BUILDKIT": "0", "PIP_CONFIG_FILE": os.devnull, "DOCKER_CONFIG": str(tmp_path)}
+    trusted = tmp_path / "registries.conf"
+    trusted.write_text(f'[[registry]]\nlocation = "{registry}"\ninsecure = true\n')
+    with podman_service(tmp_path, **where, CONTAINERS_REGISTRIES_CONF=str(trusted)) as address:
+        yield where | {"DOCKER_HOST": address}
+    subprocess.run(["umount", tmp_path / "graph" / "overlay"], check=False)  # it was killed
+
+
+def test_make_images_push_records_the_digests_of_both_images_with_each_engine(
+    engine: dict[str, str], base: str, registry: str, tiny_tree: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """`docker` is docker's client on podman's service: no daemon of docker's is needed."""
+    done = make(
+        "images", "push", f"REGISTRY={registry}/team", "TAG=one", f"BUILD_ARGS=BASE={base}",
+        f"ENGINE={engine.pop('ENGINE')}", folder=tiny_tree, timeout_s=300,
+        BASE_PYTHON=sys.executable, **engine,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    for role in ("cpu", "gpu"):
+        monkeypatch.delenv(f"JUDGELOOP_IMAGE_{role.upper()}")
+        digest = digest_in(registry, f"team/judgeloop-{role}", "one")
+        reference = f"{registry}/team/judgeloop-{role}@{digest}"
+        assert image(role, tiny_tree / "images/images.lock") == reference
+        assert digest_in(registry, f"team/judgeloop-{role}", digest) == digest
+        assert f"{role}  {reference}" in done.stdout
+
+
+# --- as on a cluster ------------------------------------------------------------------------------
 class Cluster:
     """Submits the compiled loop to the stand-in for Kubeflow."""
 
-    def __init__(self, podman: Podman, folder: Path, bucket: str, tracking: str) -> None:
+    def __init__(self, podman: Podman, folder: Path, root_uri: str) -> None:
         self.folder = folder
-        self.store_uri = f"{bucket}/store"
+        self.store_uri = f"{root_uri}/store"
         self._podman = podman
         # The scripted engine needs no model, so one image does for both roles.
         self._compiling = podman.environment | {"JUDGELOOP_IMAGE_GPU": IMAGES["cpu"]}
-        self._environment = {
-            "MLFLOW_TRACKING_URI": tracking, "MLFLOW_TRACKING_USERNAME": "loop",
-            "MLFLOW_TRACKING_PASSWORD": CANARY, "PYTHONPATH": str(REPOSITORY),
-            "COLUMNS": "200",
-        }  # fmt: skip
+        self._environment = {"PYTHONPATH": str(REPOSITORY), "COLUMNS": "200"}
         config = load_config(
             REPOSITORY / "pipelines/configs/micro.yaml",
             [f"store={self.store_uri}", "loop.patience=2", "registry.model_name=judgeloop-cluster"],
         )
         arguments = {"config": config.to_json(), "loop_id": LOOP_ID, "partitions": [0]}
         (folder / "arguments.json").write_text(json.dumps(arguments))
-        self._root_uri = f"{bucket}/pipeline-root"
+        self._root_uri = f"{root_uri}/pipeline-root"
         done = subprocess.run(
             [sys.executable, "-m", "pipelines", "compile", "--iterations", "2", "--partitions", "1",
              "--local", "--out", str(folder / "loop.yaml")],
@@ -200,9 +270,13 @@ def tasks_that(said: str, log: str) -> set[tuple[int, str]]:
 
 
 def test_as_on_a_cluster_a_killed_loop_starts_no_engine_again_for_what_is_done(
-    podman: Podman, cpu_image: str, bucket: str, mlflow_server: str, tmp_path: Path
-) -> None:
-    cluster = Cluster(podman, tmp_path, bucket, mlflow_server)
+    podman: Podman, cpu_image: str, s3_uri: str, mlflow_server: str,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory,
+) -> None:  # fmt: skip
+    canaries = Canaries(monkeypatch)  # `s3_uri` has set its own
+    canaries.track(mlflow_server)
+    monkeypatch.setenv("JUDGELOOP_LOG", "DEBUG")
+    cluster = Cluster(podman, tmp_path, s3_uri)
     first = cluster.submit("first")
     ledger = Ledger(cluster.store, LOOP_ID)
     end = time.monotonic() + 500
@@ -222,18 +296,13 @@ def test_as_on_a_cluster_a_killed_loop_starts_no_engine_again_for_what_is_done(
     assert (1, "judge") in tasks_that("done key=", cluster.log("second"))
     summary = json.loads(cluster.store.read(f"loops/{LOOP_ID}/report/summary.json"))
     assert [row["iteration"] for row in summary["iterations"]] == [0, 1, 2]
-    assert canary_seen(tmp_path, bucket) == []
-
-
-def canary_seen(folder: Path, bucket: str) -> list[str]:
-    """Where the canary is, in a folder's files and in a bucket; it must be nowhere."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    found = [str(path) for path in files if CANARY.encode() in path.read_bytes()]
-    held = boto3.resource("s3").Bucket(bucket.removeprefix("s3://"))
-    objects = list(held.objects.all())
-    assert files
-    assert objects
-    return found + [o.key for o in objects if CANARY.encode() in o.get()["Body"].read()]
+    places = files_below(tmp_path) | objects_of(open_store(s3_uri))
+    for folder in tmp_path_factory.getbasetemp().glob("mlflow_server*"):
+        places |= files_below(folder)
+    for name in ("first.log", "second.log", "/mlflow.db", "/pipeline-root/", "/report.html"):
+        assert any(name in place for place in places), name
+    assert b"botocore" in places[str(tmp_path / "second.log")]
+    assert canaries.found_in(places) == []
 
 
 # --- with the model -------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from images import locks
-from images.engine import ImageError, find_engine
+from images.engine import Engine, ImageError, find_engine
 from images.pip_settings import local_paths, parse_settings, write_settings
 from tests.conftest import REPOSITORY
 
@@ -71,6 +71,7 @@ def test_pip_settings_of_variables_beat_those_of_files() -> None:
             "global.cert='/file.pem'",
             "global.index-url='https://index.example/simple'",
             "install.find-links='\\n/one\\n/two'",
+            ":env:.config-file='/home/me/pip.conf'",  # its settings are listed themselves
         ]
     )
     assert parse_settings(listed) == {
@@ -95,6 +96,31 @@ def test_a_build_sees_the_folders_that_pip_settings_name(tmp_path: Path) -> None
         "install": {"find-links": f"{wheels} /no/such/folder"},
     }
     assert local_paths(settings) == [index.parent, wheels]
+
+
+DIGEST = f"sha256:{'1a' * 32}"
+
+
+@pytest.mark.parametrize(
+    ("says", "code", "expected"),
+    [
+        (f"layer: Pushed\none: digest: {DIGEST} size: 420", 0, DIGEST),
+        ("layer: Pushed", 0, "did not say the digest of registry.example/x:one"),
+        ("denied", 1, "`docker push` ended with code 1"),
+    ],
+)
+def test_the_digest_of_a_push_by_docker_is_the_one_that_it_says(
+    says: str, code: int, expected: str, tmp_path: Path
+) -> None:
+    """In place of docker is a program that prints what docker's client 28 printed."""
+    program = tmp_path / "docker"
+    program.write_text(f"#!/bin/sh\n[ $1 = tag ] || {{ echo '{says}'; exit {code}; }}\n")
+    program.chmod(0o755)
+    try:
+        found = Engine(str(program)).push("local:dev", "registry.example/x:one")
+    except ImageError as error:
+        found = str(error)
+    assert expected in found
 
 
 def test_without_an_engine_it_says_which_would_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,21 +1,14 @@
 """The Makefile's targets call what they say; `make -n` shows it without running it."""
 
-import os
-import shutil
-import subprocess
-
 import pytest
 
 from tests.conftest import REPOSITORY
+from tests.make import make
 
 
 def commands_of(*arguments: str) -> str:
-    inherited = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "ENGINE")  # of `make test` around this test
-    kept = {name: value for name, value in os.environ.items() if name not in inherited}
-    done = subprocess.run(
-        [shutil.which("make") or "make", "--dry-run", *arguments], cwd=REPOSITORY, env=kept,
-        check=True, capture_output=True, text=True,
-    )  # fmt: skip
+    done = make("--dry-run", *arguments, folder=REPOSITORY)
+    assert done.returncode == 0, done.stderr
     return done.stdout
 
 
