@@ -36,6 +36,7 @@ pytest_plugins = [
     "tests.fault_proxy",
     "tests.faulty_s3",
     "tests.kfp_process",
+    "tests.kubernetes_api",
     "tests.containers.engine",
 ]
 

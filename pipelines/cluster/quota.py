@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from judgeloop.errors import ClusterError
+from pipelines.cluster.kubernetes_api import TIMEOUT_S, core_api
 from pipelines.profile import ModelSize, Profile, Size, amount
-
-TIMEOUT_S = 5
 
 
 def read_quotas(namespace: str) -> list[Any]:
@@ -17,22 +15,11 @@ def read_quotas(namespace: str) -> list[Any]:
     Raises:
         ClusterError: Kubernetes cannot be asked: no kubeconfig, no answer, or no permission.
     """
-    import kubernetes
-    import urllib3
-
-    try:
-        kubernetes.config.load_config()
-        settings = kubernetes.client.Configuration.get_default_copy()
-        settings.retries = False
-        api = kubernetes.client.CoreV1Api(kubernetes.client.ApiClient(settings))
-        return api.list_namespaced_resource_quota(namespace, _request_timeout=TIMEOUT_S).items
-    except (kubernetes.config.ConfigException, kubernetes.client.ApiException,
-            urllib3.exceptions.HTTPError, OSError) as error:  # fmt: skip
-        reason = getattr(error, "reason", None) or error
-        raise ClusterError(
-            f"the quota of namespace {namespace} cannot be read ({reason}): ask `kubectl describe "
-            f"quota -n {namespace}` with an account that may"
-        ) from None
+    with core_api(
+        f"the quota of namespace {namespace}", f"kubectl describe quota -n {namespace}"
+    ) as api:
+        found = api.list_namespaced_resource_quota(namespace, _request_timeout=TIMEOUT_S)
+    return list(found.items)
 
 
 def shortages(profile: Profile, quotas: list[Any]) -> Iterator[str]:

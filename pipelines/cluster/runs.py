@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import time
 from typing import Any
 
 from rich.console import Console
 
-from judgeloop.errors import ClusterError, ConfigError
+from judgeloop.errors import ClusterError
 from pipelines.cluster.follow import ended, errors_of, tasks_of
+from pipelines.cluster.pods import show_pod_logs
 from pipelines.cluster.server import ACTIVE, Kubeflow
 
 ENDING_S = 180.0
@@ -49,17 +48,18 @@ def show_run(server: Kubeflow, name: str, console: Console) -> int:
 
 
 def show_logs(server: Kubeflow, name: str, console: Console) -> int:
-    """Shows what failed, then the pods' logs, which kubectl reads: the v2beta1 API has none."""
+    """Shows what failed, then the logs of the run's pods; returns the exit code."""
     run = find_run(server, name)
     for what, error in errors_of(run):
         console.print(f"{what}: {error}", markup=False, highlight=False, soft_wrap=True)
     namespace = server.connection.namespace or "kubeflow"
-    command = ["kubectl", "logs", "--namespace", namespace,
-               "--selector", f"pipeline/runid={run.run_id}", "--container", "main",
-               "--prefix", "--tail", "-1", "--max-log-requests", "50"]  # fmt: skip
-    if shutil.which(command[0]) is None:
-        raise ConfigError(f"kubectl is not installed here; where it is: {' '.join(command)}")
-    return subprocess.run(command, check=False).returncode
+    if not show_pod_logs(run.run_id, namespace, console):
+        said = (
+            f"No pods of run {run.run_id} are in namespace {namespace}: it has just begun, or they "
+            f"were removed some time after its end. Its page: {server.address(run.run_id)}"
+        )
+        console.print(said, markup=False, highlight=False, soft_wrap=True)
+    return 0
 
 
 def cancel(server: Kubeflow, name: str, console: Console, ending_s: float = ENDING_S) -> int:

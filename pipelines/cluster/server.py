@@ -227,7 +227,9 @@ class Kubeflow:
                 "KF_PIPELINES_SA_TOKEN_PATH names"
             )
         hint = ". Is this the address of Kubeflow Pipelines?" if doing == BEGIN else ""
-        return ClusterError(f"cannot {doing}: {host} answers {error.status}: {_said(error)}{hint}")
+        return ClusterError(
+            f"cannot {doing}: {host} answers {error.status}: {message_of(error)}{hint}"
+        )
 
 
 def _named(name: str) -> str:
@@ -249,8 +251,12 @@ def _reason(error: Exception) -> str:
     return str(error).rpartition(": ")[2].strip("()'\"")
 
 
-def _said(error: Any) -> str:
-    """Returns the message of an answer, which is JSON where it comes from the API itself."""
+def message_of(error: Any) -> str:
+    """Returns the message of a refusal, which is JSON where it comes from the API itself.
+
+    Args:
+        error: The `ApiException` of a generated client, Kubeflow's or Kubernetes'.
+    """
     body = error.body.decode(errors="replace") if isinstance(error.body, bytes) else error.body
     try:
         found = json.loads(body)

@@ -1,0 +1,66 @@
+"""Kubernetes itself, asked for what the API of Kubeflow Pipelines does not tell: quota and logs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from judgeloop.errors import ClusterError
+from pipelines.cluster.server import message_of
+
+TIMEOUT_S = 5
+
+
+@contextmanager
+def core_api(what: str, by_hand: str) -> Iterator[Any]:
+    """Yields the core API (`kubernetes.client.CoreV1Api`) of the cluster that kubectl would ask.
+
+    Args:
+        what: What is asked for, as the subject of an error.
+        by_hand: The command of kubectl that asks the same, named by an error.
+
+    Raises:
+        ClusterError: There is no kubeconfig and this is no pod, Kubernetes does not answer, or it
+            refuses us; whether on opening or while the API is used.
+    """
+    import kubernetes
+    import urllib3
+    import yaml
+
+    host = "the cluster"
+    try:
+        settings = _settings()
+        settings.retries = False
+        host = settings.host
+        with kubernetes.client.ApiClient(settings) as client:
+            yield kubernetes.client.CoreV1Api(client)
+    except kubernetes.client.ApiException as error:
+        reason = f"{error.status}: {message_of(error)}"
+    except urllib3.exceptions.HTTPError:
+        reason = f"{host} does not answer"
+    except (kubernetes.config.ConfigException, yaml.YAMLError, OSError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+    else:
+        return
+    raise ClusterError(
+        f"{what} cannot be read ({reason}): check KUBECONFIG and its context, or ask `{by_hand}` "
+        "with an account that may"
+    )
+
+
+def _settings() -> Any:
+    """The settings of `$KUBECONFIG` or `~/.kube/config`, as kubectl has them, else of a pod."""
+    import kubernetes
+
+    settings = kubernetes.client.Configuration()
+    try:
+        kubernetes.config.load_kube_config(
+            os.environ.get("KUBECONFIG") or None, client_configuration=settings
+        )
+    except kubernetes.config.ConfigException:
+        if "KUBERNETES_SERVICE_HOST" not in os.environ:
+            raise
+        kubernetes.config.load_incluster_config(client_configuration=settings)
+    return settings

@@ -1,0 +1,149 @@
+"""`make logs`: what failed in a run, and the logs of its pods, read over HTTP from Kubernetes."""
+
+import io
+import shlex
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import kfp_server_api
+import pytest
+from rich.console import Console
+
+from judgeloop.errors import ClusterError
+from pipelines.cluster.connection import Connection
+from pipelines.cluster.runs import show_logs
+from pipelines.cluster.server import ACTIVE, Kubeflow
+from tests.kfp_process import KfpServer
+from tests.kubernetes_api import KubernetesApi, Pod, write_kubeconfig
+
+STAYS_SILENT_S = 10
+
+
+def connect(server: KfpServer, namespace: str = "team") -> Kubeflow:
+    given = {"KF_PIPELINES_ENDPOINT": server.url, "KF_PIPELINES_NAMESPACE": namespace}
+    return Kubeflow(Connection.from_environment(given))
+
+
+@pytest.fixture
+def failed_run(kfp_server: KfpServer, tmp_path: Path) -> str:
+    """The id of a run that has failed: what was uploaded is no pipeline."""
+    package = tmp_path / "package.yaml"
+    package.write_text("no: pipeline")
+    kfp_server.control(execute=True)
+    server = connect(kfp_server)
+    pipeline = server.pipeline("p")
+    reference = kfp_server_api.V2beta1PipelineVersionReference(
+        pipeline_id=pipeline, pipeline_version_id=server.version(pipeline, package, "v")
+    )
+    run_id = server.start(
+        kfp_server_api.V2beta1Run(
+            experiment_id=server.experiment("e"), display_name="first",
+            pipeline_version_reference=reference,
+            runtime_config=kfp_server_api.V2beta1RuntimeConfig(parameters={}),
+        )
+    )  # fmt: skip
+    end = time.monotonic() + 120
+    while server.run(run_id).state in ACTIVE:
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    return run_id
+
+
+@pytest.fixture
+def pods(kubernetes_api: KubernetesApi, failed_run: str) -> KubernetesApi:
+    """Kubernetes with the pods of that run, out of order, and one of another run."""
+    error = "stage=judge begins\nerror: the model has no [chat template], \u2713\n"
+    name = "loop-system-container-impl"
+    kubernetes_api.pods += [
+        Pod(f"{name}-2", failed_run, "Failed", "2026-01-01T00:00:03Z", error),
+        Pod(f"{name}-1", failed_run, "Succeeded", "2026-01-01T00:00:02Z", "pairs: 80\n"),
+        Pod("loop-system-dag-driver-1", failed_run, "Succeeded", "2026-01-01T00:00:01Z", "KFP\n"),
+        Pod(f"{name}-3", failed_run, "Pending", "2026-01-01T00:00:04Z", None),
+        Pod("another", "of-another-run", "Failed", "2026-01-01T00:00:00Z", "not mine\n"),
+    ]
+    return kubernetes_api
+
+
+def test_logs_show_what_failed_and_the_pods_from_the_first_to_the_last(
+    kfp_server: KfpServer, pods: KubernetesApi, failed_run: str
+) -> None:
+    done = kfp_server.call("logs", "first", KF_PIPELINES_NAMESPACE="team")
+    assert done.returncode == 0, done.stderr
+    error, *lines = done.stdout.splitlines()
+    assert error.startswith("the run: ")
+    assert error == f"the run: {connect(kfp_server).run(failed_run).error.message}"
+    assert lines == [
+        "[pod/loop-system-container-impl-1/main] pairs: 80",
+        "[pod/loop-system-container-impl-2/main] stage=judge begins",
+        "[pod/loop-system-container-impl-2/main] error: the model has no [chat template], \u2713",
+        '[pod/loop-system-container-impl-3/main] Pending, no log: container "main" in pod '
+        '"loop-system-container-impl-3" is waiting to start: ContainerCreating',
+    ]
+
+
+def test_logs_of_a_run_whose_pods_are_gone_say_so_and_where_to_look(
+    kfp_server: KfpServer, kubernetes_api: KubernetesApi, failed_run: str
+) -> None:
+    console = Console(file=io.StringIO())
+    assert show_logs(connect(kfp_server), failed_run, console) == 0
+    said = console.file.getvalue()
+    assert f"No pods of run {failed_run} are in namespace team" in said
+    assert f"{kfp_server.url}/#/runs/details/{failed_run}" in said
+
+
+def test_logs_that_we_may_not_read_name_the_command_by_which_others_may(
+    kfp_server: KfpServer, pods: KubernetesApi, failed_run: str
+) -> None:
+    """The command is run by the real kubectl, where there is one, on the same stand-in."""
+    with pytest.raises(ClusterError, match="403: pods is forbidden") as caught:
+        show_logs(connect(kfp_server, "closed"), failed_run, Console(file=io.StringIO()))
+    command = shlex.split(str(caught.value).split("`")[1])
+    assert command[:4] == ["kubectl", "logs", "-n", "closed"]
+    if shutil.which("kubectl") is None:
+        pytest.skip("kubectl is not installed, and optional: Debian's kubernetes-client has it")
+    pods.pods = [pod for pod in pods.pods if pod.log is not None]
+    command[3] = "team"
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "[pod/loop-system-container-impl-1/main] pairs: 80" in done.stdout.splitlines()
+    assert "not mine" not in done.stdout
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """An address that takes connections and never answers."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("context", "Expected object with name elsewhere"),
+        ("nobody", "http://127.0.0.1:9 does not answer"),
+        ("silent", "does not answer"),
+        ("file", "No configuration found"),
+        ("yaml", "check KUBECONFIG"),
+    ],
+)
+def test_a_wrong_kubeconfig_is_answered_within_seconds_by_a_plain_message(
+    wrong: str, said: str, silent: str, kfp_server: KfpServer, failed_run: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    path = tmp_path / "kubeconfig"
+    address = {"nobody": "http://127.0.0.1:9", "silent": silent}.get(wrong, "http://127.0.0.1:9")
+    write_kubeconfig(path, address, "elsewhere" if wrong == "context" else "here")
+    if wrong == "yaml":
+        path.write_text("clusters: [")
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none" if wrong == "file" else path))
+    server, began = connect(kfp_server), time.monotonic()
+    with pytest.raises(ClusterError, match=said) as caught:
+        show_logs(server, failed_run, Console(file=io.StringIO()))
+    assert time.monotonic() - began < STAYS_SILENT_S
+    assert "\n" not in str(caught.value)
