@@ -26,6 +26,9 @@ from pipelines.local import PROCESSES, environment
 
 API = "/apis/v2beta1"
 ACTIVE = ("PENDING", "RUNNING", "CANCELING")
+HEALTH = {"commit_sha": "0" * 40, "tag_name": "2.17.0", "multi_user": False,
+          "pipeline_store": "database"}  # fmt: skip
+"""What the API server of that release answers."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _TASK = re.compile(
     r"(\d\d:\d\d:\d\d\.\d+) - INFO - (?:Executing task '([^']+)'|"
@@ -133,7 +136,8 @@ class State:
 
     def control(self) -> Tree:
         """`token`, `cookie`: the only ones that are let in; `away`: so many requests get 503;
-        `lost`: so many starts of runs are done and answered 503; `execute`: run for real."""
+        `lost`: so many starts of runs are done and answered 503; `execute`: run for real;
+        `health`: the answer of the health check."""
         path = self.folder / "control.json"
         return json.loads(path.read_text()) if path.exists() else {}
 
@@ -149,7 +153,7 @@ class State:
         """What a request is answered; see the API's own document."""
         route = path.removeprefix(API)
         if route == "/healthz":
-            return {"multi_user": False, "pipeline_store": "database"}
+            return self.control().get("health", HEALTH)
         if route == "/experiments":
             if method == "POST":
                 return self._add(self.experiments, "experiment_id", body)

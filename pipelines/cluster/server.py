@@ -11,6 +11,7 @@ from typing import Any
 
 from judgeloop.errors import ClusterError, ConfigError
 from pipelines.cluster.connection import Connection
+from pipelines.cluster.version import told_version
 
 ANSWER_S = 1.5
 """A server that does not answer the first question within this does not answer at all."""
@@ -46,6 +47,8 @@ class Kubeflow:
         self._pipelines = api.PipelineServiceApi(client)
         self._uploads = api.PipelineUploadServiceApi(client)
         self._runs = api.RunServiceApi(client)
+        self.release: str | None = None
+        """The version of Kubeflow Pipelines, where the server tells it."""
         self._greet()
 
     def pipeline(self, name: str) -> str:
@@ -164,9 +167,9 @@ class Kubeflow:
 
         def ask() -> None:
             try:
-                health = self._health.healthz_service_get_healthz(_request_timeout=ANSWER_S)
+                health = self._read_health()
                 namespace = self.connection.namespace
-                if not health.multi_user or namespace:
+                if not health.get("multi_user") or namespace:
                     self._experiments.experiment_service_list_experiments(
                         page_size=1, namespace=namespace or "", _request_timeout=ANSWER_S
                     )
@@ -184,10 +187,28 @@ class Kubeflow:
             )
         if isinstance(found[0], Exception):
             raise self._error(BEGIN, found[0]) from None
-        if found[0].multi_user and not self.connection.namespace:
+        if found[0].get("multi_user") and not self.connection.namespace:
             raise ConfigError(
                 f"{self.connection.host} has several users: set KF_PIPELINES_NAMESPACE to yours"
             )
+        self.release = told_version(found[0])
+
+    def _read_health(self) -> dict[str, Any]:
+        """Returns the whole answer: KFP's client drops what its document does not name."""
+        answer = self._health.healthz_service_get_healthz(
+            _preload_content=False, _request_timeout=ANSWER_S
+        )
+        try:
+            health = json.loads(answer.data)
+        except ValueError:
+            health = None
+        if not isinstance(health, dict):
+            raise ClusterError(
+                f"{self.connection.host} answers with a page, not with the API: is this a login? "
+                "Give a token (KF_PIPELINES_SA_TOKEN_PATH) or a session's cookie "
+                "(KF_PIPELINES_COOKIE), and the address of Kubeflow Pipelines"
+            )
+        return health
 
     def _find_or_make(
         self, what: str, find: Callable[[], str | None], make: Callable[[], str]
