@@ -118,6 +118,19 @@ def held(store: Store, name: str, pace: Pace = PACE) -> Iterator[Lease]:
         lease.release()
 
 
+def clear(store: Store, name: str) -> None:
+    """Removes what is left of a lease whose work is done.
+
+    A worker that was killed between its last write and its release leaves it. A store that fails is
+    no error: a lease of finished work keeps nobody from anything.
+    """
+    try:
+        for _, key in _generations(store, name):
+            store.delete(key)
+    except StoreError as error:
+        logger.warning("lease=%s of finished work not removed: %s", name, error)
+
+
 class Lease:
     """One worker's claim to a name; `held` makes and ends it.
 
@@ -220,7 +233,7 @@ class Lease:
         return True
 
     def _remove_up_to(self, generation: int) -> None:
-        for found, key in self._generations():
+        for found, key in _generations(self._store, self._name):
             if found <= generation:
                 self._store.delete(key)
 
@@ -229,20 +242,21 @@ class Lease:
         return found is not None and found[1].id == self._holder.id
 
     def _newest(self) -> tuple[int, Holder] | None:
-        for generation, key in reversed(self._generations()):
+        for generation, key in reversed(_generations(self._store, self._name)):
             try:
                 return generation, from_json(self._store.read(key), Holder, key)
             except MissingObjectError:
                 continue  # it was released since the listing
         return None
 
-    def _generations(self) -> list[tuple[int, str]]:
-        pattern = re.compile(rf"{FOLDER}/{re.escape(self._name)}-(\d+)\.json")
-        found = [(m, key) for key in self._store.list(FOLDER) if (m := pattern.fullmatch(key))]
-        return sorted((int(match[1]), key) for match, key in found)
-
     def _key(self, generation: int) -> str:
         return f"{FOLDER}/{self._name}-{generation:05d}.json"
+
+
+def _generations(store: Store, name: str) -> list[tuple[int, str]]:
+    pattern = re.compile(rf"{FOLDER}/{re.escape(name)}-(\d+)\.json")
+    found = [(m, key) for key in store.list(FOLDER) if (m := pattern.fullmatch(key))]
+    return sorted((int(match[1]), key) for match, key in found)
 
 
 class _Watch:

@@ -17,7 +17,7 @@ from typing import TypeVar
 import msgspec
 
 from judgeloop.errors import StoreError
-from judgeloop.lease import Lease, held
+from judgeloop.lease import Lease, clear, held
 from judgeloop.records import SCHEMA_VERSION, Manifest, Record, Shard, from_json, to_json
 from judgeloop.store import Store
 from judgeloop.store.checksums import sha256_bytes
@@ -78,9 +78,11 @@ def once(store: Store, stage: str, key: str, make: Callable[[Lease], Manifest]) 
     Raises:
         DataError, StoreError: The stored manifest cannot be read or has another schema.
     """
+    name = f"{stage}-{key}"
     if done := finished(store, stage, key):
+        clear(store, name)
         return done
-    with held(store, f"{stage}-{key}") as lease:
+    with held(store, name) as lease:
         return finished(store, stage, key) or finish(store, make(lease))
 
 

@@ -269,14 +269,16 @@ def test_who_asks_for_a_stage_while_it_is_made_gets_what_is_made(store: Store) -
     assert store.list("") == ["work/k/manifest.json"]
 
 
-def test_a_stage_that_is_done_asks_for_no_lease(
-    folder: FolderStore, caplog: pytest.LogCaptureFixture
+def test_a_stage_that_is_done_waits_for_no_lease_and_clears_away_what_a_kill_left_of_its_own(
+    store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    done = finish(folder, Manifest(stage="work", stage_version=1, key="k"))
-    folder.write(f"{FOLDER}/work-k-00001.json", to_json(elsewhere()))
-    with caplog.at_level(logging.WARNING):
-        assert once(folder, "work", "k", pytest.fail) == done
-    assert not caplog.records
+    done = finish(store, Manifest(stage="work", stage_version=1, key="k"))
+    for name in ("work-k-00001", "work-k-00002", "work-k2-00001"):
+        store.write(f"{FOLDER}/{name}.json", to_json(elsewhere()))
+    with caplog.at_level(logging.WARNING, logger="judgeloop.lease"):
+        assert once(store, "work", "k", pytest.fail) == done
+    assert "lease" not in caplog.text
+    assert store.list(FOLDER) == [f"{FOLDER}/work-k2-00001.json"]
 
 
 def test_a_model_s_stage_asks_before_each_shard_whether_it_still_holds_its_lease(
