@@ -11,7 +11,8 @@ from judgeloop.engines import Request, Sampling, open_engine
 from judgeloop.engines.settings import EngineSection
 from judgeloop.images import ImageLibrary
 from judgeloop.models import describe_base
-from judgeloop.store import FolderStore
+from judgeloop.records import ModelRef
+from judgeloop.store import FolderStore, upload_folder
 from tests import tiny_random
 from tests.engine_process import EngineProcess, RemoteEngine
 
@@ -69,7 +70,7 @@ def start(idefics3, engine_library, engine_store, request):
     def open_kind(kind, model=None, here=False, **settings):
         base = "scripted:answer_skill=0.5" if kind == "scripted" else str(idefics3)
         section = EngineSection(
-            kind=kind, **{"batch_size": 5, "max_prompt_tokens": 60, "dtype": "float32"} | settings
+            kind=kind, **{"batch_size": 5, "max_prompt_tokens": 200, "dtype": "float32"} | settings
         )
         model = model or describe_base(base, None)
         if kind == "vllm" and not here:
@@ -107,6 +108,19 @@ def adapter(idefics3, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="session")
+def judge(idefics3, adapter, engine_store):
+    """The base with its adapter, which lies in the store."""
+    upload_folder(engine_store, adapter / "adapter", "train/adapter")
+    return ModelRef(base=str(idefics3), adapter="train/adapter")
+
+
+@pytest.fixture(scope="session")
+def merged(adapter):
+    """A base that is the judge, its adapter merged in."""
+    return describe_base(str(adapter / "merged"), None)
+
+
 def ask(number, pictures, text="colour of the square", **changes):
     fields = {
         "id": f"q{number}",
@@ -129,3 +143,14 @@ def mixed(pictures):
     """Requests of different lengths and numbers of samples."""
     long = "place of the square: a north b south c west"
     return [ask(i, pictures, long if i % 2 else "count all", n=1 + i % 4) for i in range(7)]
+
+
+def judged(pictures):
+    """Judgements to ask for, their prompts longer than a block of vLLM's prefix cache."""
+    requests = []
+    for i in range(8):
+        question = f"colour of the square {'north south ' * 70}{i % 3}"
+        shown = {"question": question, "answer_a": "red", "answer_b": "blue"}
+        changes = {"purpose": "judge", "variables": shown, "verdict_format": "trailing_letter"}
+        requests.append(ask(i, pictures, f"judge: {question} A red B blue", **changes))
+    return requests

@@ -25,7 +25,9 @@ def serve_vllm(base: Path, adapters: Mapping[str, Path], log: Path) -> Iterator[
     command += ["--dtype", "float32", "--max-model-len", str(CONTEXT), "--max-num-seqs", "16"]
     command += ["--enforce-eager", "--kv-cache-memory-bytes", str(64 << 20)]
     command += ["--limit-mm-per-prompt", '{"image": 2}', "--generation-config", "vllm"]
-    command += ["--enable-lora", "--max-lora-rank", "16", "--lora-modules"]
+    # Without a free slot, vLLM on a CPU gives the base's answers by the last adapter.
+    command += ["--enable-lora", "--max-loras", str(len(adapters) + 1), "--max-lora-rank", "16"]
+    command += ["--lora-modules"]
     command += [f"{name}={folder}" for name, folder in adapters.items()]
     url = f"http://127.0.0.1:{port}"
     with running_server(command, f"{url}/health", log, ENVIRONMENT, START_TIMEOUT_S):

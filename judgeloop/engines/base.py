@@ -51,6 +51,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     n: int = 1
     verdict_format: VerdictFormat | None = None
     """Of a judgement: how its verdict is written, for an engine that is to enforce it."""
+    to_base: bool = False
+    """Asks the base alone; no difference where the engine's model has no adapter."""
 
 
 class EngineDiedError(EngineError):
@@ -95,7 +97,11 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Engine(Protocol):
-    """Answers requests with one model (base, or base with an adapter)."""
+    """Answers requests with one model (base, or base with an adapter).
+
+    An engine with an adapter answers for its base as well, in the same call: a request `to_base`
+    gets the texts that an engine without the adapter would give it.
+    """
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Response]:
         """Answers every request: one response each, in order, ids kept.

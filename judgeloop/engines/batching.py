@@ -24,7 +24,8 @@ def batches(requests: Sequence[Request], batch_size: int, greedy: bool) -> Itera
     """Yields batches of at most `batch_size` samples, prompts of like length together.
 
     A request's samples may be spread over several batches. The longest prompts come first, so that
-    memory is short at once or never.
+    memory is short at once or never. No batch holds requests to the base and others: those to the
+    base come last.
 
     Args:
         requests: What to answer.
@@ -33,12 +34,20 @@ def batches(requests: Sequence[Request], batch_size: int, greedy: bool) -> Itera
     """
     order = sorted(
         range(len(requests)),
-        key=lambda index: (-len(requests[index].images), -len(requests[index].text), index),
+        key=lambda index: (
+            requests[index].to_base,
+            -len(requests[index].images),
+            -len(requests[index].text),
+            index,
+        ),
     )
     batch: list[Part] = []
     room = batch_size
     for index in order:
         request = requests[index]
+        if batch and batch[0].request.to_base != request.to_base:
+            yield batch
+            batch, room = [], batch_size
         total = min(request.n, 1) if greedy else request.n
         first = 0
         while first < total:

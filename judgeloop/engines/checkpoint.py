@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import tempfile
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judgeloop.engines.peft_folder import check_adapter
 from judgeloop.engines.settings import EngineSection
@@ -15,12 +17,20 @@ from judgeloop.records import ModelRef
 from judgeloop.store import Store
 
 if TYPE_CHECKING:
+    import torch
     import transformers
 
 
-def load_checkpoint(
-    settings: EngineSection, model: ModelRef, store: Store
-) -> tuple[transformers.PreTrainedModel, transformers.ProcessorMixin]:
+class Checkpoint(NamedTuple):
+    """A model that is ready for generation."""
+
+    network: transformers.PreTrainedModel
+    processor: transformers.ProcessorMixin
+    base_alone: Callable[[], AbstractContextManager[None]] = nullcontext
+    """Within it the network is the base, to the bit, without the adapter."""
+
+
+def load_checkpoint(settings: EngineSection, model: ModelRef, store: Store) -> Checkpoint:
     """Loads base and adapter, on the GPU where there is one.
 
     Weights are read from safetensors only, and no code of a model repository is run.
@@ -45,7 +55,7 @@ def load_checkpoint(
             use_safetensors=True,
             trust_remote_code=False,
         )
-        network = _with_adapter(network, model, store)
+        network, base_alone = _with_adapter(network, model, store)
         network = network.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     except ImportError as error:
         raise EngineError(
@@ -61,25 +71,29 @@ def load_checkpoint(
             "and safetensors weights, and the adapter must have been trained on it"
         ) from error
     _prepare(network, processor)
-    return network, processor
+    return Checkpoint(network, processor, base_alone)
 
 
-def _with_adapter(network: Any, model: ModelRef, store: Store) -> Any:
-    """Adds the adapter; in float32 it is merged, for speed.
+def _with_adapter(
+    network: Any, model: ModelRef, store: Store
+) -> tuple[Any, Callable[[], AbstractContextManager[None]]]:
+    """Adds the adapter; in float32 it is merged, for speed. Returns also what leaves it out again.
 
     Merging rounds once more at the weights' precision. In float32 that is as little as another
     batch makes; in bfloat16 it is not, so there the adapter stays beside the weights, as in
-    training.
+    training. The base's own weights are kept where it is merged: to subtract the adapter again
+    would round a second time.
     """
     import torch
 
     with tempfile.TemporaryDirectory(prefix="judgeloop-adapter-") as scratch:
         folder = fetch_adapter(model, store, Path(scratch) / "adapter")
         if folder is None:
-            return network
+            return network, nullcontext
         check_adapter(folder, model.adapter)
         from peft import PeftModel
 
+        own = {name: p.data for name, p in network.named_parameters(remove_duplicate=False)}
         with warnings.catch_warnings():
             # PEFT warns only, and the layers that it finds nothing for stay as the base has them.
             warnings.filterwarnings("error", message="Found missing adapter keys")
@@ -90,9 +104,30 @@ def _with_adapter(network: Any, model: ModelRef, store: Store) -> Any:
                     f"adapter {model.adapter} was trained on another base than {model.base}: "
                     f"{str(warning)[:200]}..."
                 ) from warning
-    if network.dtype == torch.float32:
-        return adapted.merge_and_unload(safe_merge=True)
-    return adapted.get_base_model()  # its layers hold the adapter now
+    if network.dtype != torch.float32:
+        return adapted.get_base_model(), adapted.disable_adapter  # its layers hold the adapter now
+    merged = adapted.merge_and_unload(safe_merge=True)
+    changed = {n: own[n] for n, p in merged.named_parameters() if p.data_ptr() != own[n].data_ptr()}
+    return merged, lambda: _replaced(merged, changed)
+
+
+@contextmanager
+def _replaced(network: Any, weights: dict[str, torch.Tensor]) -> Iterator[None]:
+    """Puts other weights into a network for a while; those that they replace wait in their place.
+
+    So a GPU holds one of both at a time, where the others are in main memory.
+    """
+    waiting = {}
+    for name, weight in weights.items():
+        parameter = network.get_parameter(name)
+        waiting[name] = parameter.data.to(weight.device)
+        parameter.data = weight.to(parameter.device)
+    try:
+        yield
+    finally:
+        for name, weight in waiting.items():
+            parameter = network.get_parameter(name)
+            parameter.data = weight.to(parameter.device)
 
 
 def _prepare(network: Any, processor: Any) -> None:

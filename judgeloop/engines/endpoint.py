@@ -22,6 +22,7 @@ from judgeloop.engines.settings import EngineSection
 from judgeloop.errors import ConfigError, DataError, EngineError
 from judgeloop.images import ImageLibrary
 from judgeloop.images.portable import portable_image
+from judgeloop.models import without_adapter
 from judgeloop.records import ModelRef
 from judgeloop.store import MissingObjectError
 
@@ -37,7 +38,8 @@ class EndpointEngine:
 
     Args:
         settings: The endpoint, how many samples may be under way, the limit of prompts.
-        model: The base, or the base with an adapter, which the server must have by name.
+        model: The base, or the base with an adapter, which the server must have by name. With an
+            adapter, it must have the base too once a request asks it.
         images: Where images come from.
 
     Raises:
@@ -50,13 +52,14 @@ class EndpointEngine:
             raise ConfigError("engine.kind `openai` needs engine.endpoint with its url and model")
         self._settings = settings
         self._images = images
+        self._model, self._base_name = model, settings.endpoint.model
         self._client = ChatClient(settings.endpoint)
         self._probing = asyncio.Lock()
-        self._refusals: dict[tuple[Sampling, bool], str | None] = {}
+        self._refusals: dict[tuple[str, Sampling, bool], str | None] = {}
         self._runner = asyncio.Runner()
         try:
-            served = self._runner.run(self._client.served())
-            self._model = _served_name(settings.endpoint.model, model, served)
+            self._served = self._runner.run(self._client.served())
+            self._name(to_base=False)
         except BaseException:
             self.close()
             raise
@@ -65,11 +68,12 @@ class EndpointEngine:
         """Answers every request; see `Engine.generate`.
 
         Raises:
-            EngineError: The server failed, or refuses whatever it is asked with these settings.
+            EngineError: The server failed, refuses whatever it is asked with these settings, or
+                does not serve the base that is asked.
             StoreError: Images cannot be read.
         """
         greedy = sampling.temperature == 0
-        jobs = [_Job(request, 1 if greedy else request.n) for request in requests]
+        jobs = [_Job(it, self._name(it.to_base), 1 if greedy else it.n) for it in requests]
         try:
             self._runner.run(self._work(jobs, sampling))
         except ExceptionGroup as failures:  # the first ended the work, the others follow from it
@@ -81,6 +85,11 @@ class EndpointEngine:
         """Closes the connections; the engine is of no use afterwards."""
         self._runner.run(self._client.close())
         self._runner.close()
+
+    def _name(self, to_base: bool) -> str:
+        """Returns the name under which the server has the judge, or its base alone."""
+        model = without_adapter(self._model) if to_base else self._model
+        return _served_name(self._base_name, model, self._served)
 
     async def _work(self, jobs: Sequence[_Job], sampling: Sampling) -> None:
         """Works through all samples in order, at most `batch_size` at a time."""
@@ -99,7 +108,7 @@ class EndpointEngine:
         try:
             content = await job.content(self._images)
             seed = job.request.seed + number
-            made = await self._client.complete(self._model, content, sampling, seed)
+            made = await self._client.complete(job.model, content, sampling, seed)
         except (DataError, MissingObjectError) as error:
             job.error = str(error)
         except RefusedError as error:
@@ -113,7 +122,7 @@ class EndpointEngine:
         Raises:
             EngineError: That is refused as well, so it is not the item's fault.
         """
-        key = (sampling, bool(job.request.images))
+        key = (job.model, sampling, bool(job.request.images))
         async with self._probing:
             if key not in self._refusals:
                 self._refusals[key] = await self._probe(*key)
@@ -125,7 +134,7 @@ class EndpointEngine:
             )
         job.error = f"the endpoint refuses the prompt: {refusal}"
 
-    async def _probe(self, sampling: Sampling, with_image: bool) -> str | None:
+    async def _probe(self, model: str, sampling: Sampling, with_image: bool) -> str | None:
         """Returns why a plain question is refused, None where it is answered."""
         content: Content = [{"type": "text", "text": _PROBE}]
         if with_image:
@@ -133,17 +142,18 @@ class EndpointEngine:
             Image.new("RGB", _PROBE_SIZE, "white").save(buffer, "PNG")
             content.insert(0, _image_part("image/png", buffer.getvalue()))
         try:
-            await self._client.complete(self._model, content, sampling, 0)
+            await self._client.complete(model, content, sampling, 0)
         except RefusedError as error:
             return str(error)
         return None
 
 
 class _Job:
-    """A request under way: its samples by number, whenever each arrives."""
+    """A request under way to a served model: its samples by number, whenever each arrives."""
 
-    def __init__(self, request: Request, samples: int) -> None:
+    def __init__(self, request: Request, model: str, samples: int) -> None:
         self.request = request
+        self.model = model
         self.made: list[Completion | None] = [None] * samples
         self.error: str | None = None
         self._usage = Usage()

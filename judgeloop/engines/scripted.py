@@ -19,6 +19,7 @@ from judgeloop.engines.scripted_model import (
     ScriptedModel,
     Sight,
     load_scripted,
+    read_base,
     vocabulary,
 )
 from judgeloop.engines.settings import EngineSection
@@ -53,6 +54,7 @@ class ScriptedEngine:
     ) -> None:
         self._limit = settings.max_prompt_tokens
         self._model = load_scripted(model, store)
+        self._base = read_base(model.base)
         self._images = images
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Response]:
@@ -67,9 +69,10 @@ class ScriptedEngine:
         if refusal is not None:
             return Response(id=request.id, error=refusal)
         greedy = sampling.temperature == 0
+        model = self._base if request.to_base else self._model
         content = content_key(request.purpose, request.images, request.text)
         texts = [
-            _write(request, self._model, random.Random(f"{content} {'' if greedy else seed}"))
+            _write(request, model, random.Random(f"{content} {'' if greedy else seed}"))
             for seed in range(request.seed, request.seed + request.n)
         ]
         samples = tuple(_sample(text, sampling.max_tokens) for text in texts)

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from judgeloop.engines.base import Request, Response, Sample, Sampling
@@ -40,7 +41,7 @@ _PER_TOKEN = (
 
 
 class TransformersEngine:
-    """Runs one model in this process.
+    """Runs one model in this process; its adapter is left out for requests to the base.
 
     Args:
         settings: Batch size, number format and the limit of prompts.
@@ -58,7 +59,8 @@ class TransformersEngine:
     ) -> None:
         self._settings = settings
         self._images = images
-        self._network, self._processor = load_checkpoint(settings, model, store)
+        loaded = load_checkpoint(settings, model, store)
+        self._network, self._processor, self._base_alone = loaded
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Response]:
         """Answers every request; see `Engine.generate`.
@@ -70,15 +72,13 @@ class TransformersEngine:
         greedy = sampling.temperature == 0
         samples: dict[int, list[Sample]] = {index: [] for index in range(len(requests))}
         errors: dict[int, str] = {}
-        for batch in batches(requests, self._settings.batch_size, greedy):
-            with _failures_named(batch, sampling):
-                prompts = self._conversations(batch, errors)
-                tensors = self._encode(prompts, sampling.max_tokens, errors)
-                if tensors is None:
-                    continue
-                parts = [part for part in batch if part.index in prompts]
-                for index, sample in self._decode(parts, tensors, sampling):
-                    samples[index].append(sample)
+        packed = batches(requests, self._settings.batch_size, greedy)
+        for to_base, alike in groupby(packed, key=lambda batch: batch[0].request.to_base):
+            with self._base_alone() if to_base else nullcontext():
+                for batch in alike:
+                    with _failures_named(batch, sampling):
+                        for index, sample in self._answer(batch, sampling, errors):
+                            samples[index].append(sample)
         return [
             Response(id=request.id, error=errors[index])
             if index in errors
@@ -88,11 +88,22 @@ class TransformersEngine:
             for index, request in enumerate(requests)
         ]
 
+    def _answer(
+        self, batch: Sequence[Part], sampling: Sampling, errors: dict[int, str]
+    ) -> Iterator[tuple[int, Sample]]:
+        """Returns the request index and the text of every sample that the batch can have."""
+        prompts = self._conversations(batch, errors)
+        tensors = self._encode(prompts, sampling.max_tokens, errors)
+        if tensors is None:
+            return iter(())
+        return self._decode([part for part in batch if part.index in prompts], tensors, sampling)
+
     def close(self) -> None:
         """Frees the model's memory; the engine is of no use afterwards."""
         import torch
 
         self._network = self._processor = None
+        self._base_alone = nullcontext  # the other one holds weights
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

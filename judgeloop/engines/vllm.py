@@ -32,7 +32,9 @@ _DECODING_THREADS = 4
 
 
 class VllmEngine:
-    """Runs one model, with or without an adapter.
+    """Runs one model; its adapter is left out for requests to the base, in the same batch.
+
+    vLLM's prefix cache keeps what it made with an adapter apart from what it made without.
 
     Args:
         settings: Batch size, limits and how much memory vLLM may take.
@@ -167,9 +169,10 @@ class VllmEngine:
         number = str(self._numbers)
         running[number] = index
         regex = verdict_regex(request) if self._settings.vllm.structured_verdict else None
+        adapter = None if request.to_base else started.adapter
         try:
             started.llm.llm_engine.add_request(
-                number, prompt, _parameters(request, sampling, regex), lora_request=started.adapter
+                number, prompt, _parameters(request, sampling, regex), lora_request=adapter
             )
         except (ValueError, client_error()) as error:
             del running[number]

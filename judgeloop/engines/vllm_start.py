@@ -37,7 +37,7 @@ class StartedVllm:
 
     Args:
         llm: The engine.
-        adapter: The adapter that all requests use; None is the base.
+        adapter: The judge's adapter; None is the base.
         scratch: Folder of what was fetched; it lives as long as the engine.
     """
 
@@ -230,6 +230,9 @@ def _arguments(
             # at that: "CPU Generator does not use offset". So prompts are taken whole.
             "enable_chunked_prefill": False,
             "max_num_batched_tokens": max(_CPU_STEP_TOKENS, arguments["max_model_len"]),
+            # On a CPU the number for no adapter, -1, counts from the end: a request to the base
+            # gets what the last slot holds. So there is one more than the judge's, left empty.
+            "max_loras": 2,
         }
     return arguments
 

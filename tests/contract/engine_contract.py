@@ -7,16 +7,59 @@ import msgspec
 import pytest
 
 from judgeloop.errors import EngineError, StoreError
-from judgeloop.models import describe_base
 from judgeloop.records import ModelRef
-from judgeloop.store import upload_folder
-from tests.engine_rig import GREEDY, MISSING, WARM, ask, mixed, png, texts
+from tests.engine_rig import GREEDY, MISSING, WARM, ask, judged, mixed, png, texts
 
 
 class EngineContract:
     """The cases of all engines; `kind` says which one runs them."""
 
     kind: str
+    merged_kind: str | None = None
+    """The kind of engine that runs the merged model, where it is another."""
+    judged_with = WARM
+    """How the judge, its base and the merged model are asked."""
+
+    @classmethod
+    def seen(cls, responses):
+        """What is compared of the answers of different engines."""
+        return [texts(response) for response in responses]
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def sides(cls, start, engine, judge, merged, pictures):
+        """The answers of a judge, of its base and of the merged model; each is started once."""
+        asked = judged(pictures)
+        to_base = [msgspec.structs.replace(request, to_base=True) for request in asked]
+        rows = list(zip(asked, to_base, strict=True))
+        calls = {
+            # The prompts of a call are new to each other; of all, half go to the base first.
+            "one": [row[i % 2] for i, row in enumerate(rows)],
+            "other": [row[1 - i % 2] for i, row in enumerate(rows)],
+            "both": [request for row in rows for request in row],
+            "judge": asked,
+        }
+        adapted = start(cls.kind, judge)
+        sides = {it: cls.seen(adapted.generate(calls[it], cls.judged_with)) for it in calls}
+        whole = start(cls.merged_kind or cls.kind, merged)
+        sides["merged"] = cls.seen(whole.generate(asked, cls.judged_with))
+        sides["base"] = cls.seen(engine.generate(asked, cls.judged_with))
+        sides["base, told so"] = cls.seen(engine.generate(to_base, cls.judged_with))
+        return sides
+
+    def test_an_adapter_from_the_store_gives_the_texts_of_merged_weights(self, sides):
+        assert sides["judge"] == sides["merged"]
+        assert sides["judge"] != sides["base"]
+
+    def test_a_judge_and_its_base_are_asked_side_by_side_and_each_answers_as_alone(self, sides):
+        rows = list(zip(sides["judge"], sides["base"], strict=True))
+        assert sum(judge != base for judge, base in rows) > 2
+        assert sides["one"] == [row[i % 2] for i, row in enumerate(rows)]
+        assert sides["other"] == [row[1 - i % 2] for i, row in enumerate(rows)]
+        assert sides["both"] == [made for row in rows for made in row]
+
+    def test_without_an_adapter_it_makes_no_difference_that_the_base_is_asked(self, sides):
+        assert sides["base, told so"] == sides["base"]
 
     def test_each_request_gets_one_response_in_order_with_all_its_samples(self, engine, pictures):
         requests = mixed(pictures)
@@ -79,10 +122,10 @@ class EngineContract:
         assert others == engine.generate(good, WARM)
 
     def test_an_overlong_prompt_fails_its_own_request_alone(self, engine, pictures):
-        bad = ask(9, pictures, "red " * 100)
+        bad = ask(9, pictures, "red " * 300)
         failed, other = engine.generate([bad, ask(1, pictures)], WARM)
         assert failed.id == "q9"
-        assert "the limit is 60" in failed.error
+        assert "the limit is 200" in failed.error
         assert other == engine.generate([ask(1, pictures)], WARM)[0]
 
     def test_damaged_bytes_are_no_answer(self, engine, engine_library, engine_store, pictures):
@@ -119,17 +162,6 @@ class ModelContract(EngineContract):
         failed, other = engine.generate([bad, ask(1, pictures)], WARM)
         assert "refuses the prompt" in failed.error
         assert other == engine.generate([ask(1, pictures)], WARM)[0]
-
-    def test_an_adapter_from_the_store_gives_the_texts_of_merged_weights(
-        self, start, engine, idefics3, adapter, engine_store, pictures
-    ):
-        upload_folder(engine_store, adapter / "adapter", "train/adapter")
-        adapted = start(self.kind, ModelRef(base=str(idefics3), adapter="train/adapter"))
-        merged = start(self.kind, describe_base(str(adapter / "merged"), None))
-        requests = mixed(pictures)
-        made = adapted.generate(requests, WARM)
-        assert made == merged.generate(requests, WARM)
-        assert made != engine.generate(requests, WARM)
 
     def test_a_pickled_adapter_is_refused(self, start, idefics3, adapter, tmp_path):
         folder = tmp_path / "pickled"

@@ -298,9 +298,21 @@ def test_a_model_that_is_not_served_is_named_with_those_that_are(start: Start) -
         start(model="other")
 
 
-def test_a_judge_is_asked_under_its_adapter_s_name(start: Start) -> None:
-    (response,) = start(ADAPTED).generate([ask("judge")], WARM)
-    assert texts(response) == ["judge 1024 adapter-0123456789abcdef"]
+def test_a_judge_is_asked_under_its_adapter_s_name_and_the_base_under_its_own(start: Start) -> None:
+    asked = [ask("judge"), ask("both", to_base=True), ask("both")]
+    made = [texts(response) for response in start(ADAPTED).generate(asked, WARM)]
+    name = "adapter-0123456789abcdef"
+    assert made == [[f"judge 1024 {name}"], ["both 1024 base"], [f"both 1024 {name}"]]
+
+
+def test_a_server_without_the_base_serves_a_judge_until_the_base_is_asked(
+    start: Start, server: Server
+) -> None:
+    engine = start(ADAPTED, model="other")
+    with pytest.raises(EngineError, match=r"not engine\.endpoint\.model other"):
+        engine.generate([ask("judge"), ask("x", to_base=True)], WARM)
+    assert server.noted() == []  # nothing was paid for
+    assert texts(engine.generate([ask("judge")], WARM)[0])
 
 
 @pytest.mark.parametrize("digest", ["f" * 64, ""])

@@ -1,8 +1,12 @@
 """The engines' promises, kept by the scripted engine and by Transformers."""
 
+from pathlib import Path
+
+import msgspec
 import pytest
 
 from judgeloop.engines import open_engine
+from judgeloop.engines.scripted_model import ADAPTER_FILE, ScriptedAdapter
 from judgeloop.engines.settings import EngineSection
 from judgeloop.errors import ConfigError, StoreError
 from judgeloop.images import ImageLibrary
@@ -12,9 +16,25 @@ from judgeloop.store import FolderStore
 from tests.contract.engine_contract import EngineContract, ModelContract
 from tests.engine_rig import WARM, ask
 
+BASE = "scripted:answer_skill=0.5"
+
 
 class TestScripted(EngineContract):
     kind = "scripted"
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def judge(cls, engine_store):
+        """The base with an adapter that has all skill."""
+        adapter = ScriptedAdapter(skill=1.0, examples=1, examples_sha256="")
+        engine_store.write("train/scripted/" + ADAPTER_FILE, msgspec.json.encode(adapter))
+        return ModelRef(base=BASE, adapter=str(Path(engine_store.uri) / "train" / "scripted"))
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def merged(cls):
+        """A base that has that skill itself."""
+        return ModelRef(base=f"{BASE},skill=1")
 
 
 class TestTransformers(ModelContract):

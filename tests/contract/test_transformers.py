@@ -2,9 +2,11 @@
 
 import shutil
 
+import msgspec
 import pytest
 
 from judgeloop.engines import Sampling
+from judgeloop.engines.checkpoint import Checkpoint
 from judgeloop.errors import EngineError
 from judgeloop.models import describe_base
 from judgeloop.records import ModelRef
@@ -24,7 +26,9 @@ def network_and_engine(request, start, tmp_path_factory):
     if request.param == "qwen_vl":
         loaded = tiny_random.make_qwen_vl()
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("judgeloop.engines.transformers.load_checkpoint", lambda *_: loaded)
+            patch.setattr(
+                "judgeloop.engines.transformers.load_checkpoint", lambda *_: Checkpoint(*loaded)
+            )
             return *loaded, start("transformers")
     save = getattr(tiny_random, f"save_{request.param}")
     folder = save(tmp_path_factory.mktemp(request.param))
@@ -76,6 +80,34 @@ def test_an_adapter_counts_in_bfloat16_too(start, idefics3, adapter, pictures):
     made = start(model=adapted, **low).generate(requests, WARM)
     assert [len(r.samples) for r in made] == [r.n for r in requests]
     assert made != start(**low).generate(requests, WARM)
+
+
+def test_in_bfloat16_the_base_beside_the_adapter_is_the_base_to_the_token(start, judge, pictures):
+    low = {"kind": "transformers", "dtype": "bfloat16"}
+    adapted = start(model=judge, **low)
+    requests = mixed(pictures)
+    to_base = [msgspec.structs.replace(request, to_base=True) for request in requests]
+    made = adapted.generate(requests, WARM)
+    beside = adapted.generate([*to_base, *requests], WARM)
+    assert beside == [*start(**low).generate(requests, WARM), *made]
+
+
+def test_a_failure_while_the_base_is_asked_leaves_the_adapter_in_its_place(
+    start, judge, pictures, monkeypatch
+):
+    import torch
+
+    engine = start("transformers", judge)
+    before = engine.generate([ask(0, pictures)], WARM)
+
+    def fail(**_):
+        raise torch.OutOfMemoryError("tried to allocate 8 GiB")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine._network, "generate", fail)
+        with pytest.raises(EngineError, match="out of memory"):
+            engine.generate([ask(0, pictures, to_base=True)], WARM)
+    assert engine.generate([ask(0, pictures)], WARM) == before
 
 
 def test_the_builtin_model_ends_its_answers(start, pictures):
