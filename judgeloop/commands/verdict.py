@@ -1,4 +1,8 @@
-"""`judgeloop verdict`: two answers to one question, judged in both orders."""
+"""`judgeloop verdict`: two answers to one question, judged in both orders.
+
+`--json` prints one `PairVerdict`: `verdict` and `orders`; with `--beside-base` also `base`, which
+has the same two fields.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,9 @@ from pathlib import Path
 import msgspec
 
 from judgeloop.commands.options import Subcommands
-from judgeloop.errors import DataError
+from judgeloop.errors import ConfigError, DataError
 from judgeloop.judging.single import PairVerdict
-from judgeloop.records import Choice
+from judgeloop.records import Choice, Verdict
 
 
 def add(commands: Subcommands) -> None:
@@ -29,6 +33,11 @@ def add(commands: Subcommands) -> None:
     command.add_argument(
         "--prompts", help="prompt set; default: the one the judge was trained with"
     )
+    command.add_argument(
+        "--beside-base",
+        action="store_true",
+        help="ask the judge's base as well, to see what training changed",
+    )
     command.add_argument("--max-tokens", type=_positive, help="default: what the prompts need")
     command.add_argument("--max-pixels", type=_positive, default=20_000_000)
     command.add_argument("--json", action="store_true", help="print one JSON object")
@@ -42,9 +51,10 @@ def run(options: argparse.Namespace) -> str:
 
 
 def verdict(options: argparse.Namespace) -> PairVerdict:
-    """Judges one pair of answers in both orders.
+    """Judges one pair of answers in both orders, with the judge's base beside it if asked for.
 
     Raises:
+        ConfigError: The base is asked for, and the judge is one itself.
         JudgeLoopError: The judge, the image or the engine cannot be used.
     """
     from judgeloop.engines import Sampling, open_engine
@@ -62,6 +72,12 @@ def verdict(options: argparse.Namespace) -> PairVerdict:
         library = ImageLibrary(store, options.max_pixels)
         images = tuple(library.add(_read_image(path)) for path in options.image)
         judge = find_judge(options.model, Path(name) / "version", options.prompts)
+        if options.beside_base and judge.model.adapter is None:
+            raise ConfigError(
+                f"--beside-base: {options.model} is a base without an adapter, so there is nothing "
+                "beside it to compare; name a judge that was trained (a registered version or an "
+                "adapter folder), or leave --beside-base out"
+            )
         question = Question(id="q", images=images, text=options.question, kind=Kind.LONG_ANSWER)
         scripted = judge.model.base.startswith(SCRIPTED)
         settings = EngineSection(kind="scripted" if scripted else "transformers")
@@ -70,29 +86,47 @@ def verdict(options: argparse.Namespace) -> PairVerdict:
             prompts = load_prompts(judge.prompts)
             max_tokens = options.max_tokens or prompts.judgement_tokens
             sampling = Sampling(temperature=0.0, max_tokens=max_tokens)
-            return judge_answers(engine, prompts, question, options.a, options.b, sampling)
+            return judge_answers(
+                engine, prompts, question, options.a, options.b, sampling, options.beside_base
+            )
         finally:
             engine.close()
 
 
 def describe(result: PairVerdict) -> str:
-    """Returns a verdict for people: each order's reasoning, then the verdict over both."""
+    """Returns a verdict for people: each order's reasoning, then the verdict over both.
+
+    The base comes before the judge, so that the last line is the judge's verdict in any case.
+    """
+    if result.base is None:
+        return "\n".join([*_reasonings(result), f"verdict: {_words(result.verdict)}"])
+    return "\n".join(
+        [
+            *_reasonings(result.base, "the base: "),
+            *_reasonings(result, "the judge: "),
+            f"verdict of the base: {_words(result.base.verdict)}",
+            f"verdict: {_words(result.verdict)}",
+        ]
+    )
+
+
+def _reasonings(result: PairVerdict, who: str = "") -> list[str]:
     lines = []
     for order in result.orders:
         first, second = ("a", "b") if order.shown_first == "a" else ("b", "a")
         lines += [
-            f"[{first} shown as A, {second} shown as B]",
+            f"[{who}{first} shown as A, {second} shown as B]",
             order.text.strip(),
-            f"-> {_words(order.verdict.choice, order.verdict.reason)}",
+            f"-> {_words(order.verdict)}",
             "",
         ]
-    return "\n".join([*lines, f"verdict: {_words(result.verdict.choice, result.verdict.reason)}"])
+    return lines
 
 
-def _words(choice: Choice, reason: str | None) -> str:
-    if choice is Choice.UNDECIDED:
-        return f"undecided ({reason})"
-    return f"{choice.lower()} is better"
+def _words(verdict: Verdict) -> str:
+    if verdict.choice is Choice.UNDECIDED:
+        return f"undecided ({verdict.reason})"
+    return f"{verdict.choice.lower()} is better"
 
 
 def _read_image(path: Path) -> bytes:

@@ -106,12 +106,24 @@ def test_a_verdict_for_people_has_both_reasonings_and_one_conclusion(
     assert done.stdout.splitlines()[-1].startswith("verdict: ")
 
 
+def test_a_verdict_beside_the_base_shows_what_training_changed(tiny: Run, tmp_path: Path) -> None:
+    asked = ["verdict", *question_for(tiny, tmp_path), "--json", "--model"]
+    version = "models:/judgeloop-micro@candidate"
+    beside = judgeloop(tiny, *asked, version, "--beside-base")
+    assert beside.returncode == 0, beside.stderr
+    result = json.loads(beside.stdout)
+    base = result.pop("base")
+    assert base == json.loads(judgeloop(tiny, *asked, "builtin:tiny-vlm").stdout)
+    assert base["orders"] != result["orders"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
         (["--model", "models:/nobody@champion"], 8, "nobody"),
         (["--model", "./no-such-folder"], 2, "no-such-folder"),
         (["--model", "builtin:tiny-vlm", "--image", "none.png"], 3, "none.png"),
+        (["--model", "builtin:tiny-vlm", "--beside-base"], 2, "builtin:tiny-vlm is a base without"),
     ],
 )
 def test_a_verdict_that_cannot_be_given_says_why(
