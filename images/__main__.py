@@ -33,8 +33,11 @@ def build(options: argparse.Namespace) -> None:
     settings = read_settings()
     pip_conf = REPOSITORY / "build" / "images" / "pip.conf"
     write_settings(settings, pip_conf)
-    given = dict(each.split("=", 1) for each in options.build_arg)
-    arguments = {"REVISION": _revision(), "VERSION": _version()} | given
+    given = [each.partition("=") for each in options.build_arg]
+    if wrong := [name for name, equals, _ in given if not equals]:
+        raise ImageError(f"{' '.join(wrong)}: write build arguments as NAME=VALUE, without spaces")
+    arguments = {"REVISION": _revision(), "VERSION": _version()}
+    arguments |= {name: value for name, _, value in given}
     for name in options.only or NAMES:
         engine.build(
             FOLDER / name / "Containerfile", REPOSITORY, local_name(name), arguments,
@@ -45,7 +48,7 @@ def build(options: argparse.Namespace) -> None:
 def push(options: argparse.Namespace) -> None:
     """Pushes the local builds and records where they are, by digest."""
     engine = find_engine(options.engine)
-    recorded = tomllib.loads(options.lock.read_text()) if options.lock.is_file() else {}
+    recorded = _recorded(options.lock)
     for name in options.only or NAMES:
         repository = f"{options.registry.rstrip('/')}/judgeloop-{name}"
         digest = engine.push(local_name(name), f"{repository}:{options.tag or _revision()}")
@@ -55,6 +58,13 @@ def push(options: argparse.Namespace) -> None:
             "# Written by `make push`; the compiler reads it.\n" + "".join(lines)
         )
         sys.stdout.write(f"{name}  {recorded[name]}\n")
+
+
+def _recorded(lock: Path) -> dict[str, str]:
+    try:
+        return tomllib.loads(lock.read_text(encoding="utf-8")) if lock.is_file() else {}
+    except ValueError as error:
+        raise ImageError(f"{lock} is no TOML ({error}): restore it, or delete it") from error
 
 
 def base(options: argparse.Namespace) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -37,7 +38,9 @@ class Engine:
         Raises:
             ImageError: It failed.
         """
-        done = subprocess.run([self.program, *arguments], check=False)
+        # buildah makes one layer of a whole image unless told: each push would be all of it.
+        environment = {"BUILDAH_LAYERS": "true", **os.environ}
+        done = subprocess.run([self.program, *arguments], check=False, env=environment)
         if done.returncode:
             said = f"`{self.name} {arguments[0]}` ended with code {done.returncode}"
             raise ImageError(f"{said}; its message is above")

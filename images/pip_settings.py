@@ -7,22 +7,33 @@ and as mounts, and so neither an image nor its history holds them.
 from __future__ import annotations
 
 import ast
+import importlib.util
 import re
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from images.engine import ImageError
+
 _SETTING = re.compile(r"^(?P<section>:env:|[\w.-]+?)\.(?P<key>[\w.-]+)=(?P<value>.+)$")
 _PATH = re.compile(r"(?:file://)?(/[^\s,]+)")
 
 
 def read_settings() -> dict[str, dict[str, str]]:
-    """Returns pip's settings, section -> key -> value; an environment variable beats a file."""
+    """Returns pip's settings, section -> key -> value; an environment variable beats a file.
+
+    Raises:
+        ImageError: pip cannot read them.
+    """
+    if importlib.util.find_spec("pip") is None:  # as in Debian's python3
+        return {}
     listed = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "list"], check=True, capture_output=True, text=True
-    ).stdout
-    return parse_settings(listed)
+        [sys.executable, "-m", "pip", "config", "list"], check=False, capture_output=True, text=True
+    )
+    if listed.returncode:
+        raise ImageError(f"pip cannot read its settings: {listed.stderr.strip()}")
+    return parse_settings(listed.stdout)
 
 
 def parse_settings(listed: str) -> dict[str, dict[str, str]]:

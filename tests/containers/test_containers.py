@@ -36,6 +36,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 CONFINED = (
     "--rm", "--network=host", "--read-only", "--read-only-tmpfs=false", "--tmpfs=/tmp:rw,mode=1777",
 )  # fmt: skip
+ANYONE = "1000660000"
+"""A user id of OpenShift's kind: no image has a name for it."""
 LOOK = """
 import json, os, sys
 from importlib import metadata, util
@@ -69,10 +71,10 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def look(podman: Podman, name: str) -> dict[str, Any]:
+def look(podman: Podman, name: str, *options: str) -> dict[str, Any]:
     """What a container of an image sees, with a read-only root."""
     found: dict[str, Any] = json.loads(
-        podman.run("run", *CONFINED, name, "python3", "-c", LOOK).stdout
+        podman.run("run", *CONFINED, *options, name, "python3", "-c", LOOK).stdout
     )
     return found
 
@@ -92,6 +94,8 @@ def test_the_cpu_image_holds_its_lock_and_the_core_and_runs_read_only_as_nobody_
     found = look(podman, cpu_image)
     assert_holds(found, 0)
     assert found["modules"] == []
+    as_anyone = look(podman, cpu_image, f"--user={ANYONE}:0")
+    assert as_anyone == found | {"uid": int(ANYONE)}
 
 
 def test_an_image_says_what_it_is(podman: Podman, cpu_image: str, base: str) -> None:
@@ -122,13 +126,23 @@ def test_a_push_records_the_digest_that_the_registry_has(
 
 def digest_in(registry: str, name: str, reference: str) -> str:
     """The digest that a registry gives for a tag or a digest."""
+    with DIRECT.open(manifest(registry, name, reference, "HEAD")) as answer:
+        return str(answer.headers["Docker-Content-Digest"])
+
+
+def layers_in(registry: str, name: str, reference: str) -> int:
+    """How many layers an image has in a registry."""
+    with DIRECT.open(manifest(registry, name, reference, "GET")) as answer:
+        return len(json.load(answer)["layers"])
+
+
+def manifest(registry: str, name: str, reference: str, method: str) -> urllib.request.Request:
+    """Asks for an image's manifest, in either of its forms."""
     kinds = ("vnd.oci.image.manifest.v1", "vnd.docker.distribution.manifest.v2")
-    request = urllib.request.Request(
-        f"http://{registry}/v2/{name}/manifests/{reference}", method="HEAD",
+    return urllib.request.Request(
+        f"http://{registry}/v2/{name}/manifests/{reference}", method=method,
         headers={"Accept": ", ".join(f"application/{kind}+json" for kind in kinds)},
     )  # fmt: skip
-    with DIRECT.open(request) as answer:
-        return str(answer.headers["Docker-Content-Digest"])
 
 
 # --- with each engine -----------------------------------------------------------------------------
@@ -137,7 +151,8 @@ ARG BASE
 FROM ${BASE} AS build
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf echo built > /built
 FROM scratch
-COPY --from=build /built /built
+COPY --from=build /built /dependencies
+COPY --from=build /built /code
 ARG REVISION
 LABEL org.opencontainers.image.revision="${REVISION}"
 """
@@ -168,8 +183,11 @@ def engine(
     (tmp_path / "storage.conf").write_text(
         f'[storage]\ndriver = "{driver}"\ngraphroot = "{tmp_path}/graph"\n'
         f'runroot = "{tmp_path}/run"\n[storage.options]\nadditionalimagestores = ["{shared}"]\n'
+        # Else each process mounts that folder, and one that ends unmounts it for another.
+        f'[storage.options.{driver}]\nskip_mount_home = "true"\n'
     )
-    where = CONF | {"ENGINE": request.param, "CONTAINERS_STORAGE_CONF": f"{tmp_path}/storage.conf"}
+    where = {"ENGINE": request.param, "CONTAINERS_STORAGE_CONF": f"{tmp_path}/storage.conf"}
+    where["CONTAINERS_CONF"] = CONF["CONTAINERS_CONF"]
     if request.param != "docker":
         require_executable((request.param,), request.param)
         yield where
@@ -185,7 +203,6 @@ def engine(
     trusted.write_text(f'[[registry]]\nlocation = "{registry}"\ninsecure = true\n')
     with podman_service(tmp_path, **where, CONTAINERS_REGISTRIES_CONF=str(trusted)) as address:
         yield where | {"DOCKER_HOST": address}
-    subprocess.run(["umount", tmp_path / "graph" / "overlay"], check=False)  # it was killed
 
 
 def test_make_images_push_records_the_digests_of_both_images_with_each_engine(
@@ -205,6 +222,7 @@ def test_make_images_push_records_the_digests_of_both_images_with_each_engine(
         reference = f"{registry}/team/judgeloop-{role}@{digest}"
         assert image(role, tiny_tree / "images/images.lock") == reference
         assert digest_in(registry, f"team/judgeloop-{role}", digest) == digest
+        assert layers_in(registry, f"team/judgeloop-{role}", digest) == 2  # the code has its own
         assert f"{role}  {reference}" in done.stdout
 
 
@@ -314,7 +332,7 @@ def test_the_gpu_image_with_cpu_wheels_holds_its_lock_and_the_core(
     assert found["modules"] == ["torch", "vllm"]
 
 
-def test_the_gpu_image_infers_and_trains_read_only_as_nobody_special(
+def test_the_gpu_image_infers_and_trains_read_only_as_a_user_without_a_name(
     podman: Podman, gpu_image: str
 ) -> None:
     config = load_config(
@@ -323,6 +341,7 @@ def test_the_gpu_image_infers_and_trains_read_only_as_nobody_special(
     done = podman.run(
         "run",
         *CONFINED,
+        f"--user={ANYONE}:0",
         "--env=OMP_NUM_THREADS=1",
         gpu_image,
         "python3",

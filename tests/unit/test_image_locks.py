@@ -1,5 +1,6 @@
 """The images' locks: made from the one lock, whole, and the same wherever both images have it."""
 
+import os
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from images import locks
+from images.__main__ import main
 from images.engine import Engine, ImageError, find_engine
 from images.pip_settings import local_paths, parse_settings, write_settings
 from tests.conftest import REPOSITORY
@@ -78,6 +80,30 @@ def test_pip_settings_of_variables_beat_those_of_files() -> None:
         "global": {"cert": "/variable.pem", "index-url": "https://index.example/simple"},
         "install": {"find-links": "\n/one\n/two"},
     }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["build", "--build-arg", "BASE"], "BASE: write build arguments as NAME=VALUE"),
+        (["build"], "pip cannot read its settings: "),
+        (["push", "--registry", "registry.example/team", "--lock", "lock"], "lock is no TOML"),
+    ],
+)
+def test_what_cannot_be_read_is_named_before_anything_is_built_or_pushed(
+    arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    engine = tmp_path / "podman"
+    engine.write_text("#!/bin/sh\ntouch asked\n")
+    engine.chmod(0o755)
+    for name in ("pip.conf", "lock"):
+        (tmp_path / name).write_text("nonsense\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull if "BASE" in arguments else "pip.conf")
+    assert main(["--engine", str(engine), *arguments]) == 1
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "asked").exists()
 
 
 def test_pip_settings_are_readable_by_their_owner_alone(tmp_path: Path) -> None:
