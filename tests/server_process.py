@@ -28,7 +28,7 @@ def free_port() -> int:
 @contextmanager
 def running_server(
     command: Sequence[str],
-    ready: str,
+    ready: str | Path,
     log: Path,
     environment: Mapping[str, str],
     timeout_s: float = START_TIMEOUT_S,
@@ -37,7 +37,8 @@ def running_server(
 
     Args:
         command: The server's command line; it runs in the log's folder.
-        ready: The address that answers without an error once the server is ready.
+        ready: The address that answers without an error once the server is ready, or the path of
+            the socket that it then takes connections on.
         log: File of what the server prints.
         environment: Variables that the server gets besides ours.
         timeout_s: How long the start may take. A test whose server is not ready then, or has ended
@@ -59,10 +60,14 @@ def running_server(
         process.wait()
 
 
-def _answers(process: subprocess.Popen[bytes], ready: str, timeout_s: float) -> bool:
+def _answers(process: subprocess.Popen[bytes], ready: str | Path, timeout_s: float) -> bool:
     end = time.monotonic() + timeout_s
     while time.monotonic() < end and process.poll() is None:
         try:
+            if isinstance(ready, Path):
+                with socket.socket(socket.AF_UNIX) as probe:
+                    probe.connect(str(ready))
+                    return True
             with DIRECT.open(ready, timeout=5):
                 return True
         except OSError:

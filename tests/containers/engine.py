@@ -2,10 +2,8 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +25,7 @@ CPU_BUILDS = {
     "PACKAGES": "",
 }  # fmt: skip
 """What makes the image of inference and training one with CPU builds, without a compiler."""
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 240  # a second, but for a machine whose disk is busy with images
 
 
 class Podman(NamedTuple):
@@ -82,17 +80,9 @@ def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
 def podman_service(folder: Path, **variables: str) -> Iterator[str]:
     """Opens podman's socket, which speaks Docker's API; yields it as `DOCKER_HOST` has it."""
     path = folder / "podman.sock"
-    service = subprocess.Popen(
-        ["podman", "system", "service", "--time=0", f"unix://{path}"],
-        env=os.environ | CONF | variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )  # fmt: skip
-    try:
-        _wait_for(path)
+    command = ["podman", "system", "service", "--time=0", f"unix://{path}"]
+    with running_server(command, path, folder / "podman.log", CONF | variables, START_TIMEOUT_S):
         yield f"unix://{path}"
-    finally:
-        os.killpg(service.pid, signal.SIGKILL)
-        service.wait()
 
 
 @pytest.fixture(scope="session")
@@ -143,12 +133,3 @@ def registry(tmp_path: Path) -> Iterator[str]:
     command = [program, "serve", str(file)]
     with running_server(command, f"http://{address}/v2/", tmp_path / "registry.log", {}):
         yield address
-
-
-def _wait_for(path: Path) -> None:
-    end = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < end:
-        if path.exists():
-            return
-        time.sleep(0.1)
-    pytest.fail("podman's socket did not open")
