@@ -73,6 +73,9 @@ $(INSTALLED): $(LOCKS) pyproject.toml
 		cat $(VENV)/torch.log >&2; echo "usage: make setup TORCH_INDEX=<an index of CPU wheels>" >&2; exit 2; }
 	$(PIP) --no-compile --require-hashes -r requirements/cpu.lock -r requirements/dev.lock
 	$(PIP) --editable .
+	@# On all cores, which pip does not; a few files are for other Pythons. Without it, where Python may
+	@# write no bytecode, each task of a loop would compile its libraries again: three times as slow.
+	@$(PYTHON) -m compileall -qq -j 0 $(VENV)/lib || :
 	@touch $@
 
 system-deps: ## Install the system packages that tests need (Chromium, podman), with apt-get, if missing.
