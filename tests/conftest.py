@@ -31,6 +31,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = [
     "tests.engine_rig",
+    "tests.server_process",
     "tests.s3_server",
     "tests.mlflow_server",
     "tests.fault_proxy",

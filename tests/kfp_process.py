@@ -7,11 +7,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from tests.kfp_contract import load_contract
+
+if TYPE_CHECKING:  # a plugin: no test that needs no Kubeflow shall wait for its client
+    from pipelines.cluster.server import Kubeflow
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 VARIABLES = ("KF_PIPELINES_ENDPOINT", "KF_PIPELINES_UI_ENDPOINT", "KF_PIPELINES_SA_TOKEN_PATH",
@@ -52,6 +55,15 @@ class KfpServer(NamedTuple):
         """The environment of a user of this server."""
         kept = {name: value for name, value in os.environ.items() if name not in VARIABLES}
         return {**kept, "KF_PIPELINES_ENDPOINT": self.url, "COLUMNS": "200", **variables}
+
+
+def connect(url: str, namespace: str = "team") -> "Kubeflow":
+    """The client of a user of the server at an address."""
+    from pipelines.cluster.connection import Connection
+    from pipelines.cluster.server import Kubeflow
+
+    given = {"KF_PIPELINES_ENDPOINT": url, "KF_PIPELINES_NAMESPACE": namespace}
+    return Kubeflow(Connection.from_environment(given))
 
 
 def start_server(folder: Path) -> Iterator[KfpServer]:

@@ -60,6 +60,15 @@ def running_server(
         process.wait()
 
 
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """An address that takes connections and never answers."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
 def _answers(process: subprocess.Popen[bytes], ready: str | Path, timeout_s: float) -> bool:
     end = time.monotonic() + timeout_s
     while time.monotonic() < end and process.poll() is None:

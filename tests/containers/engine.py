@@ -53,10 +53,10 @@ class Podman(NamedTuple):
         return found[0]
 
 
-def images(*arguments: str, engine: str = "podman") -> str:
-    """Runs `python -m images` and returns what it printed."""
+def images(*arguments: str) -> str:
+    """Runs `python -m images` with podman and returns what it printed."""
     done = subprocess.run(
-        [sys.executable, "-m", "images", "--engine", engine, *arguments], cwd=REPOSITORY,
+        [sys.executable, "-m", "images", "--engine", "podman", *arguments], cwd=REPOSITORY,
         check=False, capture_output=True, text=True, timeout=1000, env=os.environ | CONF,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

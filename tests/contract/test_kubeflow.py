@@ -2,11 +2,9 @@
 
 import io
 import json
-import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,15 +29,6 @@ def submit(server: KfpServer, out: Path, *options: str) -> subprocess.CompletedP
 
 def connection(url: str, **variables: str) -> Connection:
     return Connection.from_environment({"KF_PIPELINES_ENDPOINT": url, **variables})
-
-
-@pytest.fixture
-def silent() -> Iterator[str]:
-    """An address that takes connections and never answers."""
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        server.listen()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
 @pytest.mark.parametrize("kind", ["closed", "silent", "unknown"])

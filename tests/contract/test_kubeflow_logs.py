@@ -3,10 +3,8 @@
 import io
 import shlex
 import shutil
-import socket
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import kfp_server_api
@@ -14,18 +12,12 @@ import pytest
 from rich.console import Console
 
 from judgeloop.errors import ClusterError
-from pipelines.cluster.connection import Connection
 from pipelines.cluster.runs import show_logs
-from pipelines.cluster.server import ACTIVE, Kubeflow
-from tests.kfp_process import KfpServer
+from pipelines.cluster.server import ACTIVE
+from tests.kfp_process import KfpServer, connect
 from tests.kubernetes_api import KubernetesApi, Pod, write_kubeconfig
 
 STAYS_SILENT_S = 10
-
-
-def connect(server: KfpServer, namespace: str = "team") -> Kubeflow:
-    given = {"KF_PIPELINES_ENDPOINT": server.url, "KF_PIPELINES_NAMESPACE": namespace}
-    return Kubeflow(Connection.from_environment(given))
 
 
 @pytest.fixture
@@ -34,7 +26,7 @@ def failed_run(kfp_server: KfpServer, tmp_path: Path) -> str:
     package = tmp_path / "package.yaml"
     package.write_text("no: pipeline")
     kfp_server.control(execute=True)
-    server = connect(kfp_server)
+    server = connect(kfp_server.url)
     pipeline = server.pipeline("p")
     reference = kfp_server_api.V2beta1PipelineVersionReference(
         pipeline_id=pipeline, pipeline_version_id=server.version(pipeline, package, "v")
@@ -75,7 +67,7 @@ def test_logs_show_what_failed_and_the_pods_from_the_first_to_the_last(
     assert done.returncode == 0, done.stderr
     error, *lines = done.stdout.splitlines()
     assert error.startswith("the run: ")
-    assert error == f"the run: {connect(kfp_server).run(failed_run).error.message}"
+    assert error == f"the run: {connect(kfp_server.url).run(failed_run).error.message}"
     assert lines == [
         "[pod/loop-system-container-impl-1/main] pairs: 80",
         "[pod/loop-system-container-impl-2/main] stage=judge begins",
@@ -89,7 +81,7 @@ def test_logs_of_a_run_whose_pods_are_gone_say_so_and_where_to_look(
     kfp_server: KfpServer, kubernetes_api: KubernetesApi, failed_run: str
 ) -> None:
     console = Console(file=io.StringIO())
-    assert show_logs(connect(kfp_server), failed_run, console) == 0
+    assert show_logs(connect(kfp_server.url), failed_run, console) == 0
     said = console.file.getvalue()
     assert f"No pods of run {failed_run} are in namespace team" in said
     assert f"{kfp_server.url}/#/runs/details/{failed_run}" in said
@@ -100,7 +92,7 @@ def test_logs_that_we_may_not_read_name_the_command_by_which_others_may(
 ) -> None:
     """The command is run by the real kubectl, where there is one, on the same stand-in."""
     with pytest.raises(ClusterError, match="403: pods is forbidden") as caught:
-        show_logs(connect(kfp_server, "closed"), failed_run, Console(file=io.StringIO()))
+        show_logs(connect(kfp_server.url, "closed"), failed_run, Console(file=io.StringIO()))
     command = shlex.split(str(caught.value).split("`")[1])
     assert command[:4] == ["kubectl", "logs", "-n", "closed"]
     if shutil.which("kubectl") is None:
@@ -111,15 +103,6 @@ def test_logs_that_we_may_not_read_name_the_command_by_which_others_may(
     assert done.returncode == 0, done.stderr
     assert "[pod/loop-system-container-impl-1/main] pairs: 80" in done.stdout.splitlines()
     assert "not mine" not in done.stdout
-
-
-@pytest.fixture
-def silent() -> Iterator[str]:
-    """An address that takes connections and never answers."""
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        server.listen()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
 @pytest.mark.parametrize(
@@ -142,7 +125,7 @@ def test_a_wrong_kubeconfig_is_answered_within_seconds_by_a_plain_message(
     if wrong == "yaml":
         path.write_text("clusters: [")
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none" if wrong == "file" else path))
-    server, began = connect(kfp_server), time.monotonic()
+    server, began = connect(kfp_server.url), time.monotonic()
     with pytest.raises(ClusterError, match=said) as caught:
         show_logs(server, failed_run, Console(file=io.StringIO()))
     assert time.monotonic() - began < STAYS_SILENT_S

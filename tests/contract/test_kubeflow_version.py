@@ -11,12 +11,10 @@ import pytest
 from rich.console import Console
 
 from judgeloop.errors import ClusterError, PreflightError
-from pipelines.cluster.connection import Connection
 from pipelines.cluster.doctor import examine_cluster
-from pipelines.cluster.server import Kubeflow
 from pipelines.profile import read_profile
 from tests.kfp_contract import load_contract
-from tests.kfp_process import REPOSITORY, KfpServer
+from tests.kfp_process import REPOSITORY, KfpServer, connect
 from tests.kubernetes_api import KubernetesApi
 
 API_SERVER = {"multi_user": False, "pipeline_store": "database"}
@@ -26,11 +24,6 @@ USER_INTERFACE = {
     "pipelineStore": "database",
 }  # fmt: skip
 """Answers of the health check, as the source has them, but for the version."""
-
-
-def connect(url: str, namespace: str = "team") -> Kubeflow:
-    given = {"KF_PIPELINES_ENDPOINT": url, "KF_PIPELINES_NAMESPACE": namespace}
-    return Kubeflow(Connection.from_environment(given))
 
 
 def examined(server: KfpServer, health: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.conftest import REPOSITORY
 from tests.kfp_process import KfpServer, start_server
+from tests.make import outside_make
 
 PAGE = REPOSITORY / "docs/kubeflow.md"
 SCRIPT = REPOSITORY / "docs/kubeflow.sh"
@@ -47,12 +48,11 @@ def test_the_file_takes_a_loop_from_nothing_to_a_finished_run(
     installed.touch()  # newer than the locks: nothing is installed
     config = (REPOSITORY / "pipelines/configs/micro.yaml").read_text()
     (tmp_path / "my.yaml").write_text(config.replace("iterations: 2", "iterations: 1"))
-    environment = server.environment(
-        NAMESPACE="team", CONFIG=str(tmp_path / "my.yaml"), PROFILE="cpu",
-        STORE=str(tmp_path / "store"), PATH=f"{kubectl.parent}:{os.environ['PATH']}",
-        MAKEFLAGS=f"PYTHON={sys.executable} INSTALLED={installed}",
-        MAKELEVEL="0",  # under `make test-slow` too: as a user's make, which names no folders
-    )  # fmt: skip
+    environment = outside_make(server.environment()) | {
+        "NAMESPACE": "team", "CONFIG": str(tmp_path / "my.yaml"), "PROFILE": "cpu",
+        "STORE": str(tmp_path / "store"), "PATH": f"{kubectl.parent}:{os.environ['PATH']}",
+        "MAKEFLAGS": f"PYTHON={sys.executable} INSTALLED={installed}",
+    }  # fmt: skip
     done = subprocess.run(
         ["bash", str(SCRIPT)], cwd=REPOSITORY, env=environment, check=False, capture_output=True,
         text=True,
