@@ -41,8 +41,11 @@ class Engine:
         # buildah makes one layer of a whole image unless told: each push would be all of it.
         environment = {"BUILDAH_LAYERS": "true", **os.environ}
         done = subprocess.run([self.program, *arguments], check=False, env=environment)
-        if done.returncode:
-            said = f"`{self.name} {arguments[0]}` ended with code {done.returncode}"
+        self._check(arguments[0], done.returncode)
+
+    def _check(self, command: str, code: int) -> None:
+        if code:
+            said = f"`{self.name} {command}` ended with code {code}"
             raise ImageError(f"{said}; its message is above")
 
     def has(self, tag: str) -> bool:
@@ -102,10 +105,7 @@ class Engine:
                 sys.stdout.write(line)
                 if found := _PUSHED.search(line):
                     digest = found[1]
-        if process.returncode:
-            raise ImageError(
-                f"`docker push` ended with code {process.returncode}; its message is above"
-            )
+        self._check("push", process.returncode)
         if digest is None:
             raise ImageError(f"docker did not say the digest of {remote}")
         return digest

@@ -24,7 +24,7 @@ def examine_cluster(server: Kubeflow, profile: Profile, console: Console) -> Non
     """
     connection = server.connection
     _line(console, "server", "ok", f"{connection.host} speaks v2beta1 and lets us in")
-    _line(console, "version", *_judge_version(server.release))
+    _line(console, "version", *_stand_of(server.release))
     namespace = connection.namespace or "kubeflow"
     try:
         quotas = read_quotas(namespace)
@@ -38,7 +38,7 @@ def examine_cluster(server: Kubeflow, profile: Profile, console: Console) -> Non
     _line(console, "quota", "ok", said)
 
 
-def _judge_version(version: str | None) -> tuple[str, str]:
+def _stand_of(version: str | None) -> tuple[str, str]:
     """Returns how a server's version stands, and what is said of it."""
     least = ".".join(map(str, MINIMUM))
     if version is None:
