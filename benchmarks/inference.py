@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.loopback import loopback_s3
 from judgeloop.engines import Engine, Request, Sampling, open_engine
 from judgeloop.engines.settings import EngineSection
 from judgeloop.engines.vllm import VllmEngine
@@ -155,6 +156,37 @@ def prefix_hits(ours: VllmEngine, images: ImageLibrary, pairs: Sequence[Pair]) -
         print(f"  {name:<26} {cached / total:7.1%} of {total / len(outputs):.0f} tokens a prompt")
 
 
+def writing(ours: VllmEngine, pairs: Sequence[Pair], stores: Mapping[str, Store]) -> None:
+    """Prints for how long the engine waits between two shards, on each store, in wall time.
+
+    A stage goes on when its shard is stored, which is why a kill repeats one shard and no more.
+    The wait is all of `write_shards` but the judging: encode, look, store, read the counts.
+    """
+    prompts = TinyPrompts()
+    shards = [pairs[i : i + SHARD] for i in range(0, len(pairs), SHARD)]
+    header = Manifest(stage="judge", stage_version=1, key="benchmark", inputs=(), seed=0)
+    for name, store in stores.items():
+        judging_s: list[float] = []
+
+        def judge(batch: Sequence[Pair], spent: list[float] = judging_s) -> Work:
+            started = time.perf_counter()
+            made = judge_pairs(ours, prompts, batch, SAMPLING, 1, 0)
+            spent.append(time.perf_counter() - started)
+            return Work(made)
+
+        started = time.perf_counter()
+        written = write_shards(store, header, shards, judge)
+        wait_ms = (time.perf_counter() - started - sum(judging_s)) * 1000 / len(shards)
+        judging_ms = sum(judging_s) * 1000 / len(shards)
+        print(
+            f"  {name:<34} {wait_ms:8.2f} ms a shard of {written.rows // len(shards)} judgements, "
+            f"{wait_ms / (wait_ms + judging_ms):.2%} of its {judging_ms + wait_ms:.0f} ms"
+        )
+        for model_ms in (100.0, 1000.0):
+            share = wait_ms / (wait_ms + model_ms * written.rows / len(shards))
+            print(f"    its share where the model takes {model_ms:6.0f} ms an item: {share:7.3%}")
+
+
 def main() -> None:
     """Runs all measurements and prints them."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -192,37 +224,6 @@ def main() -> None:
         vllm.close()
 
 
-def writing(ours: VllmEngine, pairs: Sequence[Pair], stores: Mapping[str, Store]) -> None:
-    """Prints for how long the engine waits between two shards, on each store, in wall time.
-
-    A stage goes on when its shard is stored, which is why a kill repeats one shard and no more.
-    The wait is all of `write_shards` but the judging: encode, look, store, read the counts.
-    """
-    prompts = TinyPrompts()
-    shards = [pairs[i : i + SHARD] for i in range(0, len(pairs), SHARD)]
-    header = Manifest(stage="judge", stage_version=1, key="benchmark", inputs=(), seed=0)
-    for name, store in stores.items():
-        judging_s: list[float] = []
-
-        def judge(batch: Sequence[Pair], spent: list[float] = judging_s) -> Work:
-            started = time.perf_counter()
-            made = judge_pairs(ours, prompts, batch, SAMPLING, 1, 0)
-            spent.append(time.perf_counter() - started)
-            return Work(made)
-
-        started = time.perf_counter()
-        written = write_shards(store, header, shards, judge)
-        wait_ms = (time.perf_counter() - started - sum(judging_s)) * 1000 / len(shards)
-        judging_ms = sum(judging_s) * 1000 / len(shards)
-        print(
-            f"  {name:<34} {wait_ms:8.2f} ms a shard of {written.rows // len(shards)} judgements, "
-            f"{wait_ms / (wait_ms + judging_ms):.2%} of its {judging_ms + wait_ms:.0f} ms"
-        )
-        for model_ms in (100.0, 1000.0):
-            share = wait_ms / (wait_ms + model_ms * written.rows / len(shards))
-            print(f"    its share where the model takes {model_ms:6.0f} ms an item: {share:7.3%}")
-
-
 @contextmanager
 def _local_s3() -> Iterator[Store]:
     """A bucket of a real S3 server in this process, whose own work is in what is measured."""
@@ -233,14 +234,7 @@ def _local_s3() -> Iterator[Store]:
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
     _, port = server.get_host_and_port()
-    os.environ |= {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "AWS_ACCESS_KEY_ID": "none",
-        "AWS_SECRET_ACCESS_KEY": "none",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "NO_PROXY": "127.0.0.1",
-    }
+    os.environ |= loopback_s3(port)
     try:
         boto3.client("s3").create_bucket(Bucket="bucket")
         yield open_store("s3://bucket/loops")

@@ -27,6 +27,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
+from benchmarks.loopback import loopback_s3
+
 MIB = 1024 * 1024
 
 
@@ -60,19 +62,11 @@ def measure(megabytes: int, folder: Path) -> Measured:
         try:
             assert sink.stdout is not None
             port = sink.stdout.readline().strip()
-            environment = os.environ | {
-                "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-                "AWS_ACCESS_KEY_ID": "none",
-                "AWS_SECRET_ACCESS_KEY": "none",
-                "AWS_DEFAULT_REGION": "us-east-1",
-                "AWS_EC2_METADATA_DISABLED": "true",
-                "NO_PROXY": "127.0.0.1",
-            }
             done = subprocess.run(
                 [*command, "--there-and-back", scratch],
                 stdout=subprocess.PIPE,
                 text=True,
-                env=environment,
+                env=os.environ | loopback_s3(port),
                 check=False,
             )
         finally:
