@@ -22,6 +22,7 @@ from rich.progress import (
 )
 
 from judgeloop.progress import Step, read_steps
+from pipelines.plain import print_plain
 
 LINE_EVERY_S = 5.0
 """A task that has not finished gets at most one plain line in so many seconds."""
@@ -127,7 +128,7 @@ class Lines:
             return
         self._shown[step.task] = now
         line = _line(step, now - started)
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_plain(self._console, line)
 
     def close(self) -> None:
         """Nothing is left to do."""

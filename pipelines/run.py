@@ -18,6 +18,7 @@ from pipelines.compile import compile_pipeline
 from pipelines.display import Display
 from pipelines.failure import find_failure
 from pipelines.local import PROCESSES, run_compiled
+from pipelines.plain import print_plain
 from pipelines.profile import read_profile
 
 
@@ -115,7 +116,7 @@ def _show_report(store: Store, loop_id: str, out: Path, console: Console) -> Non
             continue  # the report itself failed: the error is shown after this
         (out / name).write_bytes(copied[name])
     if "table.txt" in copied:
-        console.print(copied["table.txt"].decode(), markup=False, highlight=False, soft_wrap=True)
+        print_plain(console, copied["table.txt"].decode())
     # A server's address may hold a password, so it isn't shown.
     ours = "MLFLOW_TRACKING_URI" not in os.environ
     places = {
@@ -124,4 +125,4 @@ def _show_report(store: Store, loop_id: str, out: Path, console: Console) -> Non
         "log": out / "run.log",
     }
     for name, place in places.items():
-        console.print(f"{name:<9} {place}", markup=False, highlight=False, soft_wrap=True)
+        print_plain(console, f"{name:<9} {place}")

@@ -12,6 +12,7 @@ from judgeloop.errors import ClusterError, PreflightError
 from pipelines.cluster.quota import read_quotas, shortages
 from pipelines.cluster.server import Kubeflow
 from pipelines.cluster.version import MINIMUM, is_too_old
+from pipelines.plain import print_plain
 from pipelines.profile import Profile
 
 
@@ -56,4 +57,4 @@ def _stand_of(version: str | None) -> tuple[str, str]:
 
 def _line(console: Console, check: str, state: str, said: str) -> None:
     line = f"{check:<9} {state:<7} {said}"
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    print_plain(console, line)

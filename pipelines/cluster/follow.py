@@ -9,6 +9,7 @@ from rich.console import Console
 
 from judgeloop.errors import JudgeLoopError
 from pipelines.cluster.server import ACTIVE, Kubeflow
+from pipelines.plain import print_plain
 
 POLL_S = 5.0
 SUCCEEDED = "SUCCEEDED"
@@ -48,7 +49,7 @@ def ended(run: Any, console: Console) -> int:
     if run.state == SUCCEEDED:
         return 0
     for what, error in errors_of(run):
-        console.print(f"{what}: {error}", markup=False, highlight=False, soft_wrap=True)
+        print_plain(console, f"{what}: {error}")
     return JudgeLoopError.exit_code
 
 
@@ -72,4 +73,4 @@ def _show(task: Any, console: Console) -> None:
     if task.start_time and task.end_time and task.end_time > task.start_time:
         seconds = f"{(task.end_time - task.start_time).total_seconds():8.1f} s"
     line = f"{task.display_name:<28} {task.state:<10}{seconds}"
-    console.print(line.rstrip(), markup=False, highlight=False, soft_wrap=True)
+    print_plain(console, line.rstrip())

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from pipelines.cluster.kubernetes_api import TIMEOUT_S, core_api
 from pipelines.cluster.server import message_of
+from pipelines.plain import print_plain
 
 LABEL = "pipeline/runid"
 """KFP puts it on every pod of a run (kubeflow/pipelines, `LabelKeyWorkflowRunId`)."""
@@ -54,10 +55,10 @@ def _show(api: Any, pod: Any, namespace: str, console: Console) -> None:
         )  # fmt: skip
     except kubernetes.client.ApiException as error:  # such as one that waits for its node
         said = f"{prefix} {pod.status.phase}, no log: {message_of(error)}"
-        console.print(said, markup=False, highlight=False, soft_wrap=True)
+        print_plain(console, said)
         return
     log.auto_close = False
     with io.TextIOWrapper(log, encoding="utf-8", errors="replace") as lines:
         for line in lines:
             said = f"{prefix} {line.rstrip()}"
-            console.print(said, markup=False, highlight=False, soft_wrap=True)
+            print_plain(console, said)

@@ -11,6 +11,7 @@ from judgeloop.errors import ClusterError
 from pipelines.cluster.follow import ended, errors_of, tasks_of
 from pipelines.cluster.pods import show_pod_logs
 from pipelines.cluster.server import ACTIVE, Kubeflow
+from pipelines.plain import print_plain
 
 ENDING_S = 180.0
 """How long pods may take to end after a run was cancelled."""
@@ -31,7 +32,7 @@ def show_runs(server: Kubeflow, console: Console) -> int:
     """Lists the newest runs; returns the exit code."""
     for run in server.runs():
         line = f"{run.run_id}  {run.state:<10}  {run.created_at:%Y-%m-%d %H:%M}  {run.display_name}"
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_plain(console, line)
     return 0
 
 
@@ -40,7 +41,7 @@ def show_run(server: Kubeflow, name: str, console: Console) -> int:
     run = find_run(server, name)
     for task in tasks_of(run):
         line = f"{task.display_name:<28} {task.state}"
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_plain(console, line)
     if run.state in ACTIVE:
         console.print(f"run {run.run_id}  {run.state}", highlight=False, soft_wrap=True)
         return 0
@@ -51,14 +52,14 @@ def show_logs(server: Kubeflow, name: str, console: Console) -> int:
     """Shows what failed, then the logs of the run's pods; returns the exit code."""
     run = find_run(server, name)
     for what, error in errors_of(run):
-        console.print(f"{what}: {error}", markup=False, highlight=False, soft_wrap=True)
+        print_plain(console, f"{what}: {error}")
     namespace = server.connection.namespace or "kubeflow"
     if not show_pod_logs(run.run_id, namespace, console):
         said = (
             f"No pods of run {run.run_id} are in namespace {namespace}: it has just begun, or they "
             f"were removed some time after its end. Its page: {server.address(run.run_id)}"
         )
-        console.print(said, markup=False, highlight=False, soft_wrap=True)
+        print_plain(console, said)
     return 0
 
 

@@ -13,6 +13,7 @@ from judgeloop.ledger import checked_loop_id
 from pipelines.cluster.server import Kubeflow
 from pipelines.compile import compile_pipeline
 from pipelines.lint.secrets import secrets_in
+from pipelines.plain import print_plain
 from pipelines.profile import Profile
 
 PIPELINE = "judge-loop"
@@ -85,7 +86,7 @@ def submit(server: Kubeflow, given: Submission, console: Console) -> str:
         f"run {run_id}  {server.address(run_id)}",
     )
     for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_plain(console, line)
     return run_id
 
 
