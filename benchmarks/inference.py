@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from judgeloop.prompts import TinyPrompts
 from judgeloop.records import Kind, Labelled, Manifest, Order, Pair, Question
 from judgeloop.shards import Work, write_shards
 from judgeloop.store import FolderStore, Store, open_store
+from judgeloop.storing import Storing
 from judgeloop.tiny.dataset import write_gold
 
 SAMPLING = Sampling(temperature=1.0, top_p=1.0, top_k=0, max_tokens=20)
@@ -156,35 +158,84 @@ def prefix_hits(ours: VllmEngine, images: ImageLibrary, pairs: Sequence[Pair]) -
         print(f"  {name:<26} {cached / total:7.1%} of {total / len(outputs):.0f} tokens a prompt")
 
 
-def writing(ours: VllmEngine, pairs: Sequence[Pair], stores: Mapping[str, Store]) -> None:
-    """Prints for how long the engine waits between two shards, on each store, in wall time.
+class TimedStoring(Storing):
+    """Knows how long shards took to be stored, and how long who waited for that."""
 
-    A stage goes on when its shard is stored, which is why a kill repeats one shard and no more.
-    The wait is all of `write_shards` but the judging: encode, look, store, read the counts.
-    """
-    prompts = TinyPrompts()
-    shards = [pairs[i : i + SHARD] for i in range(0, len(pairs), SHARD)]
-    header = Manifest(stage="judge", stage_version=1, key="benchmark", inputs=(), seed=0)
-    for name, store in stores.items():
-        judging_s: list[float] = []
+    def __init__(self) -> None:
+        super().__init__()
+        self.stored_s = 0.0
+        self.waited_s = 0.0
 
-        def judge(batch: Sequence[Pair], spent: list[float] = judging_s) -> Work:
+    def begin(self, store: Callable[[], None]) -> None:
+        """Has something stored, and takes the time."""
+
+        def timed() -> None:
             started = time.perf_counter()
-            made = judge_pairs(ours, prompts, batch, SAMPLING, 1, 0)
-            spent.append(time.perf_counter() - started)
-            return Work(made)
+            store()
+            self.stored_s += time.perf_counter() - started
 
+        super().begin(timed)
+
+    def settle(self) -> None:
+        """Waits, and takes the time."""
         started = time.perf_counter()
-        written = write_shards(store, header, shards, judge)
-        wait_ms = (time.perf_counter() - started - sum(judging_s)) * 1000 / len(shards)
-        judging_ms = sum(judging_s) * 1000 / len(shards)
-        print(
-            f"  {name:<34} {wait_ms:8.2f} ms a shard of {written.rows // len(shards)} judgements, "
-            f"{wait_ms / (wait_ms + judging_ms):.2%} of its {judging_ms + wait_ms:.0f} ms"
-        )
-        for model_ms in (100.0, 1000.0):
-            share = wait_ms / (wait_ms + model_ms * written.rows / len(shards))
-            print(f"    its share where the model takes {model_ms:6.0f} ms an item: {share:7.3%}")
+        super().settle()
+        self.waited_s += time.perf_counter() - started
+
+
+def writing(ours: VllmEngine, pairs: Sequence[Pair], stores: Mapping[str, Store]) -> None:
+    """Prints for how long shards were stored and the engine waited for it, in wall time.
+
+    The engine waits at a shard's first answer until the last shard is there, and between two shards
+    until it is known whether the next is there already. Storing is encode, put and read the counts.
+    """
+    shards = [pairs[i : i + SHARD] for i in range(0, len(pairs), SHARD)]
+    settle = ours._settle
+    for name, store in stores.items():
+        storing = TimedStoring()
+        ours._settle = storing.settle
+        spans, waited_s = judge_shards(ours, shards, store, storing)
+        rows, count = len(Order) * SHARD, len(spans)
+        whole_ms = (spans[-1][1] - spans[0][0]) * 1000 / count
+        wait_ms, stored_ms = waited_s * 1000 / count, storing.stored_s * 1000 / count
+        look_ms = sum(b[0] - a[1] for a, b in pairwise(spans)) * 1000 / (count - 1)
+        print(f"  {name}: {count} shards of {rows} judgements, {whole_ms:.0f} ms each")
+        print(f"    stored behind the engine, ms a shard         {stored_ms:8.2f}")
+        print(f"    the engine waited for that                   {wait_ms:8.2f}")
+        print(f"    and between shards: is the next there?       {look_ms:8.2f}")
+        for model_ms in (whole_ms / rows, 100.0, 1000.0):
+            waits, looks = (ms / (model_ms * rows) for ms in (wait_ms, look_ms))
+            print(
+                f"    shares where the model takes {model_ms:7.1f} ms an item: {waits:8.4%} and "
+                f"{looks:8.4%}"
+            )
+    ours._settle = settle
+
+
+def judge_shards(
+    ours: VllmEngine, shards: Sequence[Sequence[Pair]], store: Store, storing: TimedStoring
+) -> tuple[list[tuple[float, float]], float]:
+    """Judges and stores shards.
+
+    Returns:
+        When the judging of each began and ended, and the seconds that the engine waited for the
+        store: not those for the last shard, for which only the stage waits.
+    """
+    spans: list[tuple[float, float]] = []
+    waited_s: list[float] = []
+    header = Manifest(stage="judge", stage_version=1, key="benchmark", inputs=(), seed=0)
+
+    def judge(batch: Sequence[Pair]) -> Work:
+        started = time.perf_counter()
+        made = judge_pairs(ours, TinyPrompts(), batch, SAMPLING, 1, 0)
+        spans.append((started, time.perf_counter()))
+        return Work(made)
+
+    def advance(rows: int) -> None:
+        waited_s.append(storing.waited_s)
+
+    write_shards(store, header, shards, judge, advance, storing)
+    return spans, waited_s[-1]
 
 
 def main() -> None:
@@ -216,7 +267,7 @@ def main() -> None:
         one_at_a_time(slow, pairs[:16], "Transformers engine, one request at a time")
         one_at_a_time(vllm, pairs[:16], "vLLM engine, one request at a time")
         prefix_hits(vllm, images, pairs[:32])
-        print(f"the engine waits for writing, shards of {SHARD} pairs:")
+        print(f"writing, shards of {SHARD} pairs:")
         with _local_s3() as bucket:
             writing(
                 vllm, pairs, {"a folder": store, "S3 over HTTP, server in this process": bucket}

@@ -17,6 +17,7 @@ import msgspec
 import yaml
 from msgspec import Meta
 
+from judgeloop.decoding import decodable
 from judgeloop.engines.base import Sampling
 from judgeloop.engines.fit import scripted_misfit
 from judgeloop.engines.settings import EngineSection
@@ -252,7 +253,7 @@ def config_from_json(text: str) -> Config:
         ConfigError: It is not a configuration.
     """
     try:
-        return msgspec.json.decode(text, type=Config)
+        return msgspec.json.decode(text, type=decodable(Config))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"configuration parameter: {error}") from error
 
@@ -275,7 +276,7 @@ def parse_section(tree: dict[str, Any], kind: type[S], where: str) -> S:
     """
     _refuse_unknown_keys(tree, kind, "", where)
     try:
-        return msgspec.convert(tree, kind)
+        return msgspec.convert(tree, decodable(kind))
     except msgspec.ValidationError as error:
         message = str(error).replace("`$.", "`").replace("`$`", "the top level")
         raise ConfigError(f"{where}: {message}") from error

@@ -11,6 +11,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from judgeloop.decoding import decodable
 from judgeloop.errors import DataError
 
 SCHEMA_VERSION = 1
@@ -238,7 +239,7 @@ def from_json(data: bytes | str, kind: type[R], where: str) -> R:
         DataError: The text is not a record of this kind.
     """
     try:
-        return msgspec.json.decode(data, type=kind)
+        return msgspec.json.decode(data, type=decodable(kind))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         name = getattr(kind, "__name__", str(kind))
         raise DataError(f"{where}: not a {name}: {error}. Mend or remove this record.") from error

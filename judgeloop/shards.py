@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -21,6 +22,7 @@ from judgeloop.lease import Lease, clear, held
 from judgeloop.records import SCHEMA_VERSION, Manifest, Record, Shard, from_json, to_json
 from judgeloop.store import Store
 from judgeloop.store.checksums import sha256_bytes
+from judgeloop.storing import Storing
 
 I = TypeVar("I")  # noqa: E741
 R = TypeVar("R")
@@ -108,6 +110,7 @@ def write_shards(
     batches: Iterable[Sequence[I]],
     work: Callable[[Sequence[I]], Work],
     advance: Callable[[int], None] = lambda rows: None,
+    storing: Storing | None = None,
 ) -> Manifest:
     """Works through batches, one shard each; a shard that is there already is not made again.
 
@@ -117,30 +120,53 @@ def write_shards(
         batches: Inputs of shard 0, 1, ...; the same at every start.
         work: Makes a shard's records. It must depend on its batch alone.
         advance: Called with the number of inputs of each finished batch.
+        storing: Lets a shard be stored while the next is worked on, by work that calls its
+            `settle` before it takes the first answer. Without it each is stored before the next.
 
     Returns:
         The manifest with shards and counts (`rows`, `inputs`, `dropped/<reason>`, and the batches'
         cost), not yet stored.
+
+    Raises:
+        StoreError: A shard cannot be written or read.
     """
-    shards: list[Shard] = []
-    counts: Counter[str] = Counter()
-    for index, batch in enumerate(batches):
-        name = f"{manifest.stage}/{manifest.key}/{index:05d}.jsonl"
-        data = _shard(store, name, batch, work)
-        records, dropped, cost = _sections(data)
-        shards.append(Shard(key=name, sha256=sha256_bytes(data), rows=len(records)))
-        counts["inputs"] += len(batch)
-        counts["rows"] += len(records)
-        for row in _decode(dropped, Dropped, name, first=len(records) + 2):
-            counts[f"dropped/{row.reason}"] += 1
-        for line in cost:
-            counts.update(from_json(line, dict[str, int], name))
-        advance(len(batch))
+    tally = _Tally()
+    with storing or Storing() as behind:
+        for index, batch in enumerate(batches):
+            name = f"{manifest.stage}/{manifest.key}/{index:05d}.jsonl"
+            if store.exists(name):
+                behind.settle()
+                tally.add(name, len(batch), store.read(name))
+            else:
+                logger.info("shard begun name=%s rows=%d", name, len(batch))
+                made = work(batch)
+                behind.begin(partial(_store_shard, store, name, len(batch), made, tally))
+                if storing is None:
+                    behind.settle()
+            advance(len(batch))
     return msgspec.structs.replace(
         manifest,
-        shards=tuple(shards),
-        counts=dict(sorted((Counter(manifest.counts) + counts).items())),
+        shards=tuple(tally.shards),
+        counts=dict(sorted((Counter(manifest.counts) + tally.counts).items())),
     )
+
+
+class _Tally:
+    """What a stage's shards hold, added up in their order."""
+
+    def __init__(self) -> None:
+        self.shards: list[Shard] = []
+        self.counts: Counter[str] = Counter()
+
+    def add(self, name: str, inputs: int, data: bytes) -> None:
+        records, dropped, cost = _sections(data)
+        self.shards.append(Shard(key=name, sha256=sha256_bytes(data), rows=len(records)))
+        self.counts["inputs"] += inputs
+        self.counts["rows"] += len(records)
+        for row in _decode(dropped, Dropped, name, first=len(records) + 2):
+            self.counts[f"dropped/{row.reason}"] += 1
+        for line in cost:
+            self.counts.update(from_json(line, dict[str, int], name))
 
 
 class ShardWriter:
@@ -219,17 +245,13 @@ def read_records(store: Store, manifest: Manifest, kind: type[R]) -> Iterator[R]
         yield from records
 
 
-def _shard(
-    store: Store, name: str, batch: Sequence[I], work: Callable[[Sequence[I]], Work]
-) -> bytes:
-    """Returns a shard's bytes; makes them where they are not there yet."""
-    if not store.exists(name):
-        logger.info("shard begun name=%s rows=%d", name, len(batch))
-        made = work(batch)
-        data = _join(made)
-        if store.create(name, data):
-            return data
-    return store.read(name)
+def _store_shard(store: Store, name: str, inputs: int, made: Work, tally: _Tally) -> None:
+    """Writes a shard; where another was first, that one counts."""
+    data = _join(made)
+    if not store.create(name, data):
+        data = store.read(name)
+    logger.info("shard stored name=%s", name)
+    tally.add(name, inputs, data)
 
 
 def _lines(records: Iterable[object]) -> bytes:

@@ -13,6 +13,7 @@ from typing import Any
 from judgeloop.engines import Request, Response, Sampling
 from judgeloop.engines.settings import EngineSection
 from judgeloop.records import ModelRef
+from tests.engine_settling import Settling, settling
 
 START_S = 400.0
 
@@ -85,6 +86,11 @@ class RemoteEngine:
         )
         return ids
 
+    def settling(self, requests: Sequence[Request], sampling: Sampling) -> Settling:
+        """How it settles; see `tests.engine_settling`."""
+        found: Settling = self._process.call("settling", *self._opened, list(requests), sampling)
+        return found
+
     def close(self) -> None:
         """Leaves the engine to the next one."""
 
@@ -116,6 +122,10 @@ class _Server:
         self.open(section, model)
         made: list[Response] = self._engine.generate(requests, sampling)
         return made
+
+    def settling(self, section: EngineSection, model: ModelRef, *asked: Any) -> Settling:
+        self.open(section, model)
+        return settling(self._engine, *asked)
 
     def tokens(self, section: EngineSection, model: ModelRef, *asked: Any) -> list[list[list[int]]]:
         self.open(section, model)

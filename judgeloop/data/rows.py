@@ -10,6 +10,7 @@ import msgspec
 
 from judgeloop.data.images import SourceImages
 from judgeloop.data.source import Source
+from judgeloop.decoding import decodable
 from judgeloop.disk_map import DiskMap
 from judgeloop.errors import DataError
 from judgeloop.records import Kind, Labelled, Pair, Question
@@ -150,7 +151,7 @@ def _rows(source: Source, kind: type[T], limit: int | None) -> Iterator[tuple[st
     for number, line in islice(numbered, limit):
         place = f"{source.name}:{number}"
         try:
-            row = msgspec.json.decode(line, type=kind)
+            row = msgspec.json.decode(line, type=decodable(kind))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             yield place, Dropped(id=place, reason="bad_record", detail=f"{place}: {_said(error)}")
             continue

@@ -10,7 +10,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from judgeloop.engines.base import Engine, Request, Response, Sample, Sampling
+from judgeloop.engines.base import (
+    Engine,
+    Request,
+    Response,
+    Sample,
+    Sampling,
+    Settle,
+    nothing_pending,
+)
 from judgeloop.engines.fit import check_fit
 
 if TYPE_CHECKING:  # the configuration itself imports `Sampling` from here
@@ -23,7 +31,11 @@ __all__ = ["Engine", "Request", "Response", "Sample", "Sampling", "open_engine"]
 
 
 def open_engine(
-    settings: EngineSection, model: ModelRef, images: ImageLibrary, store: Store
+    settings: EngineSection,
+    model: ModelRef,
+    images: ImageLibrary,
+    store: Store,
+    settle: Settle = nothing_pending,
 ) -> Engine:
     """Loads a model into the engine that the configuration names.
 
@@ -32,6 +44,7 @@ def open_engine(
         model: The model, by reference.
         images: Where the engine finds the images of requests.
         store: Where an adapter that is named by key lies.
+        settle: Called before a call's first answer is taken; see `Settle`.
 
     Raises:
         ConfigError: The engine and the model don't go together.
@@ -42,15 +55,15 @@ def open_engine(
     if settings.kind == "scripted":
         from judgeloop.engines.scripted import ScriptedEngine
 
-        return ScriptedEngine(settings, model, images, store)
+        return ScriptedEngine(settings, model, images, store, settle)
     if settings.kind == "openai":
         from judgeloop.engines.endpoint import EndpointEngine
 
-        return EndpointEngine(settings, model, images)
+        return EndpointEngine(settings, model, images, settle)
     if settings.kind == "vllm":
         from judgeloop.engines.vllm import VllmEngine
 
-        return VllmEngine(settings, model, images, store)
+        return VllmEngine(settings, model, images, store, settle)
     from judgeloop.engines.transformers import TransformersEngine
 
-    return TransformersEngine(settings, model, images, store)
+    return TransformersEngine(settings, model, images, store, settle)

@@ -6,7 +6,7 @@ batch that it travels in. Sample i of a request uses the seed `request.seed + i`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -53,6 +53,17 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Of a judgement: how its verdict is written, for an engine that is to enforce it."""
     to_base: bool = False
     """Asks the base alone; no difference where the engine's model has no adapter."""
+
+
+Settle = Callable[[], None]
+"""Waits until what was made of earlier answers is in the store. An engine is given it when it is
+opened, and calls it when it is at work, before it takes the first answer of a call (and as often as
+it likes afterwards, in whatever thread): so no model waits while a shard is stored, and yet a kill
+loses the answers of one shard at most."""
+
+
+def nothing_pending() -> None:
+    """Settles for a caller who stores nothing behind the engine's back."""
 
 
 class EngineDiedError(EngineError):
@@ -112,7 +123,7 @@ class Engine(Protocol):
 
         Raises:
             EngineError: The engine itself died or the device failed.
-            StoreError: Images cannot be read, or their bytes are damaged.
+            StoreError: Images cannot be read, or their bytes are damaged; or `Settle` raised it.
         """
         ...
 

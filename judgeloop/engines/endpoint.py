@@ -16,7 +16,15 @@ from typing import Any
 
 from PIL import Image
 
-from judgeloop.engines.base import Request, Response, Sample, Sampling, Usage
+from judgeloop.engines.base import (
+    Request,
+    Response,
+    Sample,
+    Sampling,
+    Settle,
+    Usage,
+    nothing_pending,
+)
 from judgeloop.engines.chat import ChatClient, Completion, RefusedError
 from judgeloop.engines.settings import EngineSection
 from judgeloop.errors import ConfigError, DataError, EngineError
@@ -41,17 +49,25 @@ class EndpointEngine:
         model: The base, or the base with an adapter, which the server must have by name. With an
             adapter, it must have the base too once a request asks it.
         images: Where images come from.
+        settle: Called before a call's first answer is taken; see `judgeloop.engines.base.Settle`.
 
     Raises:
         ConfigError: There is no endpoint, or its key is not set.
         EngineError: The server does not answer, refuses the key, or does not serve the model.
     """
 
-    def __init__(self, settings: EngineSection, model: ModelRef, images: ImageLibrary) -> None:
+    def __init__(
+        self,
+        settings: EngineSection,
+        model: ModelRef,
+        images: ImageLibrary,
+        settle: Settle = nothing_pending,
+    ) -> None:
         if settings.endpoint is None:
             raise ConfigError("engine.kind `openai` needs engine.endpoint with its url and model")
         self._settings = settings
         self._images = images
+        self._settle = settle
         self._model, self._base_name = model, settings.endpoint.model
         self._client = ChatClient(settings.endpoint)
         self._probing = asyncio.Lock()
@@ -114,6 +130,7 @@ class EndpointEngine:
         except RefusedError as error:
             await self._blame(job, sampling, error)
         else:
+            await asyncio.to_thread(self._settle)
             job.add(number, made, self._settings.max_prompt_tokens)
 
     async def _blame(self, job: _Job, sampling: Sampling, refusal: RefusedError) -> None:

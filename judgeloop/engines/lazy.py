@@ -6,7 +6,15 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from judgeloop.engines.base import Engine, EngineDiedError, Request, Response, Sampling, Usage
+from judgeloop.engines.base import (
+    Engine,
+    EngineDiedError,
+    Request,
+    Response,
+    Sampling,
+    Settle,
+    Usage,
+)
 from judgeloop.engines.settings import EngineSection
 from judgeloop.images import ImageLibrary
 from judgeloop.records import ModelRef
@@ -75,12 +83,12 @@ class LazyEngine:
 
 @contextmanager
 def lazy_engine(
-    settings: EngineSection, model: ModelRef, images: ImageLibrary, store: Store
+    settings: EngineSection, model: ModelRef, images: ImageLibrary, store: Store, settle: Settle
 ) -> Iterator[LazyEngine]:
     """Gives an engine for a block of work, started when first used and closed at the end."""
     from judgeloop.engines import open_engine
 
-    engine = LazyEngine(lambda: open_engine(settings, model, images, store))
+    engine = LazyEngine(lambda: open_engine(settings, model, images, store, settle))
     try:
         yield engine
     finally:

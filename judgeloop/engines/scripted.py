@@ -11,7 +11,14 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from judgeloop.engines.base import Request, Response, Sample, Sampling
+from judgeloop.engines.base import (
+    Request,
+    Response,
+    Sample,
+    Sampling,
+    Settle,
+    nothing_pending,
+)
 from judgeloop.engines.scripted_model import (
     COLOURS,
     PLACES,
@@ -43,6 +50,7 @@ class ScriptedEngine:
         model: `scripted:...`, with or without an adapter.
         images: Where images come from; they are opened as by any engine.
         store: Where the adapter comes from.
+        settle: Called before a call's first answer is taken; see `judgeloop.engines.base.Settle`.
 
     Raises:
         ConfigError: The model's name is wrong.
@@ -50,8 +58,14 @@ class ScriptedEngine:
     """
 
     def __init__(
-        self, settings: EngineSection, model: ModelRef, images: ImageLibrary, store: Store
+        self,
+        settings: EngineSection,
+        model: ModelRef,
+        images: ImageLibrary,
+        store: Store,
+        settle: Settle = nothing_pending,
     ) -> None:
+        self._settle = settle
         self._limit = settings.max_prompt_tokens
         self._model = load_scripted(model, store)
         self._base = read_base(model.base)
@@ -59,7 +73,11 @@ class ScriptedEngine:
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Response]:
         """Answers every request; see `Engine.generate`."""
-        return [self._answer(request, sampling) for request in requests]
+        answers = []
+        for request in requests:
+            answers.append(self._answer(request, sampling))
+            self._settle()
+        return answers
 
     def close(self) -> None:
         """Has nothing to free."""

@@ -14,7 +14,14 @@ from contextlib import contextmanager, nullcontext
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from judgeloop.engines.base import Request, Response, Sample, Sampling
+from judgeloop.engines.base import (
+    Request,
+    Response,
+    Sample,
+    Sampling,
+    Settle,
+    nothing_pending,
+)
 from judgeloop.engines.batching import Part, batches
 from judgeloop.engines.checkpoint import load_checkpoint
 from judgeloop.engines.sampling import seeded_processors
@@ -48,6 +55,7 @@ class TransformersEngine:
         model: The model to load.
         images: Where images come from.
         store: Where the adapter comes from.
+        settle: Called before a call's first answer is taken; see `judgeloop.engines.base.Settle`.
 
     Raises:
         EngineError: The model cannot be loaded.
@@ -55,8 +63,14 @@ class TransformersEngine:
     """
 
     def __init__(
-        self, settings: EngineSection, model: ModelRef, images: ImageLibrary, store: Store
+        self,
+        settings: EngineSection,
+        model: ModelRef,
+        images: ImageLibrary,
+        store: Store,
+        settle: Settle = nothing_pending,
     ) -> None:
+        self._settle = settle
         self._settings = settings
         self._images = images
         loaded = load_checkpoint(settings, model, store)
@@ -77,8 +91,10 @@ class TransformersEngine:
             with self._base_alone() if to_base else nullcontext():
                 for batch in alike:
                     with _failures_named(batch, sampling):
-                        for index, sample in self._answer(batch, sampling, errors):
-                            samples[index].append(sample)
+                        made = self._answer(batch, sampling, errors)
+                    self._settle()
+                    for index, sample in made:
+                        samples[index].append(sample)
         return [
             Response(id=request.id, error=errors[index])
             if index in errors

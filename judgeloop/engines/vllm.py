@@ -13,7 +13,15 @@ from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from judgeloop.engines.base import EngineDiedError, Request, Response, Sample, Sampling
+from judgeloop.engines.base import (
+    EngineDiedError,
+    Request,
+    Response,
+    Sample,
+    Sampling,
+    Settle,
+    nothing_pending,
+)
 from judgeloop.engines.settings import EngineSection
 from judgeloop.engines.verdict_regex import verdict_regex
 from judgeloop.engines.vllm_start import client_error, start_vllm
@@ -41,6 +49,7 @@ class VllmEngine:
         model: The model to load.
         images: Where images come from.
         store: Where the adapter comes from.
+        settle: Called before a call's first answer is taken; see `judgeloop.engines.base.Settle`.
 
     Raises:
         ConfigError: vLLM is not installed, or refuses the settings.
@@ -49,8 +58,14 @@ class VllmEngine:
     """
 
     def __init__(
-        self, settings: EngineSection, model: ModelRef, images: ImageLibrary, store: Store
+        self,
+        settings: EngineSection,
+        model: ModelRef,
+        images: ImageLibrary,
+        store: Store,
+        settle: Settle = nothing_pending,
     ) -> None:
+        self._settle = settle
         self._settings = settings
         self._images = images
         self._started = start_vllm(settings, model, store)
@@ -80,6 +95,7 @@ class VllmEngine:
                     if refusal is not None:
                         answers[index] = Response(id=requests[index].id, error=refusal)
                 for output in engine.step() if running else ():
+                    self._settle()
                     index = running.pop(output.request_id)
                     answers[index] = self._response(requests[index], output, sampling)
         except _deadly() as error:

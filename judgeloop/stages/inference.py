@@ -21,6 +21,7 @@ from judgeloop.prompts import load_prompts, prompt_hash
 from judgeloop.records import Manifest, ModelRef
 from judgeloop.shards import Work, once, write_shards
 from judgeloop.store import Store
+from judgeloop.storing import Storing
 
 I = TypeVar("I")  # noqa: E741
 
@@ -47,7 +48,7 @@ def infer(
 ) -> Manifest:
     """Runs a model over batches, a shard each, unless the stage is done or another is at it.
 
-    No engine is started for shards that are there.
+    No engine is started for shards that are there, and none waits while a shard is stored.
 
     Args:
         config: Its engine answers.
@@ -64,15 +65,16 @@ def infer(
     """
 
     def make(lease: Lease) -> Manifest:
-        shown = progress()
-        with lazy_engine(config.engine, model, open_library(config, store), store) as engine:
+        shown, storing = progress(), Storing()
+        library = open_library(config, store)
+        with lazy_engine(config.engine, model, library, store, storing.settle) as engine:
 
             def ask(batch: Sequence[I]) -> Work:
                 lease.keep()
                 made = work(engine, batch)
                 return msgspec.structs.replace(made, cost=engine.used().counts())
 
-            written = write_shards(store, header, batches, ask, shown.advance)
+            written = write_shards(store, header, batches, ask, shown.advance, storing)
         return complete(_priced(config, written))
 
     return once(store, header.stage, header.key, make)

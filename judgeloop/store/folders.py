@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from judgeloop.decoding import decodable
 from judgeloop.errors import StoreError
 from judgeloop.store.base import MissingObjectError, Store, checked_key
 from judgeloop.store.checksums import sha256_file
@@ -132,7 +133,7 @@ def stored_checksums(store: Store, key: str) -> dict[str, FileChecksum]:
             f"{where} is no complete folder: it has no {CHECKSUMS}; store it again"
         ) from error
     try:
-        checksums = msgspec.json.decode(text, type=dict[str, FileChecksum])
+        checksums = msgspec.json.decode(text, type=decodable(dict[str, FileChecksum]))
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise StoreError(f"{where}/{CHECKSUMS} cannot be read: {error}; store it again") from error
     for name in checksums:

@@ -1,6 +1,7 @@
 """What every engine promises: the same cases, run on each by a class of its own."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -9,6 +10,7 @@ import pytest
 from judgeloop.errors import EngineError, StoreError
 from judgeloop.records import ModelRef
 from tests.engine_rig import GREEDY, MISSING, WARM, ask, judged, mixed, png, texts
+from tests.engine_settling import settling
 
 
 class EngineContract:
@@ -66,6 +68,13 @@ class EngineContract:
         responses = engine.generate(requests, WARM)
         assert [r.id for r in responses] == [r.id for r in requests]
         assert [len(r.samples) for r in responses] == [r.n for r in requests]
+
+    def test_it_is_at_work_when_it_settles_and_takes_no_answer_before(self, engine, pictures):
+        requests = mixed(pictures)
+        seen = (getattr(engine, "settling", None) or partial(settling, engine))(requests, WARM)
+        assert seen.images_opened > 0
+        assert seen.answers_refused
+        assert seen.responses == engine.generate(requests, WARM)
 
     def test_no_request_gets_no_response(self, engine):
         assert engine.generate([], WARM) == []

@@ -98,6 +98,8 @@ def test_the_count_sees_shards_made_again_and_engines_of_stages_that_were_done(
             "7 shard begun name=judge/k/00000.jsonl rows=5",
             "7 engine started class=ScriptedEngine",
             "7 shard begun name=judge/k/00001.jsonl rows=5",
+            "7 shard stored name=judge/k/00000.jsonl",
+            "7 shard begun name=judge/k/00002.jsonl rows=5",  # the one before is not there
             "8 shard begun name=judge/l/00000.jsonl rows=5",
         ],
     )
@@ -107,13 +109,16 @@ def test_the_count_sees_shards_made_again_and_engines_of_stages_that_were_done(
         [
             "17 shard begun name=judge/k/00000.jsonl rows=5",
             "17 engine started class=ScriptedEngine",
+            "17 shard stored name=judge/k/00000.jsonl",
             "17 shard begun name=judge/k/00001.jsonl rows=5",
+            "17 shard begun name=judge/k/00002.jsonl rows=5",
+            "17 shard stored name=judge/k/00001.jsonl",
             "18 shard begun name=judge/l/00000.jsonl rows=5",
             "19 engine started class=ScriptedEngine",
         ],
         done=("judge/k",),
     )
     counts = count([first, second._replace(stored=frozenset({"judge/k/00000.jsonl"}))])
-    assert (counts.shards, counts.repeated, counts.most_repeated) == (3, 3, 2)
+    assert (counts.shards, counts.repeated, counts.most_repeated) == (4, 3, 2)
     assert (counts.engines, counts.engines_of_done_stages) == (3, 2)  # 19 has begun no shard
     assert counts.stored_again == 1
