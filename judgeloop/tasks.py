@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import html
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -27,6 +26,9 @@ from judgeloop.records import Manifest, ModelRef, to_json
 from judgeloop.redaction import hidden, hide_secrets
 from judgeloop.shards import read_manifest
 from judgeloop.store import Store, open_store
+
+if TYPE_CHECKING:
+    from judgeloop.doctor.quota import Asked
 
 T = TypeVar("T")
 logger = logging.getLogger("judgeloop")
@@ -113,20 +115,27 @@ class Task(msgspec.Struct, frozen=True):
         )
 
 
-def resolve(config: str, loop_id: str, out: str) -> None:
+def resolve(config: str, loop_id: str, out: str, asked: Asked | None = None) -> None:
     """Claims the loop id and turns the start model's alias into a version and a hash.
 
     On a cluster it is the preflight too: no pod with a GPU is asked for before it has passed.
+
+    Args:
+        config: The configuration.
+        loop_id: The loop.
+        out: File that gets the manifest.
+        asked: What one task of each kind asks of the cluster; None where that is not known.
     """
-    from judgeloop.doctor import IN_POD, require_sound
+    from judgeloop.doctor.pod import on_cluster
+    from judgeloop.doctor.preflight import require_sound
     from judgeloop.stages.resolve import resolve as stage
 
     task = Task.open("resolve", config, loop_id, BASE_ITERATION)
     task.ledger.begin(task.config)  # a refusal must not enter the ledger of the other loop
 
     def work() -> Manifest:
-        if IN_POD in os.environ:
-            require_sound(task.config)
+        if on_cluster():
+            require_sound(task.config, asked)
         return stage(task.config, task.store, task.ledger)
 
     task.run(work, out)

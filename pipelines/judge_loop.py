@@ -136,7 +136,12 @@ def make_pipeline(iterations: int, partitions: int, placement: Placement) -> Com
             "tolerations": tolerations,
         }  # fmt: skip
         with dsl.ExitHandler(placement.place(report(**common)), name="run"):
-            resolved = placement.place(resolve(**common))
+            resolved = placement.place(resolve(
+                **common, inference_cpu=inference_cpu, inference_memory=inference_memory,
+                inference_gpus=inference_gpus, training_cpu=training_cpu,
+                training_memory=training_memory, training_gpus=training_gpus,
+                gpu_type=profile.gpu_type,
+            ))  # fmt: skip
             model = resolved.outputs["model"]
             # `resolve` claims the loop id, so nothing is done for an id that another loop holds.
             ingested = placement.place(ingest(**common)).after(resolved)

@@ -6,7 +6,6 @@ compiled package serves several sizes; KFP 2.17 takes everything else as constan
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,6 +14,7 @@ import yaml
 from msgspec import Meta
 
 from judgeloop.config import Count, Positive, Section, parse_section
+from judgeloop.doctor.quota import Asked, Quantity, amount
 from judgeloop.errors import ConfigError
 
 FOLDER = Path(__file__).resolve().parent.parent / "k8s" / "profiles"
@@ -26,12 +26,8 @@ TRAINING = frozenset({"train"})
 STAGES = frozenset({"filter", "ingest"}) | UNCACHED | INFERENCE | TRAINING
 """All stages of the loop; those of neither set above run no model."""
 
-Quantity = Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$")]
-"""A Kubernetes quantity, such as `500m` or `16Gi`."""
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
 """The name of a Kubernetes object."""
-_UNITS = {"m": 1e-3, "": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12,
-          "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40}  # fmt: skip
 
 
 class Size(Section, frozen=True, kw_only=True):
@@ -127,6 +123,14 @@ class Profile(Section, frozen=True, kw_only=True):
         if twice:
             raise ValueError(f"secrets and settings give {twice} more than once")
 
+    def asked(self) -> Asked:
+        """Returns what one task of each kind asks for, by the names that Kubernetes has for it."""
+        found: dict[str, dict[str, str | int]] = {
+            kind: {"cpu": size.cpu, "memory": size.memory, self.gpu_type: size.gpus}
+            for kind, size in (("inference", self.inference), ("training", self.training))
+        }
+        return {"cpu": {"cpu": self.cpu.cpu, "memory": self.cpu.memory}, **found}
+
     def arguments(self) -> dict[str, Any]:
         """Returns the values of the pipeline's size parameters."""
         found: dict[str, Any] = {
@@ -162,9 +166,3 @@ def read_profile(name: str) -> Profile:
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: must hold a mapping, not {type(tree).__name__}")
     return parse_section(tree, Profile, str(path))
-
-
-def amount(quantity: str) -> float:
-    """Returns a Kubernetes quantity as a number: cores, or bytes."""
-    number, unit = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", quantity).groups()  # type: ignore[union-attr]
-    return float(number) * _UNITS[unit]

@@ -38,6 +38,7 @@ pytest_plugins = [
     "tests.faulty_s3",
     "tests.kfp_process",
     "tests.kubernetes_api",
+    "tests.pod",
     "tests.containers.engine",
 ]
 

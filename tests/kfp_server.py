@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from judgeloop.progress import FILE_VARIABLE
 from pipelines.local import PROCESSES, environment
 
 API = "/apis/v2beta1"
@@ -31,7 +32,7 @@ HEALTH = {"commit_sha": "0" * 40, "tag_name": "2.17.0", "multi_user": False,
 """What the API server of that release answers."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _TASK = re.compile(
-    r"(\d\d:\d\d:\d\d\.\d+) - INFO - (?:Executing task '([^']+)'|"
+    r"(\d\d:\d\d:\d\d\.\d+) - (?:INFO|ERROR) - (?:Executing task '([^']+)'|"
     r"Task '([^']+)' finished with status (\w+))"
 )
 Tree = dict[str, Any]
@@ -68,10 +69,12 @@ class Running:
         (self._folder / "mlflow").mkdir(exist_ok=True)
         program = [sys.executable, "-m", "pipelines.local"]
         command = [*program, "package.yaml", "arguments.json", "kfp", PROCESSES]
+        variables = environment(self._folder)
+        del variables[FILE_VARIABLE]  # a cluster's tasks have nobody who watches this file
         with (self._folder / "run.log").open("wb") as log:
             self._child = subprocess.Popen(
                 command, cwd=self._folder, stdout=log, stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL, env=environment(self._folder), start_new_session=True,
+                stdin=subprocess.DEVNULL, env=variables, start_new_session=True,
             )  # fmt: skip
         self._set("RUNNING")
 

@@ -1,12 +1,15 @@
 """Stands in for Kubernetes' API: what kubectl and the Python client need to read quotas and logs.
 
 Nothing is scheduled and nothing runs. Paths, the label selector and the answers' shapes are those
-of the API (`kubectl` itself is led to it in a test); namespace `closed` is forbidden.
+of the API (`kubectl` itself is led to it in a test); namespace `closed` is forbidden. `tests.pod`
+shows it over TLS to what runs as in a pod.
 """
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,6 +49,9 @@ class KubernetesApi:
     def __init__(self) -> None:
         self.pods: list[Pod] = []
         self.asked: list[str] = []
+        self.hard = dict(HARD)
+        self.token: str | None = None
+        """Whose requests are let in; None: everyone's."""
 
     def answer(self, path: str, query: dict[str, list[str]]) -> tuple[int, Tree | str]:
         """Status and body of a GET."""
@@ -64,10 +70,12 @@ class KubernetesApi:
                     "resources": resources,
                 }
             case ["api", "v1", "namespaces", "closed", *_]:
-                return refusal(403, "Forbidden", "pods is forbidden: User cannot list resource")
+                kind = path.strip("/").split("/")[4]
+                said = f"{kind} is forbidden: User cannot list resource"
+                return refusal(403, "Forbidden", said)
             case ["api", "v1", "namespaces", "team", "resourcequotas"]:
-                quota = {"metadata": {"name": "team"}, "spec": {"hard": HARD},
-                         "status": {"hard": HARD}}  # fmt: skip
+                quota = {"metadata": {"name": "team"}, "spec": {"hard": self.hard},
+                         "status": {"hard": self.hard}}  # fmt: skip
                 return 200, {"kind": "ResourceQuotaList", "apiVersion": "v1", "items": [quota]}
             case ["api", "v1", "namespaces", "team", "pods"]:
                 wanted = query.get("labelSelector", [""])[0]
@@ -106,16 +114,17 @@ def write_kubeconfig(path: Path, url: str, context: str = "here") -> None:
     }))  # fmt: skip
 
 
-@pytest.fixture
-def kubernetes_api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KubernetesApi]:
-    """The server, to which `KUBECONFIG` leads."""
-    state = KubernetesApi()
+@contextmanager
+def serving(state: KubernetesApi, tls: ssl.SSLContext | None = None) -> Iterator[int]:
+    """Serves a state on the loopback, over TLS where a context is given; yields the port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             state.asked.append(self.path)
             parts = urlsplit(self.path)
-            status, answer = state.answer(parts.path, parse_qs(parts.query))
+            status, answer = refusal(401, "Unauthorized", "Unauthorized")
+            if state.token in (None, self.headers.get("Authorization", "").removeprefix("Bearer ")):
+                status, answer = state.answer(parts.path, parse_qs(parts.query))
             plain = isinstance(answer, str)
             data = (answer if plain else json.dumps(answer)).encode()
             self.send_response(status)
@@ -127,9 +136,23 @@ def kubernetes_api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, request: object, client_address: object) -> None:
+            """Nothing: who distrusts our certificate hangs up."""
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        if tls:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        write_kubeconfig(tmp_path / "kubeconfig", f"http://127.0.0.1:{server.server_port}")
+        yield server.server_port
+        server.shutdown()
+
+
+@pytest.fixture
+def kubernetes_api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KubernetesApi]:
+    """The server, to which `KUBECONFIG` leads."""
+    state = KubernetesApi()
+    with serving(state) as port:
+        write_kubeconfig(tmp_path / "kubeconfig", f"http://127.0.0.1:{port}")
         monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
         yield state
-        server.shutdown()

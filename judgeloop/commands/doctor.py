@@ -7,7 +7,7 @@ from pathlib import Path
 
 from judgeloop.commands.options import Subcommands
 from judgeloop.config import load_config
-from judgeloop.doctor import examine
+from judgeloop.doctor.preflight import examine
 from judgeloop.errors import PreflightError
 
 
@@ -30,10 +30,7 @@ def run(options: argparse.Namespace) -> str:
         PreflightError: A check failed; all lines are in the message.
     """
     findings = list(examine(load_config(options.config, options.set)))
-    lines = "\n".join(
-        f"{finding.check:<9} {'ok' if finding.passed else 'FAILED':<7} {finding.said}"
-        for finding in findings
-    )
-    if not all(finding.passed for finding in findings):
+    lines = "\n".join(map(str, findings))
+    if any(finding.state == "FAILED" for finding in findings):
         raise PreflightError(f"a loop could not run here\n{lines}")
     return lines

@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from judgeloop.doctor.pod import IN_POD, KUBEFLOW
 from judgeloop.errors import ConfigError
 
 POD_TOKEN = "/var/run/secrets/kubeflow/pipelines/token"
-POD_ADDRESS = "http://ml-pipeline.kubeflow.svc.cluster.local:8888"
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class Connection:
             ConfigError: No address is given and this is no pod, the address is none, or the token
                 file cannot be read.
         """
-        in_pod = "KUBERNETES_SERVICE_HOST" in given
-        host = given.get("KF_PIPELINES_ENDPOINT") or (POD_ADDRESS if in_pod else "")
+        in_pod = IN_POD in given
+        host = given.get("KF_PIPELINES_ENDPOINT") or (KUBEFLOW if in_pod else "")
         if not host:
             raise ConfigError(
                 "KF_PIPELINES_ENDPOINT is not set: give the address of Kubeflow Pipelines, or run "

@@ -1,17 +1,21 @@
 """What can be known of a cluster before a run: the server, its version, and the quota.
 
-The rest, store, registry, secrets, model and clock, is seen from inside only: the pipeline's first
-task looks (`judgeloop.doctor`), before any GPU is asked for.
+The pipeline's first task looks at the version and the quota again, from inside, and at the rest:
+store, registry, secrets, model and clock (`judgeloop.doctor`), before any GPU is asked for.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rich.console import Console
 
-from judgeloop.errors import ClusterError, PreflightError
-from pipelines.cluster.quota import read_quotas, shortages
+from judgeloop.doctor.preflight import Finding, look
+from judgeloop.doctor.quota import check_room
+from judgeloop.doctor.release import check_release
+from judgeloop.errors import PreflightError
+from pipelines.cluster.quota import read_quotas
 from pipelines.cluster.server import Kubeflow
-from pipelines.cluster.version import MINIMUM, is_too_old
 from pipelines.plain import print_plain
 from pipelines.profile import Profile
 
@@ -24,37 +28,14 @@ def examine_cluster(server: Kubeflow, profile: Profile, console: Console) -> Non
             names the version or the quota.
     """
     connection = server.connection
-    _line(console, "server", "ok", f"{connection.host} speaks v2beta1 and lets us in")
-    _line(console, "version", *_stand_of(server.release))
     namespace = connection.namespace or "kubeflow"
-    try:
-        quotas = read_quotas(namespace)
-    except ClusterError as error:
-        _line(console, "quota", "unknown", str(error))
-        return
-    found = list(shortages(profile, quotas))
-    if found:
-        raise PreflightError("the profile does not fit: " + "; ".join(found))
-    said = f"every task fits into each of the {len(quotas)} quota(s) of {namespace}"
-    _line(console, "quota", "ok", said)
-
-
-def _stand_of(version: str | None) -> tuple[str, str]:
-    """Returns how a server's version stands, and what is said of it."""
-    least = ".".join(map(str, MINIMUM))
-    if version is None:
-        return "unknown", f"the server does not tell its version; it must be {least} or later"
-    too_old = is_too_old(version)
-    if too_old is None:
-        return "unknown", f"{version!r} is no release's name; it must be {least} or later"
-    if too_old:
-        raise PreflightError(
-            f"the server is Kubeflow Pipelines {version}, and the loop needs {least} or later: "
-            "have it upgraded, or use another server"
-        )
-    return "ok", f"Kubeflow Pipelines {version}"
-
-
-def _line(console: Console, check: str, state: str, said: str) -> None:
-    line = f"{check:<9} {state:<7} {said}"
-    print_plain(console, line)
+    checks: list[tuple[str, Callable[[], str]]] = [
+        ("server", lambda: f"{connection.host} speaks v2beta1 and lets us in"),
+        ("version", lambda: check_release(server.release)),
+        ("quota", lambda: check_room(profile.asked(), namespace, read_quotas(namespace))),
+    ]
+    for name, check in checks:
+        finding: Finding = look(name, check)
+        if finding.state == "FAILED":
+            raise PreflightError(finding.said)
+        print_plain(console, str(finding))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from judgeloop.doctor.pod import IN_POD
 from judgeloop.errors import ClusterError
 from pipelines.cluster.server import message_of
 
@@ -60,7 +61,7 @@ def _settings() -> Any:
             os.environ.get("KUBECONFIG") or None, client_configuration=settings
         )
     except kubernetes.config.ConfigException:
-        if "KUBERNETES_SERVICE_HOST" not in os.environ:
+        if IN_POD not in os.environ:
             raise
         kubernetes.config.load_incluster_config(client_configuration=settings)
     return settings

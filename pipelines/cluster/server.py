@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from judgeloop.doctor.release import told_version
 from judgeloop.errors import ClusterError, ConfigError
 from pipelines.cluster.connection import Connection
-from pipelines.cluster.version import told_version
 
 ANSWER_S = 1.5
 """A server that does not answer the first question within this does not answer at all."""

@@ -38,6 +38,7 @@ MAY_IMPORT_IN_PIPELINES = {
 }  # fmt: skip
 CORE_IN_PIPELINES = (
     "judgeloop.config",
+    "judgeloop.doctor",  # one preflight, from inside a cluster and from outside
     "judgeloop.errors",
     "judgeloop.ledger",  # the local runner claims the loop id and reads what failed
     "judgeloop.progress",

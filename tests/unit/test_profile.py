@@ -9,7 +9,7 @@ import yaml
 
 from judgeloop.errors import ConfigError
 from pipelines.compile import compile_pipeline
-from pipelines.profile import FOLDER, INFERENCE, TRAINING, UNCACHED, Profile, amount, read_profile
+from pipelines.profile import FOLDER, INFERENCE, TRAINING, UNCACHED, Profile, read_profile
 from pipelines.spec import Spec, Tree, read_spec
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
@@ -101,6 +101,18 @@ def test_a_task_without_a_model_has_the_size_of_the_file(spec: Spec, profile: Pr
             assert "tolerations" not in settings
 
 
+def test_the_first_task_gets_the_sizes_of_the_run_and_no_defaults(
+    spec: Spec, profile: Profile
+) -> None:
+    task, _, _ = by_stage(spec)["resolve"]
+    given = task["inputs"]["parameters"]
+    sizes = set(profile.arguments()) - {"node_selector", "tolerations"}
+    assert {name: given[name] for name in sizes} == {
+        name: {"componentInputParameter": f"pipelinechannel--{name}"} for name in sizes
+    }
+    assert given["gpu_type"] == {"runtimeValue": {"constant": profile.gpu_type}}
+
+
 def test_the_profile_and_the_stage_say_what_is_cached(spec: Spec) -> None:
     off = {
         stage
@@ -150,8 +162,3 @@ def test_a_wrong_profile_is_refused_with_the_place(
 def test_an_unknown_profile_names_the_known_ones() -> None:
     with pytest.raises(ConfigError, match="Known: cpu, eight-gpu, one-gpu"):
         read_profile("two-gpu")
-
-
-def test_quantities_are_compared_in_one_unit() -> None:
-    assert amount("1Gi") == 1024 * amount("1Mi") > amount("1G") > amount("999M")
-    assert amount("500m") == 0.5

@@ -1,19 +1,31 @@
 """The namespace's quota against a profile, read over HTTP from a server that speaks Kubernetes."""
 
+import msgspec
 import pytest
+import yaml
 
-from judgeloop.errors import ClusterError
-from pipelines.cluster.quota import read_quotas, shortages
+from judgeloop.doctor.quota import Asked, Quota, amount, check_room, parse_quotas, shortages
+from judgeloop.errors import ClusterError, ConfigError, PreflightError
+from pipelines.cluster.quota import read_quotas
 from pipelines.profile import read_profile
+from tests.conftest import REPOSITORY
 from tests.kubernetes_api import KubernetesApi
+
+ASKED: Asked = {"training": {"cpu": "2", "memory": "8Gi", "nvidia.com/gpu": 1}}
+
+
+def quota(hard: dict[str, str], **spec: object) -> Quota:
+    tree = {"metadata": {"name": "team"}, "spec": {"hard": hard, **spec}}
+    (made,) = parse_quotas(msgspec.json.encode({"items": [tree]}))
+    return made
 
 
 def test_a_profile_that_no_quota_could_hold_is_found(kubernetes_api: KubernetesApi) -> None:
     quotas = read_quotas("team")
     assert kubernetes_api.asked == ["/api/v1/namespaces/team/resourcequotas"]
-    assert list(shortages(read_profile("cpu"), quotas)) == []
-    assert list(shortages(read_profile("one-gpu"), quotas)) == []
-    said = list(shortages(read_profile("eight-gpu"), quotas))
+    assert list(shortages(read_profile("cpu").asked(), quotas)) == []
+    assert list(shortages(read_profile("one-gpu").asked(), quotas)) == []
+    said = list(shortages(read_profile("eight-gpu").asked(), quotas))
     assert len(said) == 2
     for words in (
         "`training` asks for 8 requests.nvidia.com/gpu, and the quota team holds 4",
@@ -27,3 +39,76 @@ def test_a_quota_that_may_not_be_read_is_an_error_that_names_the_way(
 ) -> None:
     with pytest.raises(ClusterError, match="kubectl describe quota -n closed"):
         read_quotas("closed")
+
+
+def test_requests_and_limits_are_compared_and_gpus_by_requests() -> None:
+    tight = {"cpu": "1", "requests.cpu": "1999m", "limits.cpu": "2", "memory": "8Gi", "pods": "0",
+             "limits.memory": "8589934591", "requests.nvidia.com/gpu": "0"}  # fmt: skip
+    found = " ".join(shortages(ASKED, [quota(tight)]))
+    for name in ("2 cpu", "2 requests.cpu", "8Gi limits.memory", "1 requests.nvidia.com/gpu"):
+        assert f"asks for {name}," in found
+    assert found.count("asks for") == 4
+
+
+@pytest.mark.parametrize(
+    ("spec", "counts"),
+    [
+        ({"scopes": ["Terminating"]}, True),  # each of our tasks has a deadline
+        ({"scopes": ["NotBestEffort", "Terminating"]}, True),
+        ({"scopes": ["NotTerminating"]}, False),
+        ({"scopes": ["BestEffort"]}, False),
+        ({"scopeSelector": {"matchExpressions": [
+            {"scopeName": "PriorityClass", "operator": "In", "values": ["high"]}]}}, False),
+    ],
+)  # fmt: skip
+def test_a_quota_of_other_pods_is_none_of_ours(spec: dict[str, object], counts: bool) -> None:
+    assert bool(list(shortages(ASKED, [quota({"limits.cpu": "1"}, **spec)]))) is counts
+
+
+def test_where_there_is_no_quota_everything_fits_and_without_sizes_nothing_is_known() -> None:
+    assert check_room(None, "team", []) == "namespace team has no quota"
+    assert check_room(ASKED, "team", [quota({"pods": "1"})]).startswith("every task fits into each")
+    with pytest.raises(ClusterError, match=r"team holds 64Gi limits\.memory, 10 pods; what a run"):
+        check_room(None, "team", [quota({"pods": "10", "limits.memory": "64Gi"})])
+
+
+def test_a_size_that_is_no_quantity_is_named() -> None:
+    with pytest.raises(ConfigError, match="'64 GB' is no quantity of Kubernetes"):
+        check_room({"training": {"memory": "64 GB"}}, "team", [quota({"limits.memory": "1Gi"})])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"<!doctype html>", b"[]", b"\xff", b'{"kind": "Status"}',
+     b'{"items": [{"metadata": {"name": "a"}, "spec": {"hard": {"cpu": "many"}}}]}'],
+)  # fmt: skip
+def test_an_answer_that_is_no_list_of_quotas_is_an_error(answer: bytes) -> None:
+    with pytest.raises(ClusterError, match="no list of quotas"):
+        parse_quotas(answer)
+
+
+def test_quantities_are_compared_in_one_unit_and_exactly() -> None:
+    assert amount("1Gi") == 1024 * amount("1Mi") > amount("1G") > amount("999M")
+    assert amount("500m") == amount("0.5") == amount(".5")
+    assert amount("700m") == amount("0.7")  # as binary fractions they differ
+    assert amount("2E") == amount("2e18") == 10**3 * amount("2P")
+    assert amount(8) == amount("8")
+    for wrong in ("", "-1", "64 GB", "1Gi\n", "Gi"):
+        with pytest.raises(ConfigError, match="no quantity"):
+            amount(wrong)
+
+
+def test_the_manifest_lets_the_pods_of_a_run_list_quotas_and_nothing_else() -> None:
+    role, binding = yaml.safe_load_all((REPOSITORY / "k8s/quota-reader.yaml").read_text())
+    assert role["rules"] == [
+        {"apiGroups": [""], "resources": ["resourcequotas"], "verbs": ["list"]}
+    ]
+    assert binding["roleRef"]["kind"] == role["kind"] == "Role"
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    (account,) = binding["subjects"]
+    assert (account["kind"], account["name"]) == ("ServiceAccount", "pipeline-runner")
+
+
+def test_a_shortage_says_what_to_do() -> None:
+    with pytest.raises(PreflightError, match=r"Have the quota raised, or ask for less"):
+        check_room(ASKED, "team", [quota({"requests.nvidia.com/gpu": "0"})])

@@ -13,10 +13,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from judgeloop.errors import ClusterError, PreflightError
+
 MINIMUM = (2, 17)
 """What the pipeline is compiled for. Up to 2.16 loops, conditions and sub-pipelines, of which it
 consists, never came to an end in the server's own state (kubeflow/pipelines#11979, mended by #13322
 in 2.17)."""
+LEAST = ".".join(map(str, MINIMUM))
 FIELDS = ("tag_name", "apiServerTagName")
 UNNAMED = ("", "unknown")
 _RELEASE = re.compile(r"v?(\d+)\.(\d+)\b")
@@ -39,3 +42,26 @@ def is_too_old(version: str) -> bool | None:
     """
     found = _RELEASE.match(version)
     return (int(found[1]), int(found[2])) < MINIMUM if found else None
+
+
+def check_release(version: str | None) -> str:
+    """Says that a server is recent enough.
+
+    Args:
+        version: What it tells of itself (`told_version`).
+
+    Raises:
+        ClusterError: It does not tell, or what it tells is no release's name.
+        PreflightError: It is too old; says what to do.
+    """
+    if version is None:
+        raise ClusterError(f"the server does not tell its version; it must be {LEAST} or later")
+    too_old = is_too_old(version)
+    if too_old is None:
+        raise ClusterError(f"{version!r} is no release's name; it must be {LEAST} or later")
+    if too_old:
+        raise PreflightError(
+            f"the server is Kubeflow Pipelines {version}, and the loop needs {LEAST} or later: "
+            "have it upgraded, or use another server"
+        )
+    return f"Kubeflow Pipelines {version}"

@@ -1,8 +1,7 @@
-"""`judgeloop doctor`: whether a loop could run here, found out before anything is paid for.
+"""What a loop needs wherever it runs: secrets, a store, a right clock, a model, a registry.
 
-It writes, reads and deletes one small object in the store and one empty model in the registry, asks
-for the base model without loading it, and compares clocks. On a cluster the pipeline's first task
-does the same, so no GPU is asked for before it passes.
+A check returns what it found and raises what is wrong, with what to do. Each writes, reads and
+deletes one small object at most, and asks for the base model without loading it.
 """
 
 from __future__ import annotations
@@ -13,58 +12,24 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from judgeloop.config import Config
-from judgeloop.errors import JudgeLoopError, PreflightError
+from judgeloop.errors import PreflightError
 from judgeloop.store import Store, open_store
 
 MAX_SKEW_S = 300.0
 """Signed requests and tokens are refused beyond this (S3: 15 minutes, Kerberos and OIDC: 5)."""
 TIMEOUT_S = 5.0
 S3 = "s3://"
-IN_POD = "KUBERNETES_SERVICE_HOST"
-"""A variable that Kubernetes sets in every pod."""
 
 
-class Finding(NamedTuple):
-    """What one check has found."""
-
-    check: str
-    passed: bool
-    said: str
-    """What was found; where it failed, with what to do."""
-
-
-def examine(config: Config) -> Iterator[Finding]:
-    """Yields what each check finds, the cheapest first; one that fails stops no other."""
-    checks: list[tuple[str, Callable[[Config], str]]] = [
-        ("secrets", _secrets), ("store", _store), ("clock", _clock), ("model", _model),
-        ("registry", _registry),
-    ]  # fmt: skip
-    for name, check in checks:
-        try:
-            yield Finding(name, True, check(config))
-        except JudgeLoopError as error:
-            yield Finding(name, False, str(error))
-
-
-def require_sound(config: Config) -> None:
-    """Passes where every check does.
+def check_secrets(config: Config) -> str:
+    """Credentials are there; whether they are right is what the other checks find out.
 
     Raises:
-        PreflightError: Names each check that failed, with what to do.
+        PreflightError: Names what is missing, and where it belongs.
     """
-    failed = [finding for finding in examine(config) if not finding.passed]
-    if failed:
-        lines = "\n  ".join(f"{finding.check}: {finding.said}" for finding in failed)
-        raise PreflightError(f"this loop could not run here:\n  {lines}")
-
-
-def _secrets(config: Config) -> str:
-    """Credentials are there; whether they are right is what the other checks find out."""
     missing = []
     if config.store.startswith(S3):
         import boto3
@@ -84,7 +49,13 @@ def _secrets(config: Config) -> str:
     return "credentials for the store and the registry's address are set"
 
 
-def _store(config: Config) -> str:
+def check_store(config: Config) -> str:
+    """Writes, reads, lists and deletes an object.
+
+    Raises:
+        StoreError: The store refuses one of these.
+        PreflightError: It takes them and does something else.
+    """
     store = open_store(config.store)
     key = f"doctor/{uuid.uuid4().hex}"
     store.write(key, key.encode())
@@ -106,8 +77,12 @@ def _listed(store: Store, key: str) -> bool:
     return key in store.list("doctor")
 
 
-def _clock(config: Config) -> str:
-    """Compares this machine's clock with those of the servers that it signs requests for."""
+def check_clock(config: Config) -> str:
+    """Compares this machine's clock with those of the servers that it signs requests for.
+
+    Raises:
+        PreflightError: One differs by more than `MAX_SKEW_S`.
+    """
     compared = []
     for address in _servers(config):
         before = time.time()
@@ -154,7 +129,12 @@ def _date(address: str) -> float | None:
         return None
 
 
-def _model(config: Config) -> str:
+def check_model(config: Config) -> str:
+    """Finds the model to start from, without loading it.
+
+    Raises:
+        JudgeLoopError: It cannot be had; says why.
+    """
     from judgeloop.models import describe_base
     from judgeloop.registry.versions import resolve_model
 
@@ -166,8 +146,12 @@ def _model(config: Config) -> str:
     return f"{model.base} {pinned}".rstrip()
 
 
-def _registry(config: Config) -> str:
-    """Makes and deletes a model of its own: reading alone does not show that a token may write."""
+def check_registry(config: Config) -> str:
+    """Makes and deletes a model of its own: reading alone does not show that a token may write.
+
+    Raises:
+        RegistryError: The registry cannot be written to.
+    """
     from judgeloop.registry.client import connect, registry_errors
 
     client = connect()
