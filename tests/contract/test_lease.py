@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from botocore.awsrequest import AWSResponse
 from urllib3.response import HTTPResponse
 
 from judgeloop.config import load_config
+from judgeloop.engines import Engine
 from judgeloop.errors import StoreError
 from judgeloop.lease import FOLDER, Holder, Lease, Pace, held, this_process
 from judgeloop.progress import Progress
@@ -286,11 +287,15 @@ def test_a_model_s_stage_asks_before_each_shard_whether_it_still_holds_its_lease
 ) -> None:
     config = load_config(REPOSITORY / "pipelines/configs/micro.yaml")
     header = Manifest(stage="work", stage_version=1, key="k")
-    asked: list[int] = []
-    monkeypatch.setattr(Lease, "keep", lambda _: asked.append(len(folder.list("work"))))
+    events: list[str] = []
+    monkeypatch.setattr(Lease, "keep", lambda _: events.append("asked"))
+
+    def work(_: Engine, batch: Sequence[str]) -> Work:
+        events.extend(batch)
+        return Work([])
+
     infer(
-        config, folder, header, ModelRef(base="scripted:"), [[1], [2], [3]],
-        work=lambda engine, batch: Work([]), progress=lambda: Progress("work", 3, "rows"),
-        complete=lambda written: written,
+        config, folder, header, ModelRef(base="scripted:"), [["a"], ["b"], ["c"]], work=work,
+        progress=lambda: Progress("work", 3, "rows"), complete=lambda written: written,
     )  # fmt: skip
-    assert asked == [0, 1, 2]
+    assert events == ["asked", "a", "asked", "b", "asked", "c"]
