@@ -54,6 +54,7 @@ class Storing:
         Raises:
             StoreError: It could not be stored.
         """
-        if self._last is not None:
-            self._last.result()
+        last = self._last  # another thread may have waited, and forgotten it, meanwhile
+        if last is not None:
+            last.result()
             self._last = None
