@@ -14,6 +14,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -161,8 +162,8 @@ def prefix_hits(ours: VllmEngine, images: ImageLibrary, pairs: Sequence[Pair]) -
 class TimedStoring(Storing):
     """Knows how long shards took to be stored, and how long who waited for that."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, thread: Executor) -> None:
+        super().__init__(thread)
         self.stored_s = 0.0
         self.waited_s = 0.0
 
@@ -192,9 +193,10 @@ def writing(ours: VllmEngine, pairs: Sequence[Pair], stores: Mapping[str, Store]
     shards = [pairs[i : i + SHARD] for i in range(0, len(pairs), SHARD)]
     settle = ours._settle
     for name, store in stores.items():
-        storing = TimedStoring()
-        ours._settle = storing.settle
-        spans, waited_s = judge_shards(ours, shards, store, storing)
+        with ThreadPoolExecutor(1) as thread:
+            storing = TimedStoring(thread)
+            ours._settle = storing.settle
+            spans, waited_s = judge_shards(ours, shards, store, storing)
         rows, count = len(Order) * SHARD, len(spans)
         whole_ms = (spans[-1][1] - spans[0][0]) * 1000 / count
         wait_ms, stored_ms = waited_s * 1000 / count, storing.stored_s * 1000 / count

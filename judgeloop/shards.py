@@ -22,10 +22,11 @@ from judgeloop.lease import Lease, clear, held
 from judgeloop.records import SCHEMA_VERSION, Manifest, Record, Shard, from_json, to_json
 from judgeloop.store import Store
 from judgeloop.store.checksums import sha256_bytes
-from judgeloop.storing import Storing
+from judgeloop.storing import AtOnce, Storing
 
 I = TypeVar("I")  # noqa: E741
 R = TypeVar("R")
+AT_ONCE = AtOnce()
 logger = logging.getLogger(__name__)
 NAME_DIGITS = 16
 """Hexadecimal digits of a hash in a shard's name."""
@@ -110,7 +111,7 @@ def write_shards(
     batches: Iterable[Sequence[I]],
     work: Callable[[Sequence[I]], Work],
     advance: Callable[[int], None] = lambda rows: None,
-    storing: Storing | None = None,
+    behind: Storing | AtOnce = AT_ONCE,
 ) -> Manifest:
     """Works through batches, one shard each; a shard that is there already is not made again.
 
@@ -120,7 +121,7 @@ def write_shards(
         batches: Inputs of shard 0, 1, ...; the same at every start.
         work: Makes a shard's records. It must depend on its batch alone.
         advance: Called with the number of inputs of each finished batch.
-        storing: Lets a shard be stored while the next is worked on, by work that calls its
+        behind: Lets a shard be stored while the next is worked on, by work that calls its
             `settle` before it takes the first answer. Without it each is stored before the next.
 
     Returns:
@@ -131,19 +132,17 @@ def write_shards(
         StoreError: A shard cannot be written or read.
     """
     tally = _Tally()
-    with storing or Storing() as behind:
-        for index, batch in enumerate(batches):
-            name = f"{manifest.stage}/{manifest.key}/{index:05d}.jsonl"
-            if store.exists(name):
-                behind.settle()
-                tally.add(name, len(batch), store.read(name))
-            else:
-                logger.info("shard begun name=%s rows=%d", name, len(batch))
-                made = work(batch)
-                behind.begin(partial(_store_shard, store, name, len(batch), made, tally))
-                if storing is None:
-                    behind.settle()
-            advance(len(batch))
+    for index, batch in enumerate(batches):
+        name = f"{manifest.stage}/{manifest.key}/{index:05d}.jsonl"
+        if store.exists(name):
+            behind.settle()
+            tally.add(name, len(batch), store.read(name))
+        else:
+            logger.info("shard begun name=%s rows=%d", name, len(batch))
+            made = work(batch)
+            behind.begin(partial(_store_shard, store, name, len(batch), made, tally))
+        advance(len(batch))
+    behind.settle()
     return msgspec.structs.replace(
         manifest,
         shards=tuple(tally.shards),

@@ -7,37 +7,23 @@ So a kill costs the answers of one shard at most, as if each had been stored bef
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
-from typing import Self
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
 
 logger = logging.getLogger(__name__)
 
 
 class Storing:
-    """What is on its way to the store; a block of work, at whose end nothing is."""
+    """Knows what is on its way to the store; `storing` makes and ends it.
 
-    def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
+    Args:
+        thread: Stores one after the other.
+    """
+
+    def __init__(self, thread: Executor) -> None:
+        self._thread = thread
         self._last: Future[None] | None = None
-
-    def __enter__(self) -> Self:
-        """Begins the block."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Waits for the last; raises what kept it from the store, unless the block failed first."""
-        self._thread.shutdown()
-        if error is None:
-            self.settle()
-        elif self._last is not None and (lost := self._last.exception()) not in (None, error):
-            logger.warning("what was made last is not in the store: %s", lost)
 
     def begin(self, store: Callable[[], None]) -> None:
         """Has something stored in the background, once what was begun before is there.
@@ -58,3 +44,39 @@ class Storing:
         if last is not None:
             last.result()
             self._last = None
+
+    def failure(self) -> BaseException | None:
+        """Waits as well, and returns what kept it from the store."""
+        return None if self._last is None else self._last.exception()
+
+
+class AtOnce:
+    """Stores before anything else goes on; for work without a model."""
+
+    def begin(self, store: Callable[[], None]) -> None:
+        """Has something stored."""
+        store()
+
+    def settle(self) -> None:
+        """Has nothing to wait for."""
+
+
+@contextmanager
+def storing() -> Iterator[Storing]:
+    """Gives a block of work a way to store behind its back; at its end nothing is on its way.
+
+    Where the block fails, what was made last is stored all the same, or the log says why not.
+
+    Raises:
+        StoreError: What was begun last could not be stored.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="store") as thread:
+        behind = Storing(thread)
+        try:
+            yield behind
+        except BaseException as error:
+            lost = behind.failure()
+            if lost is not None and lost is not error:
+                logger.warning("what was made last is not in the store: %s", lost)
+            raise
+        behind.settle()

@@ -21,7 +21,7 @@ from judgeloop.prompts import load_prompts, prompt_hash
 from judgeloop.records import Manifest, ModelRef
 from judgeloop.shards import Work, once, write_shards
 from judgeloop.store import Store
-from judgeloop.storing import Storing
+from judgeloop.storing import storing
 
 I = TypeVar("I")  # noqa: E741
 
@@ -65,16 +65,18 @@ def infer(
     """
 
     def make(lease: Lease) -> Manifest:
-        shown, storing = progress(), Storing()
-        library = open_library(config, store)
-        with lazy_engine(config.engine, model, library, store, storing.settle) as engine:
+        shown, library = progress(), open_library(config, store)
+        with (
+            storing() as behind,
+            lazy_engine(config.engine, model, library, store, behind.settle) as engine,
+        ):
 
             def ask(batch: Sequence[I]) -> Work:
                 lease.keep()
                 made = work(engine, batch)
                 return msgspec.structs.replace(made, cost=engine.used().counts())
 
-            written = write_shards(store, header, batches, ask, shown.advance, storing)
+            written = write_shards(store, header, batches, ask, shown.advance, behind)
         return complete(_priced(config, written))
 
     return once(store, header.stage, header.key, make)

@@ -10,7 +10,7 @@ from judgeloop.errors import EngineError, StoreError
 from judgeloop.records import Manifest
 from judgeloop.shards import Dropped, Work, write_shards
 from judgeloop.store import FolderStore
-from judgeloop.storing import Storing
+from judgeloop.storing import storing
 
 HEADER = Manifest(stage="judge", stage_version=1, key="k")
 NAMES = [f"judge/k/{index:05d}.jsonl" for index in range(3)]
@@ -40,27 +40,18 @@ class FullStore(FolderStore):
         return super().create(key, data)
 
 
-class Model:
-    """Plays a model: works for a while, then gives its answers."""
+def run(store: FolderStore, works: Callable[[str], None], taken: list[str]) -> None:
+    """Makes the shards of all batches; `taken` gets the names of those whose answers were taken."""
+    with storing() as behind:
 
-    def __init__(self, storing: Storing, works: Callable[[str], None]) -> None:
-        self.storing = storing
-        self.works = works
-        self.taken: list[str] = []
+        def work(batch: Sequence[str]) -> Work:
+            (name,) = batch
+            works(name)
+            behind.settle()
+            taken.append(name)
+            return Work([], [Dropped(id=name, reason="tie")])
 
-    def work(self, batch: Sequence[str]) -> Work:
-        (name,) = batch
-        self.works(name)
-        self.storing.settle()
-        self.taken.append(name)
-        return Work([], [Dropped(id=name, reason="tie")])
-
-
-def run(store: FolderStore, works: Callable[[str], None]) -> Model:
-    storing = Storing()
-    model = Model(storing, works)
-    write_shards(store, HEADER, BATCHES, model.work, storing=storing)
-    return model
+        write_shards(store, HEADER, BATCHES, work, behind=behind)
 
 
 def test_the_model_works_on_while_its_last_shard_is_on_its_way(tmp_path: Path) -> None:
@@ -71,33 +62,35 @@ def test_the_model_works_on_while_its_last_shard_is_on_its_way(tmp_path: Path) -
             assert store.list("judge/k") == []
             store.go.set()
 
-    assert run(store, works).taken == ["a", "b", "c"]
+    taken: list[str] = []
+    run(store, works, taken)
+    assert taken == ["a", "b", "c"]
     assert store.list("judge/k") == NAMES
 
 
 def test_no_answer_is_taken_before_the_last_shard_is_there(tmp_path: Path) -> None:
     store = SlowStore(tmp_path)
     threading.Timer(0.2, store.go.set).start()
-    storing = Storing()
     there: list[int] = []
 
-    def work(batch: Sequence[str]) -> Work:
-        storing.settle()
-        there.append(len(store.list("judge/k")))
-        return Work([], [Dropped(id=batch[0], reason="tie")])
+    with storing() as behind:
 
-    write_shards(store, HEADER, BATCHES, work, storing=storing)
+        def work(batch: Sequence[str]) -> Work:
+            behind.settle()
+            there.append(len(store.list("judge/k")))
+            return Work([], [Dropped(id=batch[0], reason="tie")])
+
+        write_shards(store, HEADER, BATCHES, work, behind=behind)
     assert there == [0, 1, 2]
 
 
 def test_a_store_that_fails_ends_the_stage_and_keeps_what_is_there(tmp_path: Path) -> None:
     store = FullStore(tmp_path)
-    storing = Storing()
-    model = Model(storing, lambda name: None)
+    taken: list[str] = []
     with pytest.raises(StoreError, match="no space left"):
-        write_shards(store, HEADER, BATCHES, model.work, storing=storing)
+        run(store, lambda name: None, taken)
     assert store.list("judge/k") == NAMES[:1]
-    assert model.taken == ["a", "b"]
+    assert taken == ["a", "b"]
 
 
 def test_work_that_does_not_settle_begins_no_shard_before_the_last_is_there(tmp_path: Path) -> None:
@@ -121,7 +114,7 @@ def test_a_shard_is_stored_though_the_work_on_the_next_fails(tmp_path: Path) -> 
             raise EngineError("out of memory")
 
     with pytest.raises(EngineError):
-        run(store, works)
+        run(store, works, [])
     assert store.list("judge/k") == NAMES[:1]
 
 
@@ -133,5 +126,5 @@ def test_of_two_failures_the_one_of_the_store_is_in_the_log(
             raise EngineError("out of memory")
 
     with pytest.raises(EngineError):
-        run(FullStore(tmp_path), works)
+        run(FullStore(tmp_path), works, [])
     assert "not in the store: cannot write judge/k/00001.jsonl: no space left" in caplog.text
