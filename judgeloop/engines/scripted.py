@@ -11,14 +11,7 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from judgeloop.engines.base import (
-    Request,
-    Response,
-    Sample,
-    Sampling,
-    Settle,
-    nothing_pending,
-)
+from judgeloop.engines.base import Request, Response, Sample, Sampling, Settle, nothing_pending
 from judgeloop.engines.scripted_model import (
     COLOURS,
     PLACES,

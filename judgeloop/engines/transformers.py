@@ -14,14 +14,7 @@ from contextlib import contextmanager, nullcontext
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from judgeloop.engines.base import (
-    Request,
-    Response,
-    Sample,
-    Sampling,
-    Settle,
-    nothing_pending,
-)
+from judgeloop.engines.base import Request, Response, Sample, Sampling, Settle, nothing_pending
 from judgeloop.engines.batching import Part, batches
 from judgeloop.engines.checkpoint import load_checkpoint
 from judgeloop.engines.sampling import seeded_processors
