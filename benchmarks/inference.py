@@ -21,17 +21,18 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.loopback import loopback_s3
-from judgeloop.engines import Engine, Request, Sampling, open_engine
-from judgeloop.engines.settings import EngineSection
+from judgeloop.engines import Engine, Request, open_engine
 from judgeloop.engines.vllm import VllmEngine
-from judgeloop.images import ImageLibrary
-from judgeloop.judging.orders import judge_pairs, judge_request, shown_answers
-from judgeloop.models import BUILTIN, describe_base
-from judgeloop.prompts import TinyPrompts
-from judgeloop.records import Kind, Labelled, Manifest, Order, Pair, Question
-from judgeloop.shards import Work, write_shards
+from judgeloop.method.judging.orders import judge_pairs, judge_request, shown_answers
+from judgeloop.method.prompts import TinyPrompts
+from judgeloop.models.references import BUILTIN, describe_base
+from judgeloop.runtime.storing import Storing
+from judgeloop.schema.engine_section import EngineSection
+from judgeloop.schema.records import Kind, Labelled, Manifest, Order, Pair, Question
+from judgeloop.schema.sampling import Sampling
 from judgeloop.store import FolderStore, Store, open_store
-from judgeloop.storing import Storing
+from judgeloop.store.images import ImageLibrary
+from judgeloop.store.shards import Work, write_shards
 from judgeloop.tiny.dataset import write_gold
 
 SAMPLING = Sampling(temperature=1.0, top_p=1.0, top_k=0, max_tokens=20)

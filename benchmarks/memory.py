@@ -1,7 +1,7 @@
 """Resident memory of every stage from 1,000 to 100,000 questions, on the scripted engine.
 
 `make memory` runs it. Questions and pictures of the tiny world are written to disk first; then each
-stage runs as the pipeline runs it, by its function of `judgeloop.tasks`, in a process of its own
+stage runs as the pipeline runs it, by its function of `judgeloop.runtime.tasks`, in its own process
 whose peak resident memory is read at its end (`VmHWM`, which is `ru_maxrss` without what the
 process had inherited from its parent). Half of the pictures are held out, so that the training half
 and the validation half are of one size.
@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from judgeloop.config import load_config
-from judgeloop.ledger import Ledger
+from judgeloop.runtime.ledger import Ledger
+from judgeloop.schema.config import load_config
 from judgeloop.store import open_store
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -33,7 +33,7 @@ REPORT_LIMIT_MB = 20.0
 CHILD = """
 import json, re, sys
 from pathlib import Path
-from judgeloop import tasks
+from judgeloop.runtime import tasks
 name, arguments = sys.argv[1], json.loads(sys.argv[2])
 getattr(tasks, name)(**arguments)
 peak = re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())

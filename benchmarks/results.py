@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.results_page import write_page
-from judgeloop.config import load_config
-from judgeloop.ledger import loop_identity
-from judgeloop.models import BUILTIN, describe_base
+from judgeloop.models.references import BUILTIN, describe_base
+from judgeloop.runtime.ledger import loop_identity
+from judgeloop.schema.config import load_config
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CONFIG = REPOSITORY / "pipelines" / "configs" / "tiny.yaml"

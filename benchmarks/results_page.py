@@ -10,10 +10,10 @@ from typing import Any
 import jinja2
 
 from benchmarks.sight import KINDS, sight_shares
-from judgeloop.ledger import Ledger
-from judgeloop.records import Example, Manifest, Order
-from judgeloop.shards import read_records
+from judgeloop.runtime.ledger import Ledger
+from judgeloop.schema.records import Example, Manifest, Order
 from judgeloop.store import Store, open_store
+from judgeloop.store.shards import read_records
 
 TEMPLATE = Path(__file__).with_name("results.md.jinja")
 LABELS = {

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from judgeloop.records import Choice, ItemResult, Manifest, Pair
-from judgeloop.shards import finished, read_records
+from judgeloop.schema.records import Choice, ItemResult, Manifest, Pair
 from judgeloop.store import Store
+from judgeloop.store.shards import finished, read_records
 
 KINDS = {
     "right, right": "sees the right answer, says its letter",

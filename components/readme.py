@@ -77,7 +77,8 @@ def readme(stage: str) -> str:
     lines = [
         f"# {stage}", "", said.summary, "", said.about, "",
         "| | name | type | |", "| --- | --- | --- | --- |", *rows, "",
-        f"- **Stage**: {stage}, `judgeloop.tasks.{stage}`. Artifacts are manifests (under 1 MB): "
+        f"- **Stage**: {stage}, `judgeloop.runtime.tasks.{stage}`. "
+        "Artifacts are manifests (under 1 MB): "
         "data, images and weights are in the store.",
         f"- **Image**: {said.fields['Image']} (`components/images.py`).",
         *(f"- **{field}**: {said.fields[field]}." for field in FIELDS[1:]),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from judgeloop.errors import JudgeLoopError
+from judgeloop.schema.errors import JudgeLoopError
 from pipelines.cluster.command import add_commands
 from pipelines.compile import compile_pipeline
 from pipelines.local import CONTAINERS, PROCESSES

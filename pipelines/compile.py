@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from judgeloop.errors import ConfigError, JudgeLoopError
+from judgeloop.schema.errors import ConfigError, JudgeLoopError
 from pipelines.digest import digest
 from pipelines.lint import lint
 from pipelines.profile import Profile

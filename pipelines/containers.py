@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from judgeloop.errors import ConfigError
+from judgeloop.schema.errors import ConfigError
 
 LABEL = "judgeloop.run"
 """Carried by every container of a run, with the run's folder as its value."""

@@ -1,6 +1,6 @@
 """Shows a running loop: bars on a terminal, plain lines elsewhere.
 
-The tasks write their progress to a file (`judgeloop.progress`); `update` reads what is new in it.
+The tasks write their progress to a file (`judgeloop.runtime.progress`); `update` reads what is new.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from judgeloop.progress import Step, read_steps
+from judgeloop.runtime.progress import Step, read_steps
 from pipelines.plain import print_plain
 
 LINE_EVERY_S = 5.0

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from judgeloop.errors import JudgeLoopError
-from judgeloop.ledger import Ledger
+from judgeloop.runtime.ledger import Ledger
+from judgeloop.schema.errors import JudgeLoopError
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 

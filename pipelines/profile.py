@@ -13,9 +13,9 @@ import msgspec
 import yaml
 from msgspec import Meta
 
-from judgeloop.config import Count, Positive, Section, parse_section
-from judgeloop.doctor.quota import Asked, Quantity, amount
-from judgeloop.errors import ConfigError
+from judgeloop.ops.doctor.quota import Asked, Quantity, amount
+from judgeloop.schema.config import Count, Positive, Section, parse_section
+from judgeloop.schema.errors import ConfigError
 
 FOLDER = Path(__file__).resolve().parent.parent / "k8s" / "profiles"
 UNCACHED = frozenset({"decide", "enough", "promote", "register", "report", "resolve"})

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from judgeloop.config import Config, load_config
-from judgeloop.errors import ConfigError
-from judgeloop.ledger import Ledger, loop_identity
+from judgeloop.runtime.ledger import Ledger, loop_identity
+from judgeloop.schema.config import Config, load_config
+from judgeloop.schema.errors import ConfigError
 from judgeloop.store import MissingObjectError, Store, open_store
 from pipelines.compile import compile_pipeline
 from pipelines.display import Display

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from judgeloop.engines import Request, Response, Sampling
-from judgeloop.engines.settings import EngineSection
-from judgeloop.records import ModelRef
+from judgeloop.engines import Request, Response
+from judgeloop.schema.engine_section import EngineSection
+from judgeloop.schema.records import ModelRef
+from judgeloop.schema.sampling import Sampling
 from tests.engine_settling import Settling, settling
 
 START_S = 400.0
@@ -97,8 +98,8 @@ class RemoteEngine:
 
 class _Server:
     def __init__(self, store: Path, max_pixels: int) -> None:
-        from judgeloop.images import ImageLibrary
         from judgeloop.store import FolderStore
+        from judgeloop.store.images import ImageLibrary
 
         self._store = FolderStore(store)
         self._library = ImageLibrary(self._store, max_pixels)

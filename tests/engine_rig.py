@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from judgeloop.engines import Request, Sampling, open_engine
-from judgeloop.engines.settings import EngineSection
-from judgeloop.images import ImageLibrary
-from judgeloop.models import describe_base
-from judgeloop.records import ModelRef
+from judgeloop.engines import Request, open_engine
+from judgeloop.models.references import describe_base
+from judgeloop.schema.engine_section import EngineSection
+from judgeloop.schema.records import ModelRef
+from judgeloop.schema.sampling import Sampling
 from judgeloop.store import FolderStore, upload_folder
+from judgeloop.store.images import ImageLibrary
 from tests import tiny_random
 from tests.engine_process import EngineProcess, RemoteEngine
 

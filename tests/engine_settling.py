@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from judgeloop.engines import Request, Response, Sampling
-from judgeloop.errors import StoreError
+from judgeloop.engines import Request, Response
+from judgeloop.schema.errors import StoreError
+from judgeloop.schema.sampling import Sampling
 
 
 class Settling(NamedTuple):

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from judgeloop.progress import FILE_VARIABLE
+from judgeloop.runtime.progress import FILE_VARIABLE
 from pipelines.local import PROCESSES, environment
 
 API = "/apis/v2beta1"

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
-from judgeloop.doctor import pod as inside
-from judgeloop.progress import FILE_VARIABLE
+from judgeloop.ops.doctor import pod as inside
+from judgeloop.runtime.progress import FILE_VARIABLE
 from tests.kubernetes_api import KubernetesApi, serving
 
 TOKEN = "of-the-service-account-4711"

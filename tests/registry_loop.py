@@ -5,16 +5,16 @@ from typing import Any
 
 import msgspec
 
-from judgeloop.config import Config, load_config
 from judgeloop.evaluation.scorecard import scorecard
-from judgeloop.keys import content_key
-from judgeloop.ledger import Entry, Ledger
-from judgeloop.records import Choice, Example, ItemResult, Manifest, ModelRef
 from judgeloop.registry.client import connect
-from judgeloop.shards import Work, finish, write_shards
-from judgeloop.stages.promote import promote as promote_stage
-from judgeloop.stages.register import register
+from judgeloop.runtime.ledger import Entry, Ledger
+from judgeloop.runtime.stages.promote import promote as promote_stage
+from judgeloop.runtime.stages.register import register
+from judgeloop.schema.config import Config, load_config
+from judgeloop.schema.keys import content_key
+from judgeloop.schema.records import Choice, Example, ItemResult, Manifest, ModelRef
 from judgeloop.store import FolderStore, folder_checksums, upload_folder
+from judgeloop.store.shards import Work, finish, write_shards
 from tests.conftest import REPOSITORY
 
 ITEMS = 40

@@ -5,11 +5,10 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from judgeloop.config import Config, load_config
 from judgeloop.evaluation.scorecard import scorecard
-from judgeloop.images import ImageLibrary
-from judgeloop.ledger import AFTER_LOOP, Entry, Ledger
-from judgeloop.records import (
+from judgeloop.runtime.ledger import AFTER_LOOP, Entry, Ledger
+from judgeloop.schema.config import Config, load_config
+from judgeloop.schema.records import (
     Altered,
     Choice,
     ItemResult,
@@ -20,8 +19,9 @@ from judgeloop.records import (
     Pair,
     Question,
 )
-from judgeloop.shards import Dropped, Work, finish, finished, write_shards
 from judgeloop.store import FolderStore
+from judgeloop.store.images import ImageLibrary
+from judgeloop.store.shards import Dropped, Work, finish, finished, write_shards
 from judgeloop.tiny.render import png
 from judgeloop.tiny.scenes import Split, sample_from
 from tests.conftest import REPOSITORY

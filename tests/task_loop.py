@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from judgeloop import tasks
-from judgeloop.config import Config, load_config
-from judgeloop.ledger import Ledger
+from judgeloop.runtime import tasks
+from judgeloop.runtime.ledger import Ledger
+from judgeloop.schema.config import Config, load_config
 from judgeloop.store import Store, open_store
 from tests.conftest import REPOSITORY
 

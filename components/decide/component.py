@@ -26,6 +26,6 @@ def decide(config: str, loop_id: str, iteration: int, validation: dsl.Input[dsl.
     Outputs:
         Output: `continue` or `stop`.
     """
-    from judgeloop import tasks
+    from judgeloop.runtime import tasks
 
     return tasks.decide(config, loop_id, iteration, validation.path)

@@ -29,6 +29,6 @@ def enough(config: str, loop_id: str, iteration: int, examples: dsl.Input[dsl.Da
         StarvedError: In the first iteration, where there is no trained judge to end with; exit
             code 4.
     """
-    from judgeloop import tasks
+    from judgeloop.runtime import tasks
 
     return tasks.enough(config, loop_id, iteration, examples.path)

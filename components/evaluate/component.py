@@ -33,7 +33,7 @@ def evaluate(
         evaluation: Manifest of the item results.
         metrics: Accuracies with n, the undecided count and 95 % intervals.
     """
-    from judgeloop import tasks
+    from judgeloop.runtime import tasks
 
     tasks.evaluate(config, loop_id, iteration, model.path, evaluation.path)
     for name, value in tasks.metrics_of(evaluation.path).items():

@@ -37,7 +37,7 @@ def filter(
         examples: Manifest of the examples, with the funnel's counts.
         metrics: The funnel's shares.
     """
-    from judgeloop import tasks
+    from judgeloop.runtime import tasks
 
     sources = [[part.path for part in parts] for parts in (pairs, judgements)]
     tasks.filter(config, loop_id, iteration, *sources, examples.path)

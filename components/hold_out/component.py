@@ -32,6 +32,6 @@ def hold_out(
     Outputs:
         pairs: Manifest of the validation pairs.
     """
-    from judgeloop import tasks
+    from judgeloop.runtime import tasks
 
     tasks.hold_out(config, loop_id, questions.path, model.path, pairs.path)

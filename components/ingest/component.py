@@ -27,6 +27,6 @@ def ingest(config: str, loop_id: str, questions: dsl.Output[dsl.Dataset]):
     Outputs:
         questions: Manifest of the shards of questions, held-out ones apart; bad rows counted.
     """
-    from judgeloop import tasks
+    from judgeloop.runtime import tasks
 
     tasks.ingest(config, loop_id, questions.path)

@@ -35,6 +35,6 @@ def judge(
     Outputs:
         judgements: Manifest of the partition's judgements, undecided ones counted.
     """
-    from judgeloop import tasks
+    from judgeloop.runtime import tasks
 
     tasks.judge(config, loop_id, iteration, partition, pairs.path, model.path, judgements.path)

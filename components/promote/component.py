@@ -24,6 +24,6 @@ def promote(config: str, loop_id: str, decision: dsl.Output[dsl.Artifact]):
     Outputs:
         decision: Manifest of the promotion or the refusal, with the figures.
     """
-    from judgeloop import tasks
+    from judgeloop.runtime import tasks
 
     tasks.promote(config, loop_id, decision.path)

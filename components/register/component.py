@@ -37,7 +37,7 @@ def register(
     Outputs:
         version: Manifest with the registered version's number.
     """
-    from judgeloop import tasks
+    from judgeloop.runtime import tasks
 
     sources = [trained.path, validation.path, evaluation.path, examples.path]
     tasks.register(config, loop_id, iteration, *sources, version.path)

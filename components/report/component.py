@@ -26,7 +26,7 @@ def report(
     Outputs:
         page: The report, one HTML file that needs nothing else.
     """
-    from judgeloop import tasks
+    from judgeloop.runtime import tasks
 
     ended = f"{status.state}: {status.error_message}" if status.error_message else status.state
     tasks.report(config, loop_id, ended, page.path)

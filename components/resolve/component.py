@@ -45,7 +45,7 @@ def resolve(
     Outputs:
         model: Manifest with the start model's reference; no weights.
     """
-    from judgeloop import tasks
+    from judgeloop.runtime import tasks
 
     asked = {
         "inference": {"cpu": inference_cpu, "memory": inference_memory, gpu_type: inference_gpus},

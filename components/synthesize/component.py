@@ -36,6 +36,6 @@ def synthesize(
     Outputs:
         pairs: Manifest of the partition's pairs, with counts of what was dropped and why.
     """
-    from judgeloop import tasks
+    from judgeloop.runtime import tasks
 
     tasks.synthesize(config, loop_id, iteration, partition, questions.path, model.path, pairs.path)

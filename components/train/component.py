@@ -34,6 +34,6 @@ def train(
     Outputs:
         trained: Manifest with the new judge's reference; no weights.
     """
-    from judgeloop import tasks
+    from judgeloop.runtime import tasks
 
     tasks.train(config, loop_id, iteration, examples.path, model.path, trained.path)

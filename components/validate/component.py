@@ -35,7 +35,7 @@ def validate(
         validation: Manifest of the item results.
         metrics: Accuracies with n, the undecided count and 95 % intervals.
     """
-    from judgeloop import tasks
+    from judgeloop.runtime import tasks
 
     tasks.validate(config, loop_id, iteration, pairs.path, model.path, validation.path)
     for name, value in tasks.metrics_of(validation.path).items():

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from judgeloop.disk_map import DiskMap
-from judgeloop.errors import DataError, StoreError
-from judgeloop.keys import listed_key
+from judgeloop.schema.errors import DataError, StoreError
+from judgeloop.schema.keys import listed_key
 from judgeloop.store import Store
 from judgeloop.store.checksums import sha256_bytes
+from judgeloop.store.disk_map import DiskMap
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from judgeloop.errors import ConfigError, DataError, StoreError
+from judgeloop.schema.errors import ConfigError, DataError, StoreError
 from judgeloop.store import FolderStore, MissingObjectError, Store, checked_key, open_store
 
 TINY_WORLD = "tiny-world"

@@ -10,22 +10,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from judgeloop.engines.base import (
-    Engine,
-    Request,
-    Response,
-    Sample,
-    Sampling,
-    Settle,
-    nothing_pending,
-)
+from judgeloop.engines.base import Engine, Request, Response, Sample, Settle, nothing_pending
 from judgeloop.engines.fit import check_fit
+from judgeloop.schema.sampling import Sampling
 
 if TYPE_CHECKING:  # the configuration itself imports `Sampling` from here
-    from judgeloop.engines.settings import EngineSection
-    from judgeloop.images import ImageLibrary
-    from judgeloop.records import ModelRef
+    from judgeloop.schema.engine_section import EngineSection
+    from judgeloop.schema.records import ModelRef
     from judgeloop.store import Store
+    from judgeloop.store.images import ImageLibrary
 
 __all__ = ["Engine", "Request", "Response", "Sample", "Sampling", "open_engine"]
 

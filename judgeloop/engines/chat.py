@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from judgeloop.engines.base import Sampling
-from judgeloop.engines.settings import EndpointSection
-from judgeloop.errors import ConfigError, EngineError
+from judgeloop.schema.engine_section import EndpointSection
+from judgeloop.schema.errors import ConfigError, EngineError
+from judgeloop.schema.sampling import Sampling
 
 CONNECT_TIMEOUT_S = 5.0
 FIRST_TIMEOUT_S = 10.0

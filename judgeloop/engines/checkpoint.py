@@ -9,11 +9,11 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from judgeloop.engines.peft_folder import check_adapter
-from judgeloop.engines.settings import EngineSection
-from judgeloop.errors import EngineError, JudgeLoopError
-from judgeloop.models import base_location, fetch_adapter
-from judgeloop.records import ModelRef
+from judgeloop.models.peft_folder import check_adapter
+from judgeloop.models.references import base_location, fetch_adapter
+from judgeloop.schema.engine_section import EngineSection
+from judgeloop.schema.errors import EngineError, JudgeLoopError
+from judgeloop.schema.records import ModelRef
 from judgeloop.store import Store
 
 if TYPE_CHECKING:

@@ -16,23 +16,16 @@ from typing import Any
 
 from PIL import Image
 
-from judgeloop.engines.base import (
-    Request,
-    Response,
-    Sample,
-    Sampling,
-    Settle,
-    Usage,
-    nothing_pending,
-)
+from judgeloop.engines.base import Request, Response, Sample, Settle, Usage, nothing_pending
 from judgeloop.engines.chat import ChatClient, Completion, RefusedError
-from judgeloop.engines.settings import EngineSection
-from judgeloop.errors import ConfigError, DataError, EngineError
-from judgeloop.images import ImageLibrary
-from judgeloop.images.portable import portable_image
-from judgeloop.models import without_adapter
-from judgeloop.records import ModelRef
+from judgeloop.models.references import without_adapter
+from judgeloop.schema.engine_section import EngineSection
+from judgeloop.schema.errors import ConfigError, DataError, EngineError
+from judgeloop.schema.records import ModelRef
+from judgeloop.schema.sampling import Sampling
 from judgeloop.store import MissingObjectError
+from judgeloop.store.images import ImageLibrary
+from judgeloop.store.images.portable import portable_image
 
 Content = list[dict[str, Any]]
 

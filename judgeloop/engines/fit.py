@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from judgeloop.errors import ConfigError
-from judgeloop.models import SCRIPTED, base_type
-from judgeloop.records import ModelRef
+from judgeloop.models.references import SCRIPTED, base_type
+from judgeloop.schema.errors import ConfigError
+from judgeloop.schema.records import ModelRef
 
 _NOT_RUN = {
     "vllm": {

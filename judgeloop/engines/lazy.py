@@ -6,19 +6,12 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from judgeloop.engines.base import (
-    Engine,
-    EngineDiedError,
-    Request,
-    Response,
-    Sampling,
-    Settle,
-    Usage,
-)
-from judgeloop.engines.settings import EngineSection
-from judgeloop.images import ImageLibrary
-from judgeloop.records import ModelRef
+from judgeloop.engines.base import Engine, EngineDiedError, Request, Response, Settle, Usage
+from judgeloop.schema.engine_section import EngineSection
+from judgeloop.schema.records import ModelRef
+from judgeloop.schema.sampling import Sampling
 from judgeloop.store import Store
+from judgeloop.store.images import ImageLibrary
 
 logger = logging.getLogger(__name__)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from judgeloop.engines.settings import EngineSection
 from judgeloop.engines.tensors import count_weights
-from judgeloop.errors import EngineError
+from judgeloop.schema.engine_section import EngineSection
+from judgeloop.schema.errors import EngineError
 
 GIB = 2**30
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}

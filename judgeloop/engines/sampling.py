@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from judgeloop.engines.base import Sampling
+from judgeloop.schema.sampling import Sampling
 
 if TYPE_CHECKING:
     import torch

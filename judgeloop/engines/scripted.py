@@ -11,7 +11,7 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from judgeloop.engines.base import Request, Response, Sample, Sampling, Settle, nothing_pending
+from judgeloop.engines.base import Request, Response, Sample, Settle, nothing_pending
 from judgeloop.engines.scripted_model import (
     COLOURS,
     PLACES,
@@ -22,12 +22,13 @@ from judgeloop.engines.scripted_model import (
     read_base,
     vocabulary,
 )
-from judgeloop.engines.settings import EngineSection
-from judgeloop.errors import DataError
-from judgeloop.images import ImageLibrary
-from judgeloop.keys import content_key
-from judgeloop.records import Kind, ModelRef, VerdictFormat
+from judgeloop.schema.engine_section import EngineSection
+from judgeloop.schema.errors import DataError
+from judgeloop.schema.keys import content_key
+from judgeloop.schema.records import Kind, ModelRef, VerdictFormat
+from judgeloop.schema.sampling import Sampling
 from judgeloop.store import MissingObjectError, Store
+from judgeloop.store.images import ImageLibrary
 
 UNCHANGED_SHARE = 0.1
 """Altered copies that are no different."""

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import msgspec
 
-from judgeloop.errors import ConfigError, EngineError
-from judgeloop.models import SCRIPTED, fetch_adapter
-from judgeloop.records import Kind, ModelRef
+from judgeloop.models.references import SCRIPTED, fetch_adapter
+from judgeloop.schema.errors import ConfigError, EngineError
+from judgeloop.schema.records import Kind, ModelRef
 from judgeloop.store import Store
 
 ADAPTER_FILE = "scripted_adapter.json"

@@ -7,7 +7,7 @@ import math
 import struct
 from pathlib import Path
 
-from judgeloop.errors import EngineError
+from judgeloop.schema.errors import EngineError
 
 _HEAD = struct.Struct("<Q")
 _LIMIT = 100 * 2**20

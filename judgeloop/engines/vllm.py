@@ -18,17 +18,17 @@ from judgeloop.engines.base import (
     Request,
     Response,
     Sample,
-    Sampling,
     Settle,
     nothing_pending,
 )
-from judgeloop.engines.settings import EngineSection
 from judgeloop.engines.verdict_regex import verdict_regex
 from judgeloop.engines.vllm_start import client_error, start_vllm
-from judgeloop.errors import DataError
-from judgeloop.images import ImageLibrary
-from judgeloop.records import ModelRef
+from judgeloop.schema.engine_section import EngineSection
+from judgeloop.schema.errors import DataError
+from judgeloop.schema.records import ModelRef
+from judgeloop.schema.sampling import Sampling
 from judgeloop.store import MissingObjectError, Store
+from judgeloop.store.images import ImageLibrary
 
 if TYPE_CHECKING:
     from PIL import Image

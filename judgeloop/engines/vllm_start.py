@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judgeloop.engines.memory import check_memory
-from judgeloop.engines.peft_folder import adapter_rank, check_adapter, check_language_only
-from judgeloop.engines.settings import EngineSection
-from judgeloop.errors import ConfigError, EngineError
-from judgeloop.models import base_location, fetch_adapter
-from judgeloop.records import ModelRef
+from judgeloop.models.peft_folder import adapter_rank, check_adapter, check_language_only
+from judgeloop.models.references import base_location, fetch_adapter
+from judgeloop.schema.engine_section import EngineSection
+from judgeloop.schema.errors import ConfigError, EngineError
+from judgeloop.schema.records import ModelRef
 from judgeloop.store import Store
 
 if TYPE_CHECKING:

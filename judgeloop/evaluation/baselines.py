@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 
 from judgeloop.evaluation.items import category
 from judgeloop.evaluation.scorecard import Tally
-from judgeloop.judging.orders import shown_answers
-from judgeloop.keys import fraction
-from judgeloop.records import Choice, ItemResult, Order, Pair
+from judgeloop.method.judging.orders import shown_answers
+from judgeloop.schema.keys import fraction
+from judgeloop.schema.records import Choice, ItemResult, Order, Pair
 
 Rule = Callable[[Pair, Order], Choice]
 

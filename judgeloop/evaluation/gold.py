@@ -1,20 +1,21 @@
-"""The gold pairs: a loop's only ground truth. Only `judgeloop.stages.evaluate` imports this."""
+"""The gold pairs: a loop's only ground truth. Only the stage `evaluate` imports this."""
 
 from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
 
-from judgeloop.config import Config
 from judgeloop.data.images import SourceImages
 from judgeloop.data.rows import GoldRow, image_names, no_usable_row, read_gold
 from judgeloop.data.source import TINY_WORLD, Source, open_source
-from judgeloop.images import ImageLibrary
-from judgeloop.keys import content_key
-from judgeloop.records import Manifest
-from judgeloop.shards import Dropped, ShardWriter, once
+from judgeloop.runtime.once import once
+from judgeloop.schema.config import Config
+from judgeloop.schema.keys import content_key
+from judgeloop.schema.records import Manifest
 from judgeloop.store import Store
 from judgeloop.store.checksums import sha256_file
+from judgeloop.store.images import ImageLibrary
+from judgeloop.store.shards import Dropped, ShardWriter
 
 STAGE = "gold"
 VERSION = 3

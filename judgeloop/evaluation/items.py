@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from judgeloop.filtering.agreement import join_judgements
-from judgeloop.records import ItemResult, Judgement, Labelled, Order, Pair
+from judgeloop.method.filtering.agreement import join_judgements
+from judgeloop.schema.records import ItemResult, Judgement, Labelled, Order, Pair
 
 
 def item_results(pairs: Sequence[Pair], judgements: Sequence[Judgement]) -> list[ItemResult]:

@@ -13,7 +13,7 @@ from judgeloop.evaluation.statistics import (
     mean_interval,
     wilson,
 )
-from judgeloop.records import Choice, ItemResult
+from judgeloop.schema.records import Choice, ItemResult
 
 
 class CategoryScore(msgspec.Struct, frozen=True):

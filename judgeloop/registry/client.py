@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
-from judgeloop.errors import RegistryError
 from judgeloop.registry.database import make_database
+from judgeloop.schema.errors import RegistryError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

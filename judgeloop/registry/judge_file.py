@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from judgeloop.errors import RegistryError
-from judgeloop.records import SCHEMA_VERSION, ModelRef, Record, from_json, to_json
+from judgeloop.schema.errors import RegistryError
+from judgeloop.schema.records import SCHEMA_VERSION, ModelRef, Record, from_json, to_json
 from judgeloop.store import FileChecksum, folder_checksums
 
 JUDGE_FILE = "judge.json"

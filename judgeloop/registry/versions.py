@@ -11,9 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from judgeloop.errors import RegistryError
-from judgeloop.keys import content_key
-from judgeloop.records import ModelRef
 from judgeloop.registry.client import connect, is_missing, registry_errors
 from judgeloop.registry.judge_file import (
     ADAPTER_FOLDER,
@@ -24,6 +21,9 @@ from judgeloop.registry.judge_file import (
     read_judge_file,
 )
 from judgeloop.registry.tracking import ITERATION_TAG, LOOP_TAG, Run
+from judgeloop.schema.errors import RegistryError
+from judgeloop.schema.keys import content_key
+from judgeloop.schema.records import ModelRef
 from judgeloop.store import Store, upload_folder
 from judgeloop.store.folders import CHECKSUMS
 

@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from judgeloop.records import Record
 from judgeloop.report.story import Scores, Story
+from judgeloop.schema.records import Record
 
 INKS = {
     "#101112": "var(--ink)",

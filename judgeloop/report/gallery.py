@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from heapq import nsmallest
 from typing import NamedTuple
 
-from judgeloop.config import ReportSection
-from judgeloop.images import ImageLibrary
-from judgeloop.keys import fraction
-from judgeloop.ledger import BASE_ITERATION
-from judgeloop.records import (
+from judgeloop.report.story import Iteration, Story
+from judgeloop.report.thumbnails import Thumbnail, Thumbnails
+from judgeloop.runtime.ledger import BASE_ITERATION
+from judgeloop.schema.config import ReportSection
+from judgeloop.schema.keys import fraction
+from judgeloop.schema.records import (
     Altered,
     Choice,
     ItemResult,
@@ -22,10 +23,9 @@ from judgeloop.records import (
     Record,
     Voted,
 )
-from judgeloop.report.story import Iteration, Story
-from judgeloop.report.thumbnails import Thumbnail, Thumbnails
-from judgeloop.shards import finished, read_records, read_shards
 from judgeloop.store import Store
+from judgeloop.store.images import ImageLibrary
+from judgeloop.store.shards import finished, read_records, read_shards
 
 TEXT_LIMIT = 900
 """Characters of a text that are shown."""

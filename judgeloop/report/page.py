@@ -8,13 +8,13 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from judgeloop.config import Config
-from judgeloop.ledger import AFTER_LOOP
-from judgeloop.records import Record
 from judgeloop.report.charts import Chart, retention
 from judgeloop.report.gallery import Gallery
 from judgeloop.report.story import Estimate, Iteration, Story, Task
 from judgeloop.report.summary import NONE, interval, share
+from judgeloop.runtime.ledger import AFTER_LOOP
+from judgeloop.schema.config import Config
+from judgeloop.schema.records import Record
 
 FOLDER = Path(__file__).parent
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from judgeloop.ledger import AFTER_LOOP, Entry, Ledger
-from judgeloop.records import Manifest, Record
+from judgeloop.runtime.ledger import AFTER_LOOP, Entry, Ledger
+from judgeloop.schema.records import Manifest, Record
 
 STAGES = (
     *("resolve", "ingest", "hold_out", "synthesize", "judge", "filter", "enough"),

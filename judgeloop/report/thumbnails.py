@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import io
 
-from judgeloop.errors import JudgeLoopError
-from judgeloop.images import ImageLibrary
-from judgeloop.records import Record
+from judgeloop.schema.errors import JudgeLoopError
+from judgeloop.schema.records import Record
+from judgeloop.store.images import ImageLibrary
 
 LIMIT_BYTES = 15 * 10**6
 """Of all thumbnails of a page, so that the page itself stays below 20 MB."""

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from judgeloop.errors import ConfigError
+from judgeloop.schema.errors import ConfigError
 from judgeloop.store.base import Store
 from judgeloop.store.folder import FolderStore
 from judgeloop.store.s3 import S3Store, s3_client

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Protocol
 
-from judgeloop.errors import StoreError
+from judgeloop.schema.errors import StoreError
 
 TEMPORARY_PREFIX = ".tmp-"
 """How the name of a file begins that is still being written; no key may contain such a name."""

@@ -5,7 +5,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from judgeloop.errors import StoreError
+from judgeloop.schema.errors import StoreError
 from judgeloop.store.base import (
     TEMPORARY_PREFIX,
     MissingObjectError,

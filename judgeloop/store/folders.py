@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from judgeloop.decoding import decodable
-from judgeloop.errors import StoreError
+from judgeloop.schema.decoding import decodable
+from judgeloop.schema.errors import StoreError
 from judgeloop.store.base import MissingObjectError, Store, checked_key
 from judgeloop.store.checksums import sha256_file
 from judgeloop.store.local_files import disk_errors_named, temporary_beside

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from judgeloop.errors import StoreError
+from judgeloop.schema.errors import StoreError
 from judgeloop.store.base import TEMPORARY_PREFIX
 
 _REMEDIES = {

@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from judgeloop.errors import StoreError
+from judgeloop.schema.errors import StoreError
 from judgeloop.store.base import MissingObjectError, checked_key, checked_prefix
 from judgeloop.store.checksums import sha256_bytes, sha256_file
 from judgeloop.store.local_files import disk_errors_named, temporary_beside

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from judgeloop.errors import StoreError
+from judgeloop.schema.errors import StoreError
 from judgeloop.store.base import MissingObjectError
 
 _ABSENT = ("NoSuchKey", "NotFound", "404")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from judgeloop.errors import TrainingError
+from judgeloop.schema.errors import TrainingError
 from judgeloop.training.job import TrainingJob
 
 if TYPE_CHECKING:

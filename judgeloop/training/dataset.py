@@ -12,9 +12,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from judgeloop.errors import DataError, TrainingError
-from judgeloop.images import decode_image
-from judgeloop.records import Example, from_json
+from judgeloop.schema.errors import DataError, TrainingError
+from judgeloop.schema.records import Example, from_json
+from judgeloop.store.images import decode_image
 
 if TYPE_CHECKING:
     import datasets

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from judgeloop.config import TrainingSection
-from judgeloop.errors import TrainingError
+from judgeloop.schema.config import TrainingSection
+from judgeloop.schema.errors import TrainingError
 
 
 class TrainingJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

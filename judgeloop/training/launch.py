@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from judgeloop.errors import TrainingError
+from judgeloop.schema.errors import TrainingError
 from judgeloop.training.dataset import read_examples
 from judgeloop.training.job import TrainingJob
 

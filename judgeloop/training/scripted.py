@@ -8,15 +8,15 @@ from pathlib import Path
 
 import msgspec
 
-from judgeloop.config import TrainingSection
 from judgeloop.engines.scripted_model import (
     ADAPTER_FILE,
     ScriptedAdapter,
     read_adapter,
     read_base,
 )
-from judgeloop.errors import TrainingError
-from judgeloop.records import Example, ModelRef, to_json
+from judgeloop.schema.config import TrainingSection
+from judgeloop.schema.errors import TrainingError
+from judgeloop.schema.records import Example, ModelRef, to_json
 
 
 def train_scripted(

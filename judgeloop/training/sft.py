@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from judgeloop.collector import collect_rarely
-from judgeloop.errors import TrainingError
-from judgeloop.progress import Progress
-from judgeloop.records import Example
+from judgeloop.runtime.garbage_collector import collect_rarely
+from judgeloop.runtime.progress import Progress
+from judgeloop.schema.errors import TrainingError
+from judgeloop.schema.records import Example
 from judgeloop.training.adapter import check_movement, fingerprints, load_model, save_adapter
 from judgeloop.training.dataset import make_dataset, read_examples, wants_messages
 from judgeloop.training.job import TrainingJob, read_job

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from importlib import resources
 from typing import Any
 
-from judgeloop.errors import TrainingError
+from judgeloop.schema.errors import TrainingError
 
 _MARKER = re.compile(r"\{%[-+]?\s*generation\b")
 _FILE = "mllama.jinja"

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from judgeloop.config import load_config
+from judgeloop.schema.config import load_config
 from pipelines.cluster.connection import Connection
 from pipelines.cluster.doctor import examine_cluster
 from pipelines.cluster.follow import POLL_S, follow

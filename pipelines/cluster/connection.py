@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from judgeloop.doctor.pod import IN_POD, KUBEFLOW
-from judgeloop.errors import ConfigError
+from judgeloop.ops.doctor.pod import IN_POD, KUBEFLOW
+from judgeloop.schema.errors import ConfigError
 
 POD_TOKEN = "/var/run/secrets/kubeflow/pipelines/token"
 

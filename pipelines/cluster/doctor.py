@@ -1,7 +1,7 @@
 """What can be known of a cluster before a run: the server, its version, and the quota.
 
 The pipeline's first task looks at the version and the quota again, from inside, and at the rest:
-store, registry, secrets, model and clock (`judgeloop.doctor`), before any GPU is asked for.
+store, registry, secrets, model and clock (`judgeloop.ops.doctor`), before any GPU is asked for.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from judgeloop.doctor.preflight import Finding, look
-from judgeloop.doctor.quota import check_room
-from judgeloop.doctor.release import check_release
-from judgeloop.errors import PreflightError
+from judgeloop.ops.doctor.preflight import Finding, look
+from judgeloop.ops.doctor.quota import check_room
+from judgeloop.ops.doctor.release import check_release
+from judgeloop.schema.errors import PreflightError
 from pipelines.cluster.quota import read_quotas
 from pipelines.cluster.server import Kubeflow
 from pipelines.plain import print_plain

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from judgeloop.errors import JudgeLoopError
+from judgeloop.schema.errors import JudgeLoopError
 from pipelines.cluster.server import ACTIVE, Kubeflow
 from pipelines.plain import print_plain
 

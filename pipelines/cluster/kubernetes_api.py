@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from judgeloop.doctor.pod import IN_POD
-from judgeloop.errors import ClusterError
+from judgeloop.ops.doctor.pod import IN_POD
+from judgeloop.schema.errors import ClusterError
 from pipelines.cluster.server import message_of
 
 TIMEOUT_S = 5

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from judgeloop.doctor.quota import Quota, parse_quotas
+from judgeloop.ops.doctor.quota import Quota, parse_quotas
 from pipelines.cluster.kubernetes_api import TIMEOUT_S, core_api
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from judgeloop.errors import ClusterError
+from judgeloop.schema.errors import ClusterError
 from pipelines.cluster.follow import ended, errors_of, tasks_of
 from pipelines.cluster.pods import show_pod_logs
 from pipelines.cluster.server import ACTIVE, Kubeflow

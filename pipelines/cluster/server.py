@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from judgeloop.doctor.release import told_version
-from judgeloop.errors import ClusterError, ConfigError
+from judgeloop.ops.doctor.release import told_version
+from judgeloop.schema.errors import ClusterError, ConfigError
 from pipelines.cluster.connection import Connection
 
 ANSWER_S = 1.5

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from judgeloop.config import Config
-from judgeloop.errors import ConfigError
-from judgeloop.ledger import checked_loop_id
+from judgeloop.runtime.ledger import checked_loop_id
+from judgeloop.schema.config import Config
+from judgeloop.schema.errors import ConfigError
 from pipelines.cluster.server import Kubeflow
 from pipelines.compile import compile_pipeline
 from pipelines.lint.secrets import secrets_in

@@ -12,14 +12,14 @@ from typing import Any
 import msgspec
 from PIL import Image
 
-from judgeloop import cli
-from judgeloop.config import Config, load_config
-from judgeloop.errors import JudgeLoopError
-from judgeloop.images import ImageLibrary
-from judgeloop.records import Manifest, Question
-from judgeloop.shards import Dropped, read_records
-from judgeloop.stages.ingest import ingest
+from judgeloop.cli.main import main as judgeloop_main
+from judgeloop.runtime.stages.ingest import ingest
+from judgeloop.schema.config import Config, load_config
+from judgeloop.schema.errors import JudgeLoopError
+from judgeloop.schema.records import Manifest, Question
 from judgeloop.store import FolderStore
+from judgeloop.store.images import ImageLibrary
+from judgeloop.store.shards import Dropped, read_records
 from pipelines.__main__ import main as pipelines_main
 from tests.conftest import REPOSITORY
 
@@ -171,7 +171,7 @@ def verdict_command(*arguments: str, **environment: str) -> Callable[[Path], Out
         given = ["--question", "caption", "--a", "a red circle", "--b", "a blue circle"]
         given += ["--image", str(folder / "good.png"), "--model", "scripted:"]
         given += [argument.format(folder=folder) for argument in arguments]
-        return command(folder, cli.main, ["verdict", *given], environment)
+        return command(folder, judgeloop_main, ["verdict", *given], environment)
 
     return run
 

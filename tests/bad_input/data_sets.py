@@ -5,8 +5,8 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from judgeloop import tasks
-from judgeloop.errors import JudgeLoopError
+from judgeloop.runtime import tasks
+from judgeloop.schema.errors import JudgeLoopError
 from tests.bad_input.case import Case, Outcome, asked, changed, failed, question, write_rows
 
 GROUP = "Data sets"

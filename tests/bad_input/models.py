@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from judgeloop import models
-from judgeloop.ledger import Ledger
-from judgeloop.models import BUILTIN
-from judgeloop.stages.resolve import resolve
+import judgeloop
+from judgeloop.models.references import BUILTIN
+from judgeloop.runtime.ledger import Ledger
+from judgeloop.runtime.stages.resolve import resolve
 from tests.bad_input.case import Case, Outcome, staged, verdict_command
 
 GROUP = "Models and judges"
-BASE = Path(models.__file__).parent / "tiny" / "base"
+BASE = Path(judgeloop.__file__).parent / "tiny" / "base"
 REAL = ("engine.kind=transformers", "training.kind=lora")
 """Settings that go with a base other than `scripted:`."""
 Make = Callable[[Path], None]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from itertools import groupby
 
-from judgeloop.errors import JudgeLoopError
+from judgeloop.schema.errors import JudgeLoopError
 from tests.bad_input import CASES, Case, Outcome
 from tests.conftest import REPOSITORY
 

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from judgeloop.config import Config
 from judgeloop.evaluation.gold import load_gold
-from judgeloop.images import ImageLibrary
-from judgeloop.records import Manifest
+from judgeloop.schema.config import Config
+from judgeloop.schema.records import Manifest
 from judgeloop.store import FolderStore
+from judgeloop.store.images import ImageLibrary
 from tests.bad_input.case import (
     TOO_LONG,
     Case,

@@ -20,8 +20,8 @@ import pytest
 
 from components.images import image
 from images.locks import LOCKS, read_pins
-from judgeloop.config import load_config
-from judgeloop.ledger import Ledger
+from judgeloop.runtime.ledger import Ledger
+from judgeloop.schema.config import load_config
 from judgeloop.store import Store, open_store
 from tests.canary import Canaries, files_below, objects_of
 from tests.conftest import REPOSITORY, require_executable
@@ -54,7 +54,7 @@ print(json.dumps({
 
 LEARN = """
 import sys
-from judgeloop import tasks
+from judgeloop.runtime import tasks
 import json
 config, at = sys.argv[1], "/tmp/"
 tasks.resolve(config, "loop", at + "model")

@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from judgeloop.errors import EngineError, StoreError
-from judgeloop.records import ModelRef
+from judgeloop.schema.errors import EngineError, StoreError
+from judgeloop.schema.records import ModelRef
 from tests.engine_rig import GREEDY, MISSING, WARM, ask, judged, mixed, png, texts
 from tests.engine_settling import settling
 

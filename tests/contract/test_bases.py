@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from judgeloop.errors import ConfigError, EngineError
-from judgeloop.models import base_location, describe_base
+from judgeloop.models.references import base_location, describe_base
+from judgeloop.schema.errors import ConfigError, EngineError
 from judgeloop.store import folder_checksums, open_store, upload_folder
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -168,7 +168,7 @@ def test_the_hub_s_answer_comes_before_the_cache_s_and_a_refusal_after(
     remember(tmp_path, "v1", OTHER)
     remember(tmp_path, "main", OTHER)
     code = (
-        "from judgeloop.models import describe_base\n"
+        "from judgeloop.models.references import describe_base\n"
         "print(*(describe_base('owner/name', name).revision for name in ('v1', 'main')))"
     )
     settings = {"HF_ENDPOINT": hub_url, "HF_HUB_OFFLINE": "0", "HF_HUB_CACHE": str(tmp_path)}

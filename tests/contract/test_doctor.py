@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from judgeloop import tasks
-from judgeloop.cli import main
-from judgeloop.config import Config, load_config
-from judgeloop.doctor.pod import IN_POD
-from judgeloop.doctor.preflight import Finding, examine, require_sound
-from judgeloop.errors import PreflightError
-from judgeloop.ledger import Ledger
+from judgeloop.cli.main import main
+from judgeloop.ops.doctor.pod import IN_POD
+from judgeloop.ops.doctor.preflight import Finding, examine, require_sound
 from judgeloop.registry.client import connect
+from judgeloop.runtime import tasks
+from judgeloop.runtime.ledger import Ledger
+from judgeloop.schema.config import Config, load_config
+from judgeloop.schema.errors import PreflightError
 from judgeloop.store import FolderStore, open_store
 from tests.conftest import REPOSITORY
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from judgeloop import tasks
-from judgeloop.config import Config, load_config
-from judgeloop.doctor.preflight import Finding, examine_around
-from judgeloop.doctor.quota import Asked
-from judgeloop.errors import PreflightError
-from judgeloop.ledger import Ledger
-from judgeloop.progress import FILE_VARIABLE
+from judgeloop.ops.doctor.preflight import Finding, examine_around
+from judgeloop.ops.doctor.quota import Asked
+from judgeloop.runtime import tasks
+from judgeloop.runtime.ledger import Ledger
+from judgeloop.runtime.progress import FILE_VARIABLE
+from judgeloop.schema.config import Config, load_config
+from judgeloop.schema.errors import PreflightError
 from judgeloop.store import FolderStore
 from tests.conftest import REPOSITORY
 from tests.kfp_process import KfpServer

@@ -14,18 +14,18 @@ import msgspec
 import pytest
 from PIL import Image
 
-from judgeloop.config import load_config
 from judgeloop.engines import Engine, Request, Response, Sampling, open_engine
 from judgeloop.engines.base import Usage
-from judgeloop.engines.settings import EndpointSection, EngineSection
-from judgeloop.errors import ConfigError, EngineError, StoreError
-from judgeloop.images import ImageLibrary, decode_image
-from judgeloop.images.portable import portable_image
-from judgeloop.progress import Progress
-from judgeloop.records import Example, Manifest, ModelRef
-from judgeloop.shards import Work
-from judgeloop.stages.inference import infer
+from judgeloop.runtime.progress import Progress
+from judgeloop.runtime.stages.inference import infer
+from judgeloop.schema.config import load_config
+from judgeloop.schema.engine_section import EndpointSection, EngineSection
+from judgeloop.schema.errors import ConfigError, EngineError, StoreError
+from judgeloop.schema.records import Example, Manifest, ModelRef
 from judgeloop.store import FolderStore
+from judgeloop.store.images import ImageLibrary, decode_image
+from judgeloop.store.images.portable import portable_image
+from judgeloop.store.shards import Work
 from tests.chat_server import KEY, SERVED
 from tests.conftest import REPOSITORY
 

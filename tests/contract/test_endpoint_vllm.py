@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from judgeloop.engines import Sampling, open_engine
-from judgeloop.engines.settings import EndpointSection, EngineSection
-from judgeloop.errors import EngineError
-from judgeloop.keys import content_key
-from judgeloop.records import ModelRef
+from judgeloop.engines import open_engine
+from judgeloop.schema.engine_section import EndpointSection, EngineSection
+from judgeloop.schema.errors import EngineError
+from judgeloop.schema.keys import content_key
+from judgeloop.schema.records import ModelRef
+from judgeloop.schema.sampling import Sampling
 from judgeloop.store import folder_checksums
 from tests.contract.engine_contract import ModelContract
 from tests.engine_rig import GREEDY, WARM, ask, mixed, texts

@@ -7,12 +7,12 @@ import pytest
 
 from judgeloop.engines import open_engine
 from judgeloop.engines.scripted_model import ADAPTER_FILE, ScriptedAdapter
-from judgeloop.engines.settings import EngineSection
-from judgeloop.errors import ConfigError, StoreError
-from judgeloop.images import ImageLibrary
-from judgeloop.models import describe_base
-from judgeloop.records import ModelRef
+from judgeloop.models.references import describe_base
+from judgeloop.schema.engine_section import EngineSection
+from judgeloop.schema.errors import ConfigError, StoreError
+from judgeloop.schema.records import ModelRef
 from judgeloop.store import FolderStore
+from judgeloop.store.images import ImageLibrary
 from tests.contract.engine_contract import EngineContract, ModelContract
 from tests.engine_rig import WARM, ask
 

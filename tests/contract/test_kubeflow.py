@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from judgeloop.errors import ClusterError, ConfigError
+from judgeloop.schema.errors import ClusterError, ConfigError
 from pipelines.cluster.connection import Connection
 from pipelines.cluster.follow import follow
 from pipelines.cluster.server import Kubeflow

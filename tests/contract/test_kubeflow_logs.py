@@ -11,7 +11,7 @@ import kfp_server_api
 import pytest
 from rich.console import Console
 
-from judgeloop.errors import ClusterError
+from judgeloop.schema.errors import ClusterError
 from pipelines.cluster.runs import show_logs
 from pipelines.cluster.server import ACTIVE
 from tests.kfp_process import KfpServer, connect

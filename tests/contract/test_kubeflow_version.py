@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from judgeloop.errors import ClusterError, PreflightError
+from judgeloop.schema.errors import ClusterError, PreflightError
 from pipelines.cluster.doctor import examine_cluster
 from pipelines.profile import read_profile
 from tests.kfp_contract import load_contract

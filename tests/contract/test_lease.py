@@ -18,15 +18,16 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from urllib3.response import HTTPResponse
 
-from judgeloop.config import load_config
 from judgeloop.engines import Engine
-from judgeloop.errors import StoreError
-from judgeloop.lease import FOLDER, Holder, Lease, Pace, held, this_process
-from judgeloop.progress import Progress
-from judgeloop.records import Manifest, ModelRef, from_json, to_json
-from judgeloop.shards import Work, finish, once
-from judgeloop.stages.inference import infer
+from judgeloop.runtime.lease import FOLDER, Holder, Lease, Pace, held, this_process
+from judgeloop.runtime.once import once
+from judgeloop.runtime.progress import Progress
+from judgeloop.runtime.stages.inference import infer
+from judgeloop.schema.config import load_config
+from judgeloop.schema.errors import StoreError
+from judgeloop.schema.records import Manifest, ModelRef, from_json, to_json
 from judgeloop.store import FolderStore, Store, open_store
+from judgeloop.store.shards import Work, finish
 from tests.conftest import REPOSITORY
 
 QUICK = Pace(heartbeat_s=0.05, expiry_s=0.6, poll_s=0.02)
@@ -134,14 +135,17 @@ def test_a_silent_holder_elsewhere_is_followed_whatever_its_clock_says(
         assert time.monotonic() - began >= QUICK.expiry_s
         (key,) = store.list(FOLDER)
         assert from_json(store.read(key), Holder, key).pid == os.getpid()
-    said = [record.getMessage() for record in caplog.records if record.name == "judgeloop.lease"]
+    said = [
+        record.getMessage() for record in caplog.records if record.name == "judgeloop.runtime.lease"
+    ]
     assert "held by process 77 on far" in said[0]
     assert "waited 0 s" in said[0]
     assert "silent" in said[-1]
 
 
 HOLD = (
-    "import sys, time; from judgeloop.lease import held; from judgeloop.store import open_store\n"
+    "import sys, time; from judgeloop.runtime.lease import held\n"
+    "from judgeloop.store import open_store\n"
     "with held(open_store(sys.argv[1]), 'work'): print('held', flush=True); time.sleep(600)"
 )
 
@@ -276,7 +280,7 @@ def test_a_stage_that_is_done_waits_for_no_lease_and_clears_away_what_a_kill_lef
     done = finish(store, Manifest(stage="work", stage_version=1, key="k"))
     for name in ("work-k-00001", "work-k-00002", "work-k2-00001"):
         store.write(f"{FOLDER}/{name}.json", to_json(elsewhere()))
-    with caplog.at_level(logging.WARNING, logger="judgeloop.lease"):
+    with caplog.at_level(logging.WARNING, logger="judgeloop.runtime.lease"):
         assert once(store, "work", "k", pytest.fail) == done
     assert "lease" not in caplog.text
     assert store.list(FOLDER) == [f"{FOLDER}/work-k2-00001.json"]

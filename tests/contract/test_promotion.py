@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 
-from judgeloop.config import Config
-from judgeloop.errors import RegistryError
 from judgeloop.registry.client import connect
 from judgeloop.registry.tracking import loop_run
 from judgeloop.registry.versions import (
@@ -15,9 +13,11 @@ from judgeloop.registry.versions import (
     replaced_by,
     resolve_model,
 )
-from judgeloop.stages import promote as promote_module
-from judgeloop.stages.register import register
-from judgeloop.stages.resolve import resolve
+from judgeloop.runtime.stages import promote as promote_module
+from judgeloop.runtime.stages.register import register
+from judgeloop.runtime.stages.resolve import resolve
+from judgeloop.schema.config import Config
+from judgeloop.schema.errors import RegistryError
 from tests.registry_loop import ITEMS, Loop
 
 # MLflow's SQL tables use a strategy that SQLAlchemy 2.1 wants to drop.

@@ -11,9 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from judgeloop.config import Config
-from judgeloop.errors import ConfigError, RegistryError
-from judgeloop.models import describe_base, fetch_adapter
+from judgeloop.models.references import describe_base, fetch_adapter
 from judgeloop.registry.client import connect
 from judgeloop.registry.tracking import Run, loop_run
 from judgeloop.registry.versions import (
@@ -22,8 +20,10 @@ from judgeloop.registry.versions import (
     fetch_version,
     resolve_model,
 )
-from judgeloop.stages.register import register
-from judgeloop.stages.resolve import resolve
+from judgeloop.runtime.stages.register import register
+from judgeloop.runtime.stages.resolve import resolve
+from judgeloop.schema.config import Config
+from judgeloop.schema.errors import ConfigError, RegistryError
 from judgeloop.store import FolderStore, folder_checksums
 from tests.registry_loop import ITEMS, Loop
 
@@ -158,7 +158,7 @@ def test_artifacts_without_a_server_lie_beside_the_database(sqlite_uri, monkeypa
 def test_without_mlflow_the_extra_is_named(call, sqlite_uri):
     code = (
         "import sys; sys.modules['mlflow'] = None\n"
-        "from judgeloop.errors import RegistryError\n"
+        "from judgeloop.schema.errors import RegistryError\n"
         "from judgeloop.registry import tracking, versions\n"
         f"try: {call}\n"
         "except RegistryError as error: print(error)"
@@ -174,7 +174,10 @@ def test_without_mlflow_the_extra_is_named(call, sqlite_uri):
 
 
 def test_the_stages_modules_do_not_import_mlflow():
-    code = "import judgeloop.stages.promote, judgeloop.stages.register, sys; print(*sys.modules)"
+    code = (
+        "import judgeloop.runtime.stages.promote, judgeloop.runtime.stages.register, sys\n"
+        "print(*sys.modules)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from judgeloop.errors import StoreError
+from judgeloop.schema.errors import StoreError
 from judgeloop.store import (
     MissingObjectError,
     Store,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgeloop.errors import ConfigError, StoreError
+from judgeloop.schema.errors import ConfigError, StoreError
 from judgeloop.store import FolderStore, checked_key, open_store
 
 UNSAFE_KEYS = [

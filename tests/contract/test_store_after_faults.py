@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from judgeloop.errors import StoreError
-from judgeloop.records import Example, Manifest
-from judgeloop.shards import Work, finish, finished, write_shards
+from judgeloop.schema.errors import StoreError
+from judgeloop.schema.records import Example, Manifest
 from judgeloop.store import FolderStore, S3Store, Store
+from judgeloop.store.shards import Work, finish, finished, write_shards
 from tests.fault_proxy import FaultProxy
 from tests.faulty_s3 import OUTAGES, error_xml
 

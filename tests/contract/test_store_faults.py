@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from judgeloop.errors import StoreError
+from judgeloop.schema.errors import StoreError
 from judgeloop.store import (
     MissingObjectError,
     S3Store,

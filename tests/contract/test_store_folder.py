@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from judgeloop.errors import StoreError
+from judgeloop.schema.errors import StoreError
 from judgeloop.store import FolderStore
 
 
@@ -77,9 +77,9 @@ ON_A_SMALL_DISK = """
 import sys
 from pathlib import Path
 
-from judgeloop.errors import StoreError
-from judgeloop.records import Example, Manifest
-from judgeloop.shards import Work, finish, write_shards
+from judgeloop.schema.errors import StoreError
+from judgeloop.schema.records import Example, Manifest
+from judgeloop.store.shards import Work, finish, write_shards
 from judgeloop.store import FolderStore, open_store
 
 disk = Path(sys.argv[1])

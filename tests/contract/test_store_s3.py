@@ -15,7 +15,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from urllib3.response import HTTPResponse
 
-from judgeloop.errors import StoreError
+from judgeloop.schema.errors import StoreError
 from judgeloop.store import S3Store, open_store, sha256_bytes
 from judgeloop.store.s3 import s3_client
 

@@ -5,11 +5,11 @@ import shutil
 import msgspec
 import pytest
 
-from judgeloop.engines import Sampling
 from judgeloop.engines.checkpoint import Checkpoint
-from judgeloop.errors import EngineError
-from judgeloop.models import describe_base
-from judgeloop.records import ModelRef
+from judgeloop.models.references import describe_base
+from judgeloop.schema.errors import EngineError
+from judgeloop.schema.records import ModelRef
+from judgeloop.schema.sampling import Sampling
 from tests import tiny_random
 from tests.engine_rig import GREEDY, WARM, ask, mixed, texts
 

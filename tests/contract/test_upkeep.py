@@ -13,17 +13,17 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from judgeloop import cli
-from judgeloop.config import Config
-from judgeloop.errors import TrainingError
-from judgeloop.images import ImageLibrary
-from judgeloop.lease import FOLDER, PACE, this_process
-from judgeloop.ledger import Entry, Ledger
-from judgeloop.records import Pair, Question, to_json
+from judgeloop.cli.main import main
+from judgeloop.ops.workers import find_workers
 from judgeloop.registry.client import connect
-from judgeloop.shards import read_records
+from judgeloop.runtime.lease import FOLDER, PACE, this_process
+from judgeloop.runtime.ledger import Entry, Ledger
+from judgeloop.schema.config import Config
+from judgeloop.schema.errors import TrainingError
+from judgeloop.schema.records import Pair, Question, to_json
 from judgeloop.store import Store, open_store
-from judgeloop.upkeep.workers import find_workers
+from judgeloop.store.images import ImageLibrary
+from judgeloop.store.shards import read_records
 from tests.conftest import REPOSITORY
 from tests.task_loop import MODEL_NAME, TaskLoop, task_loop, use_database
 
@@ -95,7 +95,7 @@ def copy(
 
 def judgeloop(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     capsys.readouterr()
-    assert cli.main(arguments) == 0, capsys.readouterr().err
+    assert main(arguments) == 0, capsys.readouterr().err
     return capsys.readouterr().out
 
 
@@ -165,7 +165,8 @@ def test_a_loop_that_runs_is_told_from_one_whose_process_was_killed(
     store = tmp_path / "store"
     shutil.copytree(made.folder / "store", store)
     code = (
-        "import sys, time; from judgeloop.ledger import Ledger; from judgeloop.store import *\n"
+        "import sys, time; from judgeloop.runtime.ledger import Ledger\n"
+        "from judgeloop.store import *\n"
         "with Ledger(open_store(sys.argv[1]), 'half').held(): print('held', flush=True); "
         "time.sleep(100)"
     )
@@ -209,9 +210,9 @@ def test_nothing_there_is_said_and_what_does_not_exist_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert "no loop was begun" in judgeloop(capsys, "status", str(tmp_path))
-    assert cli.main(["status", str(tmp_path / "none")]) == 2
+    assert main(["status", str(tmp_path / "none")]) == 2
     assert "there is no such folder" in capsys.readouterr().err
-    assert cli.main(["status", str(tmp_path), "--loop", "x"]) == 2
+    assert main(["status", str(tmp_path), "--loop", "x"]) == 2
     assert "holds no such loop" in capsys.readouterr().err
 
 
@@ -305,14 +306,14 @@ def test_clean_refuses_another_registry_and_to_forget_what_may_be_running(
     copy: Copy, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Ledger(copy.store, "half").held():
-        assert cli.main(["clean", copy.name, "--yes", "--forget", "half"]) == 2
+        assert main(["clean", copy.name, "--yes", "--forget", "half"]) == 2
         assert "is at work on loop-half" in capsys.readouterr().err
         plan = json.loads(judgeloop(capsys, "clean", copy.name, "--yes", "--json"))
         assert (plan["removed"], plan["unfinished"]) == ([], ["half", "one", "two"])
     delete_version(copy, "two", monkeypatch)
-    assert cli.main(["clean", copy.name, "--yes"]) == 8
+    assert main(["clean", copy.name, "--yes"]) == 8
     assert "add --forget two" in capsys.readouterr().err
-    assert cli.main(["clean", copy.name, "--forget", "three"]) == 2
+    assert main(["clean", copy.name, "--forget", "three"]) == 2
 
 
 def test_clean_without_a_registry_removes_nothing(
@@ -320,5 +321,5 @@ def test_clean_without_a_registry_removes_nothing(
 ) -> None:
     shutil.copytree(made.folder / "store", tmp_path / "store")
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    assert cli.main(["clean", str(tmp_path / "store"), "--yes"]) == 8
+    assert main(["clean", str(tmp_path / "store"), "--yes"]) == 8
     assert "MLFLOW_TRACKING_URI is not set" in capsys.readouterr().err

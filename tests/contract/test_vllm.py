@@ -4,11 +4,11 @@ import shutil
 
 import pytest
 
-from judgeloop.engines import Sampling
-from judgeloop.engines.settings import VllmSection
-from judgeloop.errors import ConfigError, EngineError
-from judgeloop.models import BUILTIN, describe_base
-from judgeloop.records import ModelRef
+from judgeloop.models.references import BUILTIN, describe_base
+from judgeloop.schema.engine_section import VllmSection
+from judgeloop.schema.errors import ConfigError, EngineError
+from judgeloop.schema.records import ModelRef
+from judgeloop.schema.sampling import Sampling
 from tests import tiny_random
 from tests.contract.engine_contract import ModelContract
 from tests.engine_rig import GREEDY, WARM, ask, mixed, texts

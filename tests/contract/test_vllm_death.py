@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from judgeloop.engines import Sampling
 from judgeloop.engines.base import EngineDiedError
-from judgeloop.engines.settings import EngineSection
-from judgeloop.models import BUILTIN, describe_base
+from judgeloop.models.references import BUILTIN, describe_base
+from judgeloop.schema.engine_section import EngineSection
+from judgeloop.schema.sampling import Sampling
 from tests.engine_process import EngineProcess
 from tests.engine_rig import MAX_PIXELS, ask
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from judgeloop.ledger import Entry, Ledger
-from judgeloop.records import Manifest
+from judgeloop.runtime.ledger import Entry, Ledger
+from judgeloop.schema.records import Manifest
 from judgeloop.store import Store, open_store
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -13,10 +13,10 @@ import pytest
 from kfp import compiler, dsl
 from rich.console import Console
 
-from judgeloop.config import load_config
-from judgeloop.errors import ConfigError
-from judgeloop.ledger import Ledger
-from judgeloop.progress import Progress
+from judgeloop.runtime.ledger import Ledger
+from judgeloop.runtime.progress import Progress
+from judgeloop.schema.config import load_config
+from judgeloop.schema.errors import ConfigError
 from judgeloop.store import FolderStore
 from pipelines import local
 from pipelines.__main__ import main
@@ -35,9 +35,9 @@ def work(iteration: int, ending: str, out: str):
     import pathlib
     import time
 
-    from judgeloop import errors
-    from judgeloop.ledger import Entry, Ledger
-    from judgeloop.progress import Progress
+    from judgeloop.runtime.ledger import Entry, Ledger
+    from judgeloop.runtime.progress import Progress
+    from judgeloop.schema import errors
     from judgeloop.store import FolderStore
 
     names = ("OMP_NUM_THREADS", "MLFLOW_TRACKING_URI")

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from judgeloop.config import load_config
 from judgeloop.evaluation.gold import WORLD_SEED
-from judgeloop.images import ImageLibrary
-from judgeloop.records import Example, ItemResult, Pair, Question
-from judgeloop.shards import finished, read_records
-from judgeloop.stages.ingest import HELD_OUT, split_of
+from judgeloop.runtime.stages.ingest import HELD_OUT, split_of
+from judgeloop.schema.config import load_config
+from judgeloop.schema.records import Example, ItemResult, Pair, Question
+from judgeloop.store.images import ImageLibrary
+from judgeloop.store.shards import finished, read_records
 from judgeloop.tiny.dataset import write_gold
 from tests.loop.micro import LOOP_ID, REPOSITORY, Run, run_and_kill, run_micro
 

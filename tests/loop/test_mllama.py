@@ -5,19 +5,19 @@ from typing import Any
 
 import pytest
 
-from judgeloop.config import load_config
-from judgeloop.errors import TrainingError
-from judgeloop.images import ImageLibrary
-from judgeloop.models import describe_base
-from judgeloop.records import Example, ItemResult, Judgement, Manifest, ModelRef, Pair, Voted
-from judgeloop.shards import read_records
-from judgeloop.stages.evaluate import evaluate
-from judgeloop.stages.filter import filter_judgements
-from judgeloop.stages.ingest import ingest
-from judgeloop.stages.judge import judge
-from judgeloop.stages.synthesize import synthesize
-from judgeloop.stages.train import train
+from judgeloop.models.references import describe_base
+from judgeloop.runtime.stages.evaluate import evaluate
+from judgeloop.runtime.stages.filter import filter_judgements
+from judgeloop.runtime.stages.ingest import ingest
+from judgeloop.runtime.stages.judge import judge
+from judgeloop.runtime.stages.synthesize import synthesize
+from judgeloop.runtime.stages.train import train
+from judgeloop.schema.config import load_config
+from judgeloop.schema.errors import TrainingError
+from judgeloop.schema.records import Example, ItemResult, Judgement, Manifest, ModelRef, Pair, Voted
 from judgeloop.store import FolderStore
+from judgeloop.store.images import ImageLibrary
+from judgeloop.store.shards import read_records
 from tests import tiny_random
 from tests.conftest import REPOSITORY
 

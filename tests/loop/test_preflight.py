@@ -8,9 +8,9 @@ import kfp_server_api as api
 import msgspec
 import pytest
 
-from judgeloop.config import load_config
-from judgeloop.errors import PreflightError
-from judgeloop.ledger import Ledger
+from judgeloop.runtime.ledger import Ledger
+from judgeloop.schema.config import load_config
+from judgeloop.schema.errors import PreflightError
 from judgeloop.store import FolderStore
 from pipelines.compile import compile_pipeline
 from pipelines.profile import Retry, read_profile
@@ -31,7 +31,7 @@ def cluster(
     Where Kubernetes puts a service account is no setting of ours, so each process of a run is told
     another folder when it starts.
     """
-    code = f"import pathlib\nfrom judgeloop.doctor import pod\npod.ACCOUNT = {pod.account!r}\n"
+    code = f"import pathlib\nfrom judgeloop.ops.doctor import pod\npod.ACCOUNT = {pod.account!r}\n"
     (tmp_path / "sitecustomize.py").write_text(code.replace("PosixPath", "pathlib.Path"))
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{REPOSITORY}")
     yield from start_server(tmp_path_factory.mktemp("kfp"))

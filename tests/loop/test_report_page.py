@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from judgeloop.stages.report import report
+from judgeloop.runtime.stages.report import report
 from tests.story_fixture import HOSTILE, SampleLoop
 
 WINDOW = (1200, 7000)

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from kfp import compiler, dsl
 
-from judgeloop.config import load_config
-from judgeloop.errors import RegistryError, StoreError
-from judgeloop.ledger import Ledger
+from judgeloop.runtime.ledger import Ledger
+from judgeloop.schema.config import load_config
+from judgeloop.schema.errors import RegistryError, StoreError
 from judgeloop.store import FolderStore
 from pipelines.local import run_compiled
 from tests.canary import Canaries, files_below, objects_of
@@ -24,8 +24,8 @@ def leaky(config: str, ending: str):
     import logging
     import os
 
-    from judgeloop import tasks
-    from judgeloop.errors import EngineError
+    from judgeloop.runtime import tasks
+    from judgeloop.schema.errors import EngineError
 
     def work():
         logging.getLogger("library").info("my environment: %s", dict(os.environ))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from judgeloop.ledger import Ledger
+from judgeloop.runtime.ledger import Ledger
 from judgeloop.store import FolderStore
 from judgeloop.tiny.dataset import write_gold
 from pipelines.digest import digest

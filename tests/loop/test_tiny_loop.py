@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from judgeloop.images import ImageLibrary
-from judgeloop.records import Example, Pair
-from judgeloop.shards import finished, read_records
+from judgeloop.schema.records import Example, Pair
 from judgeloop.store import download_folder
+from judgeloop.store.images import ImageLibrary
+from judgeloop.store.shards import finished, read_records
 from tests.loop.micro import REPOSITORY, Run, run_micro
 from tests.loop.soak import Mode, Moment, differences, registry, soak
 

@@ -19,10 +19,10 @@ import msgspec
 import pytest
 from PIL import Image
 
-from judgeloop.config import TrainingSection
-from judgeloop.errors import TrainingError
-from judgeloop.progress import FILE_VARIABLE, read_steps
-from judgeloop.records import Example, to_json
+from judgeloop.runtime.progress import FILE_VARIABLE, read_steps
+from judgeloop.schema.config import TrainingSection
+from judgeloop.schema.errors import TrainingError
+from judgeloop.schema.records import Example, to_json
 from judgeloop.tiny import architecture
 from judgeloop.training.adapter import CONFIG, WEIGHTS, fingerprints, load_model
 from judgeloop.training.dataset import make_dataset, read_examples

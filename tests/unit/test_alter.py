@@ -2,11 +2,12 @@
 
 import pytest
 
-from judgeloop.config import SynthesisSection
-from judgeloop.engines.base import Response, Sample, Sampling
-from judgeloop.records import Altered, Kind, Pair, Question
-from judgeloop.shards import Dropped
-from judgeloop.synthesis.alter import changed_words, draw_error, pair_by_alteration
+from judgeloop.engines.base import Response, Sample
+from judgeloop.method.synthesis.alter import changed_words, draw_error, pair_by_alteration
+from judgeloop.schema.config import SynthesisSection
+from judgeloop.schema.records import Altered, Kind, Pair, Question
+from judgeloop.schema.sampling import Sampling
+from judgeloop.store.shards import Dropped
 
 QUESTION = Question(id="q", images=("0",), text="Describe the image.", kind=Kind.CAPTION)
 ORIGINAL = "A brown dog sleeps on a red sofa next to two cushions."

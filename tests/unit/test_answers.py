@@ -2,8 +2,8 @@
 
 import pytest
 
-from judgeloop.records import Kind, Question
-from judgeloop.synthesis.answers import normalise
+from judgeloop.method.synthesis.answers import normalise
+from judgeloop.schema.records import Kind, Question
 
 CHOICES = ("a red bicycle", "A blue car", "nothing")
 

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 import yaml
 
-from judgeloop.config import Config, config_from_json, load_config, parse_config
-from judgeloop.errors import ConfigError
+from judgeloop.schema.config import Config, config_from_json, load_config, parse_config
+from judgeloop.schema.errors import ConfigError
 
 PRESETS = sorted((Path(__file__).parents[2] / "pipelines" / "configs").glob("*.yaml"))
 MICRO = PRESETS[0].with_name("micro.yaml")

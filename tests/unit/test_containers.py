@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from judgeloop.errors import ConfigError
+from judgeloop.schema.errors import ConfigError
 from pipelines.containers import check_engine, passed_variables
 
 

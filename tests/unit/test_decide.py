@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgeloop.config import load_config
-from judgeloop.errors import ConfigError
-from judgeloop.ledger import Entry, Ledger
-from judgeloop.records import Manifest
-from judgeloop.stages.decide import decide, decide_starved, stale_iterations
+from judgeloop.runtime.ledger import Entry, Ledger
+from judgeloop.runtime.stages.decide import decide, decide_starved, stale_iterations
+from judgeloop.schema.config import load_config
+from judgeloop.schema.errors import ConfigError
+from judgeloop.schema.records import Manifest
 from judgeloop.store import FolderStore
 
 MICRO = Path(__file__).parents[2] / "pipelines" / "configs" / "micro.yaml"

@@ -6,8 +6,8 @@ import random
 import pytest
 from PIL import Image
 
-from judgeloop.errors import DataError
-from judgeloop.images.decode import FORMATS, decode_image
+from judgeloop.schema.errors import DataError
+from judgeloop.store.images.decode import FORMATS, decode_image
 
 MUTATIONS = 400
 

@@ -7,7 +7,7 @@ PROCESSES = 6
 READ_AT_ONCE = """
 import sys, threading
 from pathlib import Path
-from judgeloop.config import load_config
+from judgeloop.schema.config import load_config
 start = threading.Barrier(4)
 sys.setswitchinterval(1e-6)  # so that they come between each other
 def read():

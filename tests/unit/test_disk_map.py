@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgeloop import disk_map
-from judgeloop.disk_map import DiskMap
-from judgeloop.errors import StoreError
-from judgeloop.keys import content_key, listed_key
+from judgeloop.schema.errors import StoreError
+from judgeloop.schema.keys import content_key, listed_key
+from judgeloop.store import disk_map
+from judgeloop.store.disk_map import DiskMap
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 """Any text of a JSON file: half a surrogate pair is refused there."""

@@ -7,15 +7,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from judgeloop.config import Config, load_config
 from judgeloop.engines.fit import check_fit
-from judgeloop.engines.settings import EndpointSection, EngineSection
-from judgeloop.errors import ConfigError
-from judgeloop.ledger import Ledger
-from judgeloop.models import base_type
-from judgeloop.records import ModelRef
-from judgeloop.stages.inference import engine_identity
-from judgeloop.stages.resolve import resolve
+from judgeloop.models.references import base_type
+from judgeloop.runtime.ledger import Ledger
+from judgeloop.runtime.stages.inference import engine_identity
+from judgeloop.runtime.stages.resolve import resolve
+from judgeloop.schema.config import Config, load_config
+from judgeloop.schema.engine_section import EndpointSection, EngineSection
+from judgeloop.schema.errors import ConfigError
+from judgeloop.schema.records import ModelRef
 from judgeloop.store import FolderStore
 from tests.conftest import REPOSITORY
 

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judgeloop.config import Config, FilteringSection, load_config
-from judgeloop.errors import DataError
-from judgeloop.filtering.agreement import join_judgements, keep_judgements
-from judgeloop.filtering.draw import LETTERS, Draw, example_name
-from judgeloop.judging.verdict import undecided
-from judgeloop.keys import fraction
-from judgeloop.records import (
+from judgeloop.method.filtering.agreement import join_judgements, keep_judgements
+from judgeloop.method.filtering.draw import LETTERS, Draw, example_name
+from judgeloop.method.judging.verdict import undecided
+from judgeloop.runtime.stages.filter import filter_judgements
+from judgeloop.schema.config import Config, FilteringSection, load_config
+from judgeloop.schema.errors import DataError
+from judgeloop.schema.keys import fraction
+from judgeloop.schema.records import (
     Altered,
     Choice,
     Example,
@@ -27,9 +28,8 @@ from judgeloop.records import (
     Question,
     Verdict,
 )
-from judgeloop.shards import Work, finish, read_records, write_shards
-from judgeloop.stages.filter import filter_judgements
 from judgeloop.store import FolderStore, Store
+from judgeloop.store.shards import Work, finish, read_records, write_shards
 
 MICRO = Path(__file__).parents[2] / "pipelines" / "configs" / "micro.yaml"
 AGREEING = FilteringSection()

@@ -8,20 +8,20 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from judgeloop.config import ReportSection, load_config
 from judgeloop.data.images import SourceImages
 from judgeloop.data.rows import QuestionRow, image_names, read_questions
 from judgeloop.data.source import Source
 from judgeloop.evaluation.baselines import baseline_metrics
-from judgeloop.images import ImageLibrary, packer
-from judgeloop.keys import content_key
-from judgeloop.ledger import Entry, Ledger
-from judgeloop.records import Choice, ItemResult, Judgement, Manifest, Order, Pair, Verdict
 from judgeloop.report.gallery import draw_gallery
 from judgeloop.report.story import read_story
-from judgeloop.shards import Work, finish, read_records, write_shards
-from judgeloop.stages.filter import filter_judgements
+from judgeloop.runtime.ledger import Entry, Ledger
+from judgeloop.runtime.stages.filter import filter_judgements
+from judgeloop.schema.config import ReportSection, load_config
+from judgeloop.schema.keys import content_key
+from judgeloop.schema.records import Choice, ItemResult, Judgement, Manifest, Order, Pair, Verdict
 from judgeloop.store import FolderStore
+from judgeloop.store.images import ImageLibrary, packer
+from judgeloop.store.shards import Work, finish, read_records, write_shards
 from tests.conftest import REPOSITORY
 from tests.unit.test_filter import pair
 from tests.unit.test_images import picture

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgeloop.errors import DataError
-from judgeloop.gate import decide_promotion
-from judgeloop.records import Choice, ItemResult
+from judgeloop.evaluation.gate import decide_promotion
+from judgeloop.schema.errors import DataError
+from judgeloop.schema.records import Choice, ItemResult
 
 NAMES = ("judge/8", "judge/7")
 

@@ -6,14 +6,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from judgeloop.config import Config, load_config
-from judgeloop.errors import StoreError
 from judgeloop.evaluation.gold import load_gold
-from judgeloop.images import ImageLibrary, packer
-from judgeloop.records import Pair, Question
-from judgeloop.shards import read_records
-from judgeloop.stages.ingest import ingest
+from judgeloop.runtime.stages.ingest import ingest
+from judgeloop.schema.config import Config, load_config
+from judgeloop.schema.errors import StoreError
+from judgeloop.schema.records import Pair, Question
 from judgeloop.store import FolderStore
+from judgeloop.store.images import ImageLibrary, packer
+from judgeloop.store.shards import read_records
 from tests.conftest import REPOSITORY
 from tests.unit.test_images import CountingStore, content, noise, packs, picture
 

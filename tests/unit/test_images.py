@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from judgeloop.errors import DataError, StoreError
-from judgeloop.images import ImageLibrary, library, packer
-from judgeloop.images.cache import ByteCache
+from judgeloop.schema.errors import DataError, StoreError
 from judgeloop.store import FolderStore, MissingObjectError, S3Store, Store, sha256_bytes
+from judgeloop.store.images import ImageLibrary, library, packer
+from judgeloop.store.images.cache import ByteCache
 from judgeloop.store.s3 import s3_client
 
 

@@ -10,16 +10,16 @@ import msgspec
 import pytest
 from PIL import Image
 
-from judgeloop.config import Config, load_config
 from judgeloop.data.images import READ_AHEAD, SourceImages
-from judgeloop.errors import DataError, StoreError
 from judgeloop.evaluation.gold import load_gold
-from judgeloop.images import ImageLibrary
-from judgeloop.records import ModelRef, Pair, Question
-from judgeloop.shards import Dropped, finished, read_records
-from judgeloop.stages.evaluate import evaluate
-from judgeloop.stages.ingest import HELD_OUT, ingest
+from judgeloop.runtime.stages.evaluate import evaluate
+from judgeloop.runtime.stages.ingest import HELD_OUT, ingest
+from judgeloop.schema.config import Config, load_config
+from judgeloop.schema.errors import DataError, StoreError
+from judgeloop.schema.records import ModelRef, Pair, Question
 from judgeloop.store import FolderStore
+from judgeloop.store.images import ImageLibrary
+from judgeloop.store.shards import Dropped, finished, read_records
 from tests.unit.test_images import CountingStore
 
 MICRO = Path(__file__).parents[2] / "pipelines" / "configs" / "micro.yaml"

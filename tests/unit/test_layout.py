@@ -22,7 +22,7 @@ HEAVY = {
 # Ground truth, by the function that hands it out, and the only modules that may ask for it. Those
 # of the tiny world pretrain the base model and write the data set; no stage of the loop is here.
 GOLD = {
-    "judgeloop.evaluation.gold.load_gold": {"judgeloop/stages/evaluate.py"},
+    "judgeloop.evaluation.gold.load_gold": {"judgeloop/runtime/stages/evaluate.py"},
     "judgeloop.data.rows.read_gold": {"judgeloop/evaluation/gold.py"},
     "judgeloop.tiny.dataset.write_gold": {"judgeloop/evaluation/gold.py"},
     "judgeloop.tiny.questions.gold_answer": {
@@ -37,11 +37,11 @@ MAY_IMPORT_IN_PIPELINES = {
     "pipelines", "rich", "urllib3", "yaml",
 }  # fmt: skip
 CORE_IN_PIPELINES = (
-    "judgeloop.config",
-    "judgeloop.doctor",  # one preflight, from inside a cluster and from outside
-    "judgeloop.errors",
-    "judgeloop.ledger",  # the local runner claims the loop id and reads what failed
-    "judgeloop.progress",
+    "judgeloop.schema.config",
+    "judgeloop.ops.doctor",  # one preflight, from inside a cluster and from outside
+    "judgeloop.schema.errors",
+    "judgeloop.runtime.ledger",  # the local runner claims the loop id and reads what failed
+    "judgeloop.runtime.progress",
     "judgeloop.store",  # the local runner copies the finished report out of the store
 )
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "misc"}
@@ -201,16 +201,24 @@ def test_the_rule_about_gold_names_what_exists(source: str) -> None:
         (thick_component, "components/a/component.py", "import judgeloop\n"),
         (thick_component, "components/a/component.py", "def f():\n    import torch\n"),
         (thick_component, "components/a/component.py", "def f():\n    'd'\n" + "    g()\n" * 16),
-        (pipeline_reaching_into_core, "pipelines/a.py", "from judgeloop.stages import judge\n"),
+        (
+            pipeline_reaching_into_core,
+            "pipelines/a.py",
+            "from judgeloop.runtime.stages import judge\n",
+        ),
         (pipeline_reaching_into_core, "pipelines/a.py", "from judgeloop import stages\n"),
         (pipeline_reaching_into_core, "pipelines/a.py", "def f():\n    import mlflow\n"),
-        (gold_in_reach, "judgeloop/stages/a.py", "from judgeloop.evaluation import gold\n"),
-        (gold_in_reach, "judgeloop/stages/a.py", "from ..evaluation.gold import load\n"),
+        (gold_in_reach, "judgeloop/runtime/stages/a.py", "from judgeloop.evaluation import gold\n"),
+        (gold_in_reach, "judgeloop/runtime/stages/a.py", "from ...evaluation.gold import load\n"),
         (gold_in_reach, "judgeloop/evaluation/__init__.py", "from .gold import load\n"),
         (gold_in_reach, "components/a/component.py", f"def f():\n    import {GOLD_MODULE}\n"),
-        (gold_in_reach, "judgeloop/stages/a.py", "from judgeloop.data.rows import read_gold\n"),
+        (
+            gold_in_reach,
+            "judgeloop/runtime/stages/a.py",
+            "from judgeloop.data.rows import read_gold\n",
+        ),
         (gold_in_reach, "judgeloop/a.py", "from .tiny import dataset\ndataset.write_gold()\n"),
-        (nameless_module, "judgeloop/stages/utils.py", ""),
+        (nameless_module, "judgeloop/runtime/stages/utils.py", ""),
         (nameless_module, "judgeloop/common/a.py", ""),
         (too_long, "judgeloop/a.py", "a = 1\n" * 401),
         (too_long, "judgeloop/a.py", "def f():\n" + "    g()\n" * 61),
@@ -228,11 +236,11 @@ def test_a_planted_violation_is_caught(rule: Rule, path: str, source: str, tmp_p
     [
         ("judgeloop/a.py", "def f():\n    import torch\n"),
         ("judgeloop/a.py", "if TYPE_CHECKING:\n    import torch\n"),
-        ("judgeloop/stages/evaluate.py", "from judgeloop.evaluation.gold import load\n"),
-        ("judgeloop/stages/a.py", "from judgeloop.evaluation import golden, score\n"),
+        ("judgeloop/runtime/stages/evaluate.py", "from judgeloop.evaluation.gold import load\n"),
+        ("judgeloop/runtime/stages/a.py", "from judgeloop.evaluation import golden, score\n"),
         ("judgeloop/a.py", "def f():\n    '''d\n" + "d\n" * 61 + "    '''\n    g()\n"),
         ("components/a/component.py", "import kfp\ndef f():\n    from judgeloop import x\n"),
-        ("pipelines/a.py", "from judgeloop.config import load\nimport components\n"),
+        ("pipelines/a.py", "from judgeloop.schema.config import load\nimport components\n"),
     ],
 )
 def test_what_the_design_allows_passes(path: str, source: str, tmp_path: Path) -> None:

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from judgeloop.engines import Request, Response, Sample, Sampling
+from judgeloop.engines import Request, Response, Sample
 from judgeloop.engines.base import EngineDiedError
 from judgeloop.engines.lazy import LazyEngine
-from judgeloop.errors import EngineError
-from judgeloop.records import Manifest
-from judgeloop.shards import Dropped, Work, write_shards
+from judgeloop.schema.errors import EngineError
+from judgeloop.schema.records import Manifest
+from judgeloop.schema.sampling import Sampling
 from judgeloop.store import FolderStore
+from judgeloop.store.shards import Dropped, Work, write_shards
 
 WARM = Sampling()
 

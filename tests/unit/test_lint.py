@@ -9,7 +9,7 @@ import pytest
 from kfp import compiler, dsl
 
 from components.images import image
-from judgeloop.errors import JudgeLoopError
+from judgeloop.schema.errors import JudgeLoopError
 from pipelines.compile import compile_pipeline
 from pipelines.lint import check, lint
 from pipelines.lint.secrets import secrets_in

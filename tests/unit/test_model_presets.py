@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import pytest
 
-from judgeloop.config import Config, load_config
-from judgeloop.errors import ConfigError
-from judgeloop.ledger import Ledger
-from judgeloop.models import base_type
-from judgeloop.prompts import load_prompts
-from judgeloop.records import Kind, Question
-from judgeloop.stages.resolve import resolve
+from judgeloop.method.prompts import load_prompts
+from judgeloop.models.references import base_type
+from judgeloop.runtime.ledger import Ledger
+from judgeloop.runtime.stages.resolve import resolve
+from judgeloop.schema.config import Config, load_config
+from judgeloop.schema.errors import ConfigError
+from judgeloop.schema.records import Kind, Question
 from judgeloop.store import FolderStore
 from pipelines.compile import compile_pipeline
 from pipelines.profile import read_profile

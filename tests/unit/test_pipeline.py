@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from judgeloop.errors import ConfigError
+from judgeloop.schema.errors import ConfigError
 from pipelines.compile import compile_pipeline
 from pipelines.digest import digest, digest_of
 from pipelines.profile import read_profile

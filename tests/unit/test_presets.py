@@ -8,7 +8,7 @@ import msgspec
 import pytest
 import yaml
 
-from judgeloop.config import load_config
+from judgeloop.schema.config import load_config
 from tests.conftest import REPOSITORY
 
 PRESETS = sorted((REPOSITORY / "pipelines/configs").glob("*.yaml"))

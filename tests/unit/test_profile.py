@@ -7,7 +7,7 @@ import msgspec
 import pytest
 import yaml
 
-from judgeloop.errors import ConfigError
+from judgeloop.schema.errors import ConfigError
 from pipelines.compile import compile_pipeline
 from pipelines.profile import FOLDER, INFERENCE, TRAINING, UNCACHED, Profile, read_profile
 from pipelines.spec import Spec, Tree, read_spec

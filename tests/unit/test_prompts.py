@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from judgeloop.errors import ConfigError
-from judgeloop.prompts import PromptSet, load_prompts, prompt_hash
-from judgeloop.records import Kind, Question
+from judgeloop.method.prompts import PromptSet, load_prompts, prompt_hash
+from judgeloop.schema.errors import ConfigError
+from judgeloop.schema.records import Kind, Question
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "prompts"
 

@@ -4,8 +4,8 @@ import msgspec
 import pytest
 import yaml
 
-from judgeloop.doctor.quota import Asked, Quota, amount, check_room, parse_quotas, shortages
-from judgeloop.errors import ClusterError, ConfigError, PreflightError
+from judgeloop.ops.doctor.quota import Asked, Quota, amount, check_room, parse_quotas, shortages
+from judgeloop.schema.errors import ClusterError, ConfigError, PreflightError
 from pipelines.cluster.quota import read_quotas
 from pipelines.profile import read_profile
 from tests.conftest import REPOSITORY

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from judgeloop import redaction
-from judgeloop.redaction import hidden, hide_secrets
+from judgeloop.runtime import redaction
+from judgeloop.runtime.redaction import hidden, hide_secrets
 
 
 @pytest.mark.parametrize(

@@ -12,15 +12,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from judgeloop.ledger import Entry
 from judgeloop.report import thumbnails
 from judgeloop.report.charts import draw_charts
 from judgeloop.report.gallery import draw_gallery
 from judgeloop.report.page import funnel, headline, markdown_cell
 from judgeloop.report.story import Story, read_story
 from judgeloop.report.summary import NONE, summary, table
-from judgeloop.shards import finished
-from judgeloop.stages.report import report
+from judgeloop.runtime.ledger import Entry
+from judgeloop.runtime.stages.report import report
+from judgeloop.store.shards import finished
 from tests.story_fixture import HOSTILE, ITEMS, SampleLoop
 
 STARVED = "filtering left 8 examples, filtering.min_examples is 32.\nSecond <b>line</b> ```"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from judgeloop.evaluation.scorecard import Scorecard, scorecard
 from judgeloop.evaluation.statistics import mean_interval, wilson
-from judgeloop.records import Choice, ItemResult
+from judgeloop.schema.records import Choice, ItemResult
 
 OVERALL = {
     "accuracy",

@@ -5,16 +5,17 @@ import sys
 
 import pytest
 
-from judgeloop.config import TrainingSection
-from judgeloop.engines import Request, Sampling
+from judgeloop.engines import Request
 from judgeloop.engines.scripted import ScriptedEngine
 from judgeloop.engines.scripted_model import Sight, read_base
-from judgeloop.engines.settings import EngineSection
-from judgeloop.errors import ConfigError, EngineError
-from judgeloop.images import ImageLibrary
-from judgeloop.judging.verdict import parse_verdict
-from judgeloop.records import Choice, Example, ModelRef
+from judgeloop.method.judging.verdict import parse_verdict
+from judgeloop.schema.config import TrainingSection
+from judgeloop.schema.engine_section import EngineSection
+from judgeloop.schema.errors import ConfigError, EngineError
+from judgeloop.schema.records import Choice, Example, ModelRef
+from judgeloop.schema.sampling import Sampling
 from judgeloop.store import FolderStore
+from judgeloop.store.images import ImageLibrary
 from judgeloop.training.scripted import train_scripted
 
 WARM = Sampling(temperature=1.0)

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judgeloop.errors import DataError, StoreError
-from judgeloop.records import Example, Manifest, to_json
-from judgeloop.shards import (
+from judgeloop.schema.errors import DataError, StoreError
+from judgeloop.schema.records import Example, Manifest, to_json
+from judgeloop.store import FolderStore
+from judgeloop.store.shards import (
     Dropped,
     ShardWriter,
     Work,
@@ -19,7 +20,6 @@ from judgeloop.shards import (
     read_records,
     write_shards,
 )
-from judgeloop.store import FolderStore
 from tests.unit.test_images import CountingStore
 
 HEADER = Manifest(stage="work", stage_version=1, key="k")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from judgeloop.errors import EngineError, StoreError
-from judgeloop.records import Manifest
-from judgeloop.shards import Dropped, Work, write_shards
+from judgeloop.runtime.storing import storing
+from judgeloop.schema.errors import EngineError, StoreError
+from judgeloop.schema.records import Manifest
 from judgeloop.store import FolderStore
-from judgeloop.storing import storing
+from judgeloop.store.shards import Dropped, Work, write_shards
 
 HEADER = Manifest(stage="judge", stage_version=1, key="k")
 NAMES = [f"judge/k/{index:05d}.jsonl" for index in range(3)]

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from judgeloop.config import Config, load_config
-from judgeloop.errors import DataError
-from judgeloop.images import ImageLibrary
-from judgeloop.records import Kind, Manifest, ModelRef, Question
-from judgeloop.shards import ShardWriter
-from judgeloop.stages import synthesize as stage
-from judgeloop.stages.ingest import HELD_OUT
+from judgeloop.runtime.stages import synthesize as stage
+from judgeloop.runtime.stages.ingest import HELD_OUT
+from judgeloop.schema.config import Config, load_config
+from judgeloop.schema.errors import DataError
+from judgeloop.schema.records import Kind, Manifest, ModelRef, Question
 from judgeloop.store import FolderStore, Store
+from judgeloop.store.images import ImageLibrary
+from judgeloop.store.shards import ShardWriter
 from tests.conftest import REPOSITORY
 from tests.unit.test_images import picture
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from judgeloop import tasks
-from judgeloop.config import Config, load_config
-from judgeloop.errors import ConfigError, StarvedError, TrainingError
-from judgeloop.ledger import Ledger
-from judgeloop.records import Manifest, Shard, to_json
+from judgeloop.runtime import tasks
+from judgeloop.runtime.ledger import Ledger
+from judgeloop.schema.config import Config, load_config
+from judgeloop.schema.errors import ConfigError, StarvedError, TrainingError
+from judgeloop.schema.records import Manifest, Shard, to_json
 from judgeloop.store import FolderStore, MissingObjectError
 from judgeloop.tiny.dataset import write_questions
 from tests.conftest import REPOSITORY

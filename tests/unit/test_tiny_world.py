@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from judgeloop.records import Kind
+from judgeloop.schema.records import Kind
 from judgeloop.tiny import curriculum, formats
 from judgeloop.tiny.dataset import write_gold, write_questions
 from judgeloop.tiny.mistakes import differences, parse, spoil

@@ -7,16 +7,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from judgeloop import shards
-from judgeloop.config import Config, ModelSection, load_config
-from judgeloop.errors import ConfigError
-from judgeloop.keys import content_key
-from judgeloop.models import fetch_adapter
-from judgeloop.records import Example, Manifest, ModelRef
-from judgeloop.shards import Work, write_shards
-from judgeloop.stages.inference import engine_identity
-from judgeloop.stages.train import train
-from judgeloop.store import FolderStore, folder_checksums
+from judgeloop.models.references import fetch_adapter
+from judgeloop.runtime.stages.inference import engine_identity
+from judgeloop.runtime.stages.train import train
+from judgeloop.schema.config import Config, ModelSection, load_config
+from judgeloop.schema.errors import ConfigError
+from judgeloop.schema.keys import content_key
+from judgeloop.schema.records import Example, Manifest, ModelRef
+from judgeloop.store import FolderStore, folder_checksums, shards
+from judgeloop.store.shards import Work, write_shards
 from judgeloop.training import launch
 from judgeloop.training import scripted as scripted_module
 from tests.conftest import REPOSITORY

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from judgeloop.config import TrainingSection
-from judgeloop.errors import DataError, TrainingError
-from judgeloop.records import Example, to_json
+from judgeloop.schema.config import TrainingSection
+from judgeloop.schema.errors import DataError, TrainingError
+from judgeloop.schema.records import Example, to_json
 from judgeloop.training.adapter import check_movement
 from judgeloop.training.dataset import read_examples, wants_messages
 from judgeloop.training.job import TrainingJob, read_job

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgeloop.judging.verdict import parse_verdict
-from judgeloop.records import Choice
+from judgeloop.method.judging.verdict import parse_verdict
+from judgeloop.schema.records import Choice
 
 LINE_CASES = [
     ("I compared them.\nVerdict: A", "A"),

@@ -9,12 +9,12 @@ import msgspec
 import pytest
 from PIL import Image
 
-from judgeloop import cli
+from judgeloop.cli.main import main
 from judgeloop.engines.scripted_model import ADAPTER_FILE, ScriptedAdapter, Sight
-from judgeloop.images import ImageLibrary
-from judgeloop.records import ModelRef
 from judgeloop.registry.judge_file import ADAPTER_FOLDER, JudgeFile, write_judge_file
+from judgeloop.schema.records import ModelRef
 from judgeloop.store import FolderStore
+from judgeloop.store.images import ImageLibrary
 
 BASE = "scripted:skill=0,first_bias=1"
 """It says A whatever it is shown."""
@@ -50,7 +50,7 @@ def ask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Ask:
 
     def printed(*arguments: str, code: int = 0) -> str:
         asked = ["--image", str(picture), "--question", QUESTION, *answers, *arguments]
-        assert cli.main(["verdict", *asked]) == code
+        assert main(["verdict", *asked]) == code
         caught = capsys.readouterr()
         return caught.err if code else caught.out
 

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgeloop.engines.base import Response, Sample
-from judgeloop.records import Kind, Pair, Question, Voted
-from judgeloop.shards import Dropped
-from judgeloop.synthesis.vote import pair_by_vote
+from judgeloop.method.synthesis.vote import pair_by_vote
+from judgeloop.schema.records import Kind, Pair, Question, Voted
+from judgeloop.store.shards import Dropped
 
 QUESTION = Question(id="q", images=("0",), text="count red", kind=Kind.NUMBER)
 

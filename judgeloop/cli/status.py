@@ -1,0 +1,136 @@
+"""`judgeloop status`: how far the loops of a run or a store are, and what to do next."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+import msgspec
+
+from judgeloop.cli.options import Subcommands, add_place
+from judgeloop.cli.table import table
+from judgeloop.ops.place import Place, find_place
+from judgeloop.ops.status import LoopStatus, loop_ids, read_status
+from judgeloop.ops.workers import find_workers
+from judgeloop.schema.errors import ConfigError
+
+PATIENCE_S = 25.0
+"""How long another machine's worker may be silent: more than two heartbeats."""
+SHOWN_TASKS = 6
+
+
+def add(commands: Subcommands) -> None:
+    """Declares the command."""
+    command = commands.add_parser(
+        "status", help="what is done and missing, what it cost, and what to do next"
+    )
+    add_place(command)
+    command.add_argument("--loop", metavar="ID", help="this loop in full, of several in a store")
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> str:
+    """Reads the loops and describes them.
+
+    Raises:
+        ConfigError: There is no such place or loop.
+        StoreError, DataError: The store or a ledger cannot be read.
+    """
+    place = find_place(options.place)
+    known = loop_ids(place.store)
+    wanted = options.loop or (place.loop_id if place.loop_id in known else None)
+    if options.loop and options.loop not in known:
+        raise ConfigError(
+            f"--loop {options.loop}: {place.store.uri} holds no such loop ({', '.join(known)})"
+        )
+    found = _read(place, [wanted] if wanted else known)
+    if options.json:
+        return msgspec.json.encode({"store": place.store.uri, "loops": found}).decode()
+    if not found:
+        return f"nothing there: no loop was begun in {place.store.uri}"
+    if len(found) == 1:
+        return "\n".join(_in_full(found[0], place))
+    header = ("loop", "state", "iterations", "tasks", "seconds", "champion")
+    rows = [header, *map(_row, found)]
+    return "\n".join([f"store {place.store.uri}", *table(rows), "--loop ID shows one in full"])
+
+
+def _read(place: Place, loops: Sequence[str]) -> list[LoopStatus]:
+    workers = find_workers(place.store, PATIENCE_S)
+    stages = [f"{worker.holder} on {worker.folder}" for worker in workers if not worker.loop_id]
+    # On a cluster nobody holds a loop as a whole, and a stage's lease names no loop: then it may
+    # be of any loop that is not at its end.
+    anyones = stages if not any(worker.loop_id for worker in workers) else []
+    found = []
+    for loop_id in loops:
+        mine = [f"{worker.holder}" for worker in workers if worker.loop_id == loop_id]
+        status = read_status(place.store, loop_id, mine)
+        if anyones and status.missing:
+            status = read_status(place.store, loop_id, anyones)
+        found.append(status)
+    return found
+
+
+def _row(status: LoopStatus) -> tuple[str, ...]:
+    tasks = sum(cost.tasks for cost in status.costs)
+    return (
+        status.loop_id,
+        status.state,
+        f"{status.iterations} of {status.bound}",
+        str(tasks),
+        f"{status.seconds:.0f}",
+        status.champion or "-",
+    )
+
+
+def _in_full(status: LoopStatus, place: Place) -> list[str]:
+    tokens = "".join(f", {count:,} {name} tokens" for name, count in status.tokens.items())
+    lines = [
+        f"loop {status.loop_id}: {status.state}, {status.iterations} of at most {status.bound} "
+        "iterations decided",
+        f"store    {place.store.uri}",
+        "",
+        *table(
+            [
+                ("stage", "tasks", "rows", "seconds"),
+                *(
+                    (cost.stage, str(cost.tasks), f"{cost.rows:,}", f"{cost.seconds:.1f}")
+                    for cost in status.costs
+                ),
+            ]
+        ),
+        "",
+        f"cost     {status.seconds:.1f} s in tasks{tokens}",
+        f"missing  {_some(status.missing) or 'nothing'}",
+    ]
+    lines += [f"failed   {failure.task}: {failure.error}" for failure in status.failures]
+    lines += [f"at work  {worker}" for worker in status.workers]
+    if status.ended:
+        lines.append(f"ended    {status.ended}")
+    if status.state == "finished":
+        lines.append(f"champion {status.champion or 'none'} of {status.model_name}")
+    return [*lines, f"next     {_next(status, place)}"]
+
+
+def _next(status: LoopStatus, place: Place) -> str:
+    again = f"start it again as before, with LOOP_ID={status.loop_id}"
+    if place.run is not None:
+        again += f" OUT={place.name}"
+    if status.state == "running":
+        return "wait: it is running"
+    if status.state == "failed":
+        return f"mend that, then {again}: it goes on after the last whole shard"
+    if status.state == "stopped":
+        return f"{again}: it goes on after the last whole shard"
+    local = place.run / "report.html" if place.run else None
+    report = local if local and local.is_file() else status.report
+    seen = f"look at {report}" if report else f"{again}: its report is missing"
+    if status.champion is None:
+        return seen
+    return f"{seen}; ask the judge: judgeloop verdict --model models:/{status.model_name}@champion"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f", and {len(names) - SHOWN_TASKS} more" if len(names) > SHOWN_TASKS else ""
+    return ", ".join(names[:SHOWN_TASKS]) + more

@@ -1,0 +1,1 @@
+"""The method: pairs are synthesized, judged in both orders and filtered. No stores, no engines."""

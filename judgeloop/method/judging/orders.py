@@ -1,0 +1,114 @@
+"""Judges pairs in both orders, all samples of both scheduled together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from judgeloop.engines.base import Engine, Request, Response
+from judgeloop.method.judging.verdict import parse_verdict, undecided
+from judgeloop.method.prompts import PromptSet
+from judgeloop.schema.keys import seed_for
+from judgeloop.schema.records import Judgement, Order, Pair, Question
+from judgeloop.schema.sampling import Sampling
+
+
+def judge_pairs(
+    engine: Engine,
+    prompts: PromptSet,
+    pairs: Sequence[Pair],
+    sampling: Sampling,
+    samples: int,
+    seed: int,
+) -> list[Judgement]:
+    """Judges every pair `samples` times in each order.
+
+    Args:
+        engine: The judge.
+        prompts: Prompt set of the judge.
+        pairs: What to judge; ids are unique.
+        sampling: Of the judgement's text.
+        samples: Judgements an order.
+        seed: Of the run; a request's seed is derived from it and the pair's id and order.
+
+    Returns:
+        2 x `samples` judgements a pair: by pair, then order, then sample. A pair that the engine
+        cannot answer has judgements without text, UNDECIDED with the reason `engine_error`.
+    """
+    asked = [(pair, order) for pair in pairs for order in Order]
+    requests = [
+        judge_request(
+            prompts,
+            f"{pair.id}/{order}",
+            pair.question,
+            shown_answers(pair, order),
+            samples,
+            seed_for("judge", seed, pair.id, order),
+        )
+        for pair, order in asked
+    ]
+    responses = {response.id: response for response in engine.generate(requests, sampling)}
+    judgements: list[Judgement] = []
+    for (pair, order), request in zip(asked, requests, strict=True):
+        judgements += _read(responses[request.id], pair, order, samples, prompts)
+    return judgements
+
+
+def shown_answers(pair: Pair, order: Order) -> tuple[str, str]:
+    """Returns the texts shown as answer A and answer B."""
+    if order is Order.CHOSEN_FIRST:
+        return pair.chosen, pair.rejected
+    return pair.rejected, pair.chosen
+
+
+def judge_request(
+    prompts: PromptSet,
+    request_id: str,
+    question: Question,
+    answers: tuple[str, str],
+    samples: int,
+    seed: int,
+) -> Request:
+    """Makes the request that judges two answers as A and B, in the order given."""
+    answer_a, answer_b = answers
+    return Request(
+        id=request_id,
+        text=prompts.judge(question, answer_a, answer_b),
+        images=question.images,
+        purpose="judge",
+        variables={
+            "question": question.text,
+            "answer_a": answer_a,
+            "answer_b": answer_b,
+        },
+        verdict_format=prompts.verdict_format,
+        seed=seed,
+        n=samples,
+    )
+
+
+def _read(
+    response: Response, pair: Pair, order: Order, samples: int, prompts: PromptSet
+) -> Iterable[Judgement]:
+    if response.error is not None:
+        for index in range(samples):
+            yield Judgement(
+                pair_id=pair.id,
+                order=order,
+                sample=index,
+                text=response.error,
+                finish_reason="error",
+                tokens=0,
+                verdict=undecided("engine_error"),
+            )
+        return
+    for index, sample in enumerate(response.samples):
+        verdict = parse_verdict(sample.text, sample.finish_reason, prompts.verdict_format)
+        yield Judgement(
+            pair_id=pair.id,
+            order=order,
+            sample=index,
+            text=sample.text,
+            verdict=verdict,
+            finish_reason=sample.finish_reason,
+            tokens=sample.tokens,
+        )

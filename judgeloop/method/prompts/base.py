@@ -1,0 +1,46 @@
+"""What a prompt set is."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from judgeloop.schema.keys import content_key
+from judgeloop.schema.records import Kind, Question, VerdictFormat
+
+
+class PromptSet(Protocol):
+    """Renders the text of the user turn, which follows the images, for each purpose."""
+
+    name: str
+    verdict_format: VerdictFormat
+    """How `judging.verdict` reads this set's judgements."""
+    judgement_tokens: int
+    """Tokens that suffice for a judgement of this set."""
+
+    def answer(self, question: Question) -> str:
+        """Asks for an answer to the question."""
+        ...
+
+    def alter(self, question: Question, answer: str, error: str) -> str:
+        """Asks for a copy of the answer with one planted error of that kind."""
+        ...
+
+    def judge(self, question: Question, answer_a: str, answer_b: str) -> str:
+        """Asks which of two answers is better: reasons first, the verdict last."""
+        ...
+
+
+def prompt_hash(prompts: PromptSet) -> str:
+    """Returns a hash that changes when any wording of the set changes."""
+    probes = [
+        Question(id="", images=(), text="<question>", kind=kind, choices=choices)
+        for kind in Kind
+        for choices in (None, ("<one>", "<other>"))
+    ]
+    return content_key(
+        prompts.name,
+        prompts.verdict_format,
+        [prompts.answer(probe) for probe in probes],
+        [prompts.alter(probe, "<answer>", "<error>") for probe in probes],
+        [prompts.judge(probe, "<answer A>", "<answer B>") for probe in probes],
+    )

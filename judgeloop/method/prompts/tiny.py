@@ -1,0 +1,26 @@
+"""The prompts of the tiny world's VLM, in the formats of its pretraining."""
+
+from __future__ import annotations
+
+from judgeloop.schema.records import Question, VerdictFormat
+from judgeloop.tiny import formats
+
+
+class TinyPrompts:
+    """Prompts of a few words; a judgement ends with the bare letter of the better answer."""
+
+    name = "tiny"
+    verdict_format: VerdictFormat = "trailing_letter"
+    judgement_tokens = 32
+
+    def answer(self, question: Question) -> str:
+        """Asks the question itself."""
+        return question.text
+
+    def alter(self, question: Question, answer: str, error: str) -> str:
+        """Asks for a copy with an error of that kind."""
+        return formats.alter(error, answer)
+
+    def judge(self, question: Question, answer_a: str, answer_b: str) -> str:
+        """Shows the question and both answers with their letters."""
+        return formats.judge(question.text, answer_a, answer_b)

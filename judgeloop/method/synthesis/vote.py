@@ -1,0 +1,86 @@
+"""Closed questions: the majority of N samples against another answer (paper, stage I)."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from judgeloop.engines.base import Request, Response
+from judgeloop.method.prompts import PromptSet
+from judgeloop.method.synthesis.answers import normalise
+from judgeloop.schema.keys import content_key, fraction, seed_for
+from judgeloop.schema.records import Pair, Question, Voted
+from judgeloop.store.shards import Dropped
+
+
+def vote_request(prompts: PromptSet, question: Question, samples: int, seed: int) -> Request:
+    """Asks a closed question `samples` times."""
+    return Request(
+        id=question.id,
+        text=prompts.answer(question),
+        images=question.images,
+        purpose="answer",
+        variables=answer_variables(question),
+        seed=seed_for("vote", seed, question.id),
+        n=samples,
+    )
+
+
+def answer_variables(question: Question) -> dict[str, str]:
+    """What an answer prompt was rendered from."""
+    return {
+        "question": question.text,
+        "kind": question.kind,
+        "choices": "\n".join(question.choices or ()),
+    }
+
+
+def pair_by_vote(
+    question: Question, response: Response, threshold: int, seed: int
+) -> Pair | Dropped:
+    """Makes a pair of whole responses: one with the majority answer, one with another.
+
+    The most frequent answer must be unique and have at least `threshold` votes. Cut-off samples and
+    samples without one readable answer have no vote. Which sample stands for the majority, and
+    which of the others is rejected, is drawn by seed (uniform over samples).
+    """
+    if response.error is not None:
+        return Dropped(id=question.id, reason="engine_error", detail=response.error)
+    voices = [
+        (normalise(sample.text, question) if sample.finish_reason == "stop" else None, sample.text)
+        for sample in response.samples
+    ]
+    counts = Counter(answer for answer, _ in voices if answer is not None)
+    reason = _unusable(counts, threshold)
+    if reason:
+        return Dropped(id=question.id, reason=reason, detail=_describe(counts))
+    majority = counts.most_common(1)[0][0]
+    chosen = _draw([text for answer, text in voices if answer == majority], question, seed, "c")
+    rejected = _draw(
+        [text for answer, text in voices if answer not in (majority, None)], question, seed, "r"
+    )
+    return Pair(
+        id=content_key("vote", question.id, chosen, rejected),
+        question=question,
+        chosen=chosen,
+        rejected=rejected,
+        origin=Voted(counts=dict(sorted(counts.items()))),
+    )
+
+
+def _unusable(counts: Counter[str], threshold: int) -> str | None:
+    ranked = counts.most_common(2)
+    if not ranked:
+        return "no_readable_answer"
+    if ranked[0][1] < threshold:
+        return "below_threshold"
+    if len(ranked) == 1:
+        return "unanimous"
+    return "tie" if ranked[0][1] == ranked[1][1] else None
+
+
+def _draw(texts: list[str], question: Question, seed: int, role: str) -> str:
+    return texts[int(fraction("draw", role, seed, question.id) * len(texts))]
+
+
+def _describe(counts: Counter[str]) -> str:
+    return ", ".join(f"{answer}: {count}" for answer, count in sorted(counts.items()))

@@ -1,0 +1,1 @@
+"""Where a `ModelRef` points, and what its files say."""

@@ -1,0 +1,77 @@
+"""Asks the Hugging Face hub: the commit behind a branch or a tag, and a model's `config.json`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from judgeloop.schema.errors import ConfigError
+
+TIMEOUT_S = 10.0
+CONFIG = "config.json"
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_DEFAULT = "main"
+"""The revision that the hub means where none is named."""
+
+
+def pin_revision(model_id: str, revision: str | None) -> str:
+    """Returns the commit that a hub model's revision is now.
+
+    The hub is asked; where it cannot be (no network, or `HF_HUB_OFFLINE`), the local cache's own
+    note of what a branch was decides, as it does when the model is loaded.
+
+    Args:
+        model_id: Such as `owner/name`.
+        revision: A branch, a tag or a commit; None is the main branch. A commit is returned as it
+            is, unasked.
+
+    Raises:
+        ConfigError: Neither the hub nor the local cache knows.
+    """
+    if revision is not None and _COMMIT.fullmatch(revision):
+        return revision
+    wanted = revision or _DEFAULT
+    try:
+        from huggingface_hub import HfApi
+
+        commit = HfApi().model_info(model_id, revision=wanted, timeout=TIMEOUT_S).sha
+        reason = "the hub names no commit"
+    except ImportError as error:
+        commit, reason = None, f"{error}; install judgeloop[inference]"
+    except Exception as error:  # the client's, its HTTP library's or the system's own
+        commit, reason = _cached(model_id, wanted), " ".join(str(error).split())[:300]
+    if commit is None:
+        raise ConfigError(
+            f"model.base {model_id}: there is no such folder, and neither the hub nor the local "
+            f"cache says which commit its revision {wanted} is ({reason}). Check the name, or set "
+            "model.revision to a commit (40 hexadecimal digits)"
+        )
+    return commit
+
+
+def fetch_config(model_id: str, revision: str | None) -> bytes | None:
+    """Returns a hub model's `config.json`, from the local cache where it is there.
+
+    None where neither the cache nor the hub gives it: loading the model will say why.
+    """
+    try:
+        from huggingface_hub import hf_hub_download
+
+        path = hf_hub_download(model_id, CONFIG, revision=revision, etag_timeout=TIMEOUT_S)
+        return Path(path).read_bytes()
+    except Exception:  # the client's, its HTTP library's or the system's own
+        return None
+
+
+def _cached(model_id: str, revision: str) -> str | None:
+    """Returns the commit that a branch was when the local cache last fetched it."""
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    try:
+        folder = repo_folder_name(repo_id=model_id, repo_type="model")
+    except ValueError:  # no name of a model
+        return None
+    path = Path(constants.HF_HUB_CACHE) / folder / "refs" / revision
+    text = path.read_text().strip() if path.is_file() else ""
+    return text if _COMMIT.fullmatch(text) else None

@@ -1,0 +1,71 @@
+"""Finds out what a judge's name means: a registered version, an adapter, or a model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+
+from judgeloop.models.references import BUILTIN, check_base, describe_base
+from judgeloop.schema.errors import ConfigError
+from judgeloop.schema.records import ModelRef
+
+
+class JudgeModel(msgspec.Struct, frozen=True):
+    """A judge that can be loaded."""
+
+    model: ModelRef
+    prompts: str
+    """Name of its prompt set."""
+
+
+def find_judge(name: str, scratch: Path, prompts: str | None = None) -> JudgeModel:
+    """Resolves a judge's name.
+
+    Args:
+        name: `models:/judge@champion` or `models:/judge/3`; a folder that holds `judge.json`, a
+        PEFT
+            adapter or a model; `builtin:tiny-vlm`; or a hub id.
+        scratch: Folder for what is downloaded; it must outlive the engine.
+        prompts: Prompt set; None takes the one that the judge was trained with, else the default.
+
+    Raises:
+        ConfigError: The name means nothing, or the judge's base here is another one.
+        RegistryError: There is no such version.
+    """
+    if name.startswith("models:/"):
+        from judgeloop.registry.versions import fetch_version
+
+        fetch_version(name, scratch)
+        return _registered(scratch, name, prompts)
+    folder = Path(name)
+    if (folder / "judge.json").is_file():
+        return _registered(folder, name, prompts)
+    if (folder / "adapter_config.json").is_file():
+        return _adapter(folder, prompts)
+    return _plain(describe_base(name, None), prompts)
+
+
+def _registered(folder: Path, name: str, prompts: str | None) -> JudgeModel:
+    from judgeloop.registry.judge_file import JUDGE_FILE, read_judge_file
+
+    judge = read_judge_file(folder / JUDGE_FILE, name)
+    check_base(judge.model)
+    return JudgeModel(judge.located(folder), prompts or str(judge.config["prompts"]))
+
+
+def _adapter(folder: Path, prompts: str | None) -> JudgeModel:
+    try:
+        settings = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+        base = describe_base(settings["base_model_name_or_path"], settings.get("revision"))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"{folder}/adapter_config.json names no base model ({error}); give a PEFT folder"
+        ) from error
+    model = msgspec.structs.replace(base, adapter=str(folder.absolute()))
+    return _plain(model, prompts)
+
+
+def _plain(model: ModelRef, prompts: str | None) -> JudgeModel:
+    return JudgeModel(model, prompts or ("tiny" if model.base == BUILTIN else "default"))

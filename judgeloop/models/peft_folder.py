@@ -1,0 +1,59 @@
+"""What a PEFT folder must be before an engine loads it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from judgeloop.engines.tensors import tensor_shapes
+from judgeloop.schema.errors import EngineError
+
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+_LANGUAGE = re.compile(r"(?:^|\.)(?:language_model|text_model)\.")
+_VISION = re.compile(r"(?:^|\.)(?:vision\w*|visual)\.")
+
+
+def check_adapter(folder: Path, name: str | None) -> None:
+    """Refuses an adapter without safetensors weights: PEFT would unpickle another format.
+
+    Raises:
+        EngineError: There is no such file.
+    """
+    if not (folder / WEIGHTS).is_file():
+        raise EngineError(f"adapter {name} has no {WEIGHTS}; save it as safetensors")
+
+
+def check_language_only(folder: Path, name: str | None) -> None:
+    """Refuses an adapter with weights outside the language layers.
+
+    vLLM would leave those on the vision tower and the connector out with no more than a warning, so
+    that the judge served would not be the judge trained.
+
+    Raises:
+        EngineError: Names the first such layer and how many there are.
+    """
+    weights = sorted(tensor_shapes(folder / WEIGHTS))
+    outside = [it for it in weights if _VISION.search(it) or not _LANGUAGE.search(it)]
+    if outside:
+        raise EngineError(
+            f"adapter {name} has {len(outside)} of {len(weights)} weights outside the language "
+            f"layers, such as {outside[0]}; vLLM would leave them out silently. Train on the "
+            "language layers alone, merge the adapter into its base, or set engine.kind to "
+            "transformers"
+        )
+
+
+def adapter_rank(folder: Path, name: str | None) -> int:
+    """Returns the largest rank in an adapter.
+
+    Raises:
+        EngineError: Its configuration cannot be read.
+    """
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        return max([int(config["r"]), *map(int, (config.get("rank_pattern") or {}).values())])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise EngineError(
+            f"adapter {name}: its {CONFIG} gives no rank ({error}); give a folder that PEFT saved"
+        ) from error

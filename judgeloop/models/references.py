@@ -1,0 +1,223 @@
+"""Where a `ModelRef` points: base folders and adapters, brought to this machine when needed."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from judgeloop.models.hub import CONFIG, fetch_config, pin_revision
+from judgeloop.schema.errors import ConfigError, EngineError
+from judgeloop.schema.keys import content_key
+from judgeloop.schema.records import ModelRef
+from judgeloop.store import (
+    FileChecksum,
+    MissingObjectError,
+    Store,
+    download_folder,
+    open_store,
+    sha256_bytes,
+    sha256_file,
+    stored_checksums,
+)
+from judgeloop.store.folders import CHECKSUMS
+
+BUILTIN = "builtin:tiny-vlm"
+SCRIPTED = "scripted:"
+S3 = "s3://"
+_TEXT = ".md"
+"""Ending of files that explain a model and change nothing of it."""
+
+
+def describe_base(base: str, revision: str | None) -> ModelRef:
+    """Makes the reference of a base model, pinned: by a hash over its files, or by its commit.
+
+    Args:
+        base: Hub id, folder, `s3://` URI of a folder that `upload_folder` stored, or a builtin.
+        revision: Of a hub id: branch, tag or commit; None is the main branch.
+
+    Raises:
+        ConfigError: It is no model folder, or the commit of a hub id cannot be found out.
+        StoreError: The S3 folder cannot be read.
+    """
+    if base.startswith(SCRIPTED):
+        return ModelRef(base=base, revision=revision)
+    files = _base_files(base)
+    if files is None:
+        return ModelRef(base=base, revision=pin_revision(base, revision))
+    if CONFIG not in files:
+        raise ConfigError(
+            f"model.base {base}: it has no config.json, so it is no model folder; give a hub id, a "
+            "folder that `save_pretrained` wrote, its s3:// URI or builtin:tiny-vlm"
+        )
+    return ModelRef(base=base, revision=revision, base_sha256=_hash_of(files))
+
+
+def check_base(model: ModelRef) -> None:
+    """Passes unless the base on this machine is another than the one the reference was made of.
+
+    An adapter of another base of the same shape would load, and judge at random.
+
+    Raises:
+        ConfigError: It is another one.
+    """
+    folder = _local_folder(model.base)
+    if folder is None or not model.base_sha256:
+        return  # a hub id has its revision, and a base in S3 is compared when it is fetched
+    if describe_base(model.base, model.revision).base_sha256 != model.base_sha256:
+        raise ConfigError(
+            f"the base {model.base} on this machine is not the one that the adapter was trained on "
+            f"(its files have the hash {model.base_sha256[:12]}...): bring that one back"
+        )
+
+
+def without_adapter(model: ModelRef) -> ModelRef:
+    """Returns the base of a model alone."""
+    return msgspec.structs.replace(model, adapter=None, adapter_sha256="")
+
+
+def base_type(model: ModelRef) -> str | None:
+    """Returns the `model_type` of a base's `config.json`, None where it is not at hand.
+
+    Raises:
+        StoreError: A base in S3 cannot be read.
+    """
+    if model.base.startswith(SCRIPTED):
+        return None
+    if model.base.startswith(S3):
+        store, key = _open_folder(model.base)
+        data: bytes | None = store.read(f"{key}/{CONFIG}")
+    elif (folder := _local_folder(model.base)) is not None:
+        file = folder / CONFIG
+        data = file.read_bytes() if file.is_file() else None
+    else:
+        data = fetch_config(model.base, model.revision)
+    try:
+        return None if data is None else str(json.loads(data)["model_type"])
+    except (ValueError, KeyError, TypeError):  # whoever loads it says what is wrong with it
+        return None
+
+
+def base_location(model: ModelRef) -> str:
+    """Returns what `from_pretrained` takes: a local folder, or a hub id as it is.
+
+    A base in S3 is fetched once into the cache folder of this machine, under its content.
+
+    Raises:
+        EngineError: The folder does not exist, or S3 holds other files than the reference says.
+        StoreError: A base in S3 cannot be read, or is damaged.
+    """
+    if model.base.startswith(S3):
+        return str(_fetch_base(model))
+    folder = _local_folder(model.base)
+    if folder is None:
+        return model.base
+    if not folder.is_dir():
+        raise EngineError(f"model folder {model.base} does not exist; check model.base")
+    return str(folder)
+
+
+def fetch_adapter(model: ModelRef, store: Store, folder: Path) -> Path | None:
+    """Brings a model's adapter into `folder`; returns the PEFT folder, None for the base alone.
+
+    A key is looked up in `store`, a local folder is used where it is, an s3:// URI is fetched.
+
+    Raises:
+        StoreError: It is missing or damaged.
+    """
+    if model.adapter is None:
+        return None
+    if Path(model.adapter).is_absolute():
+        return Path(model.adapter)
+    source, key = store, model.adapter
+    if model.adapter.startswith(S3):
+        source, key = _open_folder(model.adapter)
+    download_folder(source, key, folder)
+    return folder
+
+
+def _base_files(base: str) -> dict[str, str] | None:
+    """Returns SHA-256 by name of a base's files but for its texts; None for a hub id."""
+    if base.startswith(S3):
+        store, key = _open_folder(base)
+        try:
+            return _hashes(stored_checksums(store, key))
+        except MissingObjectError as error:
+            raise ConfigError(
+                f"model.base {base}: {error}. A base in S3 is a folder with a {CHECKSUMS}, as "
+                "judgeloop.store.upload_folder writes it"
+            ) from error
+    folder = _local_folder(base)
+    if folder is None:
+        return None
+    names = [p for p in folder.rglob("*") if p.is_file() and p.suffix != _TEXT]
+    return {p.relative_to(folder).as_posix(): _hash_of_file(p) for p in names}
+
+
+def _hash_of_file(path: Path) -> str:
+    try:
+        return sha256_file(path)
+    except OSError as error:
+        raise ConfigError(
+            f"model.base: {path} cannot be read ({error.strerror}); make the model's folder "
+            "readable for this user, or give another base"
+        ) from error
+
+
+def _hashes(checksums: dict[str, FileChecksum]) -> dict[str, str]:
+    return {name: it.sha256 for name, it in checksums.items() if not name.endswith(_TEXT)}
+
+
+def _hash_of(files: dict[str, str]) -> str:
+    """Returns the base's hash: the same for the same files, wherever they lie."""
+    lines = [f"{name} {files[name]}" for name in sorted(files, key=lambda name: name.split("/"))]
+    return sha256_bytes("\n".join(lines).encode())
+
+
+def _fetch_base(model: ModelRef) -> Path:
+    store, key = _open_folder(model.base)
+    checksums = stored_checksums(store, key)
+    if model.base_sha256 not in ("", _hash_of(_hashes(checksums))):
+        raise EngineError(
+            f"model.base {model.base} holds other files than when it was resolved; put those back, "
+            "or begin another loop with the new ones"
+        )
+    folder = _cache_folder() / content_key(checksums)
+    download_folder(store, key, folder)
+    return folder
+
+
+def _cache_folder() -> Path:
+    """Returns where bases are kept: in the user's cache, or, where none can be, with the temporary.
+
+    Whatever lies there is compared with its checksums before it is used.
+    """
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
+    folder = home / "judgeloop" / "bases"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return folder
+    except OSError:  # a pod's user often has no home
+        pass
+    return Path(tempfile.gettempdir()) / f"judgeloop-{os.getuid()}" / "bases"
+
+
+def _open_folder(uri: str) -> tuple[Store, str]:
+    """Returns the store that holds the folder of an `s3://` URI, and the folder's key in it."""
+    parent, _, key = uri.rstrip("/").rpartition("/")
+    if not parent.startswith(S3):
+        raise ConfigError(f"{uri} names no folder in a bucket: write s3://bucket/folder")
+    return open_store(parent), key
+
+
+def _local_folder(base: str) -> Path | None:
+    if base == BUILTIN:
+        return Path(__file__).parents[1] / "tiny" / "base"
+    if base.startswith((S3, SCRIPTED)):
+        return None
+    path = Path(base)
+    return path if path.is_dir() or path.is_absolute() or base.startswith(".") else None

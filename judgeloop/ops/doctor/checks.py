@@ -1,0 +1,162 @@
+"""What a loop needs wherever it runs: secrets, a store, a right clock, a model, a registry.
+
+A check returns what it found and raises what is wrong, with what to do. Each writes, reads and
+deletes one small object at most, and asks for the base model without loading it.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import os
+import time
+import urllib.error
+import urllib.request
+import uuid
+from urllib.parse import urlsplit
+
+from judgeloop.schema.config import Config
+from judgeloop.schema.errors import PreflightError
+from judgeloop.store import Store, open_store
+
+MAX_SKEW_S = 300.0
+"""Signed requests and tokens are refused beyond this (S3: 15 minutes, Kerberos and OIDC: 5)."""
+TIMEOUT_S = 5.0
+S3 = "s3://"
+
+
+def check_secrets(config: Config) -> str:
+    """Credentials are there; whether they are right is what the other checks find out.
+
+    Raises:
+        PreflightError: Names what is missing, and where it belongs.
+    """
+    missing = []
+    if config.store.startswith(S3):
+        import boto3
+
+        if boto3.Session().get_credentials() is None:
+            missing.append(
+                "no AWS credentials for the store: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY "
+                "(on a cluster the Secret `judgeloop-store`), or give the pod a role"
+            )
+    if not os.environ.get("MLFLOW_TRACKING_URI"):
+        missing.append(
+            "MLFLOW_TRACKING_URI is not set: give the address of an MLflow server (on a cluster "
+            "in the Secret `judgeloop-registry`)"
+        )
+    if missing:
+        raise PreflightError("; ".join(missing))
+    return "credentials for the store and the registry's address are set"
+
+
+def check_store(config: Config) -> str:
+    """Writes, reads, lists and deletes an object.
+
+    Raises:
+        StoreError: The store refuses one of these.
+        PreflightError: It takes them and does something else.
+    """
+    store = open_store(config.store)
+    key = f"doctor/{uuid.uuid4().hex}"
+    store.write(key, key.encode())
+    try:
+        if store.read(key) != key.encode() or not _listed(store, key):
+            raise PreflightError(
+                f"{store.uri} gives back other bytes than it was given: it is no store for a loop"
+            )
+    finally:
+        store.delete(key)
+    if store.exists(key):
+        raise PreflightError(
+            f"{store.uri} keeps what is deleted: allow s3:DeleteObject for these credentials"
+        )
+    return f"{store.uri} can be written, read, listed and deleted from"
+
+
+def _listed(store: Store, key: str) -> bool:
+    return key in store.list("doctor")
+
+
+def check_clock(config: Config) -> str:
+    """Compares this machine's clock with those of the servers that it signs requests for.
+
+    Raises:
+        PreflightError: One differs by more than `MAX_SKEW_S`.
+    """
+    compared = []
+    for address in _servers(config):
+        before = time.time()
+        theirs = _date(address)
+        if theirs is None:
+            continue
+        skew = abs(theirs - before)
+        host = urlsplit(address).hostname
+        if skew > MAX_SKEW_S:
+            raise PreflightError(
+                f"this machine's clock and that of {host} differ by {skew:.0f} s, so signed "
+                "requests and tokens are refused: set it by NTP"
+            )
+        compared.append(f"{host} ({skew:.0f} s)")
+    return f"agrees with {', '.join(compared)}" if compared else "no server to compare with"
+
+
+def _servers(config: Config) -> list[str]:
+    found = []
+    if config.store.startswith(S3):
+        found.append(os.environ.get("AWS_ENDPOINT_URL") or "https://s3.amazonaws.com")
+    tracking = os.environ.get("MLFLOW_TRACKING_URI", "")
+    if tracking.startswith(("http://", "https://")):
+        parts = urlsplit(tracking)
+        found.append(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}")
+    return found
+
+
+def _date(address: str) -> float | None:
+    """Returns the time that a server's answer bears; None where it does not answer or say."""
+    try:
+        with urllib.request.urlopen(
+            urllib.request.Request(address, method="HEAD"), timeout=TIMEOUT_S
+        ) as answer:
+            said = answer.headers.get("Date")
+    except urllib.error.HTTPError as error:
+        said = error.headers.get("Date")
+        error.close()
+    except OSError:
+        return None  # what needs the server says so better
+    try:
+        return email.utils.parsedate_to_datetime(said).timestamp() if said else None
+    except ValueError:
+        return None
+
+
+def check_model(config: Config) -> str:
+    """Finds the model to start from, without loading it.
+
+    Raises:
+        JudgeLoopError: It cannot be had; says why.
+    """
+    from judgeloop.models.references import describe_base
+    from judgeloop.registry.versions import resolve_model
+
+    if config.model.start is not None:
+        found = resolve_model(config.model.start)
+        return f"{config.model.start} is version {found.version}"
+    model = describe_base(config.model.base, config.model.revision)
+    pinned = model.base_sha256[:12] or (model.revision or "")[:12]
+    return f"{model.base} {pinned}".rstrip()
+
+
+def check_registry(config: Config) -> str:
+    """Makes and deletes a model of its own: reading alone does not show that a token may write.
+
+    Raises:
+        RegistryError: The registry cannot be written to.
+    """
+    from judgeloop.registry.client import connect, registry_errors
+
+    client = connect()
+    name = f"judgeloop-doctor-{uuid.uuid4().hex[:12]}"
+    with registry_errors("cannot write to the registry"):
+        client.create_registered_model(name)
+        client.delete_registered_model(name)
+    return "a model can be made and deleted"

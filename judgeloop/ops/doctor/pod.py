@@ -1,0 +1,134 @@
+"""What a task asks of its cluster from inside its pod: Kubeflow's release, the namespace's quota.
+
+Over plain HTTP, for the core knows no client of Kubeflow's or Kubernetes'. What is not told, for
+whatever reason, is a `ClusterError`: a loop may well run all the same.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import ssl
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from judgeloop.ops.doctor.quota import Quota, parse_quotas
+from judgeloop.ops.doctor.release import LEAST, told_version
+from judgeloop.runtime.progress import FILE_VARIABLE
+from judgeloop.schema.errors import ClusterError
+
+IN_POD = "KUBERNETES_SERVICE_HOST"
+"""A variable that Kubernetes sets in every pod."""
+KUBEFLOW = "http://ml-pipeline.kubeflow.svc.cluster.local:8888"
+"""Where KFP's own client looks for the server in a pod."""
+ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where Kubernetes puts the token of a pod's service account, its authority and the namespace."""
+TIMEOUT_S = 3.0
+MAX_BYTES = 4 << 20
+OUTSIDE = "`make doctor-kubeflow PROFILE=...` looks from outside"
+
+
+def on_cluster() -> bool:
+    """Whether this is a task of a cluster's; a local run in a notebook's pod is none."""
+    return IN_POD in os.environ and FILE_VARIABLE not in os.environ
+
+
+def ask_release() -> str | None:
+    """Returns the version that Kubeflow Pipelines tells of itself; None where it tells none.
+
+    Raises:
+        ClusterError: This is no pod, or the server's health cannot be read.
+    """
+    _require_pod()
+    address = (os.environ.get("KF_PIPELINES_ENDPOINT") or KUBEFLOW).rstrip("/")
+    authority = os.environ.get("KF_PIPELINES_CA_CERT") or None
+    try:
+        answer = _get(f"{address}/apis/v2beta1/healthz", authority)
+        return told_version(msgspec.json.decode(answer, type=dict[str, Any]))
+    except ValueError:  # no JSON, or no text
+        reason = "what answers is not its API"
+    except ClusterError as error:
+        reason = str(error)
+    host = urlsplit(address).netloc.rpartition("@")[2] or "KF_PIPELINES_ENDPOINT"
+    raise ClusterError(
+        f"{host} does not tell its version ({reason}); it must be {LEAST} or later. {OUTSIDE}"
+    )
+
+
+def ask_quotas() -> tuple[str, list[Quota]]:
+    """Returns the namespace of this pod, and its quotas, by the right of its service account.
+
+    Raises:
+        ClusterError: This is no pod, or the quotas cannot be read; says what to do.
+    """
+    _require_pod()
+    try:
+        namespace = (ACCOUNT / "namespace").read_text(encoding="utf-8").strip()
+        token = (ACCOUNT / "token").read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        raise ClusterError(
+            f"the quota cannot be read: this pod has no service account in {ACCOUNT}. {OUTSIDE}"
+        ) from None
+    host, port = os.environ[IN_POD], os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    address = f"https://{place}/api/v1/namespaces/{namespace}/resourcequotas"
+    try:
+        return namespace, parse_quotas(_get(address, str(ACCOUNT / "ca.crt"), token))
+    except ClusterError as error:
+        raise ClusterError(
+            f"the quota of namespace {namespace} cannot be read ({error}). Where the pod's service "
+            f"account may not: `kubectl apply -n {namespace} -f k8s/quota-reader.yaml`. {OUTSIDE}"
+        ) from None
+
+
+class _StayHere(urllib.request.HTTPRedirectHandler):
+    """Follows nobody elsewhere: the token is for one server, and a login is no answer."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+def _require_pod() -> None:
+    if IN_POD not in os.environ:
+        raise ClusterError(f"this is no pod of a cluster. {OUTSIDE}")
+
+
+def _get(address: str, authority: str | None, token: str | None = None) -> bytes:
+    """Returns the body of an answer, asked for directly: proxies lead out of a cluster.
+
+    Raises:
+        ClusterError: There is none; says why, and never shows the token.
+    """
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    try:
+        request = urllib.request.Request(address, headers=headers)
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}),
+            urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=authority)),
+            _StayHere(),
+        )
+        with opener.open(request, timeout=TIMEOUT_S) as answer:
+            body: bytes = answer.read(MAX_BYTES)
+            return body
+    except urllib.error.HTTPError as error:
+        with error:
+            reason = f"{error.code}: {_message(error)}"
+    except (OSError, http.client.HTTPException) as error:
+        reason = str(getattr(error, "reason", "") or error)
+    except ValueError:  # its text may hold the token
+        reason = "the address or the token cannot be sent"
+    raise ClusterError(reason)
+
+
+def _message(error: urllib.error.HTTPError) -> str:
+    """Returns what a refusal says, which is JSON where it comes from an API itself."""
+    try:
+        said = msgspec.json.decode(error.read(MAX_BYTES), type=dict[str, Any]).get("message")
+    except (ValueError, OSError, http.client.HTTPException):
+        said = None
+    return str(said or error.reason)[:300]

@@ -1,0 +1,97 @@
+"""All checks of one place, and what each has found: `judgeloop doctor` and the first task."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Literal, NamedTuple
+
+from judgeloop.ops.doctor.checks import (
+    check_clock,
+    check_model,
+    check_registry,
+    check_secrets,
+    check_store,
+)
+from judgeloop.ops.doctor.pod import ask_quotas, ask_release
+from judgeloop.ops.doctor.quota import Asked, check_room
+from judgeloop.ops.doctor.release import check_release
+from judgeloop.schema.config import Config
+from judgeloop.schema.errors import ClusterError, JudgeLoopError, PreflightError
+
+logger = logging.getLogger(__name__)
+
+State = Literal["ok", "unknown", "FAILED"]
+
+
+class Finding(NamedTuple):
+    """What one check has found."""
+
+    check: str
+    state: State
+    """`unknown`: a cluster does not tell it, or there is none. It is shown, and is no failure."""
+    said: str
+    """What was found; where it is unknown or failed, with what to do."""
+
+    def __str__(self) -> str:
+        """One line of a list of findings."""
+        return f"{self.check:<9} {self.state:<7} {self.said}"
+
+
+def look(name: str, check: Callable[[], str]) -> Finding:
+    """Makes one check: it returns what it found, or raises what is wrong.
+
+    What a cluster does not tell (`ClusterError`) is unknown; every other error is a failure.
+    """
+    try:
+        return Finding(name, "ok", check())
+    except ClusterError as error:
+        return Finding(name, "unknown", str(error))
+    except JudgeLoopError as error:
+        return Finding(name, "FAILED", str(error))
+
+
+def examine(config: Config, asked: Asked | None = None) -> Iterator[Finding]:
+    """Yields what each check finds, the cheapest first; one that fails stops no other.
+
+    Args:
+        config: The loop's configuration.
+        asked: What its tasks ask of the cluster; None where that is not known.
+    """
+    checks: list[tuple[str, Callable[[], str]]] = [
+        ("secrets", partial(check_secrets, config)),
+        ("store", partial(check_store, config)),
+        ("clock", partial(check_clock, config)),
+        ("model", partial(check_model, config)),
+        ("registry", partial(check_registry, config)),
+    ]
+    for name, check in checks:
+        yield look(name, check)
+    yield from examine_around(asked)
+
+
+def examine_around(asked: Asked | None) -> Iterator[Finding]:
+    """Yields what the cluster tells of itself in whose pod this is.
+
+    Args:
+        asked: What a loop's tasks ask of it; None where that is not known.
+    """
+    yield look("version", lambda: check_release(ask_release()))
+    yield look("quota", lambda: check_room(asked, *ask_quotas()))
+
+
+def require_sound(config: Config, asked: Asked | None = None) -> None:
+    """Passes where no check fails, and logs what each has found.
+
+    Raises:
+        PreflightError: Names each check that failed, with what to do.
+    """
+    failed = []
+    for finding in examine(config, asked):
+        level = logging.INFO if finding.state == "ok" else logging.WARNING
+        logger.log(level, "preflight: %s", finding)
+        if finding.state == "FAILED":
+            failed.append(f"{finding.check}: {finding.said}")
+    if failed:
+        raise PreflightError("this loop could not run here:\n  " + "\n  ".join(failed))

@@ -1,0 +1,166 @@
+"""Whether a namespace's quota holds what one task asks for: Kubernetes' quantities and quotas.
+
+A task that asks for more than a whole quota is never started, and nothing of Kubernetes' or Argo's
+says so to who waits for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from judgeloop.schema.errors import ClusterError, ConfigError, PreflightError
+
+QUANTITY = r"^([0-9]+\.?[0-9]*|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?$"
+"""Kubernetes' grammar of a quantity, without a sign."""
+Quantity = Annotated[str, Meta(pattern=QUANTITY)]
+"""A Kubernetes quantity, such as `500m` or `16Gi`."""
+_UNITS = {unit: Decimal(10) ** power for unit, power in (
+    ("n", -9), ("u", -6), ("m", -3), ("", 0), ("k", 3), ("M", 6), ("G", 9), ("T", 12), ("P", 15),
+    ("E", 18),
+)} | {unit: Decimal(1024) ** power for power, unit in enumerate(
+    ("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), start=1
+)}  # fmt: skip
+_MEASURED_BOTH_WAYS = ("cpu", "memory")
+"""Resources that a quota counts by requests and by limits; others, such as GPUs, by requests."""
+_OURS = {"Terminating", "NotBestEffort"}
+"""Scopes of a quota that hold for all our pods: they have a deadline, requests and limits."""
+
+Asked = Mapping[str, Mapping[str, str | int]]
+"""What one task of each kind asks for, as in `{"training": {"cpu": "8", "nvidia.com/gpu": 1}}`;
+requests and limits are the same."""
+
+
+def amount(quantity: str | int) -> Decimal:
+    """Returns a Kubernetes quantity as a number: cores, bytes or pieces.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    found = re.fullmatch(QUANTITY, str(quantity))
+    if found is None:
+        raise ConfigError(f"{quantity!r} is no quantity of Kubernetes, such as 500m or 16Gi")
+    number, unit = found.groups(default="")
+    return Decimal(number) * _UNITS[unit] if unit in _UNITS else Decimal(number + unit)
+
+
+class Metadata(msgspec.Struct, frozen=True):
+    """What an object is called."""
+
+    name: str
+
+
+class Expression(msgspec.Struct, frozen=True, rename="camel"):
+    """One condition on the pods that a quota counts."""
+
+    scope_name: str
+
+
+class Selector(msgspec.Struct, frozen=True, rename="camel"):
+    """All conditions on the pods that a quota counts."""
+
+    match_expressions: tuple[Expression, ...] = ()
+
+
+class Limits(msgspec.Struct, frozen=True, rename="camel"):
+    """What a quota holds, as it is wanted (`spec`) or as it is in force (`status`)."""
+
+    hard: dict[str, Quantity] = {}
+    scopes: tuple[str, ...] = ()
+    scope_selector: Selector = Selector()
+
+
+class Quota(msgspec.Struct, frozen=True):
+    """A ResourceQuota, as far as we read it."""
+
+    metadata: Metadata
+    spec: Limits = Limits()
+    status: Limits = Limits()
+
+    @property
+    def hard(self) -> Mapping[str, Quantity]:
+        """How much of each resource all pods of the namespace may ask for together."""
+        return self.status.hard or self.spec.hard
+
+    @property
+    def counts_ours(self) -> bool:
+        """Whether it counts pods like ours."""
+        selected = {each.scope_name for each in self.spec.scope_selector.match_expressions}
+        return {*self.spec.scopes, *selected} <= _OURS
+
+
+class _QuotaList(msgspec.Struct, frozen=True):
+    items: list[Quota]
+
+
+def parse_quotas(answer: bytes) -> list[Quota]:
+    """Returns the quotas of Kubernetes' answer, a ResourceQuotaList.
+
+    Raises:
+        ClusterError: It is something else.
+    """
+    try:
+        return msgspec.json.decode(answer, type=_QuotaList).items
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ClusterError(f"the answer is no list of quotas ({error})") from error
+
+
+def check_room(asked: Asked | None, namespace: str, quotas: Sequence[Quota]) -> str:
+    """Says that each task fits into the namespace's quotas.
+
+    Raises:
+        ClusterError: It is not known what the tasks ask for; says what the quotas hold.
+        ConfigError: What is asked for is no quantity.
+        PreflightError: A task would never be started; says which, and what to do.
+    """
+    if not quotas:
+        return f"namespace {namespace} has no quota"
+    if asked is None:
+        held = "; ".join(
+            f"{quota.metadata.name} holds "
+            + ", ".join(f"{many} {name}" for name, many in sorted(quota.hard.items()))
+            for quota in quotas
+        )
+        raise ClusterError(
+            f"{held}; what a run asks for is compared by its first task, what a profile asks for "
+            "by `make doctor-kubeflow PROFILE=...`"
+        )
+    found = list(shortages(asked, quotas))
+    if found:
+        raise PreflightError(
+            "; ".join(found) + ": such a task would wait for ever. Have the quota raised, or ask "
+            "for less: a smaller profile, or other parameters of the run"
+        )
+    return f"every task fits into each of the {len(quotas)} quota(s) of {namespace}"
+
+
+def shortages(asked: Asked, quotas: Sequence[Quota]) -> Iterator[str]:
+    """Yields what a single task asks for beyond a whole quota.
+
+    Raises:
+        ConfigError: What is asked for is no quantity.
+    """
+    for quota in quotas:
+        if not quota.counts_ours:
+            continue
+        for kind, resources in asked.items():
+            for name, many in _counted(resources):
+                if name in quota.hard and amount(many) > amount(quota.hard[name]):
+                    yield (
+                        f"a task of `{kind}` asks for {many} {name}, and the quota "
+                        f"{quota.metadata.name} holds {quota.hard[name]} in all"
+                    )
+
+
+def _counted(resources: Mapping[str, str | int]) -> Iterator[tuple[str, str | int]]:
+    """Yields by which names a quota counts what a task asks for."""
+    for name, many in resources.items():
+        yield f"requests.{name}", many
+        if name in _MEASURED_BOTH_WAYS:
+            yield f"limits.{name}", many
+            yield name, many

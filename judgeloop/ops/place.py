@@ -1,0 +1,76 @@
+"""What a user's DIR-or-URI means: the store, and what lies beside it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from judgeloop.registry.client import TRACKING_URI
+from judgeloop.schema.config import config_from_json
+from judgeloop.schema.errors import ConfigError
+from judgeloop.schema.records import from_json
+from judgeloop.store import Store, open_store
+
+ARGUMENTS = "arguments.json"
+_DATABASE = Path("mlflow") / "mlflow.db"
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where loops lie."""
+
+    name: str
+    """As the user gave it."""
+    store: Store
+    run: Path | None = None
+    """The folder of a local run; it has the report and the progress of its loop."""
+    loop_id: str | None = None
+    """The loop of that run."""
+
+    @property
+    def registry(self) -> str:
+        """Address of the registry: `MLFLOW_TRACKING_URI`, else the run's own; empty without any."""
+        if address := os.environ.get(TRACKING_URI):
+            return address
+        beside = self.run or Path(self.store.uri).parent
+        database = (beside / _DATABASE).absolute()
+        return f"sqlite:///{database}" if database.is_file() else ""
+
+
+class _Arguments(msgspec.Struct):
+    """The parameters of a local run, as `pipelines.local` writes them."""
+
+    config: str
+    loop_id: str
+
+
+def find_place(name: str) -> Place:
+    """Opens what a user names; reads no loop yet.
+
+    Args:
+        name: A run's folder (with `arguments.json`), a store's folder, or a store's URI.
+
+    Raises:
+        ConfigError: There is no such folder, or the address is of no store.
+        DataError: The run's arguments cannot be read.
+        StoreError: The store cannot be opened.
+    """
+    if "://" in name:
+        return Place(name=name, store=open_store(name))
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        raise ConfigError(
+            f"{name}: there is no such folder; give a run's folder such as runs/demo, a store's "
+            "folder, or s3://bucket/prefix"
+        )
+    arguments = folder / ARGUMENTS
+    if not arguments.is_file():
+        inner = folder / "store"
+        store = open_store(str(inner if inner.is_dir() else folder))
+        return Place(name=name, store=store, run=folder if inner.is_dir() else None)
+    found = from_json(arguments.read_bytes(), _Arguments, str(arguments))
+    config = config_from_json(found.config)
+    moved = folder / "store"  # a run's folder may have been moved since
+    place = str(moved) if moved.is_dir() and "://" not in config.store else config.store
+    return Place(name=name, store=open_store(place), run=folder, loop_id=found.loop_id)

@@ -1,0 +1,130 @@
+"""What is needed in a store: all that can be reached from its roots.
+
+**Roots** are the versions registered in MLflow, by the content keys in their `judge.json` (`train`,
+`filter`, `validate`, `evaluate`), and the loops that are not at their end, by all entries of their
+ledgers. A loop is at its end when `promote` is done, nothing failed, and nobody is at work on it.
+
+**Reached** from a manifest are the manifests that it was made from (`inputs`, back to the questions
+and the gold pairs), the adapter of the model that it names, and the images that its data names. So
+a registered version keeps all that made it: it can be judged with, compared with the next candidate
+on the same gold pairs, gone on from, explained, and made again without a model being asked again.
+
+With a version goes what the start model of its loop reached (iteration 0), which it is compared to.
+
+**Always kept** are ledgers, reports and decisions (`register`, `promote`): they are small and say
+what happened. As long as some loop is not at its end, so are all images and whatever no ledger
+names: the shards of a stage that was killed or is being written, images that came before rows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import msgspec
+
+from judgeloop.ops.status import BEFORE
+from judgeloop.registry.judge_file import JudgeFile
+from judgeloop.runtime.ledger import BASE_ITERATION, Ledger
+from judgeloop.schema.records import Manifest
+from judgeloop.store import Store
+from judgeloop.store.disk_map import DiskMap
+from judgeloop.store.images.index import INDEXES, Table
+from judgeloop.store.shards import manifest_key, read_manifest, read_records
+
+_MANIFEST = re.compile(r"(?P<stage>[^/]+)/(?P<key>[^/]+)/manifest\.json")
+_SINGLE = re.compile(r"images/[0-9a-f]{2}/(?P<hash>[0-9a-f]{64})")
+
+
+class _Named(msgspec.Struct):
+    """What names images: a question, or a pair with its question inside; the rest is not read."""
+
+    images: tuple[str, ...] = ()
+    question: _Named | None = None
+
+
+class Reach:
+    """Finds what is needed; begin with the roots.
+
+    Args:
+        store: The store.
+        keys: Everything in it.
+    """
+
+    def __init__(self, store: Store, keys: Iterable[str]) -> None:
+        self._store = store
+        self.folders: set[str] = set()
+        """Folders of work that are needed, such as `judge/3f2a...`."""
+        self._sources: list[Manifest] = []
+        self._places: dict[str, str] = {}
+        for key in keys:
+            if found := _MANIFEST.fullmatch(key):
+                self._places[found["key"]] = found["stage"]
+
+    def add_version(self, judge: JudgeFile) -> None:
+        """Reaches from a registered version; its adapter lies in the registry."""
+        self.add_keys(judge.manifests.values())
+
+    def add_start(self, ledger: Ledger) -> None:
+        """Reaches from what was done in a loop before its first iteration."""
+        for stage in BEFORE:
+            for manifest in ledger.manifests(stage).get(BASE_ITERATION, []):
+                self.add(manifest)
+
+    def add_keys(self, keys: Iterable[str]) -> None:
+        """Reaches from content keys; what the store does not hold is another store's."""
+        for key in keys:
+            if key in self._places:
+                name = manifest_key(self._places[key], key)
+                self.add(read_manifest(self._store.read(name), name))
+
+    def add_loop(self, ledger: Ledger) -> None:
+        """Reaches from every task of a loop that is done."""
+        for manifest in ledger.done():
+            self.add(manifest)
+
+    def add(self, manifest: Manifest) -> None:
+        """Reaches from one manifest, backwards through all that it was made from."""
+        folder = f"{manifest.stage}/{manifest.key}"
+        if folder in self.folders:
+            return
+        self.folders.add(folder)
+        if manifest.model and manifest.model.adapter:
+            self._add_adapter(manifest.model.adapter)
+        if not manifest.inputs and manifest.shards:
+            self._sources.append(manifest)  # what was made of it names no other images
+        self.add_keys(manifest.inputs)
+
+    def images(self, keys: Iterable[str]) -> set[str]:
+        """Returns those of the keys below `images/` that hold an image which the data names.
+
+        Raises:
+            StoreError, DataError: Data that is needed cannot be read.
+        """
+        named = self._named()
+        needed = set()
+        for key in keys:
+            single = _SINGLE.fullmatch(key)
+            if single and named.get(bytes.fromhex(single["hash"])) is not None:
+                needed.add(key)
+            elif key.startswith(f"{INDEXES}/"):
+                table = Table(self._store.read(key), f"{self._store.uri}/{key}")
+                packs = {pack for image, pack in table if named.get(image) is not None}
+                needed |= packs | ({key} if packs else set())
+        return needed
+
+    def _named(self) -> DiskMap[bytes, bytes]:
+        """Returns the hashes of the images that the data names."""
+        found: DiskMap[bytes, bytes] = DiskMap()
+        for manifest in self._sources:
+            for row in read_records(self._store, manifest, _Named):
+                for name in row.question.images if row.question else row.images:
+                    found.add(bytes.fromhex(name), b"")
+        return found
+
+    def _add_adapter(self, adapter: str) -> None:
+        stage, _, rest = adapter.partition("/")
+        key = rest.partition("/")[0]
+        if stage and key and "://" not in adapter:  # else it lies elsewhere
+            self.add_keys([key])
+            self.folders.add(f"{stage}/{key}")

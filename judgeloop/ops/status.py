@@ -1,0 +1,188 @@
+"""How far a loop is: what is done, what is missing, what it cost, and what to do next."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+from judgeloop.report.story import STAGES, Story, read_story, summed
+from judgeloop.runtime.ledger import AFTER_LOOP, BASE_ITERATION, Entry, Ledger
+from judgeloop.schema.records import Record, from_json
+from judgeloop.store import Store
+
+BEFORE = ("resolve", "ingest", "hold_out", "validate", "evaluate")
+PARTITIONED = ("synthesize", "judge")
+LEARNING = ("filter", "train", "validate", "evaluate", "register", "decide")
+GO_ON = "continue"
+State = Literal["finished", "failed", "running", "stopped"]
+"""`stopped`: neither at its end nor failed, and nobody is at work: interrupted or killed."""
+
+
+class StageCost(Record, frozen=True, kw_only=True):
+    """What the finished tasks of one stage took."""
+
+    stage: str
+    tasks: int
+    rows: int
+    """Records in their shards."""
+    seconds: float
+    """Of the runs that did the work, added up over tasks that may have run side by side."""
+
+
+class TaskFailure(Record, frozen=True, kw_only=True):
+    """A task that failed in the loop's last run."""
+
+    task: str
+    error: str
+    exit_code: int
+
+
+class LoopStatus(Record, frozen=True, kw_only=True):
+    """How far one loop is."""
+
+    loop_id: str
+    state: State
+    iterations: int
+    """Iterations that are decided."""
+    bound: int
+    """`loop.iterations`: there may be fewer."""
+    costs: tuple[StageCost, ...]
+    """By stage, in the order of the loop."""
+    seconds: float
+    tokens: dict[str, int]
+    """Where they were counted: `completion` by `judge` and by endpoints, `prompt` by endpoints."""
+    missing: tuple[str, ...]
+    """Tasks that are next, as far as they are known: what follows `decide` is not."""
+    failures: tuple[TaskFailure, ...]
+    workers: tuple[str, ...]
+    """Who is at work."""
+    ended: str
+    """Why the loop ended, and what the gate decided; empty where it has not."""
+    model_name: str
+    champion: str | None
+    """The version that was champion after the loop."""
+    report: str | None
+    """Where the report lies in the store."""
+
+
+def loop_ids(store: Store) -> list[str]:
+    """Returns the loops that were begun in a store.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
+    keys = (key.split("/") for key in store.list("loops"))
+    return sorted({parts[1] for parts in keys if parts[2:] == ["loop.json"]})
+
+
+def read_status(store: Store, loop_id: str, workers: Sequence[str] = ()) -> LoopStatus:
+    """Reads how far a loop is.
+
+    Args:
+        store: The loop's store.
+        loop_id: A loop that was begun there.
+        workers: Who is at work on it, in words.
+
+    Raises:
+        StoreError, DataError: Its ledger cannot be read.
+    """
+    ledger = Ledger(store, loop_id)
+    entries = ledger.entries()
+    story = read_story(ledger, "")
+    place = f"loops/{loop_id}/loop.json"
+    settings = from_json(store.read(place), dict[str, Any], place)
+    missing = tuple(_missing(entries, settings["loop"]))
+    counts = summed(entry.manifest for entry in entries if entry.manifest)
+    report = f"loops/{loop_id}/report/report.html"
+    return LoopStatus(
+        loop_id=loop_id,
+        state=_state(entries, missing, workers),
+        iterations=len([item for item in story.iterations if item.decision]),
+        bound=settings["loop"]["iterations"],
+        costs=_costs(entries),
+        seconds=round(sum(entry.seconds for entry in entries), 3),
+        tokens={
+            name.removeprefix("tokens/"): count
+            for name, count in counts.items()
+            if name.startswith("tokens/")
+        },
+        missing=missing,
+        failures=tuple(
+            TaskFailure(
+                task=entry.name, error=entry.error or "no message", exit_code=entry.exit_code
+            )
+            for entry in entries
+            if entry.manifest is None
+        ),
+        workers=tuple(workers),
+        ended=_ended(story),
+        model_name=settings["registry"]["model_name"],
+        champion=story.champion_version,
+        report=f"{store.uri}/{report}" if store.exists(report) else None,
+    )
+
+
+def _state(entries: Sequence[Entry], missing: Sequence[str], workers: Sequence[str]) -> State:
+    if workers:
+        return "running"
+    if any(entry.manifest is None for entry in entries):
+        return "failed"
+    return "stopped" if missing else "finished"
+
+
+def _missing(entries: Sequence[Entry], settings: dict[str, Any]) -> Iterator[str]:
+    """Yields the names of the tasks that are not done, up to the next decision."""
+    done = {entry.name: entry.manifest for entry in entries if entry.manifest}
+
+    def name(stage: str, iteration: int, partition: int | None = None) -> str:
+        return Entry(stage=stage, iteration=iteration, partition=partition).name
+
+    last, promote = max((entry.iteration for entry in _in_loop(entries)), default=0), "promote"
+    wanted = [name(stage, BASE_ITERATION) for stage in BEFORE]
+    for iteration in range(1, settings["iterations"] + 1):
+        if iteration > last and name(promote, AFTER_LOOP) in done:
+            break  # it was compiled for fewer iterations
+        decided = done.get(name("decide", iteration))
+        if decided and name("train", iteration) not in done:
+            break  # starved: nothing was trained
+        wanted += [
+            name(stage, iteration, partition)
+            for partition in range(settings["partitions"])
+            for stage in PARTITIONED
+        ]
+        wanted += [name(stage, iteration) for stage in LEARNING]
+        if decided is None or decided.details.get("decision") != GO_ON:
+            break
+    wanted.append(name(promote, AFTER_LOOP))
+    yield from (task for task in wanted if task not in done)
+
+
+def _in_loop(entries: Sequence[Entry]) -> list[Entry]:
+    return [entry for entry in entries if entry.iteration < AFTER_LOOP]
+
+
+def _costs(entries: Sequence[Entry]) -> tuple[StageCost, ...]:
+    tasks: Counter[str] = Counter()
+    rows: Counter[str] = Counter()
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for entry in entries:
+        tasks[entry.stage] += entry.manifest is not None
+        rows[entry.stage] += entry.manifest.rows if entry.manifest else 0
+        seconds[entry.stage] += entry.seconds
+    order = [*STAGES, *sorted(tasks.keys() - set(STAGES))]
+    return tuple(
+        StageCost(
+            stage=stage, tasks=tasks[stage], rows=rows[stage], seconds=round(seconds[stage], 3)
+        )
+        for stage in order
+        if stage in tasks
+    )
+
+
+def _ended(story: Story) -> str:
+    gate = story.promotion
+    if gate is None:
+        return ""
+    verb = "promoted" if gate.promoted else "refused"
+    return "; ".join(filter(None, [story.stopped_because, f"{verb}: {gate.reason}"]))

@@ -1,0 +1,82 @@
+"""Who is at work in a store: the leases whose holders live."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from judgeloop.runtime.lease import FOLDER, PACE, Holder
+from judgeloop.schema.records import from_json
+from judgeloop.store import MissingObjectError, Store
+
+_LEASE = re.compile(rf"{FOLDER}/(?P<name>.+)-\d+\.json")
+_LOOP = "loop-"
+
+
+class Worker(NamedTuple):
+    """A process that holds a lease and is not known to be dead."""
+
+    work: str
+    """What it works on: `loop-<loop id>`, or `<stage>-<content key>`."""
+    holder: Holder
+
+    @property
+    def loop_id(self) -> str | None:
+        """The loop that a local run holds as a whole, None for a stage."""
+        return self.work.removeprefix(_LOOP) if self.work.startswith(_LOOP) else None
+
+    @property
+    def folder(self) -> str:
+        """The store's folder that a stage's worker writes to, such as `judge/3f2a...`."""
+        stage, _, key = self.work.rpartition("-")
+        return f"{stage}/{key}"
+
+
+def find_workers(
+    store: Store,
+    patience_s: float = PACE.expiry_s,
+    sleep: Callable[[float], None] = time.sleep,
+) -> list[Worker]:
+    """Returns who is at work, sorted by work.
+
+    Whether a process of this machine lives is seen at once. One of another machine is watched until
+    its heartbeat is seen; if none comes within the patience, it counts as dead.
+
+    Args:
+        store: The store.
+        patience_s: Leases expire after `Pace.expiry_s`; less is a guess.
+        sleep: Waits.
+
+    Raises:
+        StoreError: The store cannot be read.
+        DataError: A lease cannot be read.
+    """
+    first = _read(store)
+    alive = {key for key, holder in first.items() if holder.is_here()}
+    waited = 0.0
+    latest = first
+    while waited < patience_s and set(latest) - alive:
+        sleep(PACE.poll_s)
+        waited += PACE.poll_s
+        latest = _read(store)
+        alive |= {key for key, holder in latest.items() if first.get(key) != holder}
+    return [
+        Worker(match["name"], holder)
+        for key, holder in sorted(latest.items())
+        if key in alive and (match := _LEASE.fullmatch(key))
+    ]
+
+
+def _read(store: Store) -> dict[str, Holder]:
+    """Returns the holders by key, but for those that are known to be dead."""
+    found = {}
+    for key in filter(_LEASE.fullmatch, store.list(FOLDER)):
+        try:
+            holder = from_json(store.read(key), Holder, key)
+        except MissingObjectError:
+            continue  # released since the listing
+        if not holder.is_gone():
+            found[key] = holder
+    return found

@@ -1,0 +1,203 @@
+"""The ledger of a loop: one small JSON object for each finished or failed task.
+
+It lies in the store below `loops/<loop id>/`. Content keys say whether work is done; the ledger
+says which work belongs to this loop, how long it took and how it ended. The stop rule, the
+promotion and the report read it.
+
+What succeeded lies in `tasks/`, what failed in the run that is on in `failures/`, each under the
+task's name: a failure hides the success that the task had before, and takes nothing from it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from contextlib import AbstractContextManager
+
+import msgspec
+
+from judgeloop.runtime.lease import Lease, held
+from judgeloop.schema.config import Config
+from judgeloop.schema.errors import ConfigError
+from judgeloop.schema.records import Manifest, Record, from_json, to_json
+from judgeloop.store import MissingObjectError, Store
+
+BASE_ITERATION = 0
+"""The iteration number of everything done with the start model before any training."""
+AFTER_LOOP = 999
+"""The iteration number of tasks after the loop, so that they sort last."""
+CHANGEABLE = frozenset({"evaluate"})
+"""Stages that may give another result for the start model: mended gold pairs decide nothing."""
+
+
+class Entry(Record, frozen=True, kw_only=True):
+    """How one task of a loop ended."""
+
+    stage: str
+    iteration: int
+    partition: int | None = None
+    manifest: Manifest | None = None
+    """None where the task failed."""
+    error: str | None = None
+    exit_code: int = 0
+    """What the command line ends with: the error's own code, 0 where the task succeeded."""
+    seconds: float = 0.0
+    """Wall time of the run that did the work; later runs that found it done don't count."""
+    started_at: str = ""
+    """UTC, ISO 8601."""
+
+    @property
+    def name(self) -> str:
+        """Returns the task's name within its loop, sortable."""
+        tail = "" if self.partition is None else f"-p{self.partition:03d}"
+        return f"{self.iteration:03d}-{self.stage}{tail}"
+
+
+class Ledger:
+    """Reads and writes the entries of one loop.
+
+    Args:
+        store: The loop's store.
+        loop_id: Letters, digits, `.`, `_` and `-`.
+    """
+
+    def __init__(self, store: Store, loop_id: str) -> None:
+        self._store = store
+        self.loop_id = checked_loop_id(loop_id)
+        self._prefix = f"loops/{loop_id}"
+
+    def claim(self, config: Config) -> None:
+        """Claims the loop id for this configuration, or passes where it was begun with the same.
+
+        Raises:
+            ConfigError: The id is taken by another configuration; names the keys that differ.
+        """
+        if not self._store.create(f"{self._prefix}/loop.json", loop_identity(config)):
+            self.check(config)
+
+    def held(self) -> AbstractContextManager[Lease]:
+        """Keeps a second run of this loop waiting while the block runs."""
+        return held(self._store, f"loop-{self.loop_id}")
+
+    def begin(self, config: Config) -> None:
+        """Claims the loop id and begins a run: what failed in an earlier one is forgotten.
+
+        Raises:
+            ConfigError: The id is taken by another configuration; names the keys that differ.
+        """
+        self.claim(config)
+        for key in self._store.list(f"{self._prefix}/failures"):
+            self._store.delete(key)
+
+    def check(self, config: Config) -> None:
+        """Passes where the loop was begun with this configuration.
+
+        Raises:
+            ConfigError: It was never begun, or with another one; names the keys that differ.
+        """
+        mine = loop_identity(config)
+        try:
+            theirs = self._store.read(f"{self._prefix}/loop.json")
+        except MissingObjectError:
+            raise ConfigError(f"{self._name} was never begun: run it first") from None
+        if theirs != mine:
+            raise ConfigError(
+                f"{self._name} was begun with another configuration "
+                f"({_differences(theirs, mine)}). Use another loop id or the same configuration."
+            )
+
+    def record(self, entry: Entry) -> None:
+        """Writes an entry. An earlier success with the same manifest stays, with its time.
+
+        Raises:
+            ConfigError: A task before the loop gave another result than this loop stands on:
+                its later entries would be mixed with those of another start.
+        """
+        failure = f"{self._prefix}/failures/{entry.name}.json"
+        if entry.manifest is None:
+            self._store.write(failure, to_json(entry) + b"\n")
+            return
+        key = f"{self._prefix}/tasks/{entry.name}.json"
+        if not self._store.create(key, to_json(entry) + b"\n"):
+            earlier = from_json(self._store.read(key), Entry, key).manifest
+            self._refuse_another_start(entry, earlier)
+            if earlier != entry.manifest:
+                self._store.write(key, to_json(entry) + b"\n")
+        self._store.delete(failure)
+
+    def entries(self) -> list[Entry]:
+        """Returns how each task ended the last time, by iteration, stage and partition."""
+        found = {entry.name: entry for entry in self._read("tasks")}
+        found |= {entry.name: entry for entry in self.failures()}
+        return [found[name] for name in sorted(found)]
+
+    def failures(self) -> list[Entry]:
+        """Returns the tasks that failed since the loop was last begun, in the same order."""
+        return self._read("failures")
+
+    def done(self) -> list[Manifest]:
+        """Returns what every task that is done has made, whatever has failed since."""
+        return [entry.manifest for entry in self._read("tasks") if entry.manifest]
+
+    def manifests(self, stage: str) -> dict[int, list[Manifest]]:
+        """Returns the manifests of a stage's finished tasks by iteration, partitions in order."""
+        found: dict[int, list[Manifest]] = {}
+        for entry in self._read("tasks", rf"\d+-{re.escape(stage)}(-p\d+)?"):
+            if entry.manifest:
+                found.setdefault(entry.iteration, []).append(entry.manifest)
+        return found
+
+    @property
+    def _name(self) -> str:
+        return f"loop {self.loop_id!r} in {self._store.uri}"
+
+    def _read(self, folder: str, name: str = ".*") -> list[Entry]:
+        wanted = re.compile(rf".*/{name}\.json")
+        keys = [k for k in self._store.list(f"{self._prefix}/{folder}") if wanted.fullmatch(k)]
+        return [from_json(self._store.read(key), Entry, key) for key in keys]
+
+    def _refuse_another_start(self, entry: Entry, earlier: Manifest | None) -> None:
+        now = entry.manifest
+        if entry.iteration != BASE_ITERATION or entry.stage in CHANGEABLE:
+            return
+        if now is None or earlier is None or now.key == earlier.key:
+            return
+        before, after = (
+            to_json(msgspec.structs.replace(manifest, key="", shards=()))
+            for manifest in (earlier, now)
+        )
+        what = _differences(before, after) or "the content of the images or of the questions"
+        raise ConfigError(
+            f"{self._name} stands on another result of `{entry.stage}`: the model, the data, the "
+            f"prompts or the software have changed since it was begun ({what}). Use another loop "
+            "id; what the change does not touch is found and not made again."
+        )
+
+
+def checked_loop_id(loop_id: str) -> str:
+    """Returns a loop id that can be part of a key.
+
+    Raises:
+        ConfigError: It is empty or has other characters than letters, digits, `.`, `_` and `-`.
+    """
+    if not loop_id or not all(c.isalnum() or c in "._-" for c in loop_id):
+        raise ConfigError(f"loop id {loop_id!r}: use letters, digits, '.', '_' and '-'")
+    return loop_id
+
+
+def loop_identity(config: Config) -> bytes:
+    """Returns what stays the same under one loop id: all but where things lie and how they look."""
+    tree = msgspec.to_builtins(config)
+    del tree["store"], tree["report"]
+    return to_json(tree) + b"\n"
+
+
+def _differences(theirs: bytes, mine: bytes) -> str:
+    before, after = (json.dumps(json.loads(t), indent=0).splitlines() for t in (theirs, mine))
+    lines = [
+        line
+        for line in difflib.unified_diff(before, after, n=0, lineterm="")
+        if line[0] in "+-" and line[:3] not in ("+++", "---")
+    ]
+    return "; ".join(lines[:6])

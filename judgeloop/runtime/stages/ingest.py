@@ -1,0 +1,138 @@
+"""Ingest: questions and images enter the store, cut into partitions and a held-out part."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from judgeloop.data.images import SourceImages
+from judgeloop.data.rows import QuestionRow, image_names, no_usable_row, read_questions
+from judgeloop.data.source import TINY_WORLD, Source, open_source
+from judgeloop.runtime.once import once
+from judgeloop.runtime.progress import Progress
+from judgeloop.runtime.stages.inference import open_library
+from judgeloop.schema.config import Config
+from judgeloop.schema.keys import content_key, fraction
+from judgeloop.schema.records import Manifest, Question, Shard
+from judgeloop.store import Store
+from judgeloop.store.checksums import sha256_file
+from judgeloop.store.shards import Dropped, ShardWriter
+
+STAGE = "ingest"
+VERSION = 3
+HELD_OUT = "held_out"
+TASK = "000/ingest"
+
+
+def ingest(config: Config, store: Store) -> Manifest:
+    """Reads the questions, stores their images, and writes shards by split.
+
+    Bad rows go to `quarantine-*.jsonl`, and so does a question with images on both sides of the
+    split. The key names the bytes of the file and of the images, so that mended data is ingested
+    anew; what a killed run has stored already is found by its hash.
+
+    Returns:
+        The manifest: shards of Question with split `p000`, ... or `held_out`; counts `inputs`,
+        `rows`, `rows/<split>` and `dropped/<reason>`.
+
+    Raises:
+        DataError: There is no usable row at all.
+    """
+    settings = config.data
+    with open_source(settings.questions, _maker(config)) as source:
+        images = SourceImages(source.folder, image_names(source, QuestionRow, _limit(config)))
+        looked = images.look(Progress(TASK, len(images), "images hashed").advance)
+        key = content_key(
+            STAGE,
+            VERSION,
+            settings.count,
+            settings.max_pixels,
+            settings.shard_size,
+            config.validation.share,
+            config.loop.partitions,
+            config.loop.seed,
+            sha256_file(source.file),
+            looked,
+        )
+        return once(store, STAGE, key, lambda _: _write(config, store, source, images, key))
+
+
+def split_name(partition: int) -> str:
+    """Returns the split of a partition's questions."""
+    return f"p{partition:03d}"
+
+
+def split_of(question: Question, config: Config) -> str | None:
+    """Returns a question's split, by its images' hashes, so that the held-out part shares none.
+
+    The first image decides the partition. None: some of the images are held out, others train.
+    """
+    seed, share = config.loop.seed, config.validation.share
+    held_out = {fraction("held out", seed, image) < share for image in question.images}
+    if len(held_out) > 1:
+        return None
+    if True in held_out:
+        return HELD_OUT
+    return split_name(int(fraction("partition", question.images[0]) * config.loop.partitions))
+
+
+def _maker(config: Config) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        from judgeloop.tiny.dataset import write_questions
+
+        return write_questions(folder, config.data.count or 1000, config.loop.seed)
+
+    return make
+
+
+def _limit(config: Config) -> int | None:
+    return config.data.count if config.data.questions != TINY_WORLD else None
+
+
+def _write(
+    config: Config, store: Store, source: Source, images: SourceImages, key: str
+) -> Manifest:
+    with open_library(config, store).adding() as add:  # all images are there before the manifest
+        images.add_all(add, Progress(TASK, images.readable, "images").advance)
+    writers: dict[str, ShardWriter] = {}
+    quarantine = ShardWriter(store, f"{STAGE}/{key}/quarantine", "", config.data.shard_size)
+    counts: Counter[str] = Counter()
+    first: Dropped | None = None
+    for row in read_questions(source, images, _limit(config)):
+        checked = row if isinstance(row, Dropped) else _placed(row, config)
+        counts["inputs"] += 1
+        if isinstance(checked, Dropped):
+            counts[f"dropped/{checked.reason}"] += 1
+            first = first or checked
+            quarantine.add(checked)
+            continue
+        question, split = checked
+        counts["rows"] += 1
+        counts[f"rows/{split}"] += 1
+        if split not in writers:
+            writers[split] = ShardWriter(
+                store, f"{STAGE}/{key}/{split}", split, config.data.shard_size
+            )
+        writers[split].add(question)
+    quarantine.close()
+    if not counts["rows"]:
+        raise no_usable_row(source, counts, first)
+    shards: list[Shard] = [shard for split in sorted(writers) for shard in writers[split].close()]
+    return Manifest(
+        stage=STAGE,
+        stage_version=VERSION,
+        key=key,
+        shards=tuple(shards),
+        counts=dict(sorted(counts.items())),
+        seed=config.loop.seed,
+        details={"source": config.data.questions},
+    )
+
+
+def _placed(question: Question, config: Config) -> tuple[Question, str] | Dropped:
+    split = split_of(question, config)
+    if split is None:
+        detail = "some of its images are held out, others train; a question may not join them"
+        return Dropped(id=question.id, reason="mixed_split", detail=detail)
+    return question, split

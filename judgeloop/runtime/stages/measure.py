@@ -1,0 +1,83 @@
+"""Measures a judge on pairs with a known preference: one greedy judgement in each order.
+
+`validate` and `evaluate` are this, on held-out synthetic pairs and on gold pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from judgeloop.evaluation.items import item_results
+from judgeloop.evaluation.scorecard import scorecard
+from judgeloop.method.judging.orders import judge_pairs
+from judgeloop.method.prompts import load_prompts
+from judgeloop.runtime.progress import Progress
+from judgeloop.runtime.stages.inference import engine_identity, infer, sampling_text
+from judgeloop.schema.config import Config
+from judgeloop.schema.keys import content_key
+from judgeloop.schema.records import ItemResult, Manifest, ModelRef, Pair
+from judgeloop.schema.sampling import Sampling
+from judgeloop.store import Store
+from judgeloop.store.shards import Work, read_records, read_shards
+
+
+def measure(
+    config: Config,
+    store: Store,
+    stage: str,
+    version: int,
+    iteration: int,
+    pairs: Manifest,
+    model: ModelRef,
+    sampling: Sampling,
+    complete: Callable[[Manifest], Manifest] = lambda manifest: manifest,
+) -> Manifest:
+    """Judges the pairs in both orders and scores the judge.
+
+    Args:
+        config: Its engine, prompts and seed decide.
+        store: Where everything lies.
+        stage: The caller's stage, under which the result is stored.
+        version: The caller's stage version.
+        iteration: For the progress only.
+        pairs: Manifest of the pairs.
+        model: The judge.
+        sampling: How it is asked.
+        complete: Adds to the manifest, before it is stored, what the caller knows of the pairs.
+
+    Returns:
+        The manifest: shards of ItemResult, one for each shard of pairs; metrics and counts of the
+        scorecard; `details["pairs"]` is the content key of the pairs.
+    """
+    identity, seed = engine_identity(config), config.loop.seed
+    key = content_key(stage, version, sampling, identity, model.content(), pairs.key, seed)
+    header = Manifest(
+        stage=stage,
+        stage_version=version,
+        key=key,
+        model=model,
+        inputs=(pairs.key,),
+        seed=seed,
+        details=identity | {"sampling": sampling_text(sampling), "pairs": pairs.key},
+    )
+    prompts = load_prompts(config.prompts)
+
+    def score(written: Manifest) -> Manifest:
+        card = scorecard(read_records(store, written, ItemResult))
+        counts = dict(sorted((written.counts | card.counts()).items()))
+        return complete(msgspec.structs.replace(written, metrics=card.metrics(), counts=counts))
+
+    return infer(
+        config,
+        store,
+        header,
+        model,
+        batches=read_shards(store, pairs, Pair),
+        work=lambda engine, batch: Work(
+            item_results(batch, judge_pairs(engine, prompts, batch, sampling, 1, seed))
+        ),
+        progress=lambda: Progress(f"{iteration:03d}/{stage}", pairs.rows, "pairs"),
+        complete=score,
+    )

@@ -1,0 +1,173 @@
+"""Stage `register`: an iteration's judge becomes a version in MLflow, with all that made it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+import judgeloop
+from judgeloop.models.references import fetch_adapter
+from judgeloop.registry.judge_file import (
+    ADAPTER_FOLDER,
+    CONTROLS,
+    JudgeFile,
+    control_arms,
+    write_judge_file,
+)
+from judgeloop.registry.tracking import (
+    ITERATION_TAG,
+    LOOP_TAG,
+    flat,
+    iteration_run,
+    log_run,
+    loop_run,
+)
+from judgeloop.registry.versions import register_version, version_uri
+from judgeloop.runtime.lease import held
+from judgeloop.runtime.ledger import BASE_ITERATION, Ledger
+from judgeloop.schema.config import Config
+from judgeloop.schema.errors import RegistryError
+from judgeloop.schema.keys import content_key
+from judgeloop.schema.records import Manifest, ModelRef
+from judgeloop.store import Store
+from judgeloop.store.shards import finish
+
+N = TypeVar("N", int, float)
+Inputs = tuple[Manifest, Manifest, Manifest, Manifest]
+
+STAGE = "register"
+STAGE_VERSION = 2
+
+
+def register(
+    config: Config,
+    store: Store,
+    ledger: Ledger,
+    iteration: int,
+    trained: Manifest,
+    validation: Manifest,
+    evaluation: Manifest,
+    examples: Manifest,
+) -> Manifest:
+    """Registers the judge of one iteration; doing it again finds the version that is there.
+
+    MLflow is asked whatever the store holds: another server, or one that was emptied, has no such
+    version yet. So the manifest's key holds the version.
+
+    Args:
+        config: The loop's configuration.
+        store: The loop's store.
+        ledger: The loop's ledger; it gives the loop id.
+        iteration: 1, 2, ...
+        trained: What `train` made.
+        validation: Scores on held-out synthetic pairs.
+        evaluation: Scores on gold pairs.
+        examples: What the adapter was trained on.
+
+    Returns:
+        A manifest whose details hold `model_name`, `version`, `uri` and `controls` (the study's
+        control arms behind the judge), and whose metrics and counts hold those of validation and
+        evaluation under `validation/` and `evaluation/`.
+
+    Raises:
+        RegistryError: MLflow cannot be used.
+        StoreError: The adapter is missing or damaged.
+    """
+    inputs = (trained, validation, evaluation, examples)
+    name = config.registry.model_name
+    content = content_key(
+        STAGE, STAGE_VERSION, [made.key for made in inputs], name, ledger.loop_id, iteration
+    )
+    judge = _describe(config, ledger, iteration, inputs)
+    logged = _prefixed("examples", examples.metrics) | _prefixed("training", trained.metrics)
+    with held(store, f"{STAGE}-{content}"):  # MLflow cannot create a version once only
+        version = _publish(config, store, content, judge, logged | judge.metrics)
+    details = {"model_name": name, "version": version, "uri": version_uri(name, version)}
+    manifest = Manifest(
+        stage=STAGE,
+        stage_version=STAGE_VERSION,
+        key=content_key(content, version),
+        counts=judge.counts,
+        metrics=judge.metrics,
+        model=judge.model,
+        details=details | {CONTROLS: ",".join(judge.controls)},
+        inputs=tuple(made.key for made in inputs),
+    )
+    return finish(store, manifest)
+
+
+def _describe(config: Config, ledger: Ledger, iteration: int, inputs: Inputs) -> JudgeFile:
+    """Returns the version's judge file, but for its adapter's place and checksums."""
+    trained, validation, evaluation, examples = inputs
+    if trained.model is None:
+        raise RegistryError(f"{trained.stage}/{trained.key} names no model: train again")
+    return JudgeFile(
+        model=trained.model,
+        adapter_files={},
+        loop_id=ledger.loop_id,
+        iteration=iteration,
+        config=msgspec.to_builtins(config),
+        manifests={made.stage: made.key for made in inputs},
+        examples=tuple(shard.sha256 for shard in examples.shards),
+        metrics=_prefixed("validation", validation.metrics)
+        | _prefixed("evaluation", evaluation.metrics),
+        counts=_prefixed("validation", validation.counts)
+        | _prefixed("evaluation", evaluation.counts),
+        controls=control_arms(config.filtering.keep, _inherited(config, ledger)),
+        judgeloop_version=judgeloop.__version__,
+    )
+
+
+def _inherited(config: Config, ledger: Ledger) -> list[str]:
+    """Returns the control arms behind the version that the loop went on from."""
+    if config.model.start is None:
+        return []
+    resolved = ledger.manifests("resolve").get(BASE_ITERATION)
+    if not resolved:
+        raise RegistryError(
+            f"loop {ledger.loop_id} has no record of what {config.model.start} was when it began: "
+            "run the loop again with the same id"
+        )
+    return resolved[0].details[CONTROLS].split(",")
+
+
+def _publish(
+    config: Config, store: Store, content: str, judge: JudgeFile, metrics: dict[str, float]
+) -> str:
+    """Writes the iteration's run and the version, if they are not there; returns the version."""
+    parent = loop_run(config.registry.experiment, judge.loop_id)
+    run = iteration_run(parent, judge.loop_id, judge.iteration)
+    tags = {LOOP_TAG: judge.loop_id, ITERATION_TAG: str(judge.iteration)}
+    tags |= {
+        "judgeloop.base": judge.model.base,
+        "judgeloop.adapter_sha256": judge.model.adapter_sha256,
+        "judgeloop.keep": config.filtering.keep,
+        "judgeloop.controls": ",".join(judge.controls),
+    }
+
+    def fill(folder: Path) -> None:
+        _bring_adapter(judge.model, store, folder / ADAPTER_FOLDER)
+        write_judge_file(folder, judge)
+
+    version, model_id = register_version(config.registry.model_name, fill, run, content, tags)
+    params = flat(judge.config)
+    log_run(parent, {}, params, {})
+    log_run(
+        run, metrics, params, {"judgeloop.version": version}, judge.iteration, model_id=model_id
+    )
+    return version
+
+
+def _bring_adapter(model: ModelRef, store: Store, folder: Path) -> None:
+    """Puts the model's PEFT files into `folder`; nothing where the model is a base alone."""
+    found = fetch_adapter(model, store, folder)
+    if found is not None and found != folder:
+        shutil.copytree(found, folder)
+
+
+def _prefixed(prefix: str, values: Mapping[str, N]) -> dict[str, N]:
+    return {f"{prefix}/{name}": value for name, value in values.items()}

@@ -1,0 +1,73 @@
+"""Resolve: pins the start model, which the engine must be able to run; nothing is paid for yet."""
+
+from __future__ import annotations
+
+import msgspec
+
+from judgeloop.engines.fit import check_fit
+from judgeloop.method.prompts import load_prompts
+from judgeloop.models.references import check_base, describe_base, without_adapter
+from judgeloop.registry.judge_file import CONTROLS
+from judgeloop.runtime.ledger import BASE_ITERATION, Ledger
+from judgeloop.schema.config import Config
+from judgeloop.schema.errors import ConfigError
+from judgeloop.schema.keys import content_key
+from judgeloop.schema.records import Manifest, ModelRef
+from judgeloop.store import Store
+
+STAGE = "resolve"
+VERSION = 1
+
+
+def resolve(config: Config, store: Store, ledger: Ledger) -> Manifest:
+    """Returns a manifest whose `model` is the start model, pinned by its hash or its commit.
+
+    A loop that began with a registered version goes on with that one, wherever the alias points by
+    now: it may have moved it itself.
+
+    Where the loop goes on from a version, the details hold it as `start` and `version`, and as
+    `controls` the study's control arms behind it.
+
+    Raises:
+        ConfigError: A setting names nothing, a hub id's commit cannot be found out, the engine
+            cannot run the model, or `model.start` was trained on another base.
+        RegistryError: `model.start` names no version.
+        StoreError: A base in S3 cannot be read.
+    """
+    load_prompts(config.prompts)
+    begun = ledger.manifests(STAGE).get(BASE_ITERATION)
+    if config.model.start is not None and begun:
+        return begun[0]
+    model, details = _start_model(config, store)
+    check_fit(config.engine.kind, model)
+    return Manifest(
+        stage=STAGE,
+        stage_version=VERSION,
+        key=content_key(STAGE, VERSION, model.content()),
+        model=model,
+        details=details,
+    )
+
+
+def _start_model(config: Config, store: Store) -> tuple[ModelRef, dict[str, str]]:
+    if config.model.start is None:
+        return describe_base(config.model.base, config.model.revision), {}
+    from judgeloop.registry.versions import bring_version
+
+    start = bring_version(config.model.start, store)
+    details = {"start": config.model.start, "version": start.version}
+    return _on_base(config, start.model), details | {CONTROLS: ",".join(start.controls)}
+
+
+def _on_base(config: Config, judge: ModelRef) -> ModelRef:
+    """Returns a registered judge with its base where `model.base` has it."""
+    if config.model.base == judge.base:
+        check_base(judge)
+        return judge
+    given = describe_base(config.model.base, config.model.revision)
+    if given.content() != without_adapter(judge).content():
+        raise ConfigError(
+            f"model.start {config.model.start} was trained on {judge.base}, and model.base "
+            f"{config.model.base} is another model: set model.base to {judge.base}"
+        )
+    return msgspec.structs.replace(judge, base=given.base)

@@ -1,0 +1,214 @@
+"""Synthesize: preference pairs from questions, made by the base model (paper, stage I)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+import msgspec
+
+from judgeloop.engines.base import Engine
+from judgeloop.method.prompts import PromptSet, load_prompts
+from judgeloop.method.synthesis.alter import (
+    alter_request,
+    answer_request,
+    original_answer,
+    pair_by_alteration,
+)
+from judgeloop.method.synthesis.vote import pair_by_vote, vote_request
+from judgeloop.models.references import without_adapter
+from judgeloop.runtime.progress import Progress
+from judgeloop.runtime.stages.inference import engine_identity, infer, sampling_text
+from judgeloop.runtime.stages.ingest import HELD_OUT, split_name
+from judgeloop.schema.config import Config
+from judgeloop.schema.errors import DataError
+from judgeloop.schema.keys import content_key, fraction
+from judgeloop.schema.records import Altered, Manifest, ModelRef, Pair, Question
+from judgeloop.store import Store
+from judgeloop.store.shards import Dropped, Work, read_records
+
+VERSION = 1
+
+
+def synthesize(
+    config: Config,
+    store: Store,
+    iteration: int,
+    partition: int,
+    questions: Manifest,
+    model: ModelRef,
+) -> Manifest:
+    """Makes one iteration's pairs of one partition.
+
+    With `data.per_iteration`, an iteration takes its slice of the pool (by a hash of the
+    question's id; slices are disjoint and come round again); seeds differ by iteration in any case.
+
+    Returns:
+        The manifest: shards of Pair; counts `inputs`, `rows`, `rows/<error or vote>`,
+        `dropped/<reason>`.
+    """
+    split = split_name(partition)
+    return _make_pairs(config, store, "synthesize", iteration, split, questions, model, partition)
+
+
+def hold_out(config: Config, store: Store, questions: Manifest, model: ModelRef) -> Manifest:
+    """Makes the held-out pairs, once a loop: they validate every iteration and never train.
+
+    Raises:
+        DataError: No held-out question gave a pair, so that nothing could choose a version.
+    """
+    pairs = _make_pairs(config, store, "hold_out", 0, HELD_OUT, questions, model, None)
+    if not pairs.rows:
+        dropped = {name: n for name, n in pairs.counts.items() if name.startswith("dropped/")}
+        raise DataError(
+            f"hold_out: none of {pairs.counts.get('inputs', 0)} held-out questions gave a pair "
+            f"({dropped or 'nothing was dropped'}), so no judge could be validated; raise "
+            "validation.share, give more questions, or loosen what drops the pairs (synthesis)"
+        )
+    return pairs
+
+
+def pairs_of(
+    engine: Engine, prompts: PromptSet, questions: Sequence[Question], config: Config, seed: int
+) -> Work:
+    """Makes pairs of a batch of questions, open ones by alteration, closed ones by vote."""
+    is_open = [question for question in questions if question.kind.is_open]
+    closed = [question for question in questions if not question.kind.is_open]
+    made = _by_vote(engine, prompts, closed, config, seed)
+    made |= _by_alteration(engine, prompts, is_open, config, seed)
+    results = [made[question.id] for question in questions]
+    return Work(
+        records=[result for result in results if isinstance(result, Pair)],
+        dropped=[result for result in results if isinstance(result, Dropped)],
+    )
+
+
+def _make_pairs(
+    config: Config,
+    store: Store,
+    stage: str,
+    iteration: int,
+    split: str,
+    questions: Manifest,
+    model: ModelRef,
+    partition: int | None,
+) -> Manifest:
+    generator, settings = without_adapter(model), config.synthesis
+    identity = engine_identity(config)
+    slices = _slices(config, questions) if stage == "synthesize" else 1
+    seed = config.loop.seed
+    key = content_key(
+        stage,
+        VERSION,
+        settings,
+        identity,
+        generator.content(),
+        questions.key,
+        split,
+        slices,
+        config.data.shard_size,
+        iteration,
+        seed,
+    )
+    part = msgspec.structs.replace(
+        questions, shards=tuple(shard for shard in questions.shards if shard.split == split)
+    )
+    header = Manifest(
+        stage=stage,
+        stage_version=VERSION,
+        key=key,
+        model=generator,
+        inputs=(questions.key,),
+        partition=partition,
+        seed=seed,
+        details=identity
+        | {
+            "answer": sampling_text(settings.answer),
+            "alter": sampling_text(settings.alter),
+            "vote": sampling_text(settings.vote),
+        },
+    )
+    prompts = load_prompts(config.prompts)
+
+    def progress() -> Progress:
+        rows = part.rows
+        if slices > 1:
+            rows = sum(1 for _ in _slice(store, part, iteration, slices, seed))
+        task = f"{iteration:03d}/{stage}" + ("" if partition is None else f"/p{partition:03d}")
+        return Progress(task, rows, "questions")
+
+    return infer(
+        config,
+        store,
+        header,
+        generator,
+        batches=_batches(_slice(store, part, iteration, slices, seed), config.data.shard_size),
+        work=lambda engine, batch: pairs_of(
+            engine, prompts, batch, config, _run_seed(seed, stage, iteration)
+        ),
+        progress=progress,
+        complete=lambda written: _count_origins(store, written),
+    )
+
+
+def _by_vote(
+    engine: Engine, prompts: PromptSet, questions: Sequence[Question], config: Config, seed: int
+) -> dict[str, Pair | Dropped]:
+    settings = config.synthesis
+    requests = [vote_request(prompts, q, settings.vote_samples, seed) for q in questions]
+    responses = {r.id: r for r in engine.generate(requests, settings.vote)} if requests else {}
+    return {
+        q.id: pair_by_vote(q, responses[q.id], settings.vote_threshold, seed) for q in questions
+    }
+
+
+def _by_alteration(
+    engine: Engine, prompts: PromptSet, questions: Sequence[Question], config: Config, seed: int
+) -> dict[str, Pair | Dropped]:
+    if not questions:
+        return {}
+    settings = config.synthesis
+    asked = [answer_request(prompts, question, seed) for question in questions]
+    answered = {r.id: r for r in engine.generate(asked, settings.answer)}
+    answers = {q.id: original_answer(q, answered[q.id]) for q in questions}
+    usable = [(q, a) for q in questions if isinstance(a := answers[q.id], str)]
+    requests = [alter_request(prompts, q, a, settings, seed) for q, a in usable]
+    altered = {r.id: r for r in engine.generate(requests, settings.alter)} if requests else {}
+    dropped = {name: answer for name, answer in answers.items() if isinstance(answer, Dropped)}
+    return dropped | {
+        q.id: pair_by_alteration(q, a, altered[q.id], settings, seed) for q, a in usable
+    }
+
+
+def _slices(config: Config, questions: Manifest) -> int:
+    if config.data.per_iteration is None:
+        return 1
+    pool = sum(shard.rows for shard in questions.shards if shard.split != HELD_OUT)
+    return max(1, round(pool / config.data.per_iteration))
+
+
+def _slice(
+    store: Store, questions: Manifest, iteration: int, slices: int, seed: int
+) -> Iterator[Question]:
+    wanted = (iteration - 1) % slices
+    for question in read_records(store, questions, Question):
+        if int(fraction("slice", seed, question.id) * slices) == wanted:
+            yield question
+
+
+def _batches(questions: Iterator[Question], size: int) -> Iterator[list[Question]]:
+    """Cuts a slice anew: of each shard that was read it may hold a few questions only."""
+    while batch := list(islice(questions, size)):
+        yield batch
+
+
+def _run_seed(seed: int, stage: str, iteration: int) -> int:
+    return int(fraction(seed, stage, iteration) * 2**31)
+
+
+def _count_origins(store: Store, manifest: Manifest) -> Manifest:
+    counts: Counter[str] = Counter(manifest.counts)
+    for pair in read_records(store, manifest, Pair):
+        counts[f"rows/{pair.origin.error if isinstance(pair.origin, Altered) else 'vote'}"] += 1
+    return msgspec.structs.replace(manifest, counts=dict(sorted(counts.items())))

@@ -1,0 +1,130 @@
+"""Train: fine-tunes the judge on the kept judgements (paper, stage III)."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from judgeloop.models.references import SCRIPTED, base_location, fetch_adapter, without_adapter
+from judgeloop.runtime.lease import Lease
+from judgeloop.runtime.once import once
+from judgeloop.runtime.stages.inference import library_versions, open_library
+from judgeloop.schema.config import Config
+from judgeloop.schema.keys import content_key
+from judgeloop.schema.records import Example, Manifest, ModelRef, to_json
+from judgeloop.store import Store
+from judgeloop.store.folders import folder_checksums, upload_folder
+from judgeloop.store.shards import read_records
+
+STAGE = "train"
+VERSION = 2
+_LIBRARIES = {
+    "lora": ("torch", "transformers", "peft", "trl", "accelerate"),
+    "scripted": (),
+}
+"""Packages that each kind of training computes with."""
+_HASH_DIGITS = 16
+
+
+def train(
+    config: Config, store: Store, iteration: int, examples: Manifest, model: ModelRef
+) -> Manifest:
+    """Trains an adapter on the examples.
+
+    Args:
+        config: Its `training` section decides.
+        store: Where examples and images lie and the adapter goes.
+        iteration: Decides nothing but the progress line; the seed is derived from the inputs' key.
+        examples: Manifest of `filter`.
+        model: The judge to go on from, or the base, as `training.start` says.
+
+    Returns:
+        The manifest: `model` is the new judge, its adapter lies in `train/<key>/adapter-<hash>/`;
+        metrics `first_loss`, `last_loss`, ...; details the versions of the libraries.
+
+    Raises:
+        ConfigError: A library is not installed.
+        TrainingError: The trainer failed.
+    """
+    start = model if config.training.start == "previous" else without_adapter(model)
+    versions = library_versions(_LIBRARIES[config.training.kind], "train")
+    key = content_key(
+        STAGE, VERSION, config.training, start.content(), examples.key, config.loop.seed, versions
+    )
+
+    def make(_: Lease) -> Manifest:
+        figures, made = _adapter(config, store, iteration, examples, start, key)
+        return Manifest(
+            stage=STAGE,
+            stage_version=VERSION,
+            key=key,
+            inputs=(examples.key,),
+            seed=config.loop.seed,
+            counts={"examples": examples.rows},
+            # Wall time differs from run to run; it is in the ledger, not in the content.
+            metrics={name: value for name, value in figures.items() if name != "seconds"},
+            details=versions,
+            model=made,
+        )
+
+    return once(store, STAGE, key, make)
+
+
+def _adapter(
+    config: Config, store: Store, iteration: int, examples: Manifest, start: ModelRef, key: str
+) -> tuple[dict[str, float], ModelRef]:
+    """Trains and stores the adapter; returns the training's figures and the new judge."""
+    with tempfile.TemporaryDirectory(prefix="judgeloop-train-") as name:
+        folder = Path(name)
+        figures = _train(config, store, iteration, examples, start, folder)
+        adapter_hash = content_key(folder_checksums(folder / "out" / "adapter"))
+        # Two trainings may differ in their last bits, and the first one's manifest stays: with its
+        # content in the name, neither writes over the other's adapter.
+        adapter_key = f"{STAGE}/{key}/adapter-{adapter_hash[:_HASH_DIGITS]}"
+        upload_folder(store, folder / "out" / "adapter", adapter_key)
+    return figures, msgspec.structs.replace(start, adapter=adapter_key, adapter_sha256=adapter_hash)
+
+
+def _train(
+    config: Config, store: Store, iteration: int, examples: Manifest, start: ModelRef, folder: Path
+) -> dict[str, float]:
+    """Trains in `folder`; leaves the adapter in `out/adapter` below it."""
+    adapter = fetch_adapter(start, store, folder / "start")
+    if start.base.startswith(SCRIPTED):
+        from judgeloop.training.scripted import train_scripted
+
+        local = msgspec.structs.replace(start, adapter=str(adapter) if adapter else None)
+        rows = read_records(store, examples, Example)
+        return train_scripted(local, rows, config.training, folder / "out" / "adapter")
+    from judgeloop.training.job import TrainingJob
+    from judgeloop.training.launch import train_adapter
+
+    _export(config, store, examples, folder)
+    return train_adapter(
+        TrainingJob(
+            base=base_location(start),
+            base_name=start.base,
+            revision=start.revision,
+            adapter=str(adapter) if adapter else None,
+            examples=str(folder / "examples.jsonl"),
+            images=str(folder / "images"),
+            settings=config.training,
+            seed=config.loop.seed,
+            out=str(folder / "out"),
+            task=f"{iteration:03d}/{STAGE}",
+        )
+    )
+
+
+def _export(config: Config, store: Store, examples: Manifest, folder: Path) -> None:
+    """Writes the examples and their images to `folder` for the training process."""
+    library, images = open_library(config, store), folder / "images"
+    images.mkdir()
+    with (folder / "examples.jsonl").open("wb") as file:
+        for example in read_records(store, examples, Example):
+            file.write(to_json(example) + b"\n")
+            for image in example.images:
+                if not (images / image).exists():
+                    (images / image).write_bytes(library.read(image))

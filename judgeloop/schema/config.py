@@ -1,0 +1,344 @@
+"""One YAML file, one tree of sections; a stage's content key holds that stage's section alone.
+
+`load_config` reads a file and applies `--set path=value` changes; every error names the key's path.
+The presets in `pipelines/configs/` are complete and commented.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import yaml
+from msgspec import Meta
+
+from judgeloop.engines.fit import scripted_misfit
+from judgeloop.schema.decoding import decodable
+from judgeloop.schema.engine_section import EngineSection
+from judgeloop.schema.errors import ConfigError
+from judgeloop.schema.sampling import Sampling
+from judgeloop.schema.section import Count, Positive, Section
+
+S = typing.TypeVar("S", bound=msgspec.Struct)
+
+
+class LoopSection(Section, frozen=True, kw_only=True):
+    """How long the loop runs and how far it fans out."""
+
+    iterations: Positive
+    """Bound of the loop; the compiled pipeline's own bound must be at least this."""
+    partitions: Positive
+    """Tasks that synthesis and judging are cut into, one pod each."""
+    min_delta: Annotated[float, Meta(ge=0)]
+    """Both-order accuracy on held-out synthetic pairs must rise by more than this to go on."""
+    patience: Positive
+    """Iterations in a row without such a rise after which the loop stops."""
+    seed: Count
+
+
+class DataSection(Section, frozen=True, kw_only=True):
+    """The questions; never an answer."""
+
+    questions: str
+    """`tiny-world`, or a JSONL file of questions (path or s3:// URI), images relative to it."""
+    count: Positive | None = None
+    """Questions made by `tiny-world`, or the first so many of a file."""
+    per_iteration: Positive | None = None
+    """Questions used in one iteration: the next slice of the pool each time. None uses all."""
+    max_pixels: Annotated[int, Meta(ge=1, le=178_956_970)] = 20_000_000
+    """A larger image is quarantined unopened. Above the bound, Pillow opens nothing."""
+    shard_size: Positive = 200
+    """Rows a shard: the unit of resumption."""
+
+
+class ModelSection(Section, frozen=True, kw_only=True):
+    """The model that the loop starts from."""
+
+    base: str
+    """Hub id, folder, s3:// URI of a folder that `judgeloop.store.upload_folder` stored (it holds
+    `checksums.json`), or `builtin:tiny-vlm`."""
+    revision: str | None = None
+    """Branch, tag or commit of a hub id, resolved to a commit when the loop begins; where the hub
+    cannot be asked, a commit."""
+    start: str | None = None
+    """`models:/name@alias` or `models:/name/version` of a judge to go on from; None is the base."""
+
+
+class SynthesisSection(Section, frozen=True, kw_only=True):
+    """How preference pairs are made (paper, stage I). The base model makes them."""
+
+    answer: Sampling
+    """Sampling of the original answer to an open question."""
+    alter: Sampling
+    """Sampling of the altered copy."""
+    errors: tuple[str, ...]
+    """Kinds of error to plant; one is drawn by seed for each question."""
+    alter_tries: Positive = 1
+    """Altered copies sampled until one passes the checks."""
+    min_length_ratio: Annotated[float, Meta(gt=0, le=1)] = 0.5
+    """Copies shorter than this times the original, or longer by its inverse, are dropped."""
+    vote: Sampling
+    """Sampling of the answers to a closed question."""
+    vote_samples: Positive = 16
+    vote_threshold: Positive = 5
+    """Votes that the most frequent answer needs (paper: 5 of 16)."""
+
+    def __post_init__(self) -> None:
+        """Refuses a vote that can't be won."""
+        if self.vote_threshold > self.vote_samples:
+            raise ValueError("vote_threshold is larger than vote_samples: no vote could be won")
+        if not self.errors:
+            raise ValueError("errors is empty: name at least one kind of error to plant")
+
+
+class JudgingSection(Section, frozen=True, kw_only=True):
+    """How pairs are judged; always in both orders."""
+
+    sampling: Sampling
+    samples: Positive = 1
+    """Judgements per order."""
+
+
+class FilteringSection(Section, frozen=True, kw_only=True):
+    """Which judgements become examples."""
+
+    keep: Literal["agreeing", "unfiltered", "shuffled"] = "agreeing"
+    """`agreeing` is the method. The others are the study's controls: `unfiltered` keeps all samples
+    that are decided in both orders, `shuffled` flips each pair's preference by a coin first."""
+    both_orders: bool = True
+    """Keep a sample's judgements only where both orders agree with the preference."""
+    min_examples: Positive = 2
+    """Fewer examples than this starve the loop: it stops and shows the funnel."""
+    max_examples: Positive | None = None
+    """Examples above this are dropped at random (by seed), whole pairs at a time."""
+
+
+class TrainingSection(Section, frozen=True, kw_only=True):
+    """Fine-tuning by LoRA (TRL + PEFT), loss on the completion only."""
+
+    kind: Literal["lora", "scripted"]
+    start: Literal["previous", "base"] = "previous"
+    rank: Positive = 16
+    alpha: Positive = 32
+    learning_rate: Annotated[float, Meta(gt=0)] = 1e-4
+    epochs: Annotated[float, Meta(gt=0)] | None = None
+    max_steps: Positive | None = None
+    """Exactly one of `epochs` and `max_steps` is set."""
+    batch_size: Positive = 128
+    micro_batch_size: Positive = 4
+    warmup_ratio: Annotated[float, Meta(ge=0, lt=1)] = 0.03
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    weight_decay: Annotated[float, Meta(ge=0)] = 0.0
+    dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    processes: Positive = 1
+    """Training processes (one a GPU), started by `accelerate launch`."""
+
+    def __post_init__(self) -> None:
+        """Refuses conflicting lengths and batches that don't divide."""
+        if (self.epochs is None) == (self.max_steps is None):
+            raise ValueError("set exactly one of epochs and max_steps")
+        if self.batch_size % (self.micro_batch_size * self.processes):
+            raise ValueError("batch_size must be a multiple of micro_batch_size x processes")
+
+
+class ValidationSection(Section, frozen=True, kw_only=True):
+    """Held-out synthetic pairs: they feed the stop rule and the choice of the best version."""
+
+    share: Annotated[float, Meta(gt=0, lt=1)]
+    """Share of the images kept apart; their questions never train."""
+    sampling: Sampling
+
+
+class EvaluationSection(Section, frozen=True, kw_only=True):
+    """Gold pairs: for people and the promotion gate, out of the loop's reach."""
+
+    gold: str
+    """`tiny-world`, or a JSONL file of gold pairs (path or s3:// URI)."""
+    count: Positive | None = None
+    sampling: Sampling
+
+
+class GateSection(Section, frozen=True, kw_only=True):
+    """When the champion moves."""
+
+    min_difference: Annotated[float, Meta(ge=0)] = 0.0
+    """The paired 95 % interval of (candidate - champion), both-order accuracy, must lie above."""
+
+
+class RegistrySection(Section, frozen=True, kw_only=True):
+    """Where versions are registered. The server comes from MLFLOW_TRACKING_URI."""
+
+    model_name: Annotated[str, Meta(pattern=r"^[\w .-]+$")]
+    experiment: Annotated[str, Meta(min_length=1)]
+
+
+class ReportSection(Section, frozen=True, kw_only=True):
+    """What the report shows. It belongs to no content key."""
+
+    gallery: Annotated[int, Meta(ge=0, le=200)] = 12
+    """Judgements shown with their images, of each kind (right, wrong)."""
+    thumbnail_px: Annotated[int, Meta(ge=32, le=256)] = 192
+
+
+class Config(Section, frozen=True, kw_only=True):
+    """The whole configuration of a loop."""
+
+    store: str
+    """Folder or s3://bucket/prefix that holds everything the loop makes."""
+    prompts: str
+    """Prompt set in judgeloop/method/prompts: `tiny` or `default`."""
+    loop: LoopSection
+    data: DataSection
+    model: ModelSection
+    engine: EngineSection
+    synthesis: SynthesisSection
+    judging: JudgingSection
+    filtering: FilteringSection
+    training: TrainingSection
+    validation: ValidationSection
+    evaluation: EvaluationSection
+    gate: GateSection
+    registry: RegistrySection
+    report: ReportSection
+
+    def to_json(self) -> str:
+        """Returns the configuration as the JSON text that travels as a pipeline parameter."""
+        return msgspec.json.encode(self, order="deterministic").decode()
+
+    def __post_init__(self) -> None:
+        """Refuses sections that don't go together."""
+        if (self.engine.kind == "scripted") != (self.training.kind == "scripted"):
+            raise ValueError(
+                "engine.kind and training.kind: `scripted` goes with `scripted` only "
+                "(a scripted model has no weights to train)"
+            )
+        if reason := scripted_misfit(self.engine.kind, self.model.base):
+            raise ValueError(reason)
+
+
+def load_config(path: Path, changes: Sequence[str] = ()) -> Config:
+    """Reads a YAML configuration and applies changes to it.
+
+    Args:
+        path: The YAML file.
+        changes: `section.key=value` texts; the value is read as YAML.
+
+    Raises:
+        ConfigError: The file, a key, a value or a change is wrong; the message names the key path.
+    """
+    try:
+        tree = _read_yaml(path.read_text(encoding="utf-8"), path.name)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path}: cannot be read ({error}). Give a readable YAML file."
+        ) from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not YAML: {error}") from error
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path}: must hold a mapping of sections, not {type(tree).__name__}")
+    for change in changes:
+        _apply(tree, change)
+    return parse_config(tree, str(path))
+
+
+def config_from_json(text: str) -> Config:
+    """Reads the text made by `Config.to_json`.
+
+    Raises:
+        ConfigError: It is not a configuration.
+    """
+    try:
+        return msgspec.json.decode(text, type=decodable(Config))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"configuration parameter: {error}") from error
+
+
+def parse_config(tree: dict[str, Any], where: str) -> Config:
+    """Checks a parsed tree and makes the configuration of it.
+
+    Raises:
+        ConfigError: As `parse_section` says.
+    """
+    return parse_section(tree, Config, where)
+
+
+def parse_section(tree: dict[str, Any], kind: type[S], where: str) -> S:
+    """Checks a parsed tree and makes a section, with those below it, of it.
+
+    Raises:
+        ConfigError: An unknown key (with the nearest known one), a wrong type or value, or values
+            that don't go together.
+    """
+    _refuse_unknown_keys(tree, kind, "", where)
+    try:
+        return msgspec.convert(tree, decodable(kind))
+    except msgspec.ValidationError as error:
+        message = str(error).replace("`$.", "`").replace("`$`", "the top level")
+        raise ConfigError(f"{where}: {message}") from error
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Refuses a mapping with the same key twice, of which YAML would silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key `{key.value}` is there twice", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _read_yaml(text: str, name: str) -> Any:
+    loader = _StrictLoader(text)
+    loader.name = name  # for messages
+    try:
+        return loader.get_single_data()
+    except RecursionError as error:
+        raise yaml.YAMLError("it is nested too deeply") from error
+
+
+def _apply(tree: dict[str, Any], change: str) -> None:
+    path, separator, text = change.partition("=")
+    if not separator:
+        raise ConfigError(f"--set {change}: write it as section.key=value")
+    try:
+        value = _read_yaml(text, "the value")
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {change}: the value is not YAML: {error}") from error
+    *parents, last = path.strip().split(".")
+    node: Any = tree
+    for name in parents:
+        node = node.setdefault(name, {}) if isinstance(node, dict) else None
+    if not isinstance(node, dict):
+        raise ConfigError(f"--set {change}: {'.'.join(parents)} is a value, not a section")
+    node[last] = value
+
+
+def _refuse_unknown_keys(tree: dict[str, Any], kind: type, path: str, where: str) -> None:
+    fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    for key, value in tree.items():
+        full = f"{path}{key}"
+        if key not in fields:
+            near = difflib.get_close_matches(str(key), fields, n=1, cutoff=0.5)
+            hint = f"did you mean `{path}{near[0]}`?" if near else f"known: {', '.join(fields)}"
+            raise ConfigError(f"{where}: unknown key `{full}`; {hint}")
+        if isinstance(value, float) and math.isinf(value):
+            raise ConfigError(f"{where}: `{full}` is infinite; give a number")
+        nested = _section_type(fields[key])
+        if nested and isinstance(value, dict):
+            _refuse_unknown_keys(value, nested, f"{full}.", where)
+
+
+def _section_type(annotation: Any) -> type | None:
+    for candidate in (annotation, *typing.get_args(annotation)):
+        if isinstance(candidate, type) and issubclass(candidate, msgspec.Struct):
+            return candidate
+    return None

@@ -1,0 +1,245 @@
+"""The records that travel between stages, and their one codec.
+
+Every record is an immutable msgspec Struct, written as one JSON object a line. Records are joined
+by id, never by position. `SCHEMA_VERSION` is part of every manifest: a reader refuses another one.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal, TypeVar
+
+import msgspec
+
+from judgeloop.schema.decoding import decodable
+from judgeloop.schema.errors import DataError
+
+SCHEMA_VERSION = 1
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all records."""
+
+
+class Kind(StrEnum):
+    """The kind of a question; it decides how a preference pair is made (paper, Figure 1)."""
+
+    CAPTION = "caption"
+    LONG_ANSWER = "long_answer"
+    MULTIPLE_CHOICE = "multiple_choice"
+    NUMBER = "number"
+    SHORT_PHRASE = "short_phrase"
+    YES_NO = "yes_no"
+
+    @property
+    def is_open(self) -> bool:
+        """True where no single answer can be counted as the right one."""
+        return self in (Kind.CAPTION, Kind.LONG_ANSWER)
+
+
+class Question(Record, frozen=True, kw_only=True):
+    """A question about images. It holds no answer: none enters the loop."""
+
+    id: str
+    images: tuple[str, ...]
+    """Content hashes (sha256) of the images, in the order in which they are shown."""
+    text: str
+    kind: Kind
+    choices: tuple[str, ...] | None = None
+    """The options of a multiple-choice question, in order; option 0 is (A)."""
+    source: str = ""
+
+
+class Altered(Record, frozen=True, kw_only=True, tag="altered", tag_field="how"):
+    """The rejected answer is the chosen one with an error planted on purpose."""
+
+    error: str
+    """The kind of error that was asked for, such as `colour` or `count`."""
+    place: str
+    """What was replaced by what, as `old words -> new words`."""
+
+
+class Voted(Record, frozen=True, kw_only=True, tag="voted", tag_field="how"):
+    """The chosen answer is the majority of N samples, the rejected one another candidate."""
+
+    counts: dict[str, int]
+    """Votes by normalised answer; samples without one readable answer have none."""
+
+
+class Labelled(Record, frozen=True, kw_only=True, tag="labelled", tag_field="how"):
+    """A gold pair: the preference comes from outside. Only evaluation reads these."""
+
+    category: str
+
+
+class Pair(Record, frozen=True, kw_only=True):
+    """Two answers to one question, of which `chosen` is known or believed to be better."""
+
+    id: str
+    question: Question
+    chosen: str
+    rejected: str
+    origin: Altered | Voted | Labelled
+
+
+VerdictFormat = Literal["verdict_line", "trailing_letter"]
+"""How a judgement states its verdict; `judging.verdict` reads it."""
+
+
+class Choice(StrEnum):
+    """What a judge decided. There is no default side."""
+
+    A = "A"
+    B = "B"
+    UNDECIDED = "UNDECIDED"
+
+
+class Verdict(Record, frozen=True, kw_only=True):
+    """A judge's choice between answer A and answer B; UNDECIDED always has a reason."""
+
+    choice: Choice
+    reason: str | None = None
+
+
+class Order(StrEnum):
+    """Which of a pair's two answers was shown as answer A."""
+
+    CHOSEN_FIRST = "chosen_first"
+    REJECTED_FIRST = "rejected_first"
+
+
+class Judgement(Record, frozen=True, kw_only=True):
+    """One sampled judgement of one pair in one order, with its reasoning."""
+
+    pair_id: str
+    order: Order
+    sample: int
+    text: str
+    verdict: Verdict
+    finish_reason: str
+    tokens: int
+
+    @property
+    def agrees(self) -> bool | None:
+        """True where the verdict is the pair's known preference, None where it is undecided."""
+        if self.verdict.choice is Choice.UNDECIDED:
+            return None
+        return (self.verdict.choice is Choice.A) == (self.order is Order.CHOSEN_FIRST)
+
+
+class Example(Record, frozen=True, kw_only=True):
+    """What the judge is trained on: a judge prompt and the judge's own kept answer."""
+
+    id: str
+    """`<pair id>/<order>/<sample>`."""
+    images: tuple[str, ...]
+    prompt: str
+    completion: str
+
+
+class ItemResult(Record, frozen=True, kw_only=True):
+    """How one gold or held-out pair was judged in both orders (sample 0 of each)."""
+
+    item_id: str
+    category: str
+    chosen_first: Choice
+    rejected_first: Choice
+    chosen_first_text: str = ""
+    """The judge's reasoning with the chosen answer shown as A."""
+    rejected_first_text: str = ""
+
+    @property
+    def correct(self) -> tuple[bool, bool]:
+        """Whether each order was judged right; undecided counts as wrong (strict)."""
+        return self.chosen_first is Choice.A, self.rejected_first is Choice.B
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the two orders that were judged right: 0, 0.5 or 1."""
+        return sum(self.correct) / 2
+
+    @property
+    def both_orders(self) -> bool:
+        """True where both orders were judged right."""
+        return all(self.correct)
+
+
+class ModelRef(Record, frozen=True, kw_only=True):
+    """Names a model; the model itself never travels between tasks."""
+
+    base: str
+    """Hub id, folder, s3:// URI of a model folder, or `builtin:tiny-vlm`."""
+    revision: str | None = None
+    base_sha256: str = ""
+    """Hash over the base's files where they are at hand, else empty (a hub id has its revision)."""
+    adapter: str | None = None
+    """Key in the store, or URI, of the PEFT adapter folder; None is the base alone."""
+    adapter_sha256: str = ""
+
+    def content(self) -> tuple[str, str, str]:
+        """What the model is, wherever it lies: goes into content keys."""
+        return (self.base_sha256 or self.base, self.revision or "", self.adapter_sha256)
+
+
+class Shard(Record, frozen=True, kw_only=True):
+    """One file of records in the store."""
+
+    key: str
+    sha256: str
+    rows: int
+    split: str = ""
+    """Part of the data that the shard belongs to: `p000`, `p001`, ... or `held_out`; empty where
+    the stage's output is not split."""
+
+
+class Manifest(Record, frozen=True, kw_only=True):
+    """What a stage made: the only thing that travels as a pipeline artifact (under 1 MB)."""
+
+    stage: str
+    stage_version: int
+    key: str
+    """Content key: hash of everything that decides the result. It says whether work is done."""
+    shards: tuple[Shard, ...] = ()
+    counts: dict[str, int] = {}
+    metrics: dict[str, float] = {}
+    model: ModelRef | None = None
+    """For model-making stages the model made, else the model used."""
+    details: dict[str, str] = {}
+    """Engine and version, prompt hash, sampling and whatever else explains the figures."""
+    inputs: tuple[str, ...] = ()
+    """Content keys of the manifests that this one was made from."""
+    partition: int | None = None
+    seed: int = 0
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def rows(self) -> int:
+        """Number of records in all shards."""
+        return sum(shard.rows for shard in self.shards)
+
+
+R = TypeVar("R")
+_encoder = msgspec.json.Encoder(order="deterministic")
+
+
+def to_json(record: object) -> bytes:
+    """Encodes a record as one line of JSON, the same bytes for the same content."""
+    return _encoder.encode(record)
+
+
+def from_json(data: bytes | str, kind: type[R], where: str) -> R:
+    """Decodes one record.
+
+    Args:
+        data: One JSON object.
+        kind: The record's class.
+        where: File and line, or key, for the error.
+
+    Raises:
+        DataError: The text is not a record of this kind.
+    """
+    try:
+        return msgspec.json.decode(data, type=decodable(kind))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        name = getattr(kind, "__name__", str(kind))
+        raise DataError(f"{where}: not a {name}: {error}. Mend or remove this record.") from error

@@ -1,0 +1,257 @@
+"""Shards: how a stage writes its records so that it can be killed at any moment.
+
+A stage's work lies below `<stage>/<key>/`. Shard i is one object, `00000.jsonl`: a line for each
+record and then, after an empty line, a line for each row that was not used, with the reason; after
+another, what the shard cost, where that is counted. So all of it comes from the same attempt, and
+the object's existence means that the shard is done. The manifest is written last: its existence
+means that the stage is done.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TypeVar
+
+import msgspec
+
+from judgeloop.runtime.storing import AtOnce, Storing
+from judgeloop.schema.errors import StoreError
+from judgeloop.schema.records import SCHEMA_VERSION, Manifest, Record, Shard, from_json, to_json
+from judgeloop.store import Store
+from judgeloop.store.checksums import sha256_bytes
+
+I = TypeVar("I")  # noqa: E741
+R = TypeVar("R")
+AT_ONCE = AtOnce()
+logger = logging.getLogger(__name__)
+NAME_DIGITS = 16
+"""Hexadecimal digits of a hash in a shard's name."""
+
+
+class Dropped(Record, frozen=True, kw_only=True):
+    """A row that a stage did not use, and why."""
+
+    id: str
+    reason: str
+    """One of few words, counted: `tie`, `unchanged`, `bad_record`, ..."""
+    detail: str = ""
+
+
+class Work(msgspec.Struct, frozen=True):
+    """What a stage made of one batch of inputs."""
+
+    records: Sequence[Record]
+    dropped: Sequence[Dropped] = ()
+    cost: Mapping[str, int] = {}
+    """Counts that the manifest shall have as sums, such as `tokens/prompt`."""
+
+
+def manifest_key(stage: str, key: str) -> str:
+    """Returns where a stage's manifest lies in the store."""
+    return f"{stage}/{key}/manifest.json"
+
+
+def finished(store: Store, stage: str, key: str) -> Manifest | None:
+    """Returns the manifest of a stage that is done, else None.
+
+    Raises:
+        DataError, StoreError: The manifest cannot be read or has another schema.
+    """
+    name = manifest_key(stage, key)
+    if not store.exists(name):
+        return None
+    return read_manifest(store.read(name), name)
+
+
+def read_manifest(data: bytes, where: str) -> Manifest:
+    """Decodes a manifest and checks its schema version.
+
+    Raises:
+        DataError: Not a manifest.
+        StoreError: Made by another schema version.
+    """
+    manifest = from_json(data, Manifest, where)
+    if manifest.schema_version != SCHEMA_VERSION:
+        raise StoreError(
+            f"{where}: schema version {manifest.schema_version}, this judgeloop reads "
+            f"{SCHEMA_VERSION}; use another store or the judgeloop version that made it"
+        )
+    return manifest
+
+
+def write_shards(
+    store: Store,
+    manifest: Manifest,
+    batches: Iterable[Sequence[I]],
+    work: Callable[[Sequence[I]], Work],
+    advance: Callable[[int], None] = lambda rows: None,
+    behind: Storing | AtOnce = AT_ONCE,
+) -> Manifest:
+    """Works through batches, one shard each; a shard that is there already is not made again.
+
+    Args:
+        store: Where to write.
+        manifest: What is known before the work: stage, key, inputs, model, details.
+        batches: Inputs of shard 0, 1, ...; the same at every start.
+        work: Makes a shard's records. It must depend on its batch alone.
+        advance: Called with the number of inputs of each finished batch.
+        behind: Lets a shard be stored while the next is worked on, by work that calls its
+            `settle` before it takes the first answer. Without it each is stored before the next.
+
+    Returns:
+        The manifest with shards and counts (`rows`, `inputs`, `dropped/<reason>`, and the batches'
+        cost), not yet stored.
+
+    Raises:
+        StoreError: A shard cannot be written or read.
+    """
+    tally = _Tally()
+    for index, batch in enumerate(batches):
+        name = f"{manifest.stage}/{manifest.key}/{index:05d}.jsonl"
+        if store.exists(name):
+            behind.settle()
+            tally.add(name, len(batch), store.read(name))
+        else:
+            logger.info("shard begun name=%s rows=%d", name, len(batch))
+            made = work(batch)
+            behind.begin(partial(_store_shard, store, name, len(batch), made, tally))
+        advance(len(batch))
+    behind.settle()
+    return msgspec.structs.replace(
+        manifest,
+        shards=tuple(tally.shards),
+        counts=dict(sorted((Counter(manifest.counts) + tally.counts).items())),
+    )
+
+
+class _Tally:
+    """What a stage's shards hold, added up in their order."""
+
+    def __init__(self) -> None:
+        self.shards: list[Shard] = []
+        self.counts: Counter[str] = Counter()
+
+    def add(self, name: str, inputs: int, data: bytes) -> None:
+        records, dropped, cost = _sections(data)
+        self.shards.append(Shard(key=name, sha256=sha256_bytes(data), rows=len(records)))
+        self.counts["inputs"] += inputs
+        self.counts["rows"] += len(records)
+        for row in _decode(dropped, Dropped, name, first=len(records) + 2):
+            self.counts[f"dropped/{row.reason}"] += 1
+        for line in cost:
+            self.counts.update(from_json(line, dict[str, int], name))
+
+
+class ShardWriter:
+    """Writes a stream of records of one split as shards of equal size.
+
+    A shard's name holds a part of its hash, so that what another run wrote below the same prefix
+    can never be taken for it.
+
+    Args:
+        store: Where to write.
+        prefix: Key of the shards without number and ending.
+        split: Goes into each shard's entry.
+        rows_per_shard: Rows in all shards but the last.
+    """
+
+    def __init__(self, store: Store, prefix: str, split: str, rows_per_shard: int) -> None:
+        self._store = store
+        self._prefix = prefix
+        self._split = split
+        self._rows_per_shard = rows_per_shard
+        self._buffer: list[Record] = []
+        self._shards: list[Shard] = []
+
+    def add(self, record: Record) -> None:
+        """Adds a record; writes a shard when it is full."""
+        self._buffer.append(record)
+        if len(self._buffer) == self._rows_per_shard:
+            self._flush()
+
+    def close(self) -> list[Shard]:
+        """Writes what is left and returns the shards."""
+        if self._buffer:
+            self._flush()
+        return self._shards
+
+    def _flush(self) -> None:
+        data = _lines(self._buffer)
+        digest = sha256_bytes(data)
+        key = f"{self._prefix}-{len(self._shards):05d}-{digest[:NAME_DIGITS]}.jsonl"
+        self._store.create(key, data)
+        self._shards.append(
+            Shard(key=key, sha256=digest, rows=len(self._buffer), split=self._split)
+        )
+        self._buffer = []
+
+
+def finish(store: Store, manifest: Manifest) -> Manifest:
+    """Stores the manifest, which makes the stage done; returns the stored (first writer's) one."""
+    name = manifest_key(manifest.stage, manifest.key)
+    if store.create(name, to_json(manifest) + b"\n"):
+        return manifest
+    return read_manifest(store.read(name), name)
+
+
+def read_shards(store: Store, manifest: Manifest, kind: type[R]) -> Iterator[list[R]]:
+    """Yields a stage's records shard by shard.
+
+    Raises:
+        StoreError: A shard is missing or has another checksum than its manifest says.
+        DataError: A line is not such a record.
+    """
+    for shard in manifest.shards:
+        data = store.read(shard.key)
+        if sha256_bytes(data) != shard.sha256:
+            raise StoreError(
+                f"{store.uri}/{shard.key}: its bytes don't match the manifest's checksum; delete "
+                f"{manifest.stage}/{manifest.key}/ in the store and run again"
+            )
+        records, *_ = _sections(data)
+        yield list(_decode(records, kind, shard.key, first=1))
+
+
+def read_records(store: Store, manifest: Manifest, kind: type[R]) -> Iterator[R]:
+    """Yields a stage's records one by one; raises as `read_shards`."""
+    for records in read_shards(store, manifest, kind):
+        yield from records
+
+
+def _store_shard(store: Store, name: str, inputs: int, made: Work, tally: _Tally) -> None:
+    """Writes a shard; where another was first, that one counts."""
+    data = _join(made)
+    if not store.create(name, data):
+        data = store.read(name)
+    logger.info("shard stored name=%s", name)
+    tally.add(name, inputs, data)
+
+
+def _lines(records: Iterable[object]) -> bytes:
+    return b"".join(to_json(record) + b"\n" for record in records)
+
+
+def _join(made: Work) -> bytes:
+    """Returns a shard's bytes: its sections with an empty line between, none at the end."""
+    sections = [made.records, made.dropped, [made.cost] if made.cost else []]
+    data = b"\n".join(_lines(section) for section in sections).rstrip(b"\n")
+    return data + b"\n" if data else b""
+
+
+def _sections(data: bytes) -> list[list[bytes]]:
+    """Returns a shard's lines of records, dropped rows and cost; JSON itself has no empty line."""
+    sections: list[list[bytes]] = [[]]
+    for line in data.splitlines():
+        if line:
+            sections[-1].append(line)
+        else:
+            sections.append([])
+    return [*sections, [], []][:3]
+
+
+def _decode(lines: Sequence[bytes], kind: type[R], where: str, first: int) -> Iterator[R]:
+    for number, line in enumerate(lines, start=first):
+        yield from_json(line, kind, f"{where}:{number}")
