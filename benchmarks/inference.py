@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.loopback import loopback_s3
-from judgeloop.engines import Engine, Request, open_engine
+from judgeloop.engines import Engine, open_engine
 from judgeloop.engines.vllm import VllmEngine
 from judgeloop.method.judging.orders import judge_pairs, judge_request, shown_answers
 from judgeloop.method.prompts import TinyPrompts
@@ -29,6 +29,7 @@ from judgeloop.models.references import BUILTIN, describe_base
 from judgeloop.runtime.storing import Storing
 from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.records import Kind, Labelled, Manifest, Order, Pair, Question
+from judgeloop.schema.requests import Request
 from judgeloop.schema.sampling import Sampling
 from judgeloop.store import FolderStore, Store, open_store
 from judgeloop.store.images import ImageLibrary

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from judgeloop.engines import Request, Response
 from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.records import ModelRef
+from judgeloop.schema.requests import Request, Response
 from judgeloop.schema.sampling import Sampling
 from tests.engine_settling import Settling, settling
 

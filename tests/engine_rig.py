@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from judgeloop.engines import Request, open_engine
+from judgeloop.engines import open_engine
 from judgeloop.models.references import describe_base
 from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.records import ModelRef
+from judgeloop.schema.requests import Request
 from judgeloop.schema.sampling import Sampling
 from judgeloop.store import FolderStore, upload_folder
 from judgeloop.store.images import ImageLibrary

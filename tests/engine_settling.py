@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from judgeloop.engines import Request, Response
 from judgeloop.schema.errors import StoreError
+from judgeloop.schema.requests import Request, Response
 from judgeloop.schema.sampling import Sampling
 
 

@@ -11,6 +11,7 @@ from judgeloop.schema.config import Config, load_config
 from judgeloop.schema.records import (
     Altered,
     Choice,
+    Dropped,
     ItemResult,
     Kind,
     Labelled,
@@ -21,7 +22,7 @@ from judgeloop.schema.records import (
 )
 from judgeloop.store import FolderStore
 from judgeloop.store.images import ImageLibrary
-from judgeloop.store.shards import Dropped, Work, finish, finished, write_shards
+from judgeloop.store.shards import Work, finish, finished, write_shards
 from judgeloop.tiny.render import png
 from judgeloop.tiny.scenes import Split, sample_from
 from tests.conftest import REPOSITORY

@@ -61,8 +61,7 @@ def verdict(options: argparse.Namespace) -> PairVerdict:
     from judgeloop.method.judging.single import judge_answers
     from judgeloop.method.prompts import load_prompts
     from judgeloop.models.judge import find_judge
-    from judgeloop.models.references import SCRIPTED
-    from judgeloop.schema.engine_section import EngineSection
+    from judgeloop.schema.engine_section import SCRIPTED, EngineSection
     from judgeloop.schema.records import Kind, Question
     from judgeloop.schema.sampling import Sampling
     from judgeloop.store import FolderStore

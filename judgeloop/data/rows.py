@@ -12,9 +12,8 @@ from judgeloop.data.images import SourceImages
 from judgeloop.data.source import Source
 from judgeloop.schema.decoding import decodable
 from judgeloop.schema.errors import DataError
-from judgeloop.schema.records import Kind, Labelled, Pair, Question
+from judgeloop.schema.records import Dropped, Kind, Labelled, Pair, Question
 from judgeloop.store.disk_map import DiskMap
-from judgeloop.store.shards import Dropped
 
 T = TypeVar("T", "QuestionRow", "GoldRow")
 R = TypeVar("R", Question, Pair)

@@ -3,24 +3,23 @@
 `transformers` runs any image-text model that Transformers can load, on a GPU or on the CPU; `vllm`
 runs those that vLLM serves, faster; `openai` asks a server with the OpenAI API; `scripted` plays a
 model without one, for tests and for the smallest loop. All keep the promise of
-`judgeloop.engines.base`: an answer depends on its own request alone.
+`judgeloop.schema.requests`: an answer depends on its own request alone.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from judgeloop.engines.base import Engine, Request, Response, Sample, Settle, nothing_pending
+from judgeloop.engines.base import Engine, Settle, nothing_pending
 from judgeloop.engines.fit import check_fit
-from judgeloop.schema.sampling import Sampling
 
-if TYPE_CHECKING:  # the configuration itself imports `Sampling` from here
+if TYPE_CHECKING:
     from judgeloop.schema.engine_section import EngineSection
     from judgeloop.schema.records import ModelRef
     from judgeloop.store import Store
     from judgeloop.store.images import ImageLibrary
 
-__all__ = ["Engine", "Request", "Response", "Sample", "Sampling", "open_engine"]
+__all__ = ["Engine", "open_engine"]
 
 
 def open_engine(

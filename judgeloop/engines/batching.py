@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from judgeloop.engines.base import Request
+from judgeloop.schema.requests import Request
 
 
 class Part(msgspec.Struct, frozen=True):

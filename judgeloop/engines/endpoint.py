@@ -16,12 +16,13 @@ from typing import Any
 
 from PIL import Image
 
-from judgeloop.engines.base import Request, Response, Sample, Settle, Usage, nothing_pending
+from judgeloop.engines.base import Settle, nothing_pending
 from judgeloop.engines.chat import ChatClient, Completion, RefusedError
 from judgeloop.models.references import without_adapter
 from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.errors import ConfigError, DataError, EngineError
 from judgeloop.schema.records import ModelRef
+from judgeloop.schema.requests import Request, Response, Sample, Usage
 from judgeloop.schema.sampling import Sampling
 from judgeloop.store import MissingObjectError
 from judgeloop.store.images import ImageLibrary

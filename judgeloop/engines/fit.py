@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from judgeloop.models.references import SCRIPTED, base_type
+from judgeloop.models.references import base_type
+from judgeloop.schema.engine_section import scripted_misfit
 from judgeloop.schema.errors import ConfigError
 from judgeloop.schema.records import ModelRef
 
@@ -28,13 +29,3 @@ def check_fit(kind: str, model: ModelRef) -> None:
     refused = _NOT_RUN.get(kind, {})
     if refused and (reason := refused.get(base_type(model) or "")):
         raise ConfigError(f"engine.kind `{kind}` cannot run model.base {model.base}: {reason}")
-
-
-def scripted_misfit(kind: str, base: str) -> str | None:
-    """Says why a scripted base or engine goes with no other, None where both are or neither."""
-    if (kind == "scripted") == base.startswith(SCRIPTED):
-        return None
-    return (
-        f"engine.kind `{kind}` cannot run model.base `{base}`: a base that begins with "
-        f"`{SCRIPTED}` goes with the engine `scripted`, and no other base does"
-    )

@@ -6,9 +6,10 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from judgeloop.engines.base import Engine, EngineDiedError, Request, Response, Settle, Usage
+from judgeloop.engines.base import Engine, EngineDiedError, Settle
 from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.records import ModelRef
+from judgeloop.schema.requests import Request, Response, Usage
 from judgeloop.schema.sampling import Sampling
 from judgeloop.store import Store
 from judgeloop.store.images import ImageLibrary

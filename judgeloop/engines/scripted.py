@@ -11,7 +11,7 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from judgeloop.engines.base import Request, Response, Sample, Settle, nothing_pending
+from judgeloop.engines.base import Settle, nothing_pending
 from judgeloop.engines.scripted_model import (
     COLOURS,
     PLACES,
@@ -26,6 +26,7 @@ from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.errors import DataError
 from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import Kind, ModelRef, VerdictFormat
+from judgeloop.schema.requests import Request, Response, Sample
 from judgeloop.schema.sampling import Sampling
 from judgeloop.store import MissingObjectError, Store
 from judgeloop.store.images import ImageLibrary

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from judgeloop.models.references import SCRIPTED, fetch_adapter
+from judgeloop.models.references import fetch_adapter
+from judgeloop.schema.engine_section import SCRIPTED
 from judgeloop.schema.errors import ConfigError, EngineError
 from judgeloop.schema.records import Kind, ModelRef
 from judgeloop.store import Store

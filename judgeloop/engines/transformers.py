@@ -14,13 +14,14 @@ from contextlib import contextmanager, nullcontext
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from judgeloop.engines.base import Request, Response, Sample, Settle, nothing_pending
+from judgeloop.engines.base import Settle, nothing_pending
 from judgeloop.engines.batching import Part, batches
 from judgeloop.engines.checkpoint import load_checkpoint
 from judgeloop.engines.sampling import seeded_processors
 from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.errors import DataError, EngineError
 from judgeloop.schema.records import ModelRef
+from judgeloop.schema.requests import Request, Response, Sample
 from judgeloop.schema.sampling import Sampling
 from judgeloop.store import MissingObjectError, Store
 from judgeloop.store.images import ImageLibrary

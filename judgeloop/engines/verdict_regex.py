@@ -6,7 +6,7 @@ be cut off at the token limit or contradict itself, which `judging.verdict` read
 
 from __future__ import annotations
 
-from judgeloop.engines.base import Request
+from judgeloop.schema.requests import Request
 
 _ENDINGS = {
     "verdict_line": r"[\s\S]*\nVerdict: [AB]",

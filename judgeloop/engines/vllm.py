@@ -13,19 +13,13 @@ from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from judgeloop.engines.base import (
-    EngineDiedError,
-    Request,
-    Response,
-    Sample,
-    Settle,
-    nothing_pending,
-)
+from judgeloop.engines.base import EngineDiedError, Settle, nothing_pending
 from judgeloop.engines.verdict_regex import verdict_regex
 from judgeloop.engines.vllm_start import client_error, start_vllm
 from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.errors import DataError
 from judgeloop.schema.records import ModelRef
+from judgeloop.schema.requests import Request, Response, Sample
 from judgeloop.schema.sampling import Sampling
 from judgeloop.store import MissingObjectError, Store
 from judgeloop.store.images import ImageLibrary

@@ -11,11 +11,11 @@ from judgeloop.data.source import TINY_WORLD, Source, open_source
 from judgeloop.runtime.once import once
 from judgeloop.schema.config import Config
 from judgeloop.schema.keys import content_key
-from judgeloop.schema.records import Manifest
+from judgeloop.schema.records import Dropped, Manifest
 from judgeloop.store import Store
 from judgeloop.store.checksums import sha256_file
 from judgeloop.store.images import ImageLibrary
-from judgeloop.store.shards import Dropped, ShardWriter
+from judgeloop.store.shards import ShardWriter
 
 STAGE = "gold"
 VERSION = 3

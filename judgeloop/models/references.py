@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from judgeloop.models.hub import CONFIG, fetch_config, pin_revision
+from judgeloop.schema.engine_section import SCRIPTED
 from judgeloop.schema.errors import ConfigError, EngineError
 from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import ModelRef
@@ -26,7 +27,6 @@ from judgeloop.store import (
 from judgeloop.store.folders import CHECKSUMS
 
 BUILTIN = "builtin:tiny-vlm"
-SCRIPTED = "scripted:"
 S3 = "s3://"
 _TEXT = ".md"
 """Ending of files that explain a model and change nothing of it."""

@@ -17,9 +17,8 @@ import msgspec
 import yaml
 from msgspec import Meta
 
-from judgeloop.engines.fit import scripted_misfit
 from judgeloop.schema.decoding import decodable
-from judgeloop.schema.engine_section import EngineSection
+from judgeloop.schema.engine_section import EngineSection, scripted_misfit
 from judgeloop.schema.errors import ConfigError
 from judgeloop.schema.sampling import Sampling
 from judgeloop.schema.section import Count, Positive, Section

@@ -8,6 +8,9 @@ from msgspec import Meta
 
 from judgeloop.schema.section import Count, Positive, Section
 
+SCRIPTED = "scripted:"
+"""Begins a base that is no model but a script, for the engine `scripted`."""
+
 
 class EndpointSection(Section, frozen=True, kw_only=True):
     """A server with the OpenAI API: a served model, or a cloud service."""
@@ -69,3 +72,13 @@ class EngineSection(Section, frozen=True, kw_only=True):
             raise ValueError(
                 "engine.kind `openai` needs engine.endpoint: give at least its url and its model"
             )
+
+
+def scripted_misfit(kind: str, base: str) -> str | None:
+    """Says why a scripted base or engine goes with no other, None where both are or neither."""
+    if (kind == "scripted") == base.startswith(SCRIPTED):
+        return None
+    return (
+        f"engine.kind `{kind}` cannot run model.base `{base}`: a base that begins with "
+        f"`{SCRIPTED}` goes with the engine `scripted`, and no other base does"
+    )

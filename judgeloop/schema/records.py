@@ -181,6 +181,15 @@ class ModelRef(Record, frozen=True, kw_only=True):
         return (self.base_sha256 or self.base, self.revision or "", self.adapter_sha256)
 
 
+class Dropped(Record, frozen=True, kw_only=True):
+    """A row that a stage did not use, and why."""
+
+    id: str
+    reason: str
+    """One of few words, counted: `tie`, `unchanged`, `bad_record`, ..."""
+    detail: str = ""
+
+
 class Shard(Record, frozen=True, kw_only=True):
     """One file of records in the store."""
 

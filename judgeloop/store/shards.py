@@ -19,7 +19,15 @@ import msgspec
 
 from judgeloop.runtime.storing import AtOnce, Storing
 from judgeloop.schema.errors import StoreError
-from judgeloop.schema.records import SCHEMA_VERSION, Manifest, Record, Shard, from_json, to_json
+from judgeloop.schema.records import (
+    SCHEMA_VERSION,
+    Dropped,
+    Manifest,
+    Record,
+    Shard,
+    from_json,
+    to_json,
+)
 from judgeloop.store import Store
 from judgeloop.store.checksums import sha256_bytes
 
@@ -29,15 +37,6 @@ AT_ONCE = AtOnce()
 logger = logging.getLogger(__name__)
 NAME_DIGITS = 16
 """Hexadecimal digits of a hash in a shard's name."""
-
-
-class Dropped(Record, frozen=True, kw_only=True):
-    """A row that a stage did not use, and why."""
-
-    id: str
-    reason: str
-    """One of few words, counted: `tie`, `unchanged`, `bad_record`, ..."""
-    detail: str = ""
 
 
 class Work(msgspec.Struct, frozen=True):

@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from judgeloop.engines import Request, Response, Sample
 from judgeloop.method.judging.orders import judge_pairs
 from judgeloop.method.prompts import load_prompts
 from judgeloop.runtime.stages.synthesize import pairs_of
 from judgeloop.schema.records import Altered, Kind, Pair, Question
+from judgeloop.schema.requests import Request, Response, Sample
 from judgeloop.schema.sampling import Sampling
 from tests.bad_input.case import TOO_LONG, Case, Outcome, changed, verdict_command
 

@@ -16,10 +16,10 @@ from judgeloop.cli.main import main as judgeloop_main
 from judgeloop.runtime.stages.ingest import ingest
 from judgeloop.schema.config import Config, load_config
 from judgeloop.schema.errors import JudgeLoopError
-from judgeloop.schema.records import Manifest, Question
+from judgeloop.schema.records import Dropped, Manifest, Question
 from judgeloop.store import FolderStore
 from judgeloop.store.images import ImageLibrary
-from judgeloop.store.shards import Dropped, read_records
+from judgeloop.store.shards import read_records
 from pipelines.__main__ import main as pipelines_main
 from tests.conftest import REPOSITORY
 

@@ -14,14 +14,15 @@ import msgspec
 import pytest
 from PIL import Image
 
-from judgeloop.engines import Engine, Request, Response, Sampling, open_engine
-from judgeloop.engines.base import Usage
+from judgeloop.engines import Engine, open_engine
 from judgeloop.runtime.progress import Progress
 from judgeloop.runtime.stages.inference import infer
 from judgeloop.schema.config import load_config
 from judgeloop.schema.engine_section import EndpointSection, EngineSection
 from judgeloop.schema.errors import ConfigError, EngineError, StoreError
 from judgeloop.schema.records import Example, Manifest, ModelRef
+from judgeloop.schema.requests import Request, Response, Usage
+from judgeloop.schema.sampling import Sampling
 from judgeloop.store import FolderStore
 from judgeloop.store.images import ImageLibrary, decode_image
 from judgeloop.store.images.portable import portable_image
@@ -33,7 +34,7 @@ WARM = Sampling(temperature=0.7, top_p=0.9, top_k=20, max_tokens=40)
 GREEDY = Sampling(temperature=0.0, max_tokens=40)
 BASE = ModelRef(base="owner/name")
 ADAPTED = msgspec.structs.replace(BASE, adapter="train/k/a", adapter_sha256="0123456789abcdef" * 4)
-SERVER = Path(__file__).parents[1] / "chat_server.py"
+SERVER = str(Path(__file__).parents[1] / "chat_server.py")
 START_TIMEOUT_S = 60
 
 
@@ -42,8 +43,7 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         self.port_file, self.log = folder / "port", folder / "log"
-        command = [sys.executable, str(SERVER), str(self.port_file), str(self.log)]
-        self.process = subprocess.Popen(command)
+        self.process = subprocess.Popen([sys.executable, SERVER, self.port_file, self.log])
         end = time.monotonic() + START_TIMEOUT_S
         while not self.port_file.exists():
             assert time.monotonic() < end, "the server did not start"

@@ -2,12 +2,11 @@
 
 import pytest
 
-from judgeloop.engines.base import Response, Sample
 from judgeloop.method.synthesis.alter import changed_words, draw_error, pair_by_alteration
 from judgeloop.schema.config import SynthesisSection
-from judgeloop.schema.records import Altered, Kind, Pair, Question
+from judgeloop.schema.records import Altered, Dropped, Kind, Pair, Question
+from judgeloop.schema.requests import Response, Sample
 from judgeloop.schema.sampling import Sampling
-from judgeloop.store.shards import Dropped
 
 QUESTION = Question(id="q", images=("0",), text="Describe the image.", kind=Kind.CAPTION)
 ORIGINAL = "A brown dog sleeps on a red sofa next to two cushions."

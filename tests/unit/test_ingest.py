@@ -16,10 +16,10 @@ from judgeloop.runtime.stages.evaluate import evaluate
 from judgeloop.runtime.stages.ingest import HELD_OUT, ingest
 from judgeloop.schema.config import Config, load_config
 from judgeloop.schema.errors import DataError, StoreError
-from judgeloop.schema.records import ModelRef, Pair, Question
+from judgeloop.schema.records import Dropped, ModelRef, Pair, Question
 from judgeloop.store import FolderStore
 from judgeloop.store.images import ImageLibrary
-from judgeloop.store.shards import Dropped, finished, read_records
+from judgeloop.store.shards import finished, read_records
 from tests.unit.test_images import CountingStore
 
 MICRO = Path(__file__).parents[2] / "pipelines" / "configs" / "micro.yaml"

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from judgeloop.engines import Request, Response, Sample
 from judgeloop.engines.base import EngineDiedError
 from judgeloop.engines.lazy import LazyEngine
 from judgeloop.schema.errors import EngineError
-from judgeloop.schema.records import Manifest
+from judgeloop.schema.records import Dropped, Manifest
+from judgeloop.schema.requests import Request, Response, Sample
 from judgeloop.schema.sampling import Sampling
 from judgeloop.store import FolderStore
-from judgeloop.store.shards import Dropped, Work, write_shards
+from judgeloop.store.shards import Work, write_shards
 
 WARM = Sampling()
 

@@ -5,7 +5,6 @@ import sys
 
 import pytest
 
-from judgeloop.engines import Request
 from judgeloop.engines.scripted import ScriptedEngine
 from judgeloop.engines.scripted_model import Sight, read_base
 from judgeloop.method.judging.verdict import parse_verdict
@@ -13,6 +12,7 @@ from judgeloop.schema.config import TrainingSection
 from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.errors import ConfigError, EngineError
 from judgeloop.schema.records import Choice, Example, ModelRef
+from judgeloop.schema.requests import Request
 from judgeloop.schema.sampling import Sampling
 from judgeloop.store import FolderStore
 from judgeloop.store.images import ImageLibrary

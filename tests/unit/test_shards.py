@@ -8,10 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judgeloop.schema.errors import DataError, StoreError
-from judgeloop.schema.records import Example, Manifest, to_json
+from judgeloop.schema.records import Dropped, Example, Manifest, to_json
 from judgeloop.store import FolderStore
 from judgeloop.store.shards import (
-    Dropped,
     ShardWriter,
     Work,
     finish,

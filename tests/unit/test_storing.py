@@ -8,9 +8,9 @@ import pytest
 
 from judgeloop.runtime.storing import storing
 from judgeloop.schema.errors import EngineError, StoreError
-from judgeloop.schema.records import Manifest
+from judgeloop.schema.records import Dropped, Manifest
 from judgeloop.store import FolderStore
-from judgeloop.store.shards import Dropped, Work, write_shards
+from judgeloop.store.shards import Work, write_shards
 
 HEADER = Manifest(stage="judge", stage_version=1, key="k")
 NAMES = [f"judge/k/{index:05d}.jsonl" for index in range(3)]

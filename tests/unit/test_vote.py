@@ -5,10 +5,9 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgeloop.engines.base import Response, Sample
 from judgeloop.method.synthesis.vote import pair_by_vote
-from judgeloop.schema.records import Kind, Pair, Question, Voted
-from judgeloop.store.shards import Dropped
+from judgeloop.schema.records import Dropped, Kind, Pair, Question, Voted
+from judgeloop.schema.requests import Response, Sample
 
 QUESTION = Question(id="q", images=("0",), text="count red", kind=Kind.NUMBER)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from judgeloop.engines.base import Engine, Request, Response
+from judgeloop.engines.base import Engine
 from judgeloop.method.judging.verdict import parse_verdict, undecided
 from judgeloop.method.prompts import PromptSet
 from judgeloop.schema.keys import seed_for
 from judgeloop.schema.records import Judgement, Order, Pair, Question
+from judgeloop.schema.requests import Request, Response
 from judgeloop.schema.sampling import Sampling
 
 

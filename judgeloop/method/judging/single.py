@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import msgspec
 
-from judgeloop.engines.base import Engine, Response
+from judgeloop.engines.base import Engine
 from judgeloop.method.judging.orders import judge_request
 from judgeloop.method.judging.verdict import parse_verdict, undecided
 from judgeloop.method.prompts import PromptSet
 from judgeloop.schema.errors import EngineError
 from judgeloop.schema.records import Choice, Question, Verdict, VerdictFormat
+from judgeloop.schema.requests import Response
 from judgeloop.schema.sampling import Sampling
 
 _BASE = "base "

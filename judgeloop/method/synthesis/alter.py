@@ -6,14 +6,13 @@ import difflib
 import re
 from collections.abc import Sequence
 
-from judgeloop.engines.base import Request, Response, Sample
 from judgeloop.method.prompts import PromptSet
 from judgeloop.method.synthesis.answers import MAX_ANSWER
 from judgeloop.method.synthesis.vote import answer_variables
 from judgeloop.schema.config import SynthesisSection
 from judgeloop.schema.keys import content_key, fraction, seed_for
-from judgeloop.schema.records import Altered, Pair, Question
-from judgeloop.store.shards import Dropped
+from judgeloop.schema.records import Altered, Dropped, Pair, Question
+from judgeloop.schema.requests import Request, Response, Sample
 
 # Words by which a model talks about the alteration instead of just making it.
 _NOTE = re.compile(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from judgeloop.engines.base import Request, Response
 from judgeloop.method.prompts import PromptSet
 from judgeloop.method.synthesis.answers import normalise
 from judgeloop.schema.keys import content_key, fraction, seed_for
-from judgeloop.schema.records import Pair, Question, Voted
-from judgeloop.store.shards import Dropped
+from judgeloop.schema.records import Dropped, Pair, Question, Voted
+from judgeloop.schema.requests import Request, Response
 
 
 def vote_request(prompts: PromptSet, question: Question, samples: int, seed: int) -> Request:

@@ -14,10 +14,10 @@ from judgeloop.runtime.progress import Progress
 from judgeloop.runtime.stages.inference import open_library
 from judgeloop.schema.config import Config
 from judgeloop.schema.keys import content_key, fraction
-from judgeloop.schema.records import Manifest, Question, Shard
+from judgeloop.schema.records import Dropped, Manifest, Question, Shard
 from judgeloop.store import Store
 from judgeloop.store.checksums import sha256_file
-from judgeloop.store.shards import Dropped, ShardWriter
+from judgeloop.store.shards import ShardWriter
 
 STAGE = "ingest"
 VERSION = 3

@@ -24,9 +24,9 @@ from judgeloop.runtime.stages.ingest import HELD_OUT, split_name
 from judgeloop.schema.config import Config
 from judgeloop.schema.errors import DataError
 from judgeloop.schema.keys import content_key, fraction
-from judgeloop.schema.records import Altered, Manifest, ModelRef, Pair, Question
+from judgeloop.schema.records import Altered, Dropped, Manifest, ModelRef, Pair, Question
 from judgeloop.store import Store
-from judgeloop.store.shards import Dropped, Work, read_records
+from judgeloop.store.shards import Work, read_records
 
 VERSION = 1
 

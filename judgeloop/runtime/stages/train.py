@@ -7,11 +7,12 @@ from pathlib import Path
 
 import msgspec
 
-from judgeloop.models.references import SCRIPTED, base_location, fetch_adapter, without_adapter
+from judgeloop.models.references import base_location, fetch_adapter, without_adapter
 from judgeloop.runtime.lease import Lease
 from judgeloop.runtime.once import once
 from judgeloop.runtime.stages.inference import library_versions, open_library
 from judgeloop.schema.config import Config
+from judgeloop.schema.engine_section import SCRIPTED
 from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import Example, Manifest, ModelRef, to_json
 from judgeloop.store import Store
