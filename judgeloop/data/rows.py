@@ -10,6 +10,7 @@ import msgspec
 
 from judgeloop.data.images import SourceImages
 from judgeloop.data.source import Source
+from judgeloop.method.routing.form import route
 from judgeloop.schema.decoding import decodable
 from judgeloop.schema.errors import DataError
 from judgeloop.schema.records import Dropped, Kind, Labelled, Pair, Question
@@ -29,7 +30,8 @@ class QuestionRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     id: str
     images: list[str]
     text: str
-    kind: Kind
+    kind: Kind | None = None
+    """None: the wording decides, see `judgeloop.method.routing`."""
     choices: list[str] | None = None
     source: str = ""
 
@@ -71,13 +73,13 @@ def read_questions(
     """
 
     def make(row: QuestionRow, images: tuple[str, ...]) -> Question:
+        routed = route(_text(row.text, "text"))
+        kind = row.kind or routed.kind
+        choices = _choices(row.choices)
+        if choices is None and kind is Kind.MULTIPLE_CHOICE:
+            choices = routed.choices
         return Question(
-            id=row.id,
-            images=images,
-            text=_text(row.text, "text"),
-            kind=row.kind,
-            choices=_choices(row.choices),
-            source=row.source,
+            id=row.id, images=images, text=row.text, kind=kind, choices=choices, source=row.source
         )
 
     yield from _read(source, images, limit, QuestionRow, make)

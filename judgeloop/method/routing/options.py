@@ -1,0 +1,62 @@
+"""Finds the options of a multiple-choice question that stand in its text."""
+
+from __future__ import annotations
+
+import re
+
+MAX_OPTIONS = 26
+_MARK = re.compile(
+    r"""
+    (?:^|(?<=[\s,;:?.]))         # an option begins a line, or follows a space or a mark
+    (?:
+        [(\[] (?P<closed>[A-Za-z]) [)\]]      # (A) or [A]
+      | (?P<open>[A-Z]) (?:[.)]|:(?=\s))      # A. or A) or "A: "
+    )
+    [ \t]*
+    """,
+    re.VERBOSE | re.MULTILINE,
+)
+_TAIL = re.compile(
+    r"\n\s*(?:please\s+)?(?:answer|select|choose|respond|give|think)\b", re.IGNORECASE
+)
+"""What follows the last option and is no part of it: an instruction on a line of its own."""
+
+
+def options_in(text: str) -> tuple[str, ...]:
+    """Returns the options that a question's text lists with letters, in order; empty for none.
+
+    Read are `(A) red`, `A. red`, `A) red`, `A: red` and `[A] red`, one a line or several on one,
+    as LLaVA-OneVision, ScienceQA, AI2D and MMBench write them. The letters must begin with A and
+    follow each other; an option's text ends where the next begins.
+
+    Args:
+        text: The question as it is asked.
+    """
+    best: tuple[str, ...] = ()
+    marks = list(_MARK.finditer(text))
+    for start, mark in enumerate(marks):
+        if _letter(mark) != "A":
+            continue
+        found = _run(text, marks[start:])
+        if len(found) >= max(2, len(best)):
+            best = found
+    return best
+
+
+def _run(text: str, marks: list[re.Match[str]]) -> tuple[str, ...]:
+    """Returns the options of the longest run A, B, C, ... that begins with the first mark."""
+    run: list[re.Match[str]] = []
+    for mark in marks:
+        if len(run) < MAX_OPTIONS and _letter(mark) == chr(ord("A") + len(run)):
+            run.append(mark)
+    ends = [mark.start() for mark in run[1:]] + [len(text)]
+    options = [text[mark.end() : end] for mark, end in zip(run, ends, strict=True)]
+    tail = _TAIL.search(options[-1])
+    if tail:
+        options[-1] = options[-1][: tail.start()]
+    cleaned = tuple(option.strip().rstrip(",;").strip() for option in options)
+    return cleaned if all(cleaned) else ()
+
+
+def _letter(mark: re.Match[str]) -> str:
+    return (mark["closed"] or mark["open"]).upper()
