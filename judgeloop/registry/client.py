@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
+from tenacity import Retrying, before_sleep_log, retry_if_exception_type, stop_before_delay
+from tenacity.wait import wait_exponential
+
 from judgeloop.registry.database import make_database
 from judgeloop.schema.errors import RegistryError
 
@@ -17,21 +20,34 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 TRACKING_URI = "MLFLOW_TRACKING_URI"
+RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
+SERVER_WAIT_S = 120.0
+"""How long a stage waits for a server that does not answer."""
 _DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     # Else it prints the address of every run, with the server's password in it.
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    # MLflow's own 7 retries keep a task for 4 minutes after the server has gone.
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+    # With MLflow's backoff the client waits 124 s or more in all, so a server may be away for two
+    # minutes. Its default of 7 would hold a task for 4 minutes.
+    RETRIES: "6",
 }
 _FIRST_CALL = {
     # Only the first call is in such a hurry: a server may take long to pass an adapter on to S3.
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    RETRIES: "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
 }
+_TRANSIENT = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
+"""Error codes that a retry may clear; MLflow gives the first to every failure of the network."""
+_MAX_MESSAGE = 500
+"""Characters of MLflow's message in an error: a proxy before it may answer with a whole page."""
+_LOCKED = "database is locked"
 _log = logging.getLogger(__name__)
+
+
+class UnreachableError(RegistryError):
+    """The server does not answer now, but may later."""
 
 
 def connect() -> MlflowClient:
@@ -50,6 +66,21 @@ def connect() -> MlflowClient:
     return _connected(uri)
 
 
+def wait_for_server() -> None:
+    """Waits up to two minutes until the server answers, before hours of work are given up.
+
+    Raises:
+        RegistryError: As for `connect`, after those two minutes or where waiting does not help.
+    """
+    Retrying(
+        retry=retry_if_exception_type(UnreachableError),
+        stop=stop_before_delay(SERVER_WAIT_S),
+        wait=wait_exponential(max=15),
+        before_sleep=before_sleep_log(_log, logging.WARNING),
+        reraise=True,
+    )(connect)
+
+
 @contextmanager
 def registry_errors(doing: str) -> Iterator[None]:
     """Turns what MLflow raises in the block into `RegistryError`; `connect` comes before it.
@@ -62,16 +93,36 @@ def registry_errors(doing: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, OSError) as error:  # requests' errors are OSErrors
-        uri = os.environ.get(TRACKING_URI, "")
         # The cause is left out of the traceback: its text may hold the address with its password.
         raise RegistryError(
-            f"{doing} at {without_credentials(uri)}: {_hidden(str(error), uri)}"
+            f"{doing} at {without_credentials(os.environ.get(TRACKING_URI, ''))}: "
+            f"{as_shown(error)}{_advice(error)}"
         ) from None
 
 
 def is_missing(error: Exception) -> bool:
     """Says whether MLflow raised this because something does not exist."""
     return getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST"
+
+
+def is_transient(error: BaseException) -> bool:
+    """Says whether a retry may clear what MLflow or its database raised."""
+    if _LOCKED in str(error) or isinstance(error, OSError):
+        return True
+    return getattr(error, "error_code", "") in _TRANSIENT
+
+
+def as_shown(error: BaseException) -> str:
+    """Returns MLflow's message on one line, without the password in the server's address."""
+    return _hidden(str(error), os.environ.get(TRACKING_URI, ""))[:_MAX_MESSAGE]
+
+
+def _advice(error: Exception) -> str:
+    if _LOCKED in str(error):
+        return ". Another process is writing to that database: let it end, then run again"
+    if is_transient(error):
+        return ". When the server answers again, rerun: what is done is found"
+    return ""
 
 
 def without_credentials(uri: str) -> str:
@@ -93,15 +144,16 @@ def _connected(uri: str) -> MlflowClient:
         raise RegistryError(
             f"MLflow is not installed here ({error}): install judgeloop[registry]"
         ) from error
-    with _environment(_FIRST_CALL):
+    with environment(_FIRST_CALL):
         try:
             make_database(uri)
             client = MlflowClient(uri, uri)
             client.search_experiments(max_results=1)
         except Exception as error:  # MLflow's, SQLAlchemy's or the driver's own
-            text = _hidden(str(error), uri)[:300]
+            text = _hidden(str(error), uri)[:_MAX_MESSAGE]
             hint = " (--allowed-hosts must name this host)" if "403" in text else ""
-            raise RegistryError(
+            kind = UnreachableError if is_transient(error) else RegistryError
+            raise kind(
                 f"the MLflow server {without_credentials(uri)} does not answer as it should: "
                 f"{text}. Start it or allow this client{hint}, or mend {TRACKING_URI}."
             ) from None
@@ -110,7 +162,8 @@ def _connected(uri: str) -> MlflowClient:
 
 
 @contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
+def environment(values: dict[str, str]) -> Iterator[None]:
+    """Sets environment variables in a block; MLflow reads its own at every request."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judgeloop.registry.client import connect, registry_errors
+from judgeloop.registry.once import find_or_create
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -144,8 +145,12 @@ def _run(
 ) -> Run:
     tags = tags | {LOOP_TAG: loop_id, ITERATION_TAG: iteration}
     wanted = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
-    found = client.search_runs([experiment_id], wanted, max_results=1, order_by=["start_time ASC"])
-    run = found[0] if found else client.create_run(experiment_id, tags=tags, run_name=name)
+
+    def find() -> Any:
+        oldest = ["start_time ASC"]
+        return next(iter(client.search_runs([experiment_id], wanted, 1, 1, oldest)), None)
+
+    run = find_or_create(find, lambda: client.create_run(experiment_id, tags=tags, run_name=name))
     return Run(run.info.run_id, experiment_id)
 
 

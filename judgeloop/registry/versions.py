@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import shutil
 import tempfile
@@ -20,6 +21,7 @@ from judgeloop.registry.judge_file import (
     control_arms,
     read_judge_file,
 )
+from judgeloop.registry.once import find_or_create
 from judgeloop.registry.tracking import ITERATION_TAG, LOOP_TAG, Run
 from judgeloop.schema.errors import RegistryError
 from judgeloop.schema.keys import content_key
@@ -34,8 +36,10 @@ CANDIDATE = "candidate"
 CHAMPION = "champion"
 PREVIOUS = "previous"
 CONTENT_TAG = "judgeloop.content_key"
+_IDENTITY = (CONTENT_TAG, LOOP_TAG, ITERATION_TAG)
 REPLACED_TAG = "judgeloop.replaced"
 """On a version that was promoted: the champion before it, empty where there was none."""
+_log = logging.getLogger(__name__)
 _MODEL_TYPE = "vlm-judge"
 _LOGGED = "models:/"
 _URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[0-9]+))")
@@ -104,6 +108,7 @@ def register_version(
     tags = {**tags, CONTENT_TAG: content}
     with registry_errors(f"cannot register a version of {model_name}"):
         found = _find(client, model_name, tags) or _create(client, model_name, fill, run, tags)
+        _remove_twins(client, model_name, tags, found)
         newest = aliases(model_name).get(CANDIDATE)
         if newest is None or int(newest) < int(found.version):
             client.set_registered_model_alias(model_name, CANDIDATE, found.version)
@@ -268,10 +273,31 @@ def _named(version: str | None) -> str:
 
 def _find(client: MlflowClient, model_name: str, tags: Mapping[str, str]) -> Any:
     """Returns the oldest version with these tags, None where there is none."""
-    wanted = [f"name = '{model_name}'"]
-    wanted += [f"tags.`{key}` = '{tags[key]}'" for key in (CONTENT_TAG, LOOP_TAG, ITERATION_TAG)]
-    found = client.search_model_versions(" and ".join(wanted))
-    return min(found, key=lambda version: int(version.version), default=None)
+    return next(iter(_all(client, model_name, tags)), None)
+
+
+def _all(client: MlflowClient, model_name: str, tags: Mapping[str, str]) -> list[Any]:
+    """Returns the versions with these tags, the oldest first."""
+    found = client.search_model_versions(f"name = '{model_name}' and {_tagged(tags)}")
+    return sorted(found, key=lambda version: int(version.version))
+
+
+def _tagged(tags: Mapping[str, str]) -> str:
+    """Returns the filter of what belongs to one iteration of one loop, whatever else it is."""
+    return " and ".join(f"tags.`{key}` = '{tags[key]}'" for key in _IDENTITY)
+
+
+def _remove_twins(
+    client: MlflowClient, model_name: str, tags: Mapping[str, str], kept: Any
+) -> None:
+    """Deletes what a slow server made of requests that were given up and sent again."""
+    twins = [
+        v.version for v in _all(client, model_name, tags) if int(v.version) > int(kept.version)
+    ]
+    for twin in twins:
+        if not client.get_model_version(model_name, twin).aliases:  # a search does not tell them
+            _log.warning("removing version %s, a twin of %s", twin, kept.version)
+            client.delete_model_version(model_name, twin)
 
 
 def _create(
@@ -283,8 +309,16 @@ def _create(
 ) -> Any:
     from mlflow.exceptions import MlflowException
 
-    logged = client.create_logged_model(
-        run.experiment_id, model_name, source_run_id=run.id, tags=tags, model_type=_MODEL_TYPE
+    def find_logged() -> Any:
+        # One that an earlier start left unfinished is filled again, with the same files.
+        found = client.search_logged_models([run.experiment_id], _tagged(tags), max_results=1)
+        return next(iter(found), None)
+
+    logged = find_or_create(
+        find_logged,
+        lambda: client.create_logged_model(
+            run.experiment_id, model_name, source_run_id=run.id, tags=tags, model_type=_MODEL_TYPE
+        ),
     )
     with tempfile.TemporaryDirectory(prefix="judgeloop-version-") as folder:
         fill(Path(folder))
@@ -295,12 +329,15 @@ def _create(
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    return client.create_model_version(
-        model_name,
-        f"{_LOGGED}{logged.model_id}",
-        run_id=run.id,
-        tags=dict(tags),
-        model_id=logged.model_id,
+    return find_or_create(
+        lambda: _find(client, model_name, tags),
+        lambda: client.create_model_version(
+            model_name,
+            f"{_LOGGED}{logged.model_id}",
+            run_id=run.id,
+            tags=dict(tags),
+            model_id=logged.model_id,
+        ),
     )
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from judgeloop.evaluation.gate import GateDecision, decide_promotion, refusal
+from judgeloop.registry.client import wait_for_server
 from judgeloop.registry.judge_file import CONTROLS, control_arms
 from judgeloop.registry.tracking import log_run, loop_run
 from judgeloop.registry.versions import (
@@ -89,6 +90,7 @@ def promote(config: Config, store: Store, ledger: Ledger) -> Manifest:
             details={"candidate_version": "", "champion_version": ""},
         )
         return finish(store, _filled(header, refusal("", "", "the loop registered no version")))
+    wait_for_server()
     # One match a registered model: MLflow moves an alias without a condition. A loop on another
     # store is not kept off by this.
     with held(store, f"{STAGE}-{content_key(candidate.name)}"):

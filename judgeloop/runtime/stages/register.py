@@ -11,6 +11,7 @@ import msgspec
 
 import judgeloop
 from judgeloop.models.references import fetch_adapter
+from judgeloop.registry.client import wait_for_server
 from judgeloop.registry.judge_file import (
     ADAPTER_FOLDER,
     CONTROLS,
@@ -84,6 +85,7 @@ def register(
     )
     judge = _describe(config, ledger, iteration, inputs)
     logged = _prefixed("examples", examples.metrics) | _prefixed("training", trained.metrics)
+    wait_for_server()
     with held(store, f"{STAGE}-{content}"):  # MLflow cannot create a version once only
         version = _publish(config, store, content, judge, logged | judge.metrics)
     details = {"model_name": name, "version": version, "uri": version_uri(name, version)}
