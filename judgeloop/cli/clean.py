@@ -6,6 +6,7 @@ import argparse
 import os
 
 import msgspec
+from rich.filesize import decimal
 
 from judgeloop.cli.options import Subcommands, add_place
 from judgeloop.cli.table import table
@@ -70,28 +71,19 @@ def _plan(place: Place, workers: list[Worker], options: argparse.Namespace) -> P
 def _shown(plan: Plan, place: Place, *, done: bool) -> list[str]:
     verb = "removed" if done else "to remove"
     rows = [
-        (heap.stage, f"{heap.kept:,}", _size(heap.kept_bytes), f"{heap.removed:,}",
-         _size(heap.removed_bytes))
+        (heap.stage, f"{heap.kept:,}", decimal(heap.kept_bytes), f"{heap.removed:,}",
+         decimal(heap.removed_bytes))
         for heap in plan.heaps
     ]  # fmt: skip
     total = sum(heap.removed_bytes for heap in plan.heaps)
     lines = [
         f"store {place.store.uri}",
-        *table([("", "kept", "", verb, ""), *rows]),
+        *table(("", "kept", "", verb, ""), rows),
         f"kept for {plan.versions} registered version(s) and {len(plan.unfinished)} unfinished "
         f"loop(s){': ' * bool(plan.unfinished)}{', '.join(plan.unfinished)}",
         *(f"at work: {worker}" for worker in plan.workers),
-        f"{verb}: {len(plan.removed):,} objects, {_size(total)}",
+        f"{verb}: {len(plan.removed):,} objects, {decimal(total)}",
     ]
     if plan.removed and not done:
         lines.append("nothing was removed: add --yes to remove it")
     return lines
-
-
-def _size(amount: int) -> str:
-    value, unit = float(amount), "B"
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if value < 1000 or unit == "TB":
-            break
-        value /= 1000
-    return f"{value:.0f} B" if unit == "B" else f"{value:.1f} {unit}"

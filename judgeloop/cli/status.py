@@ -52,8 +52,8 @@ def run(options: argparse.Namespace) -> str:
     if len(found) == 1:
         return "\n".join(_in_full(found[0], place))
     header = ("loop", "state", "iterations", "tasks", "seconds", "champion")
-    rows = [header, *map(_row, found)]
-    return "\n".join([f"store {place.store.uri}", *table(rows), "--loop ID shows one in full"])
+    rows = table(header, [_row(status) for status in found])
+    return "\n".join([f"store {place.store.uri}", *rows, "--loop ID shows one in full"])
 
 
 def _read(place: Place, loops: Sequence[str]) -> list[LoopStatus]:
@@ -92,13 +92,11 @@ def _in_full(status: LoopStatus, place: Place) -> list[str]:
         f"store    {place.store.uri}",
         "",
         *table(
+            ("stage", "tasks", "rows", "seconds"),
             [
-                ("stage", "tasks", "rows", "seconds"),
-                *(
-                    (cost.stage, str(cost.tasks), f"{cost.rows:,}", f"{cost.seconds:.1f}")
-                    for cost in status.costs
-                ),
-            ]
+                (cost.stage, str(cost.tasks), f"{cost.rows:,}", f"{cost.seconds:.1f}")
+                for cost in status.costs
+            ],
         ),
         "",
         f"cost     {status.seconds:.1f} s in tasks{tokens}",

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Sequence
 
-def table(rows: list[tuple[str, ...]]) -> list[str]:
+from rich.console import Console
+from rich.table import Table
+
+_WIDTH = 10_000
+"""Columns of a terminal on which no cell is cut or wrapped: a pipe has no width."""
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Returns lines of columns: the first one left-aligned, the others right-aligned."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            cell.rjust(width) if number else cell.ljust(width)
-            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=None)
+    for number, name in enumerate(header):
+        made.add_column(name, justify="right" if number else "left", no_wrap=True)
+    for row in rows:
+        made.add_row(*row)
+    console = Console(
+        file=io.StringIO(), width=_WIDTH, color_system=None, markup=False, emoji=False,
+        highlight=False,
+    )  # fmt: skip
+    with console.capture() as capture:
+        console.print(made)
+    return [line.rstrip() for line in capture.get().splitlines()]

@@ -53,6 +53,11 @@ class TrainingJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         """Everything that the training process printed."""
         return Path(self.out) / "train.log"
 
+    @property
+    def errors_folder(self) -> Path:
+        """Where torch writes what a training process raised, as files `error.json`."""
+        return Path(self.out) / "errors"
+
     def write(self) -> None:
         """Writes the job to `file`, making the output folder."""
         self.file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,10 +1,10 @@
-"""Starts the training process, waits for it, and explains its death."""
+"""Starts the training process and waits for it."""
 
 from __future__ import annotations
 
 import logging
 import os
-import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,16 +14,13 @@ import msgspec
 
 from judgeloop.schema.errors import TrainingError
 from judgeloop.training.dataset import read_examples
+from judgeloop.training.failure import ERROR_FILE, explain, read_error
 from judgeloop.training.job import TrainingJob
 
 logger = logging.getLogger(__name__)
 
-TAIL_LINES = 15
 GRACE_S = 10.0
 """Time that the process group gets to end by itself before it is killed."""
-
-_SIGNAL = re.compile(r"Signals\.(SIG[A-Z]+)|Signal \d+ \((SIG[A-Z]+)\)")
-"""How `accelerate launch` and torchrun tell which signal ended a process of theirs."""
 
 
 def train_adapter(job: TrainingJob) -> dict[str, float]:
@@ -42,11 +39,13 @@ def train_adapter(job: TrainingJob) -> dict[str, float]:
     read_examples(Path(job.examples), Path(job.images))
     job.write()
     job.metrics_file.unlink(missing_ok=True)
+    shutil.rmtree(job.errors_folder, ignore_errors=True)
+    job.errors_folder.mkdir(parents=True)
     logger.info("training starts: task=%s log=%s", job.task, job.log_file)
     code = _run(_command(job), environment(job), job.log_file)
     if code != 0 or not job.metrics_file.is_file():
         log = job.log_file.read_text(encoding="utf-8", errors="replace")
-        raise TrainingError(explain(code, log))
+        raise TrainingError(explain(code, log, read_error(job.errors_folder)))
     return msgspec.json.decode(job.metrics_file.read_bytes(), type=dict[str, float])
 
 
@@ -57,12 +56,12 @@ def _command(job: TrainingJob) -> list[str]:
     itself chooses between GPU and CPU, so this one need not import torch to find out.
     """
     processes = job.settings.processes
-    several = ["--multi_gpu", "--main_process_port", "0"] if processes > 1 else []
+    several = ["--multi_gpu", "--main_process_port", "0", "--log_dir", str(job.errors_folder)]
     return [
         *(sys.executable, "-m", "accelerate.commands.launch"),
         *("--num_processes", str(processes), "--num_machines", "1"),
         *("--mixed_precision", "no", "--dynamo_backend", "no"),
-        *several,
+        *(several if processes > 1 else []),
         *("-m", "judgeloop.training.sft", "--job", str(job.file)),
     ]
 
@@ -71,7 +70,12 @@ def environment(job: TrainingJob) -> dict[str, str]:
     """Returns the variables that the training process runs with."""
     package = str(Path(__file__).parents[2])
     paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
-    changes = {"PYTHONPATH": os.pathsep.join(paths), "TOKENIZERS_PARALLELISM": "false"}
+    changes = {
+        "PYTHONPATH": os.pathsep.join(paths),
+        "TOKENIZERS_PARALLELISM": "false",
+        # torchrun, which starts several processes, gives each one a file of its own instead.
+        "TORCHELASTIC_ERROR_FILE": str(job.errors_folder / ERROR_FILE),
+    }
     if job.settings.processes == 1:
         # With several GPUs in sight, one process would split each batch, which TRL refuses.
         changes["CUDA_VISIBLE_DEVICES"] = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
@@ -116,55 +120,3 @@ def _signal_group(group: int, number: signal.Signals) -> None:
         os.killpg(group, number)
     except ProcessLookupError:
         return
-
-
-def explain(code: int, log: str) -> str:
-    """Says in plain words why a training process ended.
-
-    Args:
-        code: Exit code of the launcher; negative where a signal ended it.
-        log: The whole log.
-
-    Returns:
-        Cause, what to do, and the last lines of the log.
-    """
-    tail = "\n".join(_without_launcher(log.splitlines())[-TAIL_LINES:])
-    return f"training failed: {_cause(code, log)}. The log ends with:\n{tail}"
-
-
-def _cause(code: int, log: str) -> str:
-    end = "\n".join(log.splitlines()[-200:])
-    if "CUDA out of memory" in end or "OutOfMemoryError" in end:
-        return (
-            "the GPU ran out of memory; lower training.micro_batch_size, or take a larger GPU or "
-            "a smaller base"
-        )
-    found = _SIGNAL.findall(end)
-    name = "".join(found[-1]) if found else _signal_name(code)
-    if name == "SIGKILL":
-        return (
-            "the process was killed (SIGKILL), most likely because the machine or the pod ran out "
-            "of memory; lower training.micro_batch_size or give the task more memory"
-        )
-    if name:
-        return f"the process was ended by {name}"
-    if code == 0:
-        return "the process ended without writing its metrics"
-    return f"the process ended with exit code {code}"
-
-
-def _signal_name(code: int) -> str:
-    """Returns the signal that an exit code stands for (-9, or 137 from a shell), else nothing."""
-    number = -code if code < 0 else code - 128
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return ""
-
-
-def _without_launcher(lines: list[str]) -> list[str]:
-    """Cuts off the launcher's own traceback, which comes last and hides the training's."""
-    starts = [i for i, line in enumerate(lines) if line.startswith("Traceback (most recent call")]
-    if starts and any("subprocess.CalledProcessError" in line for line in lines[starts[-1] :]):
-        return lines[: starts[-1]]
-    return lines

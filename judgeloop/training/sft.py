@@ -191,6 +191,13 @@ def _write_metrics(job: TrainingJob, losses: list[float], examples: int, seconds
     job.metrics_file.write_bytes(msgspec.json.encode(metrics) + b"\n")
 
 
+def _run(job: TrainingJob) -> None:
+    """Trains; leaves what is raised in the file that TORCHELASTIC_ERROR_FILE names."""
+    from torch.distributed.elastic.multiprocessing.errors import record
+
+    record(main)(job)
+
+
 def _end_with_parent() -> None:
     """Ends this process when the stage that started it has gone, even by a kill.
 
@@ -211,4 +218,4 @@ if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
     _end_with_parent()
     collect_rarely()
-    main(read_job(parser.parse_args().job))
+    _run(read_job(parser.parse_args().job))

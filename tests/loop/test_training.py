@@ -294,9 +294,11 @@ def test_a_new_process_trains_to_the_same_bytes_and_shows_its_progress(
     assert re.fullmatch(r"loss \d\.\d\d", steps[-1].note)
 
 
-def test_a_training_that_dies_shows_the_end_of_its_log(make_job: MakeJob, tmp_path: Path) -> None:
+def test_a_training_that_dies_shows_what_it_raised_and_the_end_of_its_log(
+    make_job: MakeJob, tmp_path: Path
+) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(TrainingError, match="exit code 1") as caught:
+    with pytest.raises(TrainingError, match=r"^training failed: ValueError: Unrecog") as caught:
         train_adapter(make_job(base=str(tmp_path / "empty")))
     lines = str(caught.value).splitlines()
     assert "Unrecognized model" in str(caught.value)

@@ -17,7 +17,7 @@ from tests.conftest import REPOSITORY
 ORCHESTRATORS = {"kfp", "kfp_server_api", "kubernetes"}
 HEAVY = {
     "accelerate", "boto3", "botocore", "datasets", "matplotlib", "mlflow", "openai", "peft",
-    "torch", "transformers", "trl", "vllm",
+    "pandas", "pyarrow", "scipy", "torch", "transformers", "trl", "vllm",
 }  # fmt: skip
 # Ground truth, by the function that hands it out, and the only modules that may ask for it. Those
 # of the tiny world pretrain the base model and write the data set; no stage of the loop is here.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -15,8 +16,9 @@ from judgeloop.schema.errors import DataError, TrainingError
 from judgeloop.schema.records import Example, to_json
 from judgeloop.training.adapter import check_movement
 from judgeloop.training.dataset import read_examples, wants_messages
+from judgeloop.training.failure import explain, read_error
 from judgeloop.training.job import TrainingJob, read_job
-from judgeloop.training.launch import environment, explain, train_adapter
+from judgeloop.training.launch import environment, train_adapter
 from judgeloop.training.sft import check_loss
 
 
@@ -112,7 +114,6 @@ LAUNCHER = (
         (137, "step=1", r"killed \(SIGKILL\).*out of memory"),
         (1, LAUNCHER.format("died with <Signals.SIGKILL: 9>."), r"killed \(SIGKILL\)"),
         (1, "exitcode : -9\ntraceback : Signal 9 (SIGKILL) received by PID 3", r"\(SIGKILL\)"),
-        (1, "torch.OutOfMemoryError: CUDA out of memory. Tried", "GPU ran out of memory"),
         (-15, "step=1", "ended by SIGTERM"),
         (1, LAUNCHER.format("died with <Signals.SIGSEGV: 11>."), "ended by SIGSEGV"),
         (3, "ValueError: no", "ended with exit code 3"),
@@ -122,6 +123,31 @@ LAUNCHER = (
 def test_a_death_is_explained_in_plain_words(code: int, log: str, words: str) -> None:
     first_line = explain(code, log).splitlines()[0]
     assert re.search(f"^training failed: .*{words}", first_line)
+
+
+@pytest.mark.parametrize(
+    ("error", "log", "words"),
+    [
+        ("OutOfMemoryError: CUDA out of memory. Tried", "", "the GPU ran out of memory; lower"),
+        ("TrainingError: step 1: the loss is nan; lower it", "", "step 1: the loss is nan; lower"),
+        ("ValueError: no such layer.", "step=1", r"ValueError: no such layer\. The log"),
+        ("DistBackendError: peer gone", "Signal 9 (SIGKILL) received by PID 3", "SIGKILL.*memory"),
+        ("ValueError: no", "Signal 15 (SIGTERM) received by PID 3", "ValueError: no"),
+    ],
+)
+def test_what_the_training_raised_is_its_cause(error: str, log: str, words: str) -> None:
+    assert re.search(f"^training failed: .*{words}", explain(1, log, error).splitlines()[0])
+
+
+def test_of_several_processes_the_first_to_fail_is_quoted(tmp_path: Path) -> None:
+    assert read_error(tmp_path) == ""
+    files = {"run/attempt_0/0": ("B: later", "20"), "run/attempt_0/1": ("A: first", "19")}
+    for folder, (message, timestamp) in files.items():
+        (tmp_path / folder).mkdir(parents=True)
+        content = {"message": {"message": message, "extraInfo": {"timestamp": timestamp}}}
+        (tmp_path / folder / "error.json").write_text(json.dumps(content))
+    (tmp_path / "error.json").write_text('{"message": {"mess')  # cut off by a kill
+    assert read_error(tmp_path) == "A: first"
 
 
 def test_the_log_s_end_is_the_training_s_own_and_fifteen_lines_long() -> None:
