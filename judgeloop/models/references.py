@@ -64,7 +64,7 @@ def check_base(model: ModelRef) -> None:
     Raises:
         ConfigError: It is another one.
     """
-    folder = _local_folder(model.base)
+    folder = local_folder(model.base)
     if folder is None or not model.base_sha256:
         return  # a hub id has its revision, and a base in S3 is compared when it is fetched
     if describe_base(model.base, model.revision).base_sha256 != model.base_sha256:
@@ -90,7 +90,7 @@ def base_type(model: ModelRef) -> str | None:
     if model.base.startswith(S3):
         store, key = _open_folder(model.base)
         data: bytes | None = store.read(f"{key}/{CONFIG}")
-    elif (folder := _local_folder(model.base)) is not None:
+    elif (folder := local_folder(model.base)) is not None:
         file = folder / CONFIG
         data = file.read_bytes() if file.is_file() else None
     else:
@@ -112,7 +112,7 @@ def base_location(model: ModelRef) -> str:
     """
     if model.base.startswith(S3):
         return str(_fetch_base(model))
-    folder = _local_folder(model.base)
+    folder = local_folder(model.base)
     if folder is None:
         return model.base
     if not folder.is_dir():
@@ -150,7 +150,7 @@ def _base_files(base: str) -> dict[str, str] | None:
                 f"model.base {base}: {error}. A base in S3 is a folder with a {CHECKSUMS}, as "
                 "judgeloop.store.upload_folder writes it"
             ) from error
-    folder = _local_folder(base)
+    folder = local_folder(base)
     if folder is None:
         return None
     names = [p for p in folder.rglob("*") if p.is_file() and p.suffix != _TEXT]
@@ -214,7 +214,8 @@ def _open_folder(uri: str) -> tuple[Store, str]:
     return open_store(parent), key
 
 
-def _local_folder(base: str) -> Path | None:
+def local_folder(base: str) -> Path | None:
+    """Returns the folder of a base on this machine; None for a hub id, S3 and scripted bases."""
     if base == BUILTIN:
         return Path(__file__).parents[1] / "tiny" / "base"
     if base.startswith((S3, SCRIPTED)):

@@ -1,0 +1,190 @@
+"""From work to hours, memory, disk and price."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import msgspec
+
+from judgeloop.ops.plan.shapes import ModelShape
+from judgeloop.ops.plan.workload import Assumptions, Questions, StageWork, loop_work
+from judgeloop.schema.config import Config
+
+GIB = 2**30
+REPORTED_AS = {
+    "hold_out": "synthesize", "synthesize": "synthesize", "judge": "judge", "train": "train",
+    "validate": "evaluate", "evaluate": "evaluate",
+}  # fmt: skip
+"""The four groups in which hours are told, by stage."""
+
+
+class Gpu(msgspec.Struct, frozen=True, kw_only=True):
+    """A GPU's published figures."""
+
+    name: str
+    flops: float
+    """Dense bfloat16 operations a second, from the maker's data sheet."""
+    memory_gib: float
+
+
+GPUS = {
+    gpu.name: gpu
+    for gpu in (
+        Gpu(name="h100", flops=989e12, memory_gib=80),
+        Gpu(name="h200", flops=989e12, memory_gib=141),
+        Gpu(name="a100", flops=312e12, memory_gib=80),
+        Gpu(name="l40s", flops=362e12, memory_gib=48),
+        Gpu(name="a10", flops=125e12, memory_gib=24),
+    )
+}
+
+
+class Rates(msgspec.Struct, frozen=True, kw_only=True):
+    """Shares of a GPU's published operations that are reached; assumed, not measured."""
+
+    read: float = 0.45
+    """While prompts are read."""
+    write_vllm: float = 0.15
+    """While vLLM writes answers, with hundreds of them at once."""
+    write_transformers: float = 0.03
+    """While Transformers writes answers, a batch at a time."""
+    train: float = 0.40
+    """Of forward and backward passes."""
+    engine_start_s: float = 120.0
+    """From a task's start to its engine's first answer: GPU time without work."""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a loop costs, estimated."""
+
+    estimate: bool = True
+    """Nothing here was measured."""
+    gpu: str
+    gpu_hours: dict[str, float]
+    """`total`, `synthesize` (with the held-out pairs), `judge`, `train`, and `evaluate` (with
+    validation)."""
+    peak_gpu_memory_gib: float
+    """What the stage that needs most must have on each GPU; vLLM takes its whole share anyway."""
+    fits: bool
+    disk_gib: float
+    """The store: images, records, and an adapter for every iteration."""
+    price: float | None
+    questions: Questions
+    pairs: float
+    """Of one iteration."""
+    examples: float
+    work: tuple[StageWork, ...]
+    assumptions: Assumptions
+    rates: Rates
+    notes: tuple[str, ...] = ()
+
+
+def make_plan(
+    config: Config,
+    shape: ModelShape,
+    questions: Questions,
+    gold: int,
+    gpu: Gpu,
+    price_per_hour: float | None = None,
+    notes: Sequence[str] = (),
+) -> Plan:
+    """Estimates a loop; see `Plan`.
+
+    Args:
+        config: The loop's configuration.
+        shape: The model.
+        questions: The questions.
+        gold: Gold pairs.
+        gpu: The kind of GPU.
+        price_per_hour: Of one GPU, in any currency.
+        notes: What was assumed of the inputs.
+    """
+    assumed, rates = Assumptions(), Rates()
+    work = loop_work(config, shape, questions, gold, assumed)
+    hours: dict[str, float] = defaultdict(float)
+    for stage in work:
+        hours[REPORTED_AS[stage.stage]] += _hours(stage, config, shape, gpu, rates)
+    total = sum(hours.values())
+    peak = max(_inference_gib(config, shape), _training_gib(config, shape, work))
+    by_stage = {stage.stage: stage for stage in work}
+    return Plan(
+        gpu=gpu.name,
+        gpu_hours={"total": round(total, 3)} | {k: round(v, 3) for k, v in sorted(hours.items())},
+        peak_gpu_memory_gib=round(peak, 2),
+        fits=peak <= gpu.memory_gib,
+        disk_gib=round(_disk_gib(config, shape, questions, work), 2),
+        price=None if price_per_hour is None else round(total * price_per_hour, 2),
+        questions=questions,
+        pairs=by_stage["judge"].requests / (2 * config.judging.samples),
+        examples=by_stage["train"].requests / (config.training.epochs or 1),
+        work=tuple(work),
+        assumptions=assumed,
+        rates=rates,
+        notes=tuple(notes),
+    )
+
+
+def _hours(stage: StageWork, config: Config, shape: ModelShape, gpu: Gpu, rates: Rates) -> float:
+    """A token costs two operations a parameter, and trained three times as many.
+
+    With LoRA the base's weights get no gradient, so that a backward pass costs as a forward pass.
+    """
+    flops = 2.0 * shape.parameters
+    if stage.stage == "train":
+        passes = 2 if config.training.kind == "lora" else 3
+        tokens = stage.prompt_tokens + stage.completion_tokens
+        seconds = passes * flops * tokens / (gpu.flops * rates.train)
+        starts = config.training.processes
+    else:
+        write = rates.write_vllm if config.engine.kind == "vllm" else rates.write_transformers
+        seconds = flops * stage.prompt_tokens / (gpu.flops * rates.read)
+        seconds += flops * stage.completion_tokens / (gpu.flops * write)
+        devices = config.engine.vllm.tensor_parallel
+        starts = devices * (config.loop.partitions if stage.stage in ("synthesize", "judge") else 1)
+    return stage.runs * (seconds + starts * rates.engine_start_s) / 3600
+
+
+def _inference_gib(config: Config, shape: ModelShape) -> float:
+    """Weights, and the attention cache of a full batch of the longest prompts and answers."""
+    longest = config.engine.max_prompt_tokens + config.judging.sampling.max_tokens
+    batch = config.engine.batch_size if config.engine.kind == "transformers" else 8
+    cache = batch * longest * shape.cache_bytes_per_token()
+    return (2 * shape.parameters + cache) / config.engine.vllm.tensor_parallel / GIB
+
+
+def _training_gib(config: Config, shape: ModelShape, work: Sequence[StageWork]) -> float:
+    """Weights, adapter with gradients and Adam's two moments, and a micro-batch's activations.
+
+    With gradient checkpointing a layer keeps its input alone; the logits are in float32 and twice
+    there, for the loss.
+    """
+    settings = config.training
+    train = next(stage for stage in work if stage.stage == "train")
+    longest = config.engine.max_prompt_tokens + config.judging.sampling.max_tokens
+    width = 2 if settings.dtype == "bfloat16" else 4
+    weights = width * shape.parameters
+    adapter = 16 * adapter_parameters(settings.rank, shape)
+    tokens = settings.micro_batch_size * min(longest, _row_tokens(train) * 2)
+    activations = tokens * shape.hidden * width * (shape.layers + 16)
+    logits = 8 * tokens * shape.vocabulary
+    return (weights + adapter + activations + logits) / GIB
+
+
+def adapter_parameters(rank: int, shape: ModelShape) -> int:
+    """Returns the weights of a LoRA adapter on all linear layers of the text model, about."""
+    return rank * shape.layers * 20 * shape.hidden
+
+
+def _row_tokens(stage: StageWork) -> float:
+    return (stage.prompt_tokens + stage.completion_tokens) / max(stage.requests, 1.0)
+
+
+def _disk_gib(
+    config: Config, shape: ModelShape, questions: Questions, work: Sequence[StageWork]
+) -> float:
+    """Images at a fifth of a byte a pixel (JPEG), four bytes a token of text, adapters."""
+    images = questions.count * questions.images * questions.image_pixels * 0.2
+    texts = sum(4 * stage.runs * stage.completion_tokens for stage in work)
+    adapters = config.loop.iterations * 4 * adapter_parameters(config.training.rank, shape)
+    return (images + texts + adapters) / GIB

@@ -1,0 +1,154 @@
+"""Looks at a loop's questions before it runs: how many, of which kind, how long, how large."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from judgeloop.data.source import TINY_WORLD, Source, open_source
+from judgeloop.method.routing.form import route
+from judgeloop.models.references import local_folder
+from judgeloop.ops.plan.workload import Questions
+from judgeloop.schema.config import Config
+from judgeloop.schema.errors import ConfigError, JudgeLoopError
+from judgeloop.schema.records import Kind
+
+ASSUMED = Questions(count=0, open_share=0.5, images=1.0, image_pixels=1e6, text_tokens=60.0)
+"""Of questions that are not at hand; the count is the configuration's."""
+LOOKED_AT = 200
+"""Images whose size is read, and texts that are counted with the tokenizer."""
+CHARACTERS_PER_TOKEN = 4.0
+
+
+class _Row(msgspec.Struct, frozen=True):
+    images: list[str]
+    text: str
+    kind: Kind | None = None
+
+
+def survey(config: Config) -> tuple[Questions, int, tuple[str, ...]]:
+    """Returns what is known of the questions, the number of gold pairs, and what was assumed.
+
+    Raises:
+        ConfigError: The questions are not at hand and `data.count` does not say how many.
+        DataError: The questions file holds no row that can be read.
+    """
+    notes: list[str] = []
+    count_tokens = _tokenizer(config.model.base)
+    if count_tokens is None:
+        notes.append(
+            f"the model's tokenizer is not at hand: {CHARACTERS_PER_TOKEN:.0f} characters a token"
+        )
+    try:
+        with open_source(config.data.questions, _question_maker(config)) as source:
+            questions = _read(source, config.data.count, count_tokens)
+    except JudgeLoopError as error:
+        if config.data.count is None:
+            raise ConfigError(f"{error}; or set data.count to plan without the file") from error
+        questions = msgspec.structs.replace(ASSUMED, count=config.data.count)
+        notes.append(
+            f"the questions are not at hand ({error}): assumed are half of them open, one image of "
+            "a million pixels each, and 60 tokens of text"
+        )
+    gold, note = _gold(config)
+    return questions, gold, (*notes, *note)
+
+
+def _question_maker(config: Config) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        from judgeloop.tiny.dataset import write_questions
+
+        return write_questions(folder, config.data.count or 1000, config.loop.seed)
+
+    return make
+
+
+def _read(
+    source: Source, limit: int | None, count_tokens: Callable[[str], int] | None
+) -> Questions:
+    count = opens = images = 0
+    sizes: list[int] = []
+    lengths: list[float] = []
+    for row in _rows(source, limit):
+        count += 1
+        opens += (row.kind or route(row.text).kind).is_open
+        images += len(row.images)
+        if len(lengths) < LOOKED_AT:
+            known = count_tokens(row.text) if count_tokens else None
+            lengths.append(len(row.text) / CHARACTERS_PER_TOKEN if known is None else known)
+        for name in row.images[: LOOKED_AT - len(sizes)]:
+            sizes += _pixels(source, name)
+    if not count:
+        raise ConfigError(f"{source.name}: no row can be read; `judgeloop route` says why")
+    return Questions(
+        count=count,
+        open_share=round(opens / count, 4),
+        images=round(images / count, 4),
+        image_pixels=round(sum(sizes) / len(sizes), 1) if sizes else ASSUMED.image_pixels,
+        text_tokens=round(sum(lengths) / len(lengths), 1),
+    )
+
+
+def _rows(source: Source, limit: int | None) -> Iterator[_Row]:
+    read = 0
+    for line in source.lines():
+        if not line.strip():
+            continue
+        if limit is not None and read >= limit:
+            return
+        read += 1
+        try:
+            yield msgspec.json.decode(line, type=_Row)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue  # the run quarantines it
+
+
+def _pixels(source: Source, name: str) -> list[int]:
+    """Returns the pixels of an image from its header, nothing where it cannot be read."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(source.folder.read(name))) as image:
+            return [image.width * image.height]
+    except (OSError, ValueError, JudgeLoopError, Image.DecompressionBombError):
+        return []  # the run quarantines it
+
+
+def _gold(config: Config) -> tuple[int, tuple[str, ...]]:
+    settings = config.evaluation
+    if settings.gold == TINY_WORLD:
+        return settings.count or 1000, ()
+    try:
+        with open_source(settings.gold, lambda folder: folder) as source:
+            found = sum(1 for line in source.lines() if line.strip())
+        return min(found, settings.count or found), ()
+    except JudgeLoopError as error:
+        note = f"the gold pairs are not at hand ({error})"
+        if settings.count is None:
+            return 0, (f"{note}: evaluation counts as nothing; set evaluation.count",)
+        return settings.count, (note,)
+
+
+def _tokenizer(base: str) -> Callable[[str], int] | None:
+    """Returns what counts the tokens of a text, None where the model's tokenizer is not here."""
+    folder = local_folder(base)
+    file = None if folder is None else folder / "tokenizer.json"
+    if folder is None:
+        try:
+            from huggingface_hub import try_to_load_from_cache
+
+            cached = try_to_load_from_cache(base, "tokenizer.json")
+        except (ImportError, ValueError):
+            return None
+        file = Path(cached) if isinstance(cached, str) else None
+    if file is None or not file.is_file():
+        return None
+    try:
+        from tokenizers import Tokenizer
+    except ImportError:
+        return None
+    loaded = Tokenizer.from_file(str(file))
+    return lambda text: len(loaded.encode(text).ids)

@@ -1,0 +1,142 @@
+"""What each stage of a loop asks of the model: requests and tokens."""
+
+from __future__ import annotations
+
+import msgspec
+
+from judgeloop.ops.plan.shapes import ModelShape
+from judgeloop.schema.config import Config
+
+
+class Questions(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known, or assumed, of the questions."""
+
+    count: int
+    open_share: float
+    """Share of captions and long answers."""
+    images: float
+    """Images a question, on average."""
+    image_pixels: float
+    """Pixels an image, on average."""
+    text_tokens: float
+    """Tokens of a question's text, on average."""
+
+
+class Assumptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What nobody can know before the run; each is printed with the plan.
+
+    No GPU run of judgeloop was measured, so these are stated guesses, not averages.
+    """
+
+    answer_share: float = 0.35
+    """Length of an answer or a judgement, as a share of its `max_tokens`."""
+    open_yield: float = 0.8
+    """Pairs that an open question gives."""
+    closed_yield: float = 0.35
+    """Pairs that a closed question gives: votes without a tie that are not unanimous."""
+    kept_share: float = 0.5
+    """Pairs whose judgements are kept by the filter."""
+    prompt_words: float = 150
+    """Tokens of the wording of a prompt, without question and answers."""
+
+
+class StageWork(msgspec.Struct, frozen=True, kw_only=True):
+    """What one stage asks of the model in one iteration, or once a loop."""
+
+    stage: str
+    runs: int
+    """Times in the loop."""
+    requests: float
+    """Answers that are sampled, or rows that are trained on, each time."""
+    prompt_tokens: float
+    """Tokens that are read each time; a prompt with several samples is read once."""
+    completion_tokens: float
+    """Tokens that are written, or trained on, each time."""
+
+
+def loop_work(
+    config: Config, shape: ModelShape, questions: Questions, gold: int, assumed: Assumptions
+) -> list[StageWork]:
+    """Returns the work of every stage that runs the model.
+
+    Args:
+        config: The loop's configuration; its iterations are all counted, though a loop may stop.
+        shape: The model.
+        questions: The questions of one iteration and of the held-out part together.
+        gold: Gold pairs.
+        assumed: What is not known.
+    """
+    image_tokens = questions.images * shape.image_tokens(questions.image_pixels)
+    asked = image_tokens + questions.text_tokens
+    held_out = questions.count * config.validation.share
+    training = questions.count - held_out
+    per_iteration = min(config.data.per_iteration or training, training)
+    iterations = config.loop.iterations
+    answer = assumed.answer_share * config.synthesis.answer.max_tokens
+    judged = asked + 2 * answer + assumed.prompt_words
+
+    def pairs(count: float) -> float:
+        share = questions.open_share
+        return count * (share * assumed.open_yield + (1 - share) * assumed.closed_yield)
+
+    def synthesis(stage: str, count: float, runs: int) -> StageWork:
+        return _synthesis(config, questions, assumed, stage, count, runs, asked)
+
+    def judging(stage: str, count: float, runs: int, samples: int, max_tokens: int) -> StageWork:
+        wanted = assumed.answer_share * max_tokens
+        return StageWork(
+            stage=stage, runs=runs, requests=2 * count * samples,
+            prompt_tokens=2 * count * judged, completion_tokens=2 * count * samples * wanted,
+        )  # fmt: skip
+
+    settings, sampling = config.training, config.judging.sampling
+    examples = 2 * pairs(per_iteration) * config.judging.samples * assumed.kept_share
+    examples = min(examples, config.filtering.max_examples or examples)
+    rows = (
+        examples * settings.epochs
+        if settings.epochs is not None
+        else float((settings.max_steps or 0) * settings.batch_size)
+    )
+    trained = assumed.answer_share * sampling.max_tokens
+    return [
+        synthesis("hold_out", held_out, 1),
+        synthesis("synthesize", per_iteration, iterations),
+        judging(
+            "judge", pairs(per_iteration), iterations, config.judging.samples, sampling.max_tokens
+        ),
+        StageWork(
+            stage="train", runs=iterations, requests=rows,
+            prompt_tokens=rows * judged, completion_tokens=rows * trained,
+        ),
+        judging(
+            "validate", pairs(held_out), iterations + 1, 1, config.validation.sampling.max_tokens
+        ),
+        judging("evaluate", gold, iterations + 1, 1, config.evaluation.sampling.max_tokens),
+    ]  # fmt: skip
+
+
+def _synthesis(
+    config: Config,
+    questions: Questions,
+    assumed: Assumptions,
+    stage: str,
+    count: float,
+    runs: int,
+    asked: float,
+) -> StageWork:
+    """An open question is answered and its answer altered; a closed one is answered N times."""
+    settings = config.synthesis
+    is_open, closed = count * questions.open_share, count * (1 - questions.open_share)
+    answer, altered, vote = (
+        assumed.answer_share * sampling.max_tokens
+        for sampling in (settings.answer, settings.alter, settings.vote)
+    )
+    words = assumed.prompt_words
+    return StageWork(
+        stage=stage,
+        runs=runs,
+        requests=is_open * (1 + settings.alter_tries) + closed * settings.vote_samples,
+        prompt_tokens=is_open * (2 * (asked + words) + answer) + closed * (asked + words),
+        completion_tokens=is_open * (answer + altered * settings.alter_tries)
+        + closed * settings.vote_samples * vote,
+    )
