@@ -54,10 +54,8 @@ def run(options: argparse.Namespace) -> str:
 
 def _described(plan: Plan) -> str:
     asked = plan.questions
-    rows: list[tuple[str, ...]] = [
-        ("stage", "times", "answers or rows", "prompt tokens", "written tokens")
-    ]
-    rows += [
+    header = ("stage", "times", "answers or rows", "prompt tokens", "written tokens")
+    rows = [
         (
             work.stage, str(work.runs), f"{work.requests:,.0f}", f"{work.prompt_tokens:,.0f}",
             f"{work.completion_tokens:,.0f}",
@@ -70,7 +68,7 @@ def _described(plan: Plan) -> str:
         f"questions  {asked.count:,} ({asked.open_share:.0%} open), {asked.images:g} image(s) of "
         f"{asked.image_pixels:,.0f} pixels, {asked.text_tokens:g} tokens of text",
         f"pairs      {plan.pairs:,.0f} an iteration, {plan.examples:,.0f} examples",
-        *table(rows),
+        *table(header, rows),
         f"GPU hours  {hours} ({plan.gpu})",
         f"GPU memory {plan.peak_gpu_memory_gib:,.1f} GiB at most{fits}",
         f"disk       {plan.disk_gib:,.1f} GiB",

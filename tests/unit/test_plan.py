@@ -110,6 +110,22 @@ def test_the_questions_at_hand_are_counted_and_measured(tmp_path: Path) -> None:
     assert notes == ()
 
 
+def test_the_plan_for_people_shows_stages_rates_and_that_nothing_was_measured(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["plan", str(PRESETS / "tiny.yaml"), "--price-per-hour", "3"]) == 0
+    shown = capsys.readouterr().out
+    for word in (
+        "synthesize",
+        "train",
+        "GPU hours",
+        "price",
+        "kept_share 0.5",
+        "none was measured",
+    ):
+        assert word in shown
+
+
 def test_questions_that_are_not_at_hand_need_a_count(capsys: pytest.CaptureFixture[str]) -> None:
     asked = ["plan", str(QWEN), "--set", "data.questions=/nowhere/questions.jsonl"]
     assert main(asked) == ConfigError.exit_code
