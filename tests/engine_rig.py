@@ -153,6 +153,6 @@ def judged(pictures):
     for i in range(8):
         question = f"colour of the square {'north south ' * 70}{i % 3}"
         shown = {"question": question, "answer_a": "red", "answer_b": "blue"}
-        changes = {"purpose": "judge", "variables": shown, "verdict_format": "trailing_letter"}
+        changes = {"purpose": "judge", "variables": shown, "verdict_endings": (" A", " B")}
         requests.append(ask(i, pictures, f"judge: {question} A red B blue", **changes))
     return requests

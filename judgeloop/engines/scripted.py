@@ -25,7 +25,7 @@ from judgeloop.engines.scripted_model import (
 from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.errors import DataError
 from judgeloop.schema.keys import content_key
-from judgeloop.schema.records import Kind, ModelRef, VerdictFormat
+from judgeloop.schema.records import Kind, ModelRef
 from judgeloop.schema.requests import Request, Response, Sample
 from judgeloop.schema.sampling import Sampling
 from judgeloop.store import MissingObjectError, Store
@@ -120,7 +120,7 @@ def _write(request: Request, model: ScriptedModel, rng: random.Random) -> str:
     turn = _Turn(request.variables, sight, model, rng)
     if request.purpose == "answer":
         return _answer(turn)
-    return _alter(turn) if request.purpose == "alter" else _judge(turn, request.verdict_format)
+    return _alter(turn) if request.purpose == "alter" else _judge(turn, request.verdict_endings)
 
 
 def _sample(text: str, max_tokens: int) -> Sample:
@@ -164,7 +164,7 @@ def _alter(turn: _Turn) -> str:
     return " ".join(words)
 
 
-def _judge(turn: _Turn, verdict_format: VerdictFormat | None) -> str:
+def _judge(turn: _Turn, endings: tuple[str, str] | None) -> str:
     answer_a, answer_b = turn.variables["answer_a"], turn.variables["answer_b"]
     worth_a, worth_b = turn.sight.worth(answer_a), turn.sight.worth(answer_b)
     unparsable = turn.rng.random() < UNPARSABLE_SHARE
@@ -177,6 +177,7 @@ def _judge(turn: _Turn, verdict_format: VerdictFormat | None) -> str:
     preferred = answer_a if letter == "A" else answer_b
     if unparsable:
         return "both answers have something to them"
-    if verdict_format == "trailing_letter":
-        return f"I see {preferred} {letter}"
-    return f'The picture fits "{preferred}" better.\nVerdict: {letter}'
+    ending = (endings or ("\nVerdict: A", "\nVerdict: B"))[letter == "B"]
+    if ending.startswith("\n"):
+        return f'The picture fits "{preferred}" better.{ending}'
+    return f"I see {preferred}{ending}"

@@ -6,14 +6,13 @@ be cut off at the token limit or contradict itself, which `judging.verdict` read
 
 from __future__ import annotations
 
-from judgeloop.schema.requests import Request
+import re
 
-_ENDINGS = {
-    "verdict_line": r"[\s\S]*\nVerdict: [AB]",
-    "trailing_letter": r"[\s\S]* [AB]",
-}
+from judgeloop.schema.requests import Request
 
 
 def verdict_regex(request: Request) -> str | None:
     """Returns what a judgement must match as a whole; None for what is no judgement."""
-    return None if request.verdict_format is None else _ENDINGS[request.verdict_format]
+    if request.verdict_endings is None:
+        return None
+    return rf"[\s\S]*({'|'.join(map(re.escape, request.verdict_endings))})"

@@ -7,7 +7,7 @@ by id, never by position. `SCHEMA_VERSION` is part of every manifest: a reader r
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -80,10 +80,6 @@ class Pair(Record, frozen=True, kw_only=True):
     chosen: str
     rejected: str
     origin: Altered | Voted | Labelled
-
-
-VerdictFormat = Literal["verdict_line", "trailing_letter"]
-"""How a judgement states its verdict; `judging.verdict` reads it."""
 
 
 class Choice(StrEnum):

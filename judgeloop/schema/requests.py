@@ -10,8 +10,6 @@ from typing import Literal
 
 import msgspec
 
-from judgeloop.schema.records import VerdictFormat
-
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One user turn: images first, then text."""
@@ -26,8 +24,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Content hashes; the engine fetches them from its image library."""
     seed: int = 0
     n: int = 1
-    verdict_format: VerdictFormat | None = None
-    """Of a judgement: how its verdict is written, for an engine that is to enforce it."""
+    verdict_endings: tuple[str, str] | None = None
+    """Of a judgement: how it ends where it prefers the first answer, and where the second; for an
+    engine that is to enforce it."""
     to_base: bool = False
     """Asks the base alone; no difference where the engine's model has no adapter."""
 

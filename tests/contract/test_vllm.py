@@ -68,7 +68,7 @@ def test_a_structured_judgement_ends_with_a_verdict(start, pictures):
     hot = Sampling(temperature=2.0, top_k=0, top_p=1.0, max_tokens=40)
     judged = [
         ask(i, pictures, "judge: caption A red square B blue cross", purpose="judge",
-            verdict_format="trailing_letter")
+            verdict_endings=(" A", " B"))
         for i in range(4)
     ]  # fmt: skip
     section = VllmSection(structured_verdict=True)

@@ -7,7 +7,7 @@ import pytest
 
 from judgeloop.engines.scripted import ScriptedEngine
 from judgeloop.engines.scripted_model import Sight, read_base
-from judgeloop.method.judging.verdict import parse_verdict
+from judgeloop.method.prompts import load_prompts
 from judgeloop.schema.config import TrainingSection
 from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.errors import ConfigError, EngineError
@@ -30,7 +30,7 @@ def texts(tmp_path, base, purpose, n=400, adapter=None, form=None, **variables):
     engine = ScriptedEngine(SECTION, model, ImageLibrary(store, 100), store)
     request = Request(
         id="q", text="prompt", purpose=purpose, variables={"question": QUESTION} | variables, n=n,
-        verdict_format=form,
+        verdict_endings=form and load_prompts(form).verdict_endings,
     )  # fmt: skip
     (response,) = engine.generate([request], WARM)
     return [sample.text for sample in response.samples]
@@ -73,14 +73,14 @@ def test_an_altered_copy_differs_in_one_word_or_is_the_same(tmp_path):
     assert changes.count(0) == pytest.approx(40, abs=18)
 
 
-@pytest.mark.parametrize("form", ["verdict_line", "trailing_letter"])
+@pytest.mark.parametrize("form", ["default", "tiny"])
 @pytest.mark.parametrize(("skill", "first_bias"), [(0.9, 0.5), (0.0, 0.9), (0.6, 1.0)])
 def test_a_judge_is_right_by_skill_and_else_says_a_by_its_bias(tmp_path, form, skill, first_bias):
     right = Sight((), QUESTION).best(["red", "blue"])
     wrong = "blue" if right == "red" else "red"
     shown = {"answer_a": wrong, "answer_b": right, "form": form}
     made = texts(tmp_path, f"scripted:skill={skill},first_bias={first_bias}", "judge", **shown)
-    choices = [parse_verdict(text, "stop", form).choice for text in made]
+    choices = [load_prompts(form).read_verdict(text, "stop").choice for text in made]
     says_b = skill + (1 - skill) * (1 - first_bias)
     assert choices.count(Choice.B) == pytest.approx(392 * says_b, abs=35)
     assert 1 <= choices.count(Choice.UNDECIDED) <= 25
@@ -133,7 +133,7 @@ def test_an_adapter_makes_the_judge_better(tmp_path):
     train("scripted:skill=0,gain=1", [example(0)], tmp_path / "adapter")
     right = Sight((), QUESTION).best(["red", "blue"])
     shown = {"answer_a": "blue" if right == "red" else "red", "answer_b": right}
-    shown["form"] = "trailing_letter"
+    shown["form"] = "tiny"
     before = texts(tmp_path, "scripted:skill=0", "judge", **shown)
     after = texts(tmp_path, "scripted:skill=0", "judge", adapter=tmp_path / "adapter", **shown)
     assert sum(text.endswith(" B") for text in before) < 80

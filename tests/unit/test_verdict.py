@@ -1,63 +1,33 @@
-"""What a verdict is read from, and what is left undecided."""
+"""What a verdict is read from, and what is left undecided. The texts are in `verdict_cases.py`."""
+
+import re
+import subprocess
+import sys
+import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judgeloop.method.judging.verdict import parse_verdict
+from judgeloop import parse_verdict
+from judgeloop.method.judging.verdict import parse_seen
 from judgeloop.schema.records import Choice
+from tests.unit.verdict_cases import CASES, LABELLED
 
-LINE_CASES = [
-    ("I compared them.\nVerdict: A", "A"),
-    ("I compared them.\nVerdict: B", "B"),
-    ("Verdict: A", "A"),
-    ("reasons\n\nVerdict: b\n\n", "B"),
-    ("reasons\n**Verdict: A**", "A"),
-    ("reasons\n**Verdict:** A", "A"),
-    ("reasons\n## Verdict: B", "B"),
-    ("reasons\nVerdict: [[A]]", "A"),
-    ("reasons\nVerdict: (B).", "B"),
-    ("reasons\nVerdict: Answer A.", "A"),
-    ("reasons\nFinal verdict: B", "B"),
-    ("reasons\nVERDICT - A", "A"),
-    ("reasons\n> Verdict: `A`", "A"),
-    ('reasons\nVerdict: "B"', "B"),
-    ("Answer B is better than answer A in colour.\nVerdict: A", "A"),
-    ("I would say A is better.\nVerdict: B", "B"),
-    ("Verdict: A\nmore reasons\nVerdict: A", "A"),
-    # No verdict in its place.
-    ("Answer 2 is better than Answer 1", "no_verdict"),
-    ("Answer A is better.", "no_verdict"),
-    ("A", "no_verdict"),
-    ("B is clearly the better answer", "no_verdict"),
-    ("Verdict: A\nBut then again, who knows.", "no_verdict"),
-    ("reasons\nVerdict:", "no_verdict"),
-    ("reasons\nVerdict: C", "no_verdict"),
-    ("reasons\nVerdict: AB", "no_verdict"),
-    ("reasons\nVerdict: A or B", "no_verdict"),
-    ("reasons\nVerdict: neither", "no_verdict"),
-    ("reasons\nVerdict: tie", "no_verdict"),
-    ("reasons\nVerdict: A and B are equal", "no_verdict"),
-    ("reasons\nVerdict: not A", "no_verdict"),
-    ("reasons\nThe verdict: A is wrong", "no_verdict"),
-    ("reasons\nMy verdict is A", "no_verdict"),
-    ("I'm sorry, I can't compare these answers.", "no_verdict"),
-    ("reasons\nVerdict: Answer 1", "no_verdict"),
-    ("reasons\nVerdict: \u0410", "no_verdict"),  # a Cyrillic A
-    # Two verdicts.
-    ("Verdict: A\nOn reflection:\nVerdict: B", "two_verdicts"),
-    ("Verdict: B\nVerdict: A", "two_verdicts"),
-    ("Verdict: A\nreasons\nVerdict: B\nso be it", "two_verdicts"),
-    # Nothing.
-    ("", "empty"),
-    ("  \n\t\n", "empty"),
-]
-
-LETTER_CASES = [
+SEEN_CASES = [
     ("I see red circle A", "A"),
     ("I see red circle B", "B"),
     ("  I see red circle B \n", "B"),
-    ("A", "A"),
+    ("I see purple cross southwest B", "B"),
+    ("I see 3 B", "B"),
+    ("A", "no_verdict"),
+    ("not A", "no_verdict"),
+    ("plan B", "no_verdict"),
+    ("I see not A", "no_verdict"),
+    ("I see neither B", "no_verdict"),
+    ("I do not see B", "no_verdict"),
+    ("we see red circle B", "no_verdict"),
+    ("I see red circle\nB", "no_verdict"),
     ("I see a red circle", "no_verdict"),
     ("I see red circle A.", "no_verdict"),
     ("A I see red circle", "no_verdict"),
@@ -72,33 +42,161 @@ LETTER_CASES = [
     ("", "empty"),
 ]
 
+FRAGMENTS = (
+    *("Verdict: A", "Verdict: B", "verdict", ":", " ", "\n", "\n\n", "A", "B", "Answer A", "not"),
+    *("is better", "than", "[[A]]", "[[B]]", '"', "`", "```\n", "> ", "<think>", "</think>", "or"),
+    *("Answer B says:", "the sofa is red", "**", "| Verdict | A |", '{"verdict": "B"}', ". ", "?"),
+    *(
+        "Winner:",
+        "tie",
+        "\\boxed{A}",
+        "(",
+        ")",
+        "because",
+        "However",
+        "<|eot_id|>",
+        "#",
+        "-",
+        "7/10",
+    ),
+)
+"""What texts about verdicts are made of."""
 
-@pytest.mark.parametrize(("text", "expected"), LINE_CASES)
-def test_a_verdict_line_is_read_from_the_last_line_alone(text: str, expected: str) -> None:
-    verdict = parse_verdict(text, "stop", "verdict_line")
-    assert expected == (verdict.reason or verdict.choice)
+
+def outcome(text: str, labels: tuple[str, str] = ("A", "B")) -> str:
+    verdict = parse_verdict(text, "stop", labels)
+    return verdict.reason or verdict.choice
 
 
-@pytest.mark.parametrize(("text", "expected"), LETTER_CASES)
-def test_a_trailing_letter_is_the_last_word_or_nothing(text: str, expected: str) -> None:
-    verdict = parse_verdict(text, "stop", "trailing_letter")
-    assert expected == (verdict.reason or verdict.choice)
+@pytest.mark.parametrize(("text", "expected"), CASES)
+def test_a_verdict_is_read_as_a_careful_reader_takes_it(text: str, expected: str) -> None:
+    assert outcome(text) == expected
 
 
-@pytest.mark.parametrize("verdict_format", ["verdict_line", "trailing_letter"])
-def test_a_text_cut_off_at_the_limit_is_undecided_even_where_it_ends_with_a_verdict(
-    verdict_format: str,
+@pytest.mark.parametrize(("labels", "text", "expected"), LABELLED)
+def test_the_same_rules_read_whatever_names_the_answers(
+    labels: tuple[str, str], text: str, expected: str
 ) -> None:
-    verdict = parse_verdict("x\nVerdict: A", "length", verdict_format)
-    assert (verdict.choice, verdict.reason) == (Choice.UNDECIDED, "truncated")
+    assert outcome(text, labels) == expected
 
 
-@given(st.text(), st.sampled_from(["verdict_line", "trailing_letter"]))
-def test_any_text_gives_a_side_or_a_reason_and_never_both(text: str, verdict_format: str) -> None:
-    verdict = parse_verdict(text, "stop", verdict_format)
+@pytest.mark.parametrize(("text", "expected"), CASES)
+def test_swapping_the_labels_swaps_the_verdict_and_nothing_else(text: str, expected: str) -> None:
+    swapped = {"A": "B", "B": "A"}.get(expected, expected)
+    assert outcome(text, ("B", "A")) == swapped
+
+
+@pytest.mark.parametrize(("text", "expected"), SEEN_CASES)
+def test_the_tiny_worlds_judgement_is_its_one_sentence_or_nothing(text: str, expected: str) -> None:
+    verdict = parse_seen(text)
+    assert expected == (verdict.reason or verdict.choice)
+
+
+@pytest.mark.parametrize("parse", [parse_verdict, parse_seen])
+@pytest.mark.parametrize(
+    "reason", ["length", "max_tokens", "MAX_TOKENS", "content_filter", "abort"]
+)
+def test_a_text_that_was_cut_off_is_undecided_even_where_it_ends_with_a_verdict(
+    parse: type[parse_verdict], reason: str
+) -> None:
+    for text in ("x\nVerdict: A", "I see red A"):
+        verdict = parse(text, reason)
+        assert (verdict.choice, verdict.reason) == (Choice.UNDECIDED, "truncated")
+
+
+@pytest.mark.parametrize("reason", ["stop", "eos_token", "STOP", "end_turn", "stop_sequence", None])
+def test_every_other_finish_reason_is_an_end(reason: str | None) -> None:
+    assert parse_verdict("Verdict: A", reason).choice is Choice.A
+
+
+@pytest.mark.parametrize("labels", [("A",), ("A", "A"), ("a", "A"), ("A", " "), ("A", "B", "C")])
+def test_labels_that_are_not_two_names_are_refused(labels: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="two different names"):
+        parse_verdict("Verdict: A", "stop", labels)
+
+
+@settings(max_examples=300)
+@given(st.lists(st.sampled_from(FRAGMENTS), max_size=12).map("".join))
+def test_any_text_gives_a_side_or_a_reason_never_both_and_never_an_unnamed_side(text: str) -> None:
+    verdict = parse_verdict(text)
     assert (verdict.choice is Choice.UNDECIDED) == (verdict.reason is not None)
+    if verdict.choice is not Choice.UNDECIDED:
+        assert verdict.choice in text
 
 
-@given(st.text(alphabet="abcdefgh .,\n", min_size=1))
-def test_prose_in_lower_case_never_becomes_a_verdict(text: str) -> None:
-    assert parse_verdict(text, "stop", "verdict_line").choice is Choice.UNDECIDED
+@settings(max_examples=200)
+@given(st.lists(st.sampled_from(FRAGMENTS), max_size=8).map("".join))
+def test_what_is_quoted_never_decides(quoted: str) -> None:
+    inner = re.sub(r'["“”]|</?think>', "", quoted)
+    for text in (f"Answer B says “{inner}”", f"<think>{inner}</think>", f"Answer B says:\n{inner}"):
+        if text.endswith(inner) and "\n\n" in inner:
+            continue  # a later paragraph may be the judge's own
+        assert parse_verdict(text).choice is Choice.UNDECIDED
+
+
+@settings(max_examples=200)
+@given(st.lists(st.sampled_from(FRAGMENTS), max_size=8).map("".join), st.sampled_from("AB"))
+def test_a_last_line_for_the_other_side_never_leaves_the_first(text: str, letter: str) -> None:
+    verdict = parse_verdict(f"{text}\n\nVerdict: {letter}")
+    assert verdict.choice in (letter, Choice.UNDECIDED)
+
+
+@given(st.text(max_size=300))
+def test_any_text_at_all_is_read(text: str) -> None:
+    parse_verdict(text)
+    parse_seen(text)
+
+
+HOSTILE = (
+    *(
+        "*",
+        "Verdict: ",
+        "Verdict: A ",
+        '"',
+        "“",
+        "{",
+        '{"a":',
+        "```\n",
+        "[[",
+        "<think>",
+        "\\boxed{",
+    ),
+    *(
+        "> ",
+        "- ",
+        "so ",
+        "the ",
+        "A ",
+        "Answer A ",
+        "Answer A is ",
+        "(",
+        "| ",
+        "'",
+        "`",
+        "\n",
+        "\n\nA",
+    ),
+    *("Answer B says:\n", "after ", "in ", "most ", "A: 7, ", "\\text{", "<answer>", "ﷺ", "\u200b"),
+    *("Verdict: A\n", "Answer A is better than ", '"A"\n', "<|a|>", "`A`\n", "'A' ", "{}\n"),
+)
+
+
+@pytest.mark.parametrize("fragment", HOSTILE)
+def test_the_time_grows_with_the_length_and_not_faster(fragment: str) -> None:
+    def seconds(size: int) -> float:
+        text = fragment * (size // len(fragment))
+        start = time.process_time()
+        parse_verdict(text)
+        return time.process_time() - start
+
+    seconds(100)
+    assert seconds(40_000) < 16 * seconds(10_000) + 0.5
+
+
+def test_importing_judgeloop_loads_nothing_until_the_parser_is_asked_for() -> None:
+    code = (
+        "import sys, judgeloop; assert 'msgspec' not in sys.modules; "
+        "assert judgeloop.parse_verdict('Verdict: B').choice == 'B'; "
+        "assert not hasattr(judgeloop, 'nothing')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

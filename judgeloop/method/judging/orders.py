@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from judgeloop.engines.base import Engine
-from judgeloop.method.judging.verdict import parse_verdict, undecided
+from judgeloop.method.judging.verdict import undecided
 from judgeloop.method.prompts import PromptSet
 from judgeloop.schema.keys import seed_for
 from judgeloop.schema.records import Judgement, Order, Pair, Question
@@ -81,7 +81,7 @@ def judge_request(
             "answer_a": answer_a,
             "answer_b": answer_b,
         },
-        verdict_format=prompts.verdict_format,
+        verdict_endings=prompts.verdict_endings,
         seed=seed,
         n=samples,
     )
@@ -103,7 +103,7 @@ def _read(
             )
         return
     for index, sample in enumerate(response.samples):
-        verdict = parse_verdict(sample.text, sample.finish_reason, prompts.verdict_format)
+        verdict = prompts.read_verdict(sample.text, sample.finish_reason)
         yield Judgement(
             pair_id=pair.id,
             order=order,

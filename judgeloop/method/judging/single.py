@@ -10,10 +10,10 @@ import msgspec
 
 from judgeloop.engines.base import Engine
 from judgeloop.method.judging.orders import judge_request
-from judgeloop.method.judging.verdict import parse_verdict, undecided
+from judgeloop.method.judging.verdict import undecided
 from judgeloop.method.prompts import PromptSet
 from judgeloop.schema.errors import EngineError
-from judgeloop.schema.records import Choice, Question, Verdict, VerdictFormat
+from judgeloop.schema.records import Choice, Question, Verdict
 from judgeloop.schema.requests import Response
 from judgeloop.schema.sampling import Sampling
 
@@ -74,15 +74,15 @@ def judge_answers(
             for request in requests
         ]
     responses = {response.id: response for response in engine.generate(requests, sampling)}
-    judged = _over_orders("the judge", responses, "", prompts.verdict_format)
+    judged = _over_orders("the judge", responses, "", prompts)
     if not beside_base:
         return judged
-    base = _over_orders("the judge's base", responses, _BASE, prompts.verdict_format)
+    base = _over_orders("the judge's base", responses, _BASE, prompts)
     return msgspec.structs.replace(judged, base=base)
 
 
 def _over_orders(
-    who: str, responses: dict[str, Response], prefix: str, verdict_format: VerdictFormat
+    who: str, responses: dict[str, Response], prefix: str, prompts: PromptSet
 ) -> PairVerdict:
     orders = []
     for first in ("a", "b"):
@@ -90,7 +90,7 @@ def _over_orders(
         if response.error is not None:
             raise EngineError(f"{who} cannot answer: {response.error}")
         sample = response.samples[0]
-        shown = parse_verdict(sample.text, sample.finish_reason, verdict_format)
+        shown = prompts.read_verdict(sample.text, sample.finish_reason)
         verdict = shown if first == "a" else _swapped(shown)
         orders.append(OrderedVerdict(shown_first=first, text=sample.text, verdict=verdict))
     return PairVerdict(verdict=_agreed(orders[0].verdict, orders[1].verdict), orders=tuple(orders))

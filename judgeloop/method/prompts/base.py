@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Protocol
 
 from judgeloop.schema.keys import content_key
-from judgeloop.schema.records import Kind, Question, VerdictFormat
+from judgeloop.schema.records import Kind, Question, Verdict
 
 
 class PromptSet(Protocol):
     """Renders the text of the user turn, which follows the images, for each purpose."""
 
     name: str
-    verdict_format: VerdictFormat
-    """How `judging.verdict` reads this set's judgements."""
+    verdict_endings: tuple[str, str]
+    """How a judgement of this set ends that prefers the first answer, and one that prefers the
+    second."""
     judgement_tokens: int
     """Tokens that suffice for a judgement of this set."""
 
@@ -29,6 +30,10 @@ class PromptSet(Protocol):
         """Asks which of two answers is better: reasons first, the verdict last."""
         ...
 
+    def read_verdict(self, text: str, finish_reason: str) -> Verdict:
+        """Reads a judgement's verdict by the rules of `judging.verdict`."""
+        ...
+
 
 def prompt_hash(prompts: PromptSet) -> str:
     """Returns a hash that changes when any wording of the set changes."""
@@ -39,7 +44,7 @@ def prompt_hash(prompts: PromptSet) -> str:
     ]
     return content_key(
         prompts.name,
-        prompts.verdict_format,
+        prompts.verdict_endings,
         [prompts.answer(probe) for probe in probes],
         [prompts.alter(probe, "<answer>", "<error>") for probe in probes],
         [prompts.judge(probe, "<answer A>", "<answer B>") for probe in probes],

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from judgeloop.schema.records import Question, VerdictFormat
+from judgeloop.method.judging.verdict import parse_seen
+from judgeloop.schema.records import Question, Verdict
 from judgeloop.tiny import formats
 
 
@@ -10,7 +11,7 @@ class TinyPrompts:
     """Prompts of a few words; a judgement ends with the bare letter of the better answer."""
 
     name = "tiny"
-    verdict_format: VerdictFormat = "trailing_letter"
+    verdict_endings = (" A", " B")
     judgement_tokens = 32
 
     def answer(self, question: Question) -> str:
@@ -24,3 +25,7 @@ class TinyPrompts:
     def judge(self, question: Question, answer_a: str, answer_b: str) -> str:
         """Shows the question and both answers with their letters."""
         return formats.judge(question.text, answer_a, answer_b)
+
+    def read_verdict(self, text: str, finish_reason: str) -> Verdict:
+        """Reads the letter after what was seen."""
+        return parse_seen(text, finish_reason)

@@ -14,7 +14,7 @@ from judgeloop.store import Store
 from judgeloop.store.shards import read_records
 
 STAGE = "evaluate"
-VERSION = 2
+VERSION = 3
 
 
 def evaluate(config: Config, store: Store, iteration: int, model: ModelRef) -> Manifest:

@@ -17,7 +17,7 @@ from judgeloop.store import Store
 from judgeloop.store.shards import Work, read_records, read_shards
 
 STAGE = "judge"
-VERSION = 1
+VERSION = 2
 
 
 def judge(

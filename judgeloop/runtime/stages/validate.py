@@ -8,7 +8,7 @@ from judgeloop.schema.records import Manifest, ModelRef
 from judgeloop.store import Store
 
 STAGE = "validate"
-VERSION = 1
+VERSION = 2
 
 
 def validate(

@@ -12,14 +12,15 @@ from importlib import resources
 
 import jinja2
 
-from judgeloop.schema.records import Kind, Question, VerdictFormat
+from judgeloop.method.judging.verdict import parse_verdict
+from judgeloop.schema.records import Kind, Question, Verdict
 
 
 class DefaultPrompts:
     """Prompts in plain English; a judgement ends with the line `Verdict: A` or `Verdict: B`."""
 
     name = "default"
-    verdict_format: VerdictFormat = "verdict_line"
+    verdict_endings = ("\nVerdict: A", "\nVerdict: B")
     judgement_tokens = 1024
 
     def answer(self, question: Question) -> str:
@@ -33,6 +34,10 @@ class DefaultPrompts:
     def judge(self, question: Question, answer_a: str, answer_b: str) -> str:
         """Asks for a comparison with reasons and a verdict on the last line."""
         return _render("judge", question=_asked(question), answer_a=answer_a, answer_b=answer_b)
+
+    def read_verdict(self, text: str, finish_reason: str) -> Verdict:
+        """Reads a verdict line, or another clear decision."""
+        return parse_verdict(text, finish_reason)
 
 
 def _asked(question: Question) -> str:

@@ -1,0 +1,108 @@
+"""The two names under which a prompt shows the answers, and how a judge writes them."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property, lru_cache
+from typing import NamedTuple
+
+NOUNS = (
+    r"(?:answer|response|assistant|candidate|reply|solution|output|completion|caption|description"
+    r"|text|model|antwort|respuesta|réponse|resposta|risposta|ответ|回答|答案|回复|回复内容|응답|답변)"
+)
+"""Words for what is judged; a judge may use another than the prompt did."""
+_NOUN_AND_NAME = re.compile(rf"({NOUNS})\s+(\S+)", re.IGNORECASE)
+_CLOSING_QUOTES = tuple("\"'”’」』»")
+_ARTICLES = {"a", "i", "o", "e", "y"}
+"""Labels of one letter that are a word as well, in lower case: never read as a label by itself."""
+
+
+class Mention(NamedTuple):
+    """A label at the beginning of a text."""
+
+    side: int
+    """0 or 1."""
+    has_noun: bool
+    is_word: bool
+    """Written like an article, so that it may be no label."""
+    rest: str
+
+
+class Labels:
+    """How two labels are written; `of` keeps those that were made.
+
+    Args:
+        labels: The labels of the first and the second answer.
+
+    Raises:
+        ValueError: They are not two different names.
+    """
+
+    def __init__(self, labels: tuple[str, ...]) -> None:
+        names = [" ".join(str(label).split()) for label in labels]
+        if len(names) != 2 or not all(names) or names[0].casefold() == names[1].casefold():
+            raise ValueError(f"labels must be two different names, not {labels!r}")
+        matches = [_NOUN_AND_NAME.fullmatch(name) for name in names]
+        first, second = matches
+        if first and second and first[1].casefold() == second[1].casefold():
+            names = [first[2], second[2]]
+        self.names = tuple(names)
+        self._sides = {name.casefold(): side for side, name in enumerate(names)}
+
+    @staticmethod
+    @lru_cache(maxsize=64)
+    def of(labels: tuple[str, ...]) -> Labels:
+        """Returns the labels of these names."""
+        return Labels(labels)
+
+    @cached_property
+    def pattern(self) -> str:
+        """One of the labels as a whole word; group `label` is not set, since it may come twice."""
+        either = "|".join(re.escape(name) for name in sorted(self.names, key=len, reverse=True))
+        return rf"(?:{either})(?![\w+#°'’]|-\w|[.,]\d)"
+
+    @cached_property
+    def named(self) -> str:
+        """A noun and a label, such as `Answer A`."""
+        return rf"(?<!\w){NOUNS}\s{{0,3}}[#:(\[]{{0,2}}\s?(?:{self.pattern})"
+
+    @cached_property
+    def _start(self) -> re.Pattern[str]:
+        return re.compile(
+            rf"(?:(?:the\s+)?(?P<noun>{NOUNS})\s{{0,3}}[#:]?\s{{0,3}})?"
+            rf"(?P<open>[\[({{<\"'“‘「『【*]{{0,4}})\s?"
+            rf"(?:(?P<inner>{NOUNS})\s{{0,3}})?(?P<label>{self.pattern})"
+            r"(?P<close>(?:\s?[\])}>\"'”’」』】*]){0,4})",
+            re.IGNORECASE,
+        )
+
+    @cached_property
+    def anywhere(self) -> re.Pattern[str]:
+        """Finds a label as a word of its own, written as it is named, or after a noun."""
+        return re.compile(rf"{self.named}|(?<![\w'’-])(?-i:{self.pattern})", re.IGNORECASE)
+
+    def mention(self, text: str) -> Mention | None:
+        """Reads a label, with or without a noun, at the beginning of a text."""
+        match = self._start.match(text)
+        if match is None:
+            return None
+        label, opened = match["label"], len(match["open"].strip())
+        closed = len(match["close"].replace(" ", ""))
+        if match["close"].strip()[opened : opened + 1] in _CLOSING_QUOTES and closed > opened:
+            return None  # a quotation ends here that began before
+        rest = text[match.end() :] if closed <= opened else text[match.end("label") :].lstrip(" ")
+        if closed > opened:
+            rest = rest[opened:]
+        has_noun = match["noun"] is not None or match["inner"] is not None
+        is_word = not has_noun and not match["open"] and label in _ARTICLES
+        side = self._sides[label.casefold()]
+        return Mention(side, has_noun, is_word, rest)
+
+    def mentioned(self, text: str) -> set[int]:
+        """Returns which of the two a text names."""
+        found = set()
+        for match in self.anywhere.finditer(text):
+            for side, name in enumerate(self.names):
+                if match[0].casefold().endswith(name.casefold()):
+                    found.add(side)
+        return found

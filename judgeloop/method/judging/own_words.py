@@ -1,0 +1,238 @@
+"""Reduces a judge's text to the judge's own words, a line each.
+
+Taken off are thinking, control tokens that a service left in, and what is quoted from an answer: a
+verdict in there is not the judge's. Markup that only decorates a verdict stays readable.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator
+from itertools import groupby
+
+from judgeloop.method.judging.labels import NOUNS, Labels
+
+LEFT_OUT = "…"
+"""Stands for what was quoted."""
+MAX_JSON = 20
+"""Places that are tried as the beginning of a JSON object."""
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+_THINKING = re.compile(
+    r"<(?P<close>/)?(?:think(?:ing)?|thought|reasoning|reflection|scratchpad|analysis)>"
+    r"|\[(?P<close2>/)?THINK\]|◁(?P<close3>/)?think▷"
+    r"|<\|(?:begin|(?P<close4>end))_of_thought\|>",
+    re.IGNORECASE,
+)
+_FINAL_CHANNEL = "<|channel|>final<|message|>"
+_CONTROL = re.compile(
+    r"<\|[^|<>\n]{1,40}\|>|</?s>|\[/?INST\]"
+    r"|<(?:eos|bos|pad|eot|end_of_turn|start_of_turn|end_of_utterance)>"
+)
+_FENCE = re.compile(r"\s{0,8}(?:`{3,}|~{3,})\s{0,8}\w{0,20}\s*$")
+_SPAN = re.compile(r"(?<![\w'])'([^'\n]{1,300})'(?!\w)|`([^`\n]{1,300})`")
+_TAGGED = re.compile(
+    r"<(answer|verdict|winner|choice|decision|final|result|output)>([^<>]{0,200})</\1>",
+    re.IGNORECASE,
+)
+_BREAK = re.compile(r"<(?:br|p|div|/p|/div|/h\d)\s?/?>", re.IGNORECASE)
+_TAG = re.compile(r"</?(?:b|strong|i|em|u|span|h\d|code|center|font)(?:\s[^<>]{0,80})?>", re.I)
+_QUOTES = (
+    r"\b(?:says?|said|writes?|wrote|reads?|stat(?:es|ed)|ends?|ended|clos(?:es|ed)|conclud(?:es|ed)"
+    r"|claims?|quot(?:e|es|ed|ing|ation)|in full|as follows|verbatim|again|repeat(?:s|ed)?)\b"
+)
+_SPEAKS_FOR_ITSELF = re.compile(
+    r"\b(?:i|my|verdict|judge?ment|decision|conclusion|output|json)\b", re.IGNORECASE
+)
+_OPENING, _CLOSING = "“«「『„", "”»」』"
+
+
+def own_words(text: str, labels: Labels) -> list[str] | None:
+    """Returns the lines of the judge's own words; None where thinking was never closed.
+
+    An empty string among the lines is a blank line: paragraphs end there.
+    """
+    plain = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).replace("\r", "\n")
+    plain = plain.rpartition(_FINAL_CHANNEL)[2]
+    said = _without_thinking(plain)
+    if said is None:
+        return None
+    said = _CONTROL.sub("\n", said)
+    said = _TAG.sub("", _BREAK.sub("\n", _TAGGED.sub(_on_its_own_line, said)))
+    lines = list(_without_fences(_with_json_read(said).split("\n"), labels))
+    lines = [LEFT_OUT if line.lstrip().startswith(">") else line for line in lines]
+    lines = _without_quotations("\n".join(lines), labels).split("\n")
+    return list(_without_introduced([line.strip() for line in lines], labels))
+
+
+def _without_thinking(text: str) -> str | None:
+    kept, start, depth = [], 0, 0
+    for tag in _THINKING.finditer(text):
+        if not any(tag.group("close", "close2", "close3", "close4")):
+            if depth == 0:
+                kept.append(text[start : tag.start()])
+            depth += 1
+            continue
+        if depth == 0:
+            kept = []  # the prompt had opened it
+        depth, start = max(0, depth - 1), tag.end()
+    if depth or ("<|channel|>analysis" in text):
+        return None
+    return "\n".join([*kept, text[start:]])
+
+
+def _on_its_own_line(match: re.Match[str]) -> str:
+    inner = match[2].strip()
+    return f"\n[[{inner}]]\n" if len(inner) <= 20 and ":" not in inner else f"\n{inner}\n"
+
+
+def _with_json_read(text: str) -> str:
+    """Writes the fields of JSON objects at the beginning of a line as lines."""
+    decoder, kept, start = json.JSONDecoder(), [], 0
+    places = [match.start(1) for match in re.finditer(r"(?:^|\n)[ \t]{0,20}(\{)", text)]
+    for place in places[-MAX_JSON:]:
+        if place < start:
+            continue
+        try:
+            value, end = decoder.raw_decode(text, place)
+        except (ValueError, RecursionError):
+            continue
+        kept += [text[start:place], _fields(value)]
+        start = end
+    return "".join([*kept, text[start:]])
+
+
+def _fields(value: dict[str, object]) -> str:
+    return "\n".join(
+        f"{key.replace('_', ' ')}: {item}".replace("\n", " ")
+        for key, item in value.items()
+        if isinstance(item, str | int) and len(str(item)) <= 200
+    )
+
+
+def _without_fences(lines: list[str], labels: Labels) -> Iterator[str]:
+    """Leaves out fenced blocks that are more than a verdict, or that an answer is quoted in."""
+    outside = [line for line in lines if line.strip()]
+    if len(outside) > 2 and _FENCE.match(outside[0]) and _FENCE.match(outside[-1]):
+        within = outside[1:-1]
+        if not any(_FENCE.match(line) for line in within):  # the whole text is fenced
+            yield from lines[lines.index(outside[0]) + 1 : -1]
+            return
+    block: list[str] | None = None
+    before = ""
+    for line in lines:
+        if not _FENCE.match(line):
+            if block is None:
+                before = line if line.strip() else before
+                yield line
+            else:
+                block.append(line)
+        elif block is None:
+            block = []
+        else:
+            yield from _of_block(block, before, labels)
+            block, before = None, ""
+    if block is not None:
+        yield from _of_block(block, before, labels)
+
+
+def _of_block(block: list[str], before: str, labels: Labels) -> list[str]:
+    filled = [line for line in block if line.strip()]
+    fields = all(":" in line for line in filled)
+    if (len(filled) <= 1 or fields) and not _introduces(before, labels):
+        return filled
+    return [LEFT_OUT]
+
+
+def _without_quotations(text: str, labels: Labels) -> str:
+    """Leaves out what stands in quotation marks or in code, but for a label alone."""
+    text = _SPAN.sub(lambda match: _of_span(match, text, labels), text)
+    pieces, start, opened = [], 0, -1
+    first, last = len(text) - len(text.lstrip()), len(text.rstrip()) - 1
+    for place, closes in _marks(text):
+        if opened < 0 and not closes:
+            opened = place
+        elif opened >= 0 and closes:
+            inner = text[opened + 1 : place]
+            whole = opened == first and place == last
+            before = text[max(0, opened - 80) : opened].rpartition("\n")[2]
+            kept = whole or (bool(before.strip()) and _is_label(inner, labels))
+            pieces += [text[start:opened], f" {inner} " if kept else LEFT_OUT]
+            start, opened = place + 1, -1
+    if opened >= 0:  # never closed: whatever follows may be quoted
+        return "".join([*pieces, text[start:opened], LEFT_OUT])
+    return "".join([*pieces, text[start:]])
+
+
+def _is_label(text: str, labels: Labels) -> bool:
+    mention = labels.mention(text.strip()) if len(text) < 80 and "\n" not in text else None
+    return mention is not None and not mention.rest.strip(" .!*")
+
+
+def _of_span(match: re.Match[str], text: str, labels: Labels) -> str:
+    """Keeps a label in quotes, and code that fills a line which nothing announces as quoted."""
+    inner = match[1] or match[2]
+    around = (
+        text[max(0, match.start() - 400) : match.start()],
+        text[match.end() : match.end() + 400],
+    )
+    before, _, start = around[0].rpartition("\n")
+    alone = not (start + around[1].partition("\n")[0]).strip(" *_`")
+    announced = _introduces(before.rstrip().rpartition("\n")[2], labels)
+    kept = match[2] is not None and not announced if alone else _is_label(inner, labels)
+    return f" {inner} " if kept else LEFT_OUT
+
+
+def _marks(text: str) -> Iterator[tuple[int, bool]]:
+    """Places of double quotation marks, and whether each closes."""
+    is_open = False
+    for match in re.finditer(rf'["{_OPENING}{_CLOSING}]', text):
+        place, mark = match.start(), match[0]
+        before, after = text[place - 1 : place], text[place + 1 : place + 2]
+        if mark == '"':
+            if before.isdigit() and not is_open:  # inches
+                continue
+            closes = is_open and not (before.isspace() and after.strip())
+        else:
+            closes = mark in _CLOSING or (mark == "“" and is_open)
+        is_open = not closes
+        yield place, closes
+
+
+def _introduces(line: str, labels: Labels) -> bool:
+    """Says whether a line announces a quotation: an answer's name and a verb, or such a verb."""
+    line = line.strip(" *_#")
+    if not line.endswith((":", ",", "with", "-", "–", "—")) or len(line) > 300:
+        return False
+    if re.fullmatch(rf"{labels.named}[^:]{{0,20}}:", line, re.IGNORECASE):
+        return True
+    names = re.search(labels.named, line, re.IGNORECASE) or re.search(rf"\b{NOUNS}\b", line, re.I)
+    quotes = re.search(_QUOTES, line, re.IGNORECASE)
+    if quotes is None:
+        return False
+    return names is not None or _SPEAKS_FOR_ITSELF.search(line) is None
+
+
+def _without_introduced(lines: list[str], labels: Labels) -> Iterator[str]:
+    """Leaves out what follows the announcement of a quotation.
+
+    After a verb ("answer B says:") the quotation lasts until a later paragraph names an answer;
+    after a mere heading ("Answer B:") to the end of its paragraph.
+    """
+    named = re.compile(labels.named, re.IGNORECASE)
+    quoting = quoted = heading = False
+    for blank, group in groupby(lines, key=lambda line: not line):
+        paragraph = list(group)
+        if blank:
+            yield from paragraph
+            continue
+        if quoting and quoted and any(named.search(line) for line in paragraph):
+            quoting = False
+        heading = False
+        for line in paragraph:
+            yield LEFT_OUT if quoting or heading else line
+            quoted = quoted or quoting
+            if not quoting and _introduces(line, labels):
+                quoting = re.search(_QUOTES, line, re.IGNORECASE) is not None
+                heading, quoted = not quoting, False

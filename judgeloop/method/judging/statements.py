@@ -1,0 +1,257 @@
+"""Finds the sentences of a judge's own words that decide between two answers.
+
+A *verdict* is a sentence that begins with a word such as "verdict" or "winner" and names one side,
+or such a form as `[[A]]`. A *comparison* ("Answer A is better than Answer B") or a *score* counts
+only where no verdict is there. Only known forms are read: what stands before the marker, and what
+follows the label, must be of a known kind as well, or the sentence decides nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from judgeloop.method.judging.labels import NOUNS, Labels
+from judgeloop.method.judging.tails import ends_without_doubt, settles, takes_back
+
+
+class Stated(StrEnum):
+    """Why nothing is decided."""
+
+    NOTHING = "no_verdict"
+    BOTH = "two_verdicts"
+
+
+MAX_SENTENCE = 600
+"""Characters; a longer sentence is read as prose."""
+_ITEM = r"(?:[-+•–—>]{1,3}\s+|\d{1,2}[.)]\s+|#{1,6}\s*|[✅✔☑🏆👉]\s*)"
+_SO = (
+    r"(?:(?:so|therefore|thus|hence|and|finally|overall|ultimately|accordingly|consequently"
+    r"|in (?:conclusion|summary|short)|to (?:conclude|summarize|sum up)|all in all|on balance"
+    r"|all things considered|as a result|for (?:this|these) reasons?|clearly|given (?:this|that)"
+    r"|in my (?:opinion|view|judge?ment)"
+    r"|(?:based on|considering|after|given|having)\s[^,.:;]{1,100}(?=,))"
+    r"\s*,?\s+)"
+)
+_OWN = (
+    r"(?:(?:my|our|the|final|overall|ultimate|here(?:\s+is|'s)|mon|mein|mi|das|le|el|la|il|o)\s+)"
+)
+_BETTER = (
+    r"(?:(?:clearly|significantly|slightly|much|far|more|most)\s+){0,2}"
+    r"(?:better|best|preferred|preferable|superior|stronger|accurate|winning)"
+)
+_MARKERS = (
+    rf"(?:verdict|winner|judge?ment|decision|preference|conclusion|ruling|overall"
+    rf"|final\s+choice|(?:my|the)\s+(?:choice|pick|vote)"
+    rf"|{_BETTER}(?:\s+(?:{NOUNS}|one|choice|of\s+the\s+two))?"
+    r"|urteil|gewinner|veredicto|veredito|verdetto|ganador(?:a)?|vencedor(?:a)?|vincitore|gagnant"
+    r"|вердикт|победитель|итог|最终判决|最终结论|最终裁决|判决|裁决|判定|结论|胜者|获胜者|優勝|評決|判決"
+    r"|結論|勝者|판결|결론|승자)"
+)
+_SEPARATOR = (
+    r"(?:\s{0,3}(?:=>|[:=→]|[-–—]{1,2}>?|\bis\b|\bgoes\s+to\b|\bin\s+favou?r\s+of\b|\bfor\b"
+    r"|\bist\b|\best\b|\bes\b|\bè\b|\bé\b|\bclear\b|\bas\s+follows\b|是|为|は)){1,3}\s{0,3}"
+)
+_START = rf"(?:{_ITEM}){{0,3}}{_SO}{{0,2}}{_OWN}{{0,3}}"
+_I_SAY = r"(?:i\s+(?:think|believe|conclude|find|judge|would\s+say|'d\s+say)\s+(?:that\s+)?)"
+_VERDICT = re.compile(
+    rf"{_START}{_I_SAY}?{_OWN}{{0,3}}{_MARKERS}{_SEPARATOR}(?P<value>.*)", re.IGNORECASE | re.DOTALL
+)
+_HEADING = re.compile(rf"{_START}{_MARKERS}\s{{0,3}}[:：=-]?\s*", re.IGNORECASE)
+_ANSWER_MARK = re.compile(
+    rf"{_START}(?:answer|reply)(?:\s{{0,3}}(?:[:=]|\bis\b)){{1,2}}\s{{0,3}}(?P<value>.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+_BRACKETED = re.compile(r"\[\[\s{0,3}([^\[\]]{1,40}?)\s{0,3}\]\]")
+_BEFORE_BRACKETS = re.compile(
+    rf"{_START}(?:(?:{_MARKERS}|answer|i\s+(?:choose|pick|select|prefer))?(?:{_SEPARATOR}|\s{{0,3}}))?",
+    re.IGNORECASE,
+)
+_COMPARED = re.compile(rf"{_START}{_I_SAY}{{0,1}}(?P<value>.*)", re.IGNORECASE | re.DOTALL)
+_CHOSEN = re.compile(
+    rf"{_START}(?:i|we)\s*(?:would\s+|'d\s+|will\s+|'ll\s+|have\s+)?(?:choose|chose|chosen|pick"
+    r"|select|prefer|favou?r|vote\s+for|go\s+with|decide\s+(?:for|on)|opt\s+for)\s+(?P<value>.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+_CONCLUDES = re.compile(rf"(?:{_ITEM}){{0,3}}{_SO}", re.IGNORECASE)
+_SPLIT = re.compile(r"(?<=[.!?])[\"'”’)]?\s+|(?<=[。！？])")
+_LATEX = re.compile(
+    r"\\(?:text|textbf|textit|mathbf|mathrm|mathsf|mathit|rm|bf)\s?\{([^{}]{0,80})\}"
+)
+_BOXED = re.compile(r"\\(?:boxed|fbox)\s?\{\s{0,5}([^{}]{0,80}?)\s{0,5}\}")
+_MATHS = re.compile(r"\$|\\[()\[\]]")
+
+
+_ARTICLE = re.compile(r"^(?:that\s+)?(?:the\s+)?", re.IGNORECASE)
+
+
+class Sentence(NamedTuple):
+    """A sentence; `line` counts lines, `first` is how its line begins."""
+
+    text: str
+    line: int
+    of_answer: bool
+    """Its line begins with an answer's name and a colon, so that it may be that answer's."""
+
+
+def decided_side(lines: Sequence[str], labels: Labels) -> int | Stated:
+    """Returns the side that the judge's own words decide for, else why there is none."""
+    sentences = _sentences(lines, labels)
+    for read in (_verdict_of, _comparison_of):
+        found = [(at, read(sentence, labels)) for at, sentence in enumerate(sentences)]
+        stated = [(at, side) for at, side in found if side is not None]
+        sides = {side for _, side in stated if side is not Stated.BOTH}
+        if not stated:
+            continue
+        last_at, last = stated[-1]
+        if len(sides) > 1 and not (read is _comparison_of and _concludes(sentences[last_at])):
+            return Stated.BOTH
+        if isinstance(last, Stated) or last is None:
+            return Stated.NOTHING
+        return last if _stands(sentences, last_at, last, labels, read is _verdict_of) else (
+            Stated.NOTHING
+        )  # fmt: skip
+    scored = _scored_side(sentences, labels)
+    return Stated.NOTHING if scored is None else scored
+
+
+def _concludes(sentence: Sentence) -> bool:
+    return _CONCLUDES.match(sentence.text) is not None
+
+
+def _stands(
+    sentences: Sequence[Sentence], at: int, side: int, labels: Labels, is_verdict: bool
+) -> bool:
+    """Says whether nothing after a decision takes it back or may be part of another."""
+    after = [sentence.text for sentence in sentences[at + 1 :]]
+    if any(takes_back(text, side, labels) for text in after):
+        return False
+    return is_verdict or not any(1 - side in labels.mentioned(text) for text in after)
+
+
+def _sentences(lines: Sequence[str], labels: Labels) -> list[Sentence]:
+    """Cuts lines into sentences; a heading such as `Verdict:` is joined with the next line."""
+    sentences: list[Sentence] = []
+    heading = ""
+    for number, line in enumerate(lines):
+        plain = _plain(line)
+        if not plain:
+            continue
+        if len(plain) < 80 and _HEADING.fullmatch(plain):
+            heading = plain.rstrip(" :=-") + ": "
+            continue
+        head = labels.mention(re.sub(rf"^(?:{_ITEM}){{0,3}}", "", plain[:100]))
+        of_answer = head is not None and head.rest.lstrip().startswith((":", "-", "–"))
+        if heading and labels.mention(_ARTICLE.sub("", plain)) is None:
+            heading = ""
+        for text in _SPLIT.split(heading + plain):
+            if text.strip():
+                sentences.append(Sentence(text.strip(), number, of_answer and not heading))
+                of_answer = of_answer and not heading
+        heading = ""
+    if heading:
+        sentences.append(Sentence(heading, len(lines), False))
+    return sentences
+
+
+def _plain(line: str) -> str:
+    """Takes off markup: emphasis, mathematics, the cells of a row of two."""
+    line = line.strip()
+    if line.startswith("|"):
+        cells = [cell.strip(" *_`") for cell in line.strip("|").split("|") if cell.strip(" *_`")]
+        return f"{cells[0]}: {cells[1]}" if len(cells) == 2 else ""
+    line = re.sub(r"\*+|`+|(?<!\w)_+|_+(?!\w)", "", _LATEX.sub(r"\1", line))
+    return _MATHS.sub("", _BOXED.sub(r"[[\1]]", line)).strip()
+
+
+def _verdict_of(sentence: Sentence, labels: Labels) -> int | Stated | None:
+    """Reads a verdict; `Stated.BOTH` is a verdict that names no one side."""
+    text = sentence.text
+    if len(text) > MAX_SENTENCE:
+        return None
+    for match in _BRACKETED.finditer(text):
+        mention = labels.mention(match[1])
+        if mention is None or mention.rest.strip(" .") or sentence.of_answer:
+            continue
+        if _BEFORE_BRACKETS.fullmatch(text[: match.start()]) and settles(
+            text[match.end() :], mention.side, labels
+        ):
+            return mention.side
+    if sentence.of_answer:
+        return None
+    if marked := _VERDICT.match(text):
+        return _value(marked["value"], labels)
+    if (marked := _ANSWER_MARK.match(text)) and (mention := labels.mention(marked["value"])):
+        return _value(marked["value"], labels) if mention.has_noun else None
+    return _bare(text, labels)
+
+
+def _value(text: str, labels: Labels) -> int | Stated | None:
+    mention = labels.mention(_ARTICLE.sub("", text.strip()))
+    if mention is None:
+        return Stated.BOTH
+    if mention.is_word and mention.rest.strip(" .!"):
+        return Stated.BOTH
+    return mention.side if settles(mention.rest, mention.side, labels) else Stated.BOTH
+
+
+def _bare(text: str, labels: Labels) -> int | None:
+    """Reads `Response B` alone."""
+    mention = labels.mention(re.sub(rf"^(?:{_ITEM}){{1,3}}", "", text))
+    if mention is None or not mention.has_noun or mention.rest.strip(" .!"):
+        return None
+    return mention.side
+
+
+def _comparison_of(sentence: Sentence, labels: Labels) -> int | Stated | None:
+    text = sentence.text
+    if len(text) > MAX_SENTENCE or sentence.of_answer or text.endswith("?"):
+        return None
+    if match := _CHOSEN.match(text):
+        mention = labels.mention(match["value"])
+        known = mention is not None and not mention.is_word
+        return mention.side if mention and known and settles(
+            mention.rest, mention.side, labels
+        ) else None  # fmt: skip
+    compared = _COMPARED.match(text)
+    mention = labels.mention(compared["value"]) if compared else None
+    if mention is None or mention.is_word:
+        return None
+    return ends_without_doubt(mention.rest, mention.side, labels)
+
+
+def _scored_side(sentences: Sequence[Sentence], labels: Labels) -> int | None:
+    """Reads scores, where each answer has exactly one, on one scale, and nothing is said beside."""
+    scores: dict[int, list[tuple[float, str]]] = {0: [], 1: []}
+    named = False
+    for text in _pieces(sentences):
+        mention = labels.mention(
+            re.sub(r"^(?:score|rating|points)s?\s*:?\s*", "", text, flags=re.I)
+        )
+        match = re.fullmatch(
+            r"(?:'s)?\s*(score|rating|points)?\s*[:=]\s*(\d{1,3}(?:\.\d{1,3})?)\s*(?:/\s*(\d{1,3}))?"
+            r"\s*(points)?[.!]?",
+            mention.rest if mention else "",
+            re.IGNORECASE,
+        )
+        if mention is None or match is None:
+            named = (
+                named
+                or re.fullmatch(r"(?:final |overall )?(?:scores?|ratings?):?", text, re.I)
+                is not None
+            )
+            continue
+        named = named or text[:1].lower() in "sr" or any(match.group(1, 3, 4))
+        scores[mention.side].append((float(match[2]), match[3] or ""))
+    if not named or any(len(found) != 1 for found in scores.values()):
+        return None
+    (first, scale), (second, other) = scores[0][0], scores[1][0]
+    return None if scale != other or first == second else int(second > first)
+
+
+def _pieces(sentences: Sequence[Sentence]) -> Iterator[str]:
+    for sentence in sentences:
+        text = re.sub(rf"^(?:{_ITEM}){{1,3}}", "", sentence.text[:MAX_SENTENCE])
+        yield from (piece.strip() for piece in re.split(r"[,;]|\band\b", text) if piece.strip())
