@@ -1,0 +1,99 @@
+"""`judgeloop score`: a benchmark's figures from saved outputs, without inference or images."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from judgeloop.cli.options import Subcommands
+
+if TYPE_CHECKING:
+    from judgeloop.evaluation.benchmarks.score import Score
+
+NAMES = ("vl-rewardbench", "mm-rewardbench", "mm-rlhf-rewardbench")
+SHOWN_FAULTS = 20
+
+
+def add(commands: Subcommands) -> None:
+    """Declares the command."""
+    command = commands.add_parser("score", help="a benchmark's figures from saved outputs")
+    command.add_argument("--benchmark", required=True, choices=NAMES)
+    command.add_argument(
+        "--data", required=True, type=Path, metavar="DIR", help="the benchmark's folder or file"
+    )
+    command.add_argument(
+        "--outputs",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="JSON lines in the benchmark's official layout, or judgeloop's judgements",
+    )
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> str:
+    """Scores and describes; raises as `score`."""
+    from judgeloop.evaluation.benchmarks import BENCHMARKS
+    from judgeloop.evaluation.benchmarks.score import score
+
+    result = score(BENCHMARKS[options.benchmark], options.data, options.outputs)
+    if options.json:
+        return json.dumps(msgspec.to_builtins(result))
+    return describe(result)
+
+
+def describe(result: Score) -> str:
+    """Returns what a person reads: the official lines first, then everything that they hide."""
+    data = ", ".join(f"{name} sha256 {digest}" for name, digest in result.data["files"].items())
+    lines = [
+        *result.lines,
+        "",
+        f"protocol: {result.protocol}",
+        f"data: {result.data['items']} items; {data}",
+        f"outputs: {result.outputs['outputs']} on {result.outputs['items']} items; "
+        f"{result.outputs['missing_items']} items have none",
+        *_strict_lines(result),
+        *(f"map {name}: {_short(figures)}" for name, figures in result.maps.items()),
+        *_fault_lines(result),
+    ]
+    return "\n".join(lines)
+
+
+def _strict_lines(result: Score) -> list[str]:
+    found = result.strict
+    if found is None:
+        return [f"strict: none, since {result.strict_reason}"]
+    low, high = found["both_orders_interval"]
+    lines = [
+        f"strict: {found['both_orders']:.4f} right in both orders "
+        f"(95 % {low:.4f} to {high:.4f}), macro {found['both_orders_macro']:.4f}, "
+        f"{found['accuracy']:.4f} by single verdict, on {found['items']} items; "
+        f"{found['items_in_one_order_only']} were judged in one order only and don't count",
+        f"undecided: {found['undecided']:.4f} of all verdicts",
+    ]
+    if found["first_position"] is not None:
+        lines.append(f"first position: {found['first_position']:.4f} of the decided verdicts")
+    return lines
+
+
+def _short(figures: dict[str, Any]) -> str:
+    """Returns a map's figures on one line, without the counts behind them."""
+    names = ("sizes", "accuracy_by_group", "overall_accuracy", "macro_accuracy", "overall")
+    return json.dumps({name: figures[name] for name in names if name in figures})
+
+
+def _fault_lines(result: Score) -> list[str]:
+    if not result.faults:
+        return ["faults: none"]
+    counts = ", ".join(f"{count} {reason}" for reason, count in result.fault_counts.items())
+    shown = result.faults[:SHOWN_FAULTS]
+    lines = [f"faults: {counts}"]
+    lines += [f"  {fault.where}: {fault.reason}: {fault.detail}" for fault in shown]
+    if len(result.faults) > len(shown):
+        lines.append(f"  ... and {len(result.faults) - len(shown)} more (all of them by --json)")
+    return lines

@@ -1,0 +1,136 @@
+"""What a benchmark is: items with a known better response, and outputs that judge them.
+
+A benchmark is a folder of code that loads its items, reads saved outputs in its official layout,
+reads a verdict from a text by its protocol, and aggregates. Items are keyed by row and content: ids
+repeat in the released files, some of them with opposite labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from judgeloop.schema.keys import content_key, fraction
+from judgeloop.schema.records import Choice, Record
+
+CONTENT_DIGITS = 12
+Row = dict[str, Any]
+
+
+class Item(Record, frozen=True, kw_only=True):
+    """One row of a benchmark: a question and two responses, of which one is better."""
+
+    key: str
+    """`<row>-<hash of the content>`; the label is not part of it, since revisions correct it."""
+    row: int
+    """Place in the file, from 0."""
+    id: str
+    """The benchmark's own id. It repeats: nothing is joined by it."""
+    group: str
+    question: str
+    responses: tuple[str, str]
+    """As they stand in the row."""
+    better: int
+    """Index of the better response, 0 or 1."""
+    image: str = ""
+    """Path of the image, empty where the row names none."""
+
+    @property
+    def chosen(self) -> str:
+        """The better response."""
+        return self.responses[self.better]
+
+    @property
+    def rejected(self) -> str:
+        """The worse response."""
+        return self.responses[1 - self.better]
+
+
+class Fault(Record, frozen=True, kw_only=True):
+    """A row or an output that was not used as it stands, or that a reader must know of."""
+
+    where: str
+    """File and line or row."""
+    reason: str
+    """One word, for counting."""
+    detail: str
+
+
+class Output(Record, frozen=True, kw_only=True):
+    """One judge text on one item, in one order."""
+
+    item: str
+    """The item's key."""
+    chosen_first: bool
+    """Whether the better response was shown first."""
+    sample: int = 0
+    text: str | None = None
+    """None where only scores were saved."""
+    scores: tuple[float, float] | None = None
+    """Scores of the better and the worse response, where a reward model gave them."""
+
+
+class Loaded(Record, frozen=True, kw_only=True):
+    """A benchmark's items, and the data that they come from."""
+
+    items: tuple[Item, ...]
+    faults: tuple[Fault, ...]
+    files: dict[str, str]
+    """sha256 by file name: the data's revision."""
+
+
+class Read(Record, frozen=True, kw_only=True):
+    """What was read from a file of outputs, in the file's order."""
+
+    outputs: tuple[Output, ...]
+    faults: tuple[Fault, ...]
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """What a benchmark's official protocol makes of outputs."""
+
+    official: dict[str, Any]
+    """In the keys of the official scores."""
+    maps: dict[str, Any]
+    """The figures under the other published group maps, by name."""
+    lines: tuple[str, ...]
+    """What the official script prints."""
+    details: dict[str, Any] = {}
+    """Further figures of this benchmark, such as those for each K."""
+    faults: tuple[Fault, ...] = ()
+    """Where the official script would have stopped."""
+
+
+class Benchmark(msgspec.Struct, frozen=True, kw_only=True):
+    """One benchmark; its functions lie in the folder of its name."""
+
+    name: str
+    protocol: str
+    """Which protocol and revision the official figures follow; part of every result."""
+    load: Callable[[Path], Loaded]
+    official_outputs: Callable[[Iterator[tuple[str, Row]], Sequence[Item]], Read]
+    """Reads the lines of an output file in the official layout; takes (where, line) pairs."""
+    parse: Callable[[str], int | None]
+    """Reads which of the shown responses a text prefers: 1, 2, or None where it does not say."""
+    shows_chosen_first: Callable[[Item, int], bool]
+    """The order rule: whether a sample of an item shows the better response first."""
+    aggregate: Callable[[Sequence[Item], Sequence[Output]], Figures]
+
+
+def item_key(row: int, *content: object) -> str:
+    """Returns the key of the item in a row."""
+    return f"{row:05d}-{content_key(*content)[:CONTENT_DIGITS]}"
+
+
+def coin_order(item: Item, sample: int) -> bool:
+    """Returns the order rule of a fair coin for every sample, drawn from item and sample."""
+    return fraction("benchmark order", item.key, sample) < 0.5
+
+
+def choice(benchmark: Benchmark, text: str | None) -> Choice:
+    """Returns what a text says of the responses shown first (A) and second (B)."""
+    shown = benchmark.parse(text) if text else None
+    return {1: Choice.A, 2: Choice.B}.get(shown or 0, Choice.UNDECIDED)
