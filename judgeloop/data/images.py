@@ -14,7 +14,7 @@ from judgeloop.schema.errors import DataError, StoreError
 from judgeloop.schema.keys import listed_key
 from judgeloop.store import Store
 from judgeloop.store.checksums import sha256_bytes
-from judgeloop.store.disk_map import DiskMap
+from judgeloop.store.disk_dict import DiskDict
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -40,8 +40,8 @@ class SourceImages:
 
     def __init__(self, folder: Store, names: Iterable[str]) -> None:
         self._folder = folder
-        self._hashes: DiskMap[str, str] = DiskMap()
-        self._faults: DiskMap[str, str] = DiskMap()
+        self._hashes: DiskDict[str, str] = DiskDict()
+        self._faults: DiskDict[str, str] = DiskDict()
         for name in names:
             self._hashes.add(name, _UNREAD)
         self.readable = 0
@@ -65,7 +65,7 @@ class SourceImages:
             if fault:
                 self._faults.add(name, fault)
             else:
-                self._hashes.set(name, digest)
+                self._hashes[name] = digest
                 self.readable += 1
         read = (item for item in self._hashes.sorted_items() if item[1] != _UNREAD)
         return listed_key(read, (name for name, _ in self._faults.sorted_items()))

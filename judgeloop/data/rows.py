@@ -14,7 +14,7 @@ from judgeloop.method.routing.form import route
 from judgeloop.schema.decoding import decodable
 from judgeloop.schema.errors import DataError
 from judgeloop.schema.records import Dropped, Kind, Labelled, Pair, Question
-from judgeloop.store.disk_map import DiskMap
+from judgeloop.store.disk_dict import DiskDict
 
 T = TypeVar("T", "QuestionRow", "GoldRow")
 R = TypeVar("R", Question, Pair)
@@ -147,7 +147,7 @@ def _read(
 
 def _rows(source: Source, kind: type[T], limit: int | None) -> Iterator[tuple[str, T | Dropped]]:
     """Yields each line's place, and its row or the reason against it."""
-    seen: DiskMap[str, str] = DiskMap()
+    seen: DiskDict[str, str] = DiskDict()
     numbered = ((n, line) for n, line in enumerate(source.lines(), start=1) if line.strip())
     for number, line in islice(numbered, limit):
         place = f"{source.name}:{number}"

@@ -18,7 +18,7 @@ from judgeloop.store.images import ImageLibrary
 from judgeloop.store.shards import ShardWriter
 
 STAGE = "gold"
-VERSION = 3
+VERSION = 4
 WORLD_SEED = 20_512
 """The tiny world's gold pairs are the same whatever the loop's seed is."""
 

@@ -28,8 +28,8 @@ from judgeloop.registry.judge_file import JudgeFile
 from judgeloop.runtime.ledger import BASE_ITERATION, Ledger
 from judgeloop.schema.records import Manifest
 from judgeloop.store import Store
-from judgeloop.store.disk_map import DiskMap
-from judgeloop.store.images.index import INDEXES, Table
+from judgeloop.store.disk_dict import DiskDict
+from judgeloop.store.images.index import INDEXES, pack_key, read_index
 from judgeloop.store.shards import manifest_key, read_manifest, read_records
 
 _MANIFEST = re.compile(r"(?P<stage>[^/]+)/(?P<key>[^/]+)/manifest\.json")
@@ -105,21 +105,21 @@ class Reach:
         needed = set()
         for key in keys:
             single = _SINGLE.fullmatch(key)
-            if single and named.get(bytes.fromhex(single["hash"])) is not None:
+            if single and single["hash"] in named:
                 needed.add(key)
             elif key.startswith(f"{INDEXES}/"):
-                table = Table(self._store.read(key), f"{self._store.uri}/{key}")
-                packs = {pack for image, pack in table if named.get(image) is not None}
+                index = read_index(self._store, key)
+                packs = {pack_key(pack) for image, pack in index if image in named}
                 needed |= packs | ({key} if packs else set())
         return needed
 
-    def _named(self) -> DiskMap[bytes, bytes]:
+    def _named(self) -> DiskDict[str, str]:
         """Returns the hashes of the images that the data names."""
-        found: DiskMap[bytes, bytes] = DiskMap()
+        found: DiskDict[str, str] = DiskDict()
         for manifest in self._sources:
             for row in read_records(self._store, manifest, _Named):
                 for name in row.question.images if row.question else row.images:
-                    found.add(bytes.fromhex(name), b"")
+                    found.add(name, "")
         return found
 
     def _add_adapter(self, adapter: str) -> None:

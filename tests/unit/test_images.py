@@ -14,7 +14,8 @@ from PIL import Image
 from judgeloop.schema.errors import DataError, StoreError
 from judgeloop.store import FolderStore, MissingObjectError, S3Store, Store, sha256_bytes
 from judgeloop.store.images import ImageLibrary, library, packer
-from judgeloop.store.images.cache import ByteCache
+from judgeloop.store.images.index import index_key
+from judgeloop.store.images.packs import pack_bytes, read_pack
 from judgeloop.store.s3 import s3_client
 
 
@@ -78,6 +79,11 @@ def packs(store: Store) -> list[str]:
     return store.list("images/packs")
 
 
+def packed(store: Store) -> list[list[bytes]]:
+    """The images of each pack."""
+    return [read_pack(store.read(key), key).to_pylist() for key in packs(store)]
+
+
 @pytest.fixture
 def few_in_a_pack(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packer, "PACK_IMAGES", 4)
@@ -121,8 +127,8 @@ def test_whatever_was_added_comes_back_and_no_pack_is_over_its_limits(
     reader = ImageLibrary(store, 100)
     assert [reader.read(name) for name in hashes] == images
     small = {data for data in images if len(data) <= small_bytes}
-    assert sum(len(store.read(key)) for key in packs(store)) == sum(map(len, small))
-    assert all(len(store.read(key)) <= pack_bytes for key in packs(store))
+    assert sorted(data for pack in packed(store) for data in pack) == sorted(small)
+    assert all(sum(map(len, pack)) <= pack_bytes for pack in packed(store))
     assert len(packs(store)) >= len(small) / pack_images
     single = {key for key in store.list("images") if len(key.split("/")[1]) == 2}
     assert single == {f"images/{h[:2]}/{h}" for h in map(sha256_bytes, set(images) - small)}
@@ -136,7 +142,7 @@ def test_an_image_at_the_limit_is_packed_and_a_larger_one_is_an_object_of_its_ow
     over = picture(2).ljust(packer.SMALL_BYTES + 1, b"\0")
     store = FolderStore(tmp_path)
     _, large = add_all(store, [at_limit, over])
-    assert [store.read(key) for key in packs(store)] == [at_limit]
+    assert packed(store) == [[at_limit]]
     assert store.read(f"images/{large[:2]}/{large}") == over
 
 
@@ -212,19 +218,27 @@ def test_a_name_that_is_no_hash_is_refused(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("cut", [False, True])
-def test_a_damaged_pack_is_an_error_for_the_images_that_it_hurts_only(
-    tmp_path: Path, cut: bool
-) -> None:
+@pytest.mark.usefixtures("few_in_a_pack")
+def test_a_damaged_pack_is_an_error_for_its_own_images_only(tmp_path: Path, cut: bool) -> None:
     store = FolderStore(tmp_path)
-    hashes = add_all(store, [picture(number) for number in range(3)])
-    (key,) = packs(store)
+    hashes = add_all(store, [picture(number) for number in range(6)])
+    (key,) = [key for key in packs(store) if len(read_pack(store.read(key), key)) == 2]
     data = store.read(key)
     store.write(key, data[:-1] if cut else data[:-1] + bytes([data[-1] ^ 1]))
     reader = ImageLibrary(store, 10)
     reader.prefetch(hashes)
     assert reader.read(hashes[1]) == picture(1)
-    with pytest.raises(StoreError, match=rf"{hashes[2]}.*{key}.*another hash.*delete"):
-        reader.read(hashes[2])
+    for name in hashes[4:]:
+        with pytest.raises(StoreError, match=rf"a pack.*{key}.*another hash.*delete"):
+            reader.read(name)
+
+
+def test_an_image_with_other_bytes_than_its_name_says_is_an_error(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    name = ImageLibrary(store, 10).add(picture(1))
+    store.write(f"images/{name[:2]}/{name}", picture(2))
+    with pytest.raises(StoreError, match=rf"image {name}.*images/{name[:2]}/{name} have another"):
+        ImageLibrary(store, 10).read(name)
 
 
 @pytest.mark.parametrize("at", [0, 17, 30, 60, -1])
@@ -239,37 +253,50 @@ def test_a_damaged_index_is_an_error_that_names_it(tmp_path: Path, at: int) -> N
         ImageLibrary(store, 10).read(hashes[0])
 
 
-@pytest.mark.parametrize("data", [b"", b"x", b"image index v002" + bytes(4), b"x" * 64])
+@pytest.mark.parametrize("data", [b"", b"x", pack_bytes([], []), b"PAR1" * 9])
 def test_an_index_of_another_format_is_refused(tmp_path: Path, data: bytes) -> None:
     store = FolderStore(tmp_path)
-    store.write(f"images/indexes/{sha256_bytes(data)}", data)
+    store.write(index_key(sha256_bytes(data)), data)
     with pytest.raises(StoreError, match="no image index that this judgeloop reads"):
         ImageLibrary(store, 10).read("ab" * 32)
 
 
-def test_the_cache_stays_within_its_bound_and_drops_what_was_used_least_recently() -> None:
-    cache = ByteCache(100)
-    for number in range(50):
-        cache.put(str(number), bytes(30))
-        cache.get("0")
-        assert cache.size <= 100
-    kept = {number for number in range(50) if cache.get(str(number)) is not None}
-    assert kept == {0, 48, 49}
-    cache.put("large", bytes(101))
-    assert cache.get("large") is None
-    assert cache.size == 90
+def test_the_cache_stays_within_its_bound_and_drops_what_was_used_least_recently(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library, "CACHE_BYTES", 100)
+    store = CountingStore(tmp_path)
+    reader = ImageLibrary(store, 100)
+    first, second, third = (reader.add(noise(number, 2)) for number in range(3))  # 70 bytes each
+    small, large = reader.add(picture(0)), reader.add(noise(9, 7))
+    reader._singles.clear()
+
+    def fetched(*names: str) -> list[bool]:
+        """Whether each of the images was asked of the store."""
+        found = []
+        for name in names:
+            before = len(store.asked)
+            reader.read(name)
+            found.append(len(store.asked) > before)
+        return found
+
+    reader.read(first)
+    assert fetched(first, second, second, third, second) == [False, True, False, True, True]
+    assert fetched(large, large, second) == [True, True, False]  # larger than the whole cache
+    assert fetched(small, second) == [True, True]
+    assert reader._singles.currsize <= 100
 
 
 @pytest.mark.usefixtures("few_in_a_pack")
 def test_few_packs_are_kept_however_small_they_are(tmp_path: Path) -> None:
-    images = [picture(number) for number in range(4 * 3 * library.PACKS_KEPT)]
+    images = [picture(number) for number in range(4 * 3 * library.CACHED_PACKS)]
     store = CountingStore(tmp_path)
     hashes = add_all(store, images)
     reader = ImageLibrary(store, 10)
     assert [reader.read(name) for name in hashes] == images
-    assert reader._packs.size == library.PACKS_KEPT * 4 * len(images[0])
+    assert len(reader._packs) == library.CACHED_PACKS
     asked = len(store.asked)
-    reader.prefetch(hashes[-4 * library.PACKS_KEPT :])  # what was read last
+    reader.prefetch(hashes[-4 * library.CACHED_PACKS :])  # what was read last
     assert len(store.asked) == asked
 
 
@@ -278,13 +305,12 @@ def test_a_library_reads_more_than_its_cache_holds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = [picture(number) for number in range(40)]
-    monkeypatch.setattr(library, "CACHE_BYTES", 3 * 4 * len(images[0]))
+    monkeypatch.setattr(library, "CACHED_PACKS", 3)
     store = CountingStore(tmp_path)
     hashes = add_all(store, images)
     reader = ImageLibrary(store, 10)
     for _ in range(2):
         assert [reader.read(name) for name in hashes] == images
-        assert reader._packs.size == library.CACHE_BYTES
     assert len(store.asked) == 1 + 1 + 2 * 10  # in order, each pack is fetched once a pass
 
 
@@ -332,3 +358,30 @@ def test_s3_is_asked_by_the_pack_not_by_the_image(s3_uri: str) -> None:
         reader.prefetch(hashes[start : start + 50])
     assert [reader.read(name) for name in hashes] == images
     assert requests == ["GET"] * 4  # the list of indexes, the index and two packs
+
+
+@pytest.mark.usefixtures("few_in_a_pack")
+def test_pyarrow_pandas_and_datasets_read_the_packs_and_the_index(tmp_path: Path) -> None:
+    import datasets
+    import pandas
+    from pyarrow import parquet
+
+    images = [picture(number) for number in range(10)]
+    hashes = add_all(FolderStore(tmp_path / "store"), images)
+    expected = dict(zip(hashes, images, strict=True))
+    files = sorted((tmp_path / "store/images/packs").glob("*.parquet"))
+    table = parquet.read_table(tmp_path / "store/images/packs")
+    found = {row["sha256"]: row["image"]["bytes"] for row in table.to_pylist()}
+    assert found == expected
+    frame = pandas.concat(map(pandas.read_parquet, files))
+    assert dict(zip(frame.sha256, (row["bytes"] for row in frame.image), strict=True)) == expected
+    index = parquet.read_table(tmp_path / "store/images/indexes").to_pylist()
+    for entry in index:
+        pack = pandas.read_parquet(tmp_path / f"store/images/packs/{entry['pack']}.parquet")
+        assert pack.sha256[entry["row"]] == entry["sha256"]
+    assert [entry["sha256"] for entry in index] == sorted(hashes)
+    opened = datasets.load_dataset(
+        "parquet", data_files=list(map(str, files)), split="train", cache_dir=str(tmp_path / "c")
+    )
+    shown = {row["sha256"]: row["image"].convert("RGB").getpixel((0, 0)) for row in opened}
+    assert shown == {name: (number, 0, 0) for number, name in enumerate(hashes)}

@@ -20,7 +20,7 @@ from judgeloop.store.checksums import sha256_file
 from judgeloop.store.shards import ShardWriter
 
 STAGE = "ingest"
-VERSION = 4
+VERSION = 5
 HELD_OUT = "held_out"
 TASK = "000/ingest"
 

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Condition
+from typing import Any
 
+from cachetools import LRUCache, cached
 from PIL import Image
 
 from judgeloop.schema.errors import StoreError
 from judgeloop.store import MissingObjectError, Store
 from judgeloop.store.checksums import sha256_bytes
-from judgeloop.store.images.cache import ByteCache
 from judgeloop.store.images.decode import decode_image
-from judgeloop.store.images.index import BRING_BACK, PACKS, PackIndex, Place
+from judgeloop.store.images.index import RESTORE, StoreIndex, pack_key
 from judgeloop.store.images.packer import Packer, single_key
+from judgeloop.store.images.packs import Position, read_pack
 
 CACHE_BYTES = 256 * 2**20
-PACKS_KEPT = 8
+"""Of images that are objects of their own."""
+CACHED_PACKS = 8
 """Packs lie in the order in which the rows name their images, so a stage needs few at a time."""
 FETCH_THREADS = 8
-_FETCH_LOCKS = 64
 
 
 class ImageLibrary:
@@ -30,7 +32,7 @@ class ImageLibrary:
 
     Reading asks the index first, which costs one listing and one call for each data set at the
     first image, and none later. Then an image in a pack costs a share of one call for the whole
-    pack, and another image one call.
+    pack, and another image one call. What several threads want at a time is fetched once.
 
     Args:
         store: Where images live, below `images/`.
@@ -40,11 +42,11 @@ class ImageLibrary:
     def __init__(self, store: Store, max_pixels: int) -> None:
         self._store = store
         self._max_pixels = max_pixels
-        self._index = PackIndex(store)
-        self._singles = ByteCache(CACHE_BYTES)
-        self._packs = ByteCache(CACHE_BYTES, PACKS_KEPT)
-        # One thread fetches an object, and the others that want it wait; few locks do for all keys.
-        self._fetching = [threading.Lock() for _ in range(_FETCH_LOCKS)]
+        self._index = StoreIndex(store)
+        self._singles: LRUCache[str, bytes] = LRUCache(CACHE_BYTES, getsizeof=len)
+        self._packs: LRUCache[str, Any] = LRUCache(CACHED_PACKS)
+        self._read_single = cached(self._singles, condition=Condition())(store.read)
+        self._read_pack = cached(self._packs, condition=Condition())(self._fetch_pack)
 
     def add(self, data: bytes) -> str:
         """Checks an image and stores it at once as one object; returns its hash.
@@ -81,19 +83,22 @@ class ImageLibrary:
         """
         if not re.fullmatch("[0-9a-f]{64}", image_hash):
             raise StoreError(f"{image_hash!r} is no image hash (64 hexadecimal digits)")
-        damaged = None
+        problem: StoreError | None = None
         for again in (False, True):
             if again:
                 self._index.refresh()  # another process may have added a data set since
-            for place in (*self._index.find(image_hash), Place(single_key(image_hash), 0, None)):
+            copies: list[Position | None] = [*self._index.find(image_hash), None]
+            for position in copies:
                 try:
-                    data = self._fetch(place.key)[place.start : place.end]
+                    return self._read_copy(image_hash, position)
                 except MissingObjectError:
                     continue
-                if sha256_bytes(data) == image_hash:
-                    return data
-                damaged = place.key
-        raise self._unreadable(image_hash, damaged)
+                except _DamagedError as error:
+                    problem = error
+        raise problem or MissingObjectError(
+            f"image {image_hash}: the store {self._store.uri} holds it neither in a pack nor as "
+            f"{single_key(image_hash)}; delete {RESTORE}"
+        )
 
     def open(self, image_hash: str) -> Image.Image:
         """Returns an image as upright RGB.
@@ -110,22 +115,31 @@ class ImageLibrary:
             for future in [pool.submit(self.read, name) for name in dict.fromkeys(hashes)]:
                 future.exception()
 
-    def _fetch(self, key: str) -> bytes:
-        cache = self._packs if key.startswith(f"{PACKS}/") else self._singles
-        with self._fetching[hash(key) % _FETCH_LOCKS]:
-            data = cache.get(key)
-            if data is None:
-                data = self._store.read(key)
-                cache.put(key, data)
-            return data
+    def _read_copy(self, image_hash: str, position: Position | None) -> bytes:
+        """Returns an image from its place in a pack, or as an object of its own."""
+        if position is not None:
+            key = pack_key(position.pack)
+            images = self._read_pack(key)
+            data = images[position.row].as_py() if position.row < len(images) else b""
+        else:
+            key = single_key(image_hash)
+            data = self._read_single(key)
+        if sha256_bytes(data) != image_hash:
+            raise self._damaged(key, f"image {image_hash}")
+        return data
 
-    def _unreadable(self, image_hash: str, damaged: str | None) -> StoreError:
-        if damaged is not None:
-            return StoreError(
-                f"image {image_hash}: its bytes in {self._store.uri}/{damaged} have another hash; "
-                f"delete that object and {BRING_BACK}"
-            )
-        return MissingObjectError(
-            f"image {image_hash}: the store {self._store.uri} holds it neither in a pack nor as "
-            f"{single_key(image_hash)}; delete {BRING_BACK}"
+    def _fetch_pack(self, key: str) -> Any:
+        data = self._store.read(key)
+        if pack_key(sha256_bytes(data)) != key:
+            raise self._damaged(key, "a pack")
+        return read_pack(data, f"{self._store.uri}/{key}")
+
+    def _damaged(self, key: str, what: str) -> _DamagedError:
+        return _DamagedError(
+            f"{what}: its bytes in {self._store.uri}/{key} have another hash; delete that object "
+            f"and {RESTORE}"
         )
+
+
+class _DamagedError(StoreError):
+    """A copy of an image cannot be used; there may be another one."""

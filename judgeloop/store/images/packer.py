@@ -1,9 +1,8 @@
 """Adds a data set's images to the store, the small ones gathered into packs.
 
-A pack is the bytes of its images, one after the other. Where one pack ends and the next one begins
-depends on the order of the images alone, never on what the store holds already: so a run that was
-killed, and began again, ends with the very objects of an unbroken one. The price is that an image
-of two data sets may lie in a pack of each.
+Where one pack ends and the next one begins depends on the order of the images alone, never on what
+the store holds already: so a run that was killed, and began again, ends with the same objects as an
+unbroken one. The price is that an image of two data sets may lie in a pack of each.
 """
 
 from __future__ import annotations
@@ -13,16 +12,17 @@ from pathlib import Path
 
 from judgeloop.store import Store
 from judgeloop.store.checksums import sha256_bytes, sha256_file
-from judgeloop.store.disk_map import DiskMap
+from judgeloop.store.disk_dict import DiskDict
 from judgeloop.store.images.decode import decode_image
-from judgeloop.store.images.index import INDEXES, PACKS, POSITION, write_table
+from judgeloop.store.images.index import index_key, pack_key
+from judgeloop.store.images.packs import Position, pack_bytes, write_index
 from judgeloop.store.local_files import disk_errors_named
 
 SMALL_BYTES = 64 * 2**10
 """A larger image is an object of its own."""
 PACK_BYTES = 4 * 2**20
 PACK_IMAGES = 1000
-"""A pack is full at this many bytes or images, whatever comes first."""
+"""A pack is full at this many bytes of images, or this many images, whatever comes first."""
 
 
 def single_key(image_hash: str) -> str:
@@ -31,7 +31,7 @@ def single_key(image_hash: str) -> str:
 
 
 class Packer:
-    """Takes images one by one; at most one pack of them waits in memory.
+    """Takes images one by one; at most one pack of them is in memory.
 
     Args:
         store: Where images live.
@@ -41,10 +41,12 @@ class Packer:
     def __init__(self, store: Store, max_pixels: int) -> None:
         self._store = store
         self._max_pixels = max_pixels
-        self._pack = bytearray()
-        self._images_in_pack = 0
-        self._packs: list[bytes] = []
-        self._positions: DiskMap[bytes, bytes] = DiskMap()
+        self._hashes: list[str] = []
+        self._images: list[bytes] = []
+        self._bytes = 0
+        self._packs: list[str] = []
+        self._positions: DiskDict[str, int] = DiskDict()
+        """By hash: the pack's number times `PACK_IMAGES`, and the row in it."""
 
     def add(self, data: bytes) -> str:
         """Checks an image and takes it; it can be read for sure when `close` has returned.
@@ -57,19 +59,18 @@ class Packer:
             StoreError: The store cannot be written.
         """
         image_hash = sha256_bytes(data)
-        digest = bytes.fromhex(image_hash)
-        if self._positions.get(digest) is not None:
+        if image_hash in self._positions:
             return image_hash
         decode_image(data, self._max_pixels)
         if len(data) > SMALL_BYTES:
             self._store.create(single_key(image_hash), data)
             return image_hash
-        if self._images_in_pack == PACK_IMAGES or len(self._pack) + len(data) > PACK_BYTES:
+        if len(self._images) == PACK_IMAGES or self._bytes + len(data) > PACK_BYTES:
             self._write_pack()
-        position = POSITION.pack(len(self._packs), len(self._pack), len(data))
-        self._positions.add(digest, position)
-        self._pack += data
-        self._images_in_pack += 1
+        self._positions.add(image_hash, len(self._packs) * PACK_IMAGES + len(self._images))
+        self._hashes.append(image_hash)
+        self._images.append(data)
+        self._bytes += len(data)
         return image_hash
 
     def close(self) -> None:
@@ -82,15 +83,18 @@ class Packer:
             return
         self._write_pack()
         with tempfile.TemporaryDirectory(prefix="judgeloop-index-") as name:
-            path = Path(name) / "table"
-            with disk_errors_named(f"write {path}"), path.open("wb") as file:
-                write_table(file, self._packs, self._positions.sorted_items())
-            self._store.upload(path, f"{INDEXES}/{sha256_file(path)}")
+            path = Path(name) / "index.parquet"
+            entries = (
+                (image, Position(self._packs[at // PACK_IMAGES], at % PACK_IMAGES))
+                for image, at in self._positions.sorted_items()
+            )
+            with disk_errors_named(f"write {path}"):
+                write_index(path, entries)
+            self._store.upload(path, index_key(sha256_file(path)))
 
     def _write_pack(self) -> None:
-        data = bytes(self._pack)
-        name = sha256_bytes(data)
-        self._store.create(f"{PACKS}/{name}", data)
-        self._packs.append(bytes.fromhex(name))
-        self._pack.clear()
-        self._images_in_pack = 0
+        data = pack_bytes(self._hashes, self._images)
+        pack = sha256_bytes(data)
+        self._store.create(pack_key(pack), data)
+        self._packs.append(pack)
+        self._hashes, self._images, self._bytes = [], [], 0

@@ -1,7 +1,12 @@
-"""A mapping in a temporary file, for what is too much to remember: a data set's ids and hashes.
+"""A dictionary in a temporary file, for what would not fit in memory: a data set's ids and hashes.
 
 It is an SQLite database without a name, which SQLite deletes by itself. Of its pages `CACHE_KB` are
 in memory, so that a hundred thousand entries take no more of it than ten thousand.
+
+Existing packages were looked at and do not serve. `dbm.sqlite3` came with Python 3.13, and the
+other `dbm` modules and `shelve` keep no order and need a named file. `diskcache` and `sqlitedict`
+pickle values, keep a named file that others must delete, and yield no items by key; neither has had
+a release for years.
 """
 
 from __future__ import annotations
@@ -14,13 +19,13 @@ from typing import Generic, TypeVar
 from judgeloop.schema.errors import StoreError
 
 K = TypeVar("K", str, bytes)
-V = TypeVar("V", str, bytes)
+V = TypeVar("V", str, bytes, int)
 CACHE_KB = 1024
 BLOCK = 500
 """Entries that are read at once."""
 
 
-class DiskMap(Generic[K, V]):
+class DiskDict(Generic[K, V]):
     """Keys with a value each, in the order in which they were added; for one thread.
 
     Every method raises StoreError where the folder of temporary files has no room left.
@@ -48,7 +53,7 @@ class DiskMap(Generic[K, V]):
             statement = "INSERT OR IGNORE INTO entries (key, value) VALUES (?, ?)"
             return self._database.execute(statement, (key, value)).rowcount == 1
 
-    def set(self, key: K, value: V) -> None:
+    def __setitem__(self, key: K, value: V) -> None:
         """Gives a key that was added another value."""
         with _disk_errors():
             self._database.execute("UPDATE entries SET value = ? WHERE key = ?", (value, key))
@@ -59,6 +64,10 @@ class DiskMap(Generic[K, V]):
             statement = "SELECT value FROM entries WHERE key = ?"
             found = self._database.execute(statement, (key,)).fetchone()
         return None if found is None else found[0]
+
+    def __contains__(self, key: K) -> bool:
+        """Says whether a key was added."""
+        return self.get(key) is not None
 
     def __getitem__(self, key: K) -> V:
         """Returns a key's value; raises KeyError where it was not added."""

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from judgeloop.schema.errors import StoreError
 from judgeloop.schema.keys import content_key, listed_key
-from judgeloop.store import disk_map
-from judgeloop.store.disk_map import DiskMap
+from judgeloop.store import disk_dict
+from judgeloop.store.disk_dict import DiskDict
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 """Any text of a JSON file: half a surrogate pair is refused there."""
@@ -17,7 +17,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 
 @given(st.lists(st.tuples(TEXTS, TEXTS), max_size=40))
 def test_it_is_a_dictionary_that_keeps_the_first_value(entries: list[tuple[str, str]]) -> None:
-    found: DiskMap[str, str] = DiskMap()
+    found: DiskDict[str, str] = DiskDict()
     expected: dict[str, str] = {}
     for key, value in entries:
         assert found.add(key, value) == (key not in expected)
@@ -29,26 +29,26 @@ def test_it_is_a_dictionary_that_keeps_the_first_value(entries: list[tuple[str, 
 
 
 def test_values_may_be_set_while_the_items_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disk_map, "BLOCK", 3)
-    found: DiskMap[bytes, bytes] = DiskMap()
+    monkeypatch.setattr(disk_dict, "BLOCK", 3)
+    found: DiskDict[bytes, bytes] = DiskDict()
     keys = [bytes([number]) for number in range(10)]
     for key in reversed(keys):
         found.add(key, b"")
     for key, _ in found.items():
-        found.set(key, key + key)
+        found[key] = key + key
     assert list(found.sorted_items()) == [(key, key + key) for key in keys]
 
 
 def test_a_key_that_was_never_added_is_missing() -> None:
-    found: DiskMap[str, str] = DiskMap()
+    found: DiskDict[str, str] = DiskDict()
     assert found.get("a") is None
     with pytest.raises(KeyError):
         found["a"]
 
 
 def test_a_full_disk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disk_map, "CACHE_KB", 4)
-    found: DiskMap[str, str] = DiskMap()
+    monkeypatch.setattr(disk_dict, "CACHE_KB", 4)
+    found: DiskDict[str, str] = DiskDict()
     found._database.execute("PRAGMA max_page_count = 8")
     with pytest.raises(StoreError, match=r"temporary file .* full.*SQLITE_TMPDIR"):
         found.add("a", "x" * 2**20)
@@ -58,7 +58,7 @@ def test_nothing_is_left_in_the_folder_of_temporary_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SQLITE_TMPDIR", str(tmp_path))
-    found: DiskMap[str, str] = DiskMap()
+    found: DiskDict[str, str] = DiskDict()
     for number in range(20_000):
         found.add(f"{number}", "x" * 100)
     assert list(tmp_path.iterdir()) == []  # it has no name from the beginning

@@ -1,0 +1,159 @@
+"""Packs of small images and their indexes: Parquet files, which pyarrow, pandas and datasets read.
+
+A **pack** has the columns `sha256`, the hash of the image's bytes in hexadecimal, and `image`, a
+struct of `bytes`, the encoded image, and `path`, null, as `datasets` stores its feature `Image`. An
+**index** has the columns `sha256`, sorted, `pack`, the hash of the pack's file, and `row`, the
+image's row in that pack.
+
+An image is compressed already, so packs are not. Images and their order decide a file's bytes, with
+the version of pyarrow: another version may store the same images a second time.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from judgeloop.schema.errors import StoreError
+from judgeloop.store.local_files import disk_errors_named
+
+if TYPE_CHECKING:
+    import pyarrow
+
+ROW_GROUP = 10_000
+"""Rows of an index that are in memory at a time."""
+_FEATURES = {"sha256": {"dtype": "string", "_type": "Value"}, "image": {"_type": "Image"}}
+"""Tells `datasets` to decode the images."""
+
+
+class Position(NamedTuple):
+    """Where a packed image lies."""
+
+    pack: str
+    """Hash of the pack's file."""
+    row: int
+
+
+def pack_bytes(hashes: Sequence[str], images: Sequence[bytes]) -> bytes:
+    """Returns a pack of images, in their order."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    column = pa.StructArray.from_arrays(
+        [pa.array(images, pa.binary()), pa.nulls(len(images), pa.string())], ["bytes", "path"]
+    )
+    features = {"huggingface": json.dumps({"info": {"features": _FEATURES}})}
+    table = pa.table({"sha256": pa.array(hashes, pa.string()), "image": column})
+    sink = pa.BufferOutputStream()
+    parquet.write_table(
+        table.replace_schema_metadata(features), sink,
+        compression="none", use_dictionary=False, write_statistics=False,
+    )  # fmt: skip
+    return bytes(sink.getvalue())
+
+
+def read_pack(data: bytes, where: str) -> pyarrow.Array:
+    """Returns a pack's images, as an array of binary.
+
+    Args:
+        data: A pack.
+        where: Its place, for messages.
+
+    Raises:
+        StoreError: It is no pack.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        table = parquet.ParquetFile(pa.BufferReader(data)).read(columns=["image"])
+        return table["image"].combine_chunks().field("bytes")
+    except (pa.ArrowException, OSError, LookupError) as error:
+        raise StoreError(f"{where} is no pack of images ({error})") from error
+
+
+def write_index(path: Path, entries: Iterable[tuple[str, Position]]) -> None:
+    """Writes an index.
+
+    Args:
+        path: File to write.
+        entries: Hashes of images, sorted, with the position of each.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    schema = _index_schema()
+    with parquet.ParquetWriter(path, schema, compression="zstd", write_statistics=False) as writer:
+        entries = iter(entries)
+        while block := list(islice(entries, ROW_GROUP)):
+            columns = [
+                [name for name, _ in block],
+                [position.pack for _, position in block],
+                [position.row for _, position in block],
+            ]
+            arrays = map(pa.array, columns, schema.types)
+            writer.write_batch(pa.record_batch(list(arrays), schema=schema))
+
+
+class Index:
+    """Finds images in an index, which lies in a temporary file; threads may share it.
+
+    Args:
+        data: What `write_index` wrote.
+        where: The index's place, for messages.
+
+    Raises:
+        StoreError: The bytes are no index, or there is no room for the file.
+    """
+
+    def __init__(self, data: bytes, where: str) -> None:
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        schema = _index_schema()
+        with tempfile.TemporaryDirectory(prefix="judgeloop-index-") as folder:
+            path = f"{folder}/index.arrow"
+            try:
+                file = parquet.ParquetFile(pa.BufferReader(data))
+                if file.schema_arrow != schema:
+                    raise LookupError(f"its columns are {', '.join(file.schema_arrow.names)}")
+                with disk_errors_named(f"write {path}"), pa.ipc.new_file(path, schema) as copy:
+                    for batch in file.iter_batches(ROW_GROUP):
+                        copy.write_batch(batch)
+            except (pa.ArrowException, LookupError) as error:
+                raise StoreError(
+                    f"{where} is no image index that this judgeloop reads ({error}); use another "
+                    "store or the judgeloop version that made it"
+                ) from error
+            # Pages of a mapped file are read when they are needed, and given back to the system.
+            # The file stays until it is mapped no more, though its name goes.
+            self._table = pa.ipc.open_file(pa.memory_map(path)).read_all()
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """Yields each image's hash and the hash of its pack."""
+        for batch in self._table.select(["sha256", "pack"]).to_batches():
+            yield from zip(batch["sha256"].to_pylist(), batch["pack"].to_pylist(), strict=True)
+
+    def find(self, image_hash: str) -> Position | None:
+        """Returns where an image lies, or None where it is not in the index."""
+        hashes = self._table["sha256"]
+        low, high = 0, len(hashes)
+        while low < high:
+            middle = (low + high) // 2
+            if hashes[middle].as_py() < image_hash:
+                low = middle + 1
+            else:
+                high = middle
+        if low == len(hashes) or hashes[low].as_py() != image_hash:
+            return None
+        return Position(self._table["pack"][low].as_py(), self._table["row"][low].as_py())
+
+
+def _index_schema() -> pyarrow.Schema:
+    import pyarrow as pa
+
+    return pa.schema([("sha256", pa.string()), ("pack", pa.string()), ("row", pa.uint32())])
