@@ -1,7 +1,7 @@
 """Makes every component's README from its signature and its docstring: `make readmes`.
 
-A component's docstring has a first line, more about it, then the fields `Image`, `GPU`, `Caching`
-and `Resumed`, then `Args:`, `Outputs:` and, where it raises an error of its own, `Raises:`.
+A component's docstring has a first line, more about it, then the fields `Image`, `GPU` and
+`Resumed`, then `Args:`, `Outputs:` and, where it raises an error of its own, `Raises:`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
-FIELDS = ("Image", "GPU", "Caching", "Resumed")
-_FIELD = re.compile(r"(?:^|(?<=\. ))(Image|GPU|Caching|Resumed): ", re.MULTILINE)
+FIELDS = ("Image", "GPU", "Resumed")
+_FIELD = re.compile(r"(?:^|(?<=\. ))(Image|GPU|Resumed): ", re.MULTILINE)
 _SECTION = re.compile(r"^(Args|Outputs|Raises):$", re.MULTILINE)
 _ENTRY = re.compile(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", re.MULTILINE)
 

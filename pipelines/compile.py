@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from judgeloop.schema.errors import ConfigError, JudgeLoopError
-from pipelines.digest import digest
-from pipelines.lint import lint
+from pipelines.digest import digest_of
+from pipelines.lint import check
 from pipelines.profile import Profile
+from pipelines.smaller import make_smaller
+from pipelines.spec import read_spec, write_spec
 
 
 def compile_pipeline(
@@ -46,10 +48,13 @@ def compile_pipeline(
     pipeline = make_pipeline(iterations, partitions, placement)
     out.parent.mkdir(parents=True, exist_ok=True)
     compiler.Compiler().compile(pipeline, str(out))
-    found = lint(out, local=local)
+    spec = read_spec(out)
+    make_smaller(spec)
+    write_spec(spec, out)
+    found = check(spec, local=local)
     if found:
         raise JudgeLoopError(
             f"{out}: the compiled pipeline breaks these rules (pipelines/lint/):\n  "
             + "\n  ".join(found)
         )
-    return digest(out)
+    return digest_of(spec)

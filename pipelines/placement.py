@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pipelines.profile import (
-    INFERENCE,
-    TRAINING,
-    UNCACHED,
-    ModelSize,
-    Profile,
-    Reference,
-    Size,
-)
+from pipelines.profile import INFERENCE, TRAINING, ModelSize, Profile, Reference, Size
 
 if TYPE_CHECKING:
     from kfp.dsl import PipelineTask
 
 SHM = "/dev/shm"
-_NONE: Mapping[str, Any] = {}
+USER = 1000
+"""User id of every task, as in the images."""
 
 
 class Placement:
@@ -34,17 +26,11 @@ class Placement:
         self.profile = profile
         self._retried = retried
 
-    def place(self, task: PipelineTask, sizes: Mapping[str, Any] = _NONE) -> PipelineTask:
-        """Gives a task all that its stage gets.
+    def place(self, task: PipelineTask) -> PipelineTask:
+        """Gives a task all that its stage gets, and returns it.
 
         Args:
             task: The task of a component; the component's name is the stage.
-            sizes: The pipeline's size parameters (`Profile.arguments`), for a task with a model. It
-                must lie in a sub-pipeline that declares them: KFP 2.17 loses resource parameters of
-                tasks directly inside a loop, a condition or an exit handler.
-
-        Returns:
-            The same task.
         """
         from kfp import kubernetes
 
@@ -52,41 +38,43 @@ class Placement:
         size: Size = profile.cpu
         if stage in INFERENCE:
             size = profile.inference
-            self._give_model(task, size, "inference", sizes)
         elif stage in TRAINING:
             size = profile.training
-            self._give_model(task, size, "training", sizes)
-        else:
-            _set_size(task, size.cpu, size.memory)
+        task.set_cpu_request(size.cpu).set_cpu_limit(size.cpu)
+        task.set_memory_request(size.memory).set_memory_limit(size.memory)
+        if isinstance(size, ModelSize):
+            self._give_model(task, size)
         kubernetes.set_timeout(task, size.timeout_s)
+        # With what Kubeflow sets on every container, this is admitted under "restricted".
+        kubernetes.set_security_context(task, run_as_user=USER, run_as_non_root=True)
+        kubernetes.empty_dir_mount(task, "tmp", "/tmp", size_limit=size.tmp)
         self._refer(task)
         if self._retried and profile.retry.count:
             task.set_retry(
                 profile.retry.count,
                 f"{profile.retry.backoff_s}s",
                 profile.retry.factor,
-                f"{profile.retry.max_backoff_s}s",
+                f"{profile.retry.window_for(size.timeout_s)}s",
             )
-        return task.set_caching_options(stage not in UNCACHED | set(profile.uncached))
+        # The content keys of the store find finished work. A driver that asks Kubeflow's cache
+        # fails, and its run with it, where the API server is away for a moment.
+        return task.set_caching_options(False)
 
-    def _give_model(
-        self, task: PipelineTask, size: ModelSize, kind: str, sizes: Mapping[str, Any]
-    ) -> None:
-        """Gives a task what a model needs.
-
-        The GPU is there with a count of 0 too, for the count comes when a run starts.
-        """
+    def _give_model(self, task: PipelineTask, size: ModelSize) -> None:
+        """Gives a task what a model needs."""
         from kfp import kubernetes
 
-        _set_size(task, sizes[f"{kind}_cpu"], sizes[f"{kind}_memory"])
-        task.set_accelerator_type(self.profile.gpu_type)
-        task.set_accelerator_limit(sizes[f"{kind}_gpus"])
-        kubernetes.add_node_selector_json(task, sizes["node_selector"])
-        kubernetes.add_toleration_json(task, sizes["tolerations"])
+        profile = self.profile
+        if size.gpus:
+            task.set_accelerator_type(profile.gpu_type).set_accelerator_limit(size.gpus)
+        for label, value in profile.node_selector.items():
+            kubernetes.add_node_selector(task, label, value)
+        for each in profile.tolerations:
+            kubernetes.add_toleration(task, each.key, each.operator, each.value, each.effect)
         kubernetes.empty_dir_mount(task, "shm", SHM, medium="Memory", size_limit=size.shm)
-        cache = self.profile.model_cache
-        if cache:
-            kubernetes.mount_pvc(task, cache.name, cache.path)
+        if profile.model_cache:
+            kubernetes.mount_pvc(task, profile.model_cache.name, profile.model_cache.path)
+            task.set_env_variable("HF_HOME", f"{profile.model_cache.path}/huggingface")
 
     def _refer(self, task: PipelineTask) -> None:
         """Names the Secrets and ConfigMaps; their values are never read here."""
@@ -99,11 +87,6 @@ class Placement:
                                              settings.optional)  # fmt: skip
         if self.profile.image_pull_secrets:
             kubernetes.set_image_pull_secrets(task, list(self.profile.image_pull_secrets))
-
-
-def _set_size(task: PipelineTask, cpu: Any, memory: Any) -> None:
-    task.set_cpu_request(cpu).set_cpu_limit(cpu)
-    task.set_memory_request(memory).set_memory_limit(memory)
 
 
 def _same(reference: Reference) -> dict[str, str]:

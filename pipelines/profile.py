@@ -1,13 +1,13 @@
 """A profile: what the tasks of a loop ask of a cluster, from one file in `k8s/profiles/`.
 
-Sizes, node selector and tolerations of the GPU tasks become parameters of the pipeline, so that one
-compiled package serves several sizes; KFP 2.17 takes everything else as constants only.
+All of it is compiled into the package as constants: a parameter of a run would travel through every
+node of Argo's object, and `make submit` compiles anyway.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 import yaml
@@ -18,13 +18,9 @@ from judgeloop.schema.config import Count, Positive, Section, parse_section
 from judgeloop.schema.errors import ConfigError
 
 FOLDER = Path(__file__).resolve().parent.parent / "k8s" / "profiles"
-UNCACHED = frozenset({"decide", "enough", "promote", "register", "report", "resolve"})
-"""Stages that read or write what lies outside their inputs and outputs: never from a cache."""
 INFERENCE = frozenset({"evaluate", "hold_out", "judge", "synthesize", "validate"})
 """Stages that run the model."""
 TRAINING = frozenset({"train"})
-STAGES = frozenset({"filter", "ingest"}) | UNCACHED | INFERENCE | TRAINING
-"""All stages of the loop; those of neither set above run no model."""
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
 """The name of a Kubernetes object."""
@@ -36,7 +32,10 @@ class Size(Section, frozen=True, kw_only=True):
     cpu: Quantity
     memory: Quantity
     timeout_s: Positive
-    """The pod is ended after this; a retry goes on after the last whole shard."""
+    """The pod is ended after this, counted from its start on a node; the pipeline's next attempt
+    goes on after the last whole shard."""
+    tmp: Quantity
+    """Size of /tmp, the only folder that a task writes to, on the node's disk."""
 
 
 class ModelSize(Size, frozen=True, kw_only=True):
@@ -73,19 +72,33 @@ class Reference(Section, frozen=True, kw_only=True):
 
 
 class Claim(Section, frozen=True, kw_only=True):
-    """A volume that GPU tasks mount, so that a model is fetched once."""
+    """A volume that GPU tasks mount, so that a model is fetched once; `HF_HOME` lies in it."""
 
     name: Name
     path: Annotated[str, Meta(pattern="^/.+")]
 
 
 class Retry(Section, frozen=True, kw_only=True):
-    """How often Kubeflow starts a failed task again, and how long it waits before."""
+    """How a task is tried again; docs/kubeflow.md says what a cluster makes of it."""
 
     count: Count
+    """Further attempts after the first."""
     backoff_s: Positive = 60
-    factor: Annotated[float, Meta(ge=1)] = 2.0
-    max_backoff_s: Positive = 3600
+    """Wait before the first of them."""
+    factor: Annotated[int, Meta(ge=1)] = 2
+    """Each wait is so many times the one before: a whole number, for Argo resolves nothing else."""
+    window_s: Positive | None = None
+    """Counted from the start of the first attempt: past it nothing is tried again, and the attempt
+    under way is killed. None: as long as all attempts with their waits may take."""
+
+    def window_for(self, timeout_s: int) -> int:
+        """Returns the window of a task in seconds.
+
+        Args:
+            timeout_s: The time limit of one attempt.
+        """
+        waits = sum(self.backoff_s * self.factor**i for i in range(self.count))
+        return self.window_s or (self.count + 1) * timeout_s + waits
 
 
 class Profile(Section, frozen=True, kw_only=True):
@@ -107,18 +120,23 @@ class Profile(Section, frozen=True, kw_only=True):
     settings: tuple[Reference, ...] = ()
     """ConfigMaps: addresses and other settings that are no secret."""
     retry: Retry
-    uncached: tuple[str, ...] = ()
-    """Stages that Kubeflow runs again although it has their result in its cache, beside those that
-    are never cached. The store still knows what is done."""
+    start_within_s: Positive = 1800
+    """A task that is not started within this ends the run: no node, image, claim or Secret for it
+    is nothing that Kubernetes ever gives up on."""
 
     def __post_init__(self) -> None:
         """Refuses what KFP or a cluster would stumble over."""
         if max(self.inference.gpus, self.training.gpus) and not self.tolerations:
             raise ValueError("tolerations is empty: nodes with GPUs are tainted")
-        unknown = set(self.uncached) - STAGES
-        if unknown:
-            raise ValueError(f"uncached: no stage {sorted(unknown)}; known: {sorted(STAGES)}")
+        longest = max(self.cpu.timeout_s, self.inference.timeout_s, self.training.timeout_s)
+        if self.retry.window_s and self.retry.window_s <= longest:
+            raise ValueError(
+                f"retry.window_s counts from the first start and ends the attempt under way, so it "
+                f"must be more than the longest timeout_s, {longest}"
+            )
         variables = [key for each in (*self.secrets, *self.settings) for key in each.keys]
+        if self.model_cache and "HF_HOME" in variables:
+            raise ValueError("HF_HOME lies in model_cache; name it nowhere else")
         twice = sorted({name for name in variables if variables.count(name) > 1})
         if twice:
             raise ValueError(f"secrets and settings give {twice} more than once")
@@ -130,18 +148,6 @@ class Profile(Section, frozen=True, kw_only=True):
             for kind, size in (("inference", self.inference), ("training", self.training))
         }
         return {"cpu": {"cpu": self.cpu.cpu, "memory": self.cpu.memory}, **found}
-
-    def arguments(self) -> dict[str, Any]:
-        """Returns the values of the pipeline's size parameters."""
-        found: dict[str, Any] = {
-            "node_selector": dict(self.node_selector),
-            "tolerations": [msgspec.to_builtins(each) for each in self.tolerations],
-        }
-        for kind, size in (("inference", self.inference), ("training", self.training)):
-            found[f"{kind}_cpu"] = size.cpu
-            found[f"{kind}_memory"] = size.memory
-            found[f"{kind}_gpus"] = size.gpus
-        return found
 
 
 def read_profile(name: str) -> Profile:

@@ -89,11 +89,7 @@ def _run_alone(
         package, config.loop.iterations, config.loop.partitions, read_profile("cpu"), local=True
     )
     console.print(f"loop {loop_id}  pipeline {digest[:12]}  store {store.uri}", soft_wrap=True)
-    arguments = {
-        "config": config.to_json(),
-        "loop_id": loop_id,
-        "partitions": list(range(config.loop.partitions)),
-    }
+    arguments = {"config": config.to_json(), "loop_id": loop_id}
     with Display(out / "progress.jsonl", console) as display:
         succeeded = run_compiled(package, arguments, out, display.update, runner)
     _show_report(store, loop_id, out, console)

@@ -49,6 +49,13 @@ class Spec:
                 yield name, component
 
 
+def write_spec(spec: Spec, path: Path) -> None:
+    """Writes a compiled pipeline as KFP's client reads it: YAML documents."""
+    documents = [spec.pipeline, *([spec.platform] if spec.platform else [])]
+    with path.open("w", encoding="utf-8") as file:
+        yaml.dump_all(documents, file, Dumper=_DUMPER, sort_keys=True, width=1 << 20)
+
+
 def read_spec(path: Path) -> Spec:
     """Reads a compiled pipeline."""
     with path.open(encoding="utf-8") as file:
@@ -58,3 +65,4 @@ def read_spec(path: Path) -> Spec:
 
 # The C parser is ten times as fast, and part of every wheel of PyYAML.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)

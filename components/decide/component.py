@@ -14,7 +14,6 @@ def decide(config: str, loop_id: str, iteration: int, validation: dsl.Input[dsl.
     `continue` and the compiled pipeline has no further iteration, the report says so.
 
     Image: cpu. GPU: no.
-    Caching: off, for it reads the earlier iterations from the ledger and writes its reason there.
     Resumed: runs again, at once; the same scores give the same decision.
 
     Args:

@@ -13,7 +13,6 @@ def enough(config: str, loop_id: str, iteration: int, examples: dsl.Input[dsl.Da
     output is always false in KFP's local runner.
 
     Image: cpu. GPU: no.
-    Caching: off, for it writes the decision and its reason to the loop's ledger.
     Resumed: runs again, at once; it decides from the manifest alone.
 
     Args:

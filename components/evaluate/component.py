@@ -20,7 +20,6 @@ def evaluate(
     Its scores go to the report and to the promotion gate, never back into the loop.
 
     Image: gpu. GPU: yes, for a model that needs one.
-    Caching: on; the configuration names the gold pairs, so change the name with their content.
     Resumed: finished shards are found in the store; a killed task repeats one shard at most.
 
     Args:

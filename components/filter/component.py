@@ -23,7 +23,6 @@ def filter(
     disagreeing, kept.
 
     Image: cpu. GPU: no.
-    Caching: on; the same pairs and judgements give the same examples.
     Resumed: runs again, seconds; a finished result is found in the store.
 
     Args:

@@ -19,7 +19,6 @@ def hold_out(
     pairs, from images that no training pair shows.
 
     Image: gpu. GPU: yes, for a model that needs one.
-    Caching: on; the same questions and model give the same pairs.
     Resumed: finished shards are found in the store by their content key. A loop that began with
         other validation pairs (other software or prompts) is refused: use another loop id.
 

@@ -15,7 +15,6 @@ def ingest(config: str, loop_id: str, questions: dsl.Output[dsl.Dataset]):
     is quarantined too.
 
     Image: cpu. GPU: no.
-    Caching: on; changed data needs another loop id.
     Resumed: a finished result is found by its content key; killed before, it reads all questions
         again and finds the images that are stored. A loop that began with other questions or images
         is refused: use another loop id.

@@ -21,7 +21,6 @@ def judge(
     verdict is undecided, never a side. One task a partition, in parallel.
 
     Image: gpu. GPU: yes, for a model that needs one.
-    Caching: on; the same pairs and model give the same judgements.
     Resumed: finished shards are found in the store; a killed task repeats one shard at most.
 
     Args:

@@ -14,7 +14,6 @@ def promote(config: str, loop_id: str, decision: dsl.Output[dsl.Artifact]):
     the difference lies above `gate.min_difference`. A refusal is recorded with its figures.
 
     Image: cpu. GPU: no.
-    Caching: off, for it writes to the registry.
     Resumed: runs again; where the champion is this version already, nothing moves.
 
     Args:

@@ -22,7 +22,6 @@ def register(
     manifests, metrics) and tags with loop id and iteration.
 
     Image: cpu. GPU: no.
-    Caching: off, for it writes to the registry.
     Resumed: runs again; a version with the same content is found and not made twice.
 
     Args:

@@ -15,7 +15,6 @@ def report(
     Cancelling a run in Kubeflow runs no exit handler.
 
     Image: cpu. GPU: no.
-    Caching: off, for it describes this run.
     Resumed: runs again and replaces the report.
 
     Args:

@@ -22,7 +22,6 @@ def synthesize(
     task a partition, in parallel.
 
     Image: gpu. GPU: yes, for a model that needs one.
-    Caching: on; the same questions, model and partition give the same pairs.
     Resumed: finished shards are found in the store; a killed task repeats one shard at most.
 
     Args:

@@ -20,7 +20,6 @@ def train(
     goes to the store; the manifest carries its reference.
 
     Image: gpu. GPU: yes, for a model that needs one.
-    Caching: on; the same examples, model and seed give the same adapter.
     Resumed: a finished adapter is found in the store, else training goes on or starts again.
 
     Args:

@@ -21,7 +21,6 @@ def validate(
     which version is its best.
 
     Image: gpu. GPU: yes, for a model that needs one.
-    Caching: on; the same pairs and model give the same scores.
     Resumed: finished shards are found in the store; a killed task repeats one shard at most.
 
     Args:

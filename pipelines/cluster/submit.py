@@ -62,12 +62,7 @@ def submit(server: Kubeflow, given: Submission, console: Console) -> str:
         )
     pipeline = server.pipeline(PIPELINE)
     version = server.version(pipeline, given.package, digest)
-    arguments = {
-        "config": config.to_json(),
-        "loop_id": given.loop_id,
-        "partitions": list(range(config.loop.partitions)),
-        **given.profile.arguments(),
-    }
+    arguments = {"config": config.to_json(), "loop_id": given.loop_id}
     run_id = server.start(
         api.V2beta1Run(
             experiment_id=experiment,

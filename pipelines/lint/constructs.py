@@ -48,9 +48,15 @@ def _loop(spec: Spec, where: str, place: str, task: Tree) -> Iterator[str]:
         return
     items = task["parameterIterator"].get("items", {}).get("inputParameter")
     handed_in = _made_by_tasks(spec, where)
+    # What the gates around read is handed to the loop too, and no task in it reads that.
+    read = {
+        source.get("componentInputParameter")
+        for inner in spec.component_of(task)["dag"]["tasks"].values()
+        for source in inner.get("inputs", {}).get("parameters", {}).values()
+    }
     for key, source in task.get("inputs", {}).get("parameters", {}).items():
         made = "taskOutputParameter" in source or source.get("componentInputParameter") in handed_in
-        if made and key != items:
+        if made and key in read and key != items:
             yield (
                 f"{place}: the loop body uses {key}, a parameter made by a task outside; put the "
                 "loop into a sub-pipeline that gets the value as an input"

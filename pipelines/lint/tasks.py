@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from pipelines.profile import UNCACHED
 from pipelines.spec import Spec, Tree
 
 _PINNED = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
@@ -17,11 +16,15 @@ def task_rules(spec: Spec, place: str, task: Tree) -> Iterator[str]:
     container = spec.executors.get(label, {}).get("container")
     if container is None:
         return
-    stage = function_of(container)
-    if stage in UNCACHED and task.get("cachingOptions", {}).get("enableCache"):
-        yield f"{place}: {stage} must not be cached; see pipelines/profile.py"
+    settings = spec.kubernetes.get(label, {})
+    if task.get("cachingOptions", {}).get("enableCache"):
+        yield f"{place}: must not be cached: it fails while Kubeflow's API server is away"
+    if not settings.get("securityContext", {}).get("runAsNonRoot"):
+        yield f"{place}: may run as root, so a namespace that enforces `restricted` refuses it"
+    if "/tmp" not in _sized_folders(settings):
+        yield f"{place}: has no sized emptyDir on /tmp, so it may fill its node's disk"
     if "accelerator" in container.get("resources", {}):
-        yield from _gpu(place, container, spec.kubernetes.get(label, {}))
+        yield from _gpu(place, container, settings)
 
 
 def unpinned_images(spec: Spec) -> Iterator[str]:
@@ -56,7 +59,10 @@ def _gpu(place: str, container: Tree, settings: Tree) -> Iterator[str]:
         yield f"{place}: uses a GPU without a memory limit, so it may take its node's memory"
     if not settings.get("activeDeadlineSeconds"):
         yield f"{place}: uses a GPU without a timeout, so it may hold the GPU for ever"
-    if not any(
-        mount.get("mountPath") == "/dev/shm" for mount in settings.get("emptyDirMounts", [])
-    ):
+    if "/dev/shm" not in _sized_folders(settings):
         yield f"{place}: uses a GPU without /dev/shm, so PyTorch's workers have 64 MB to share"
+
+
+def _sized_folders(settings: Tree) -> set[str]:
+    mounts = settings.get("emptyDirMounts", [])
+    return {mount["mountPath"] for mount in mounts if mount.get("sizeLimit")}

@@ -241,7 +241,7 @@ class Cluster:
             REPOSITORY / "pipelines/configs/micro.yaml",
             [f"store={self.store_uri}", "loop.patience=2", "registry.model_name=judgeloop-cluster"],
         )
-        arguments = {"config": config.to_json(), "loop_id": LOOP_ID, "partitions": [0]}
+        arguments = {"config": config.to_json(), "loop_id": LOOP_ID}
         (folder / "arguments.json").write_text(json.dumps(arguments))
         self._root_uri = f"{root_uri}/pipeline-root"
         done = subprocess.run(

@@ -40,9 +40,10 @@ def cluster(
 def test_a_run_that_asks_for_more_than_the_quota_ends_with_its_first_task(
     cluster: KfpServer, pod: Pod, tmp_path: Path
 ) -> None:
-    """The sizes of the profile fit; those of the run, which count, do not."""
     package = tmp_path / "p.yaml"
-    profile = msgspec.structs.replace(read_profile("cpu"), retry=Retry(count=0))
+    cpu = read_profile("cpu")
+    large = msgspec.structs.replace(cpu.training, memory="512Gi")
+    profile = msgspec.structs.replace(cpu, retry=Retry(count=0), training=large)
     micro = REPOSITORY / "pipelines/configs/micro.yaml"
     config = load_config(micro, [f"store={tmp_path}/store"])
     compile_pipeline(package, 1, 1, profile)
@@ -55,8 +56,7 @@ def test_a_run_that_asks_for_more_than_the_quota_ends_with_its_first_task(
                 pipeline_id=pipeline, pipeline_version_id=server.version(pipeline, package, "1")
             ),
             runtime_config=api.V2beta1RuntimeConfig(parameters={
-                "config": config.to_json(), "loop_id": "large", "partitions": [0],
-                **profile.arguments(), "training_gpus": 8,
+                "config": config.to_json(), "loop_id": "large",
             }),
         )
     )  # fmt: skip
@@ -69,5 +69,5 @@ def test_a_run_that_asks_for_more_than_the_quota_ends_with_its_first_task(
     assert tasks == [("resolve", "FAILED"), ("report", "SUCCEEDED")]
     (failure,) = Ledger(FolderStore(tmp_path / "store"), "large").entries()
     assert (failure.name, failure.exit_code) == ("000-resolve", PreflightError.exit_code)
-    assert "`training` asks for 8 requests.nvidia.com/gpu" in (failure.error or "")
+    assert "`training` asks for 512Gi limits.memory" in (failure.error or "")
     assert pod.api.asked == ["/api/v1/namespaces/team/resourcequotas"]

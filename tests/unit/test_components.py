@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from components import readme
-from pipelines.profile import STAGES as PROFILED
-from pipelines.profile import UNCACHED
+from pipelines.profile import INFERENCE, TRAINING
 
 STAGES = readme.stages()
 
@@ -26,7 +25,7 @@ def test_the_readme_is_what_the_signature_and_the_docstring_make(stage: str) -> 
 def test_a_changed_docstring_makes_a_readme_stale(monkeypatch: pytest.MonkeyPatch) -> None:
     before = readme.readme("train")
     function = component("train").python_func
-    monkeypatch.setattr(function, "__doc__", function.__doc__.replace("on; the same", "on: equal"))
+    monkeypatch.setattr(function, "__doc__", function.__doc__.replace("Image: gpu", "Image: cpu"))
     assert readme.readme("train") != before
 
 
@@ -38,19 +37,18 @@ def test_a_docstring_without_a_field_is_refused(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_readme_says_stage_image_gpu_caching_and_resumption(stage: str) -> None:
+def test_a_readme_says_stage_image_gpu_and_resumption(stage: str) -> None:
     text = readme.readme(stage)
-    for label in ("Stage", "Image", "GPU", "Caching", "Resumed"):
+    for label in ("Stage", "Image", "GPU", "Resumed"):
         assert text.count(f"- **{label}**: ") == 1
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_docstring_names_the_image_and_the_caching_that_are_compiled(stage: str) -> None:
+def test_a_docstring_names_the_image_that_is_compiled(stage: str) -> None:
     fields = readme.describe(stage).fields
     source = Path(inspect.getsourcefile(component(stage).python_func) or "").read_text()
     assert f'image("{fields["Image"]}")' in source
     assert fields["GPU"].startswith("yes" if fields["Image"] == "gpu" else "no")
-    assert fields["Caching"].startswith("off, for " if stage in UNCACHED else "on; ")
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -58,5 +56,6 @@ def test_every_component_calls_the_task_of_its_name(stage: str) -> None:
     assert f"tasks.{stage}(" in inspect.getsource(component(stage).python_func)
 
 
-def test_profiles_know_every_component() -> None:
-    assert sorted(PROFILED) == STAGES
+def test_profiles_give_a_model_s_size_to_every_component_that_has_one() -> None:
+    with_model = [stage for stage in STAGES if readme.describe(stage).fields["Image"] == "gpu"]
+    assert sorted(INFERENCE | TRAINING) == with_model

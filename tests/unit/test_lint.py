@@ -13,7 +13,8 @@ from judgeloop.schema.errors import JudgeLoopError
 from pipelines.compile import compile_pipeline
 from pipelines.lint import check, lint
 from pipelines.lint.secrets import secrets_in
-from pipelines.profile import UNCACHED, read_profile
+from pipelines.placement import Placement
+from pipelines.profile import read_profile
 from pipelines.spec import Spec, Tree, read_spec
 
 Planted = Callable[[Spec], None]
@@ -37,11 +38,13 @@ def task_named(spec: Spec, stage: str) -> Tree:
     return found[0]
 
 
-def cached(stage: str) -> Planted:
-    def plant(spec: Spec) -> None:
-        task_named(spec, stage)["cachingOptions"] = {"enableCache": True}
+def cached(spec: Spec) -> None:
+    task_named(spec, "judge")["cachingOptions"] = {"enableCache": True}
 
-    return plant
+
+def without_tmp(spec: Spec) -> None:
+    for each in settings(spec, "filter")["emptyDirMounts"]:
+        del each["sizeLimit"]
 
 
 def dangling_parameter(spec: Spec) -> None:
@@ -80,45 +83,61 @@ def unknown_container_field(spec: Spec) -> None:
 
 
 def unread_condition(spec: Spec) -> None:
-    task_named(spec, "condition-1")["inputs"]["parameters"].pop("pipelinechannel--enough-Output")
+    task_named(spec, "condition-3")["inputs"]["parameters"].pop("pipelinechannel--enough-Output")
 
 
 def named_condition(spec: Spec) -> None:
-    source = task_named(spec, "condition-1")["inputs"]["parameters"]
+    source = task_named(spec, "condition-3")["inputs"]["parameters"]
     gate = source["pipelinechannel--enough-Output"]["taskOutputParameter"]
     gate["outputParameterKey"] = "verdict"
 
 
 def one_of_artifact(spec: Spec) -> None:
-    outputs = spec.components["comp-gather"]["dag"]["outputs"]["artifacts"]
-    outputs["examples"] = {
+    outputs = spec.components["comp-loop"]["dag"].setdefault("outputs", {})
+    outputs["artifacts"] = {"examples": {
         "artifactSelectors": [{"producerSubtask": "a"}, {"producerSubtask": "b"}]
-    }
+    }}  # fmt: skip
 
 
 def one_of_parameter(spec: Spec) -> None:
-    outputs = spec.components["comp-gather"]["dag"]["outputs"]
+    outputs = spec.components["comp-loop"]["dag"].setdefault("outputs", {})
     outputs["parameters"] = {"best": {"valueFromOneof": {"parameterSelectors": []}}}
 
 
+def read_in_loop(spec: Spec, loop: Tree, key: str) -> None:
+    """Lets a task of a loop's body read what the loop was handed."""
+    body = spec.component_of(loop)["dag"]["tasks"]["synthesize"]
+    body["inputs"]["parameters"]["loop_id"] = {"componentInputParameter": key}
+
+
 def outer_parameter_in_loop(spec: Spec) -> None:
-    task = task_named(spec, "for-loop-1")
+    task = task_named(spec, "for-loop-2")
     task["inputs"]["parameters"]["pipelinechannel--count"] = {
         "taskOutputParameter": {"producerTask": "filter", "outputParameterKey": "Output"}
     }
+    read_in_loop(spec, task, "pipelinechannel--count")
 
 
 def outer_parameter_in_a_loop_in_a_gate(spec: Spec) -> None:
     made = {"taskOutputParameter": {"producerTask": "enough", "outputParameterKey": "Output"}}
-    gate = task_named(spec, "condition-1")
+    gate = task_named(spec, "condition-3")
     gate["inputs"]["parameters"]["pipelinechannel--enough-Output"] = made
     graph = spec.component_of(gate)["dag"]["tasks"]
     graph["for-loop-9"] = {
-        **copy.deepcopy(task_named(spec, "for-loop-1")),
+        **copy.deepcopy(task_named(spec, "for-loop-2")),
         "inputs": {"parameters": {
             "pipelinechannel--x": {"componentInputParameter": "pipelinechannel--enough-Output"},
         }},
     }  # fmt: skip
+    read_in_loop(spec, graph["for-loop-9"], "pipelinechannel--x")
+
+
+def test_what_a_gate_hands_to_a_loop_that_does_not_read_it_is_no_finding(compiled: Spec) -> None:
+    spec = copy.deepcopy(compiled)
+    made = {"taskOutputParameter": {"producerTask": "filter", "outputParameterKey": "Output"}}
+    task = task_named(spec, "for-loop-2")
+    task["inputs"]["parameters"]["pipelinechannel--count"] = made
+    assert not [each for each in check(spec) if "the loop body uses" in each]
 
 
 def container(spec: Spec, stage: str) -> Tree:
@@ -144,8 +163,8 @@ def without(*keys: str) -> Planted:
 
 
 def undeclared_setting(spec: Spec) -> None:
-    toleration = settings(spec, "train")["tolerations"][0]["tolerationJson"]
-    toleration["componentInputParameter"] = "taints"
+    taints = {"tolerationJson": {"componentInputParameter": "taints"}}
+    settings(spec, "train")["tolerations"] = [taints]
 
 
 def other_shm(spec: Spec) -> None:
@@ -189,7 +208,9 @@ def in_settings(spec: Spec) -> None:
 @pytest.mark.parametrize(
     ("plant", "sentence"),
     [
-        *((cached(stage), f"{stage} must not be cached") for stage in sorted(UNCACHED)),
+        (cached, "judge: must not be cached"),
+        (without_tmp, "filter: has no sized emptyDir on /tmp"),
+        (without("securityContext"), "train: may run as root"),
         (dangling_parameter, "which the graph does not declare"),
         (dangling_artifact, "reads nowhere, which the graph does not declare"),
         (no_wait, "uses synthesize without waiting for it"),
@@ -245,7 +266,7 @@ def test_a_compilation_that_breaks_a_rule_fails_and_names_it(
 
         @dsl.pipeline(name="planted")
         def pipeline():
-            train()
+            Placement(PROFILE, retried=False).place(train())
 
         return pipeline
 

@@ -79,17 +79,42 @@ def test_every_iteration_lies_inside_the_gate_of_the_one_before(bound: int, tmp_
     (tasks,) = dags(spec.pipeline, "comp-loop")
     shown = []
     while tasks:
-        names = [task["taskInfo"]["name"] for task in tasks.values()]
-        shown += [name for name in names if name.startswith("iteration-") and "/" in name]
+        shown += [
+            (iteration_of(task), spec.component_of(task)["executorLabel"].removeprefix("exec-"))
+            for task in tasks.values()
+            if "executorLabel" in spec.component_of(task)
+        ]
         gates = [task for task in tasks.values() if "triggerPolicy" in task]
         assert len(gates) <= 1
         tasks = spec.component_of(gates[0])["dag"]["tasks"] if gates else {}
     expected = [
-        f"iteration-{i}/{stage}"
+        (i, stage)
         for i in range(1, bound + 1)
-        for stage in ("gather", "enough", "learn", "decide")
+        for stage in ("filter", "enough", "train", "validate", "evaluate", "register", "decide")
     ]
     assert sorted(shown) == sorted(expected)
+
+
+def iteration_of(task: Document) -> int:
+    return int(task["inputs"]["parameters"]["iteration"]["runtimeValue"]["constant"])
+
+
+def test_a_component_is_written_once_however_many_iterations_use_it(tmp_path: Path) -> None:
+    counts = []
+    for bound in (1, 4):
+        path = tmp_path / f"{bound}.yaml"
+        compile_pipeline(path, iterations=bound, partitions=2, profile=PROFILE)
+        spec = read_spec(path)
+        leaves = [each for each in spec.components.values() if "executorLabel" in each]
+        counts.append((len(leaves), len(spec.executors), len(spec.kubernetes)))
+    assert counts[0] == counts[1] == (14, 14, 14)
+
+
+def test_the_package_holds_no_text_for_people(compiled: Path) -> None:
+    spec = read_spec(compiled)
+    for executor in spec.executors.values():
+        assert '"""' not in executor["container"]["command"][-1]
+    assert "description:" not in compiled.read_text()
 
 
 def test_promotion_waits_for_the_loop_but_for_no_branch_of_it(compiled: Path) -> None:
@@ -106,17 +131,14 @@ def test_the_report_runs_when_the_rest_failed(compiled: Path) -> None:
 
 
 def test_the_next_iteration_goes_on_from_the_trained_judge(compiled: Path) -> None:
-    document = read_spec(compiled).pipeline
-    sources = [
-        tasks[name]["inputs"]["artifacts"]["model"]
-        for prefix in ("comp-loop", "comp-condition")
-        for tasks in dags(document, prefix)
-        for name in tasks
-        if name.startswith("gather")
-    ]
-    first, second = sources
-    assert first == {"componentInputArtifact": "model"}
-    assert "learn-model" in second["componentInputArtifact"]
+    spec = read_spec(compiled)
+    sources = {}
+    for _, graph in spec.graphs():
+        for task in graph["dag"]["tasks"].values():
+            if spec.component_of(task).get("executorLabel") == "exec-train":
+                source = task["inputs"]["artifacts"]["model"]["componentInputArtifact"]
+                sources[iteration_of(task)] = source
+    assert sources == {1: "pipelinechannel--model", 2: "pipelinechannel--train-trained"}
 
 
 @pytest.mark.parametrize(

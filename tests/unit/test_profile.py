@@ -9,7 +9,7 @@ import yaml
 
 from judgeloop.schema.errors import ConfigError
 from pipelines.compile import compile_pipeline
-from pipelines.profile import FOLDER, INFERENCE, TRAINING, UNCACHED, Profile, read_profile
+from pipelines.profile import FOLDER, INFERENCE, TRAINING, Claim, Profile, Retry, read_profile
 from pipelines.spec import Spec, Tree, read_spec
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
@@ -24,7 +24,10 @@ def profile(request: pytest.FixtureRequest) -> Profile:
 @pytest.fixture(scope="module")
 def spec(profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Spec:
     path = tmp_path_factory.mktemp("compiled") / "p.yaml"
-    given = msgspec.structs.replace(profile, uncached=("judge",), image_pull_secrets=("pull",))
+    given = msgspec.structs.replace(
+        profile, image_pull_secrets=("pull",), node_selector={"pool": "gpu"},
+        model_cache=Claim(name="judgeloop-models", path="/models"),
+    )  # fmt: skip
     compile_pipeline(path, iterations=1, partitions=1, profile=given)
     return read_spec(path)
 
@@ -64,31 +67,44 @@ def test_every_task_has_a_timeout_secrets_a_retry_and_pull_secrets(
         retry = task["retryPolicy"]
         assert retry["maxRetryCount"] == profile.retry.count
         assert retry["backoffDuration"] == f"{profile.retry.backoff_s}s"
-        assert retry["backoffMaxDuration"] == f"{profile.retry.max_backoff_s}s"
+        window_s = int(retry["backoffMaxDuration"].rstrip("s"))
+        assert window_s > size.timeout_s * (1 + retry["maxRetryCount"])  # no attempt is cut short
+        assert retry["backoffFactor"] == profile.retry.factor
 
 
-def test_a_task_with_a_model_takes_its_size_from_the_run(spec: Spec, profile: Profile) -> None:
+def test_a_task_with_a_model_has_the_size_of_the_file(spec: Spec, profile: Profile) -> None:
     found = by_stage(spec)
     assert set(found) >= MODEL
     for stage in MODEL:
         _, container, settings = found[stage]
-        kind = "training" if stage in TRAINING else "inference"
+        size = profile.training if stage in TRAINING else profile.inference
         resources = container["resources"]
-        asked = {
-            name: f"{{{{$.inputs.parameters['pipelinechannel--{kind}_{name}']}}}}"
-            for name in ("cpu", "memory", "gpus")
-        }
-        for name in ("cpu", "memory"):
-            for way in ("Limit", "Request"):
-                assert resources[f"resource{name.capitalize()}{way}"] == asked[name]
-        assert resources["accelerator"]["resourceType"] == profile.gpu_type
-        assert resources["accelerator"]["resourceCount"] == asked["gpus"]
-        node = settings["nodeSelector"]["nodeSelectorJson"]["componentInputParameter"]
-        (toleration,) = settings["tolerations"]
-        given = toleration["tolerationJson"]["componentInputParameter"]
-        assert (node, given) == ("node_selector", "tolerations")
-        assert settings["emptyDirMounts"][0]["mountPath"] == "/dev/shm"
+        for way in ("Limit", "Request"):
+            assert resources[f"resourceCpu{way}"] == size.cpu
+            assert resources[f"resourceMemory{way}"] == size.memory
+        gpus = {"resourceCount": str(size.gpus), "resourceType": profile.gpu_type}
+        assert resources.get("accelerator") == (gpus if size.gpus else None)
+        assert settings["nodeSelector"] == {"labels": {"pool": "gpu"}}
+        assert settings.get("tolerations", []) == [
+            msgspec.to_builtins(each) for each in profile.tolerations
+        ]
         assert settings["pvcMount"][0]["constant"] == "judgeloop-models"
+        assert {"name": "HF_HOME", "value": "/models/huggingface"} in container["env"]
+
+
+def test_every_folder_that_a_task_writes_to_has_a_size(spec: Spec, profile: Profile) -> None:
+    for stage, (_, _, settings) in by_stage(spec).items():
+        sizes = {each["mountPath"]: each["sizeLimit"] for each in settings["emptyDirMounts"]}
+        if stage in MODEL:
+            size = profile.training if stage in TRAINING else profile.inference
+            assert sizes == {"/tmp": size.tmp, "/dev/shm": size.shm}
+        else:
+            assert sizes == {"/tmp": profile.cpu.tmp}
+
+
+def test_no_task_runs_as_root(spec: Spec) -> None:
+    for _, _, settings in by_stage(spec).values():
+        assert settings["securityContext"] == {"runAsNonRoot": True, "runAsUser": "1000"}
 
 
 def test_a_task_without_a_model_has_the_size_of_the_file(spec: Spec, profile: Profile) -> None:
@@ -101,33 +117,28 @@ def test_a_task_without_a_model_has_the_size_of_the_file(spec: Spec, profile: Pr
             assert "tolerations" not in settings
 
 
-def test_the_first_task_gets_the_sizes_of_the_run_and_no_defaults(
+def test_the_first_task_gets_the_sizes_to_compare_with_the_quota(
     spec: Spec, profile: Profile
 ) -> None:
     task, _, _ = by_stage(spec)["resolve"]
-    given = task["inputs"]["parameters"]
-    sizes = set(profile.arguments()) - {"node_selector", "tolerations"}
-    assert {name: given[name] for name in sizes} == {
-        name: {"componentInputParameter": f"pipelinechannel--{name}"} for name in sizes
-    }
-    assert given["gpu_type"] == {"runtimeValue": {"constant": profile.gpu_type}}
+    given = task["inputs"]["parameters"]["asked"]["runtimeValue"]["constant"]
+    assert given == profile.asked()
 
 
-def test_the_profile_and_the_stage_say_what_is_cached(spec: Spec) -> None:
-    off = {
-        stage
-        for stage, (task, _, _) in by_stage(spec).items()
-        if not task["cachingOptions"].get("enableCache")
-    }
-    assert off == UNCACHED | {"judge"}
+def test_nothing_is_cached_by_kubeflow(spec: Spec) -> None:
+    """A driver that asks Kubeflow's cache ends the run where the API server is away."""
+    assert not [s for s, (task, _, _) in by_stage(spec).items()
+                if task["cachingOptions"].get("enableCache")]  # fmt: skip
 
 
-def test_the_sizes_of_the_profile_are_the_defaults_of_the_parameters(
-    spec: Spec, profile: Profile
-) -> None:
-    parameters = spec.pipeline["root"]["inputDefinitions"]["parameters"]
-    defaults = {name: parameters[name].get("defaultValue") for name in profile.arguments()}
-    assert defaults == profile.arguments()
+def test_the_configuration_and_the_loop_id_are_all_that_a_run_is_given(spec: Spec) -> None:
+    assert set(spec.pipeline["root"]["inputDefinitions"]["parameters"]) == {"config", "loop_id"}
+
+
+def test_the_window_of_retries_holds_all_attempts_and_their_waits() -> None:
+    retry = Retry(count=3, backoff_s=10, factor=3)
+    assert retry.window_for(100) == 4 * 100 + 10 + 30 + 90
+    assert Retry(count=3, window_s=500).window_for(100) == 500
 
 
 GOOD = yaml.safe_load((FOLDER / "one-gpu.yaml").read_text())
@@ -138,10 +149,13 @@ GOOD = yaml.safe_load((FOLDER / "one-gpu.yaml").read_text())
     [
         ({"gpu_typ": "x"}, "did you mean `gpu_type`?"),
         ({"tolerations": []}, "tolerations is empty"),
-        ({"uncached": ["jugde"]}, "no stage ['jugde']"),
+        ({"retry": {"count": 2, "factor": 1.5}}, "retry.factor"),
+        ({"retry": {"count": 2, "window_s": 3600}}, "more than the longest timeout_s, 86400"),
+        ({"model_cache": {"name": "m", "path": "/m"},
+          "settings": [{"name": "b", "keys": ["HF_HOME"]}]}, "HF_HOME lies in model_cache"),
         ({"training": {**GOOD["training"], "memory": "64 GB"}}, "training.memory"),
         ({"training": {**GOOD["training"], "shm": "64Gi"}}, "shm counts as memory"),
-        ({"training": {"cpu": "1", "memory": "1Gi", "timeout_s": 1}}, "gpus"),
+        ({"training": {"cpu": "1", "memory": "1Gi", "timeout_s": 1, "tmp": "1Gi"}}, "gpus"),
         ({"secrets": [{"name": "a", "keys": ["K"], "value": "hunter2"}]}, "unknown"),
         ({"secrets": [{"name": "a", "keys": ["K"]}], "settings": [{"name": "b", "keys": ["K"]}]},
          "['K'] more than once"),
