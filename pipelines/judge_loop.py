@@ -86,12 +86,14 @@ def make_pipeline(iterations: int, partitions: int, placement: Placement) -> Com
             questions = ingested.outputs["questions"]
             made = placement.place(hold_out(**common, questions=questions, model=model))
             held_out = made.outputs["pairs"]
-            placement.place(validate(**common, iteration=0, pairs=held_out, model=model))
+            validated = validate(**common, iteration=0, pairs=held_out, model=model)
+            start = placement.place(validated)
             # Not before the questions are known to be sound: this may take long.
             scored = evaluate(**common, iteration=0, model=model).after(ingested)
             measured = placement.place(scored)
             iterated = loop(**common, questions=questions, held_out=held_out, model=model)
-            # `decide` compares with iteration 0 by the ledger, which no data edge shows.
+            # `decide` and `promote` compare with iteration 0 by the ledger: no data edge shows it.
+            iterated.after(start)
             placement.place(promote(**common)).after(iterated, measured)
 
     return judge_loop
