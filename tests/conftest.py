@@ -35,6 +35,7 @@ pytest_plugins = [
     "tests.s3_server",
     "tests.mlflow_server",
     "tests.fault_proxy",
+    "tests.s3_vendors",
     "tests.faulty_s3",
     "tests.kfp_process",
     "tests.kubernetes_api",

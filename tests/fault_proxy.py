@@ -8,12 +8,14 @@ the middle of a body. So what a test sees is what sockets and HTTP libraries rea
 import http.client
 import re
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
@@ -59,15 +61,28 @@ class Fault:
         )
 
 
+class Request(NamedTuple):
+    """What came to the proxy."""
+
+    method: str
+    path: str
+    """With its query."""
+    headers: dict[str, str]
+    """By name in lower case."""
+    body: bytes
+
+
 class FaultProxy:
     """The proxy; `faults` may be changed at any time, the first that fits is taken."""
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, tls: ssl.SSLContext | None = None) -> None:
         self.target = target
+        self._tls = tls
         self.faults: list[Fault] = []
-        self.check: Callable[[dict[str, str], bytes], tuple[int, bytes] | None] = lambda *_: None
-        """Looks at each request's headers (in lower case) and body before the server does; may
-        answer in its place."""
+        self.check: Callable[[Request], tuple[int, bytes] | None] = lambda _: None
+        """Looks at each request before the server does; may answer in its place."""
+        self.place: Callable[[Request], str] = lambda request: request.path
+        """The path under which the server is asked."""
         self.hidden: set[str] = set()
         """Headers (in lower case) that are taken out of the server's answers."""
         self.requests: list[str] = []
@@ -79,7 +94,7 @@ class FaultProxy:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._port}"
 
     def start(self) -> None:
         """Listen: on a free port the first time, on the same one again later."""
@@ -90,6 +105,8 @@ class FaultProxy:
 
         self._server = _Server(("127.0.0.1", self._port), Handler)
         self._port = self._server.server_address[1]
+        if self._tls is not None:
+            self._server.socket = self._tls.wrap_socket(self._server.socket, server_side=True)
         # A short poll: the default makes every stop half a second long.
         threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
@@ -169,18 +186,21 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _served(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
         headers = {name.lower(): value for name, value in self.headers.items()}
-        refused = self.faults.check(headers, body)
-        return self._pass_on(body) if refused is None else (refused[0], {}, refused[1])
+        request = Request(self.command, self.path, headers, body)
+        refused = self.faults.check(request)
+        if refused is not None:
+            return refused[0], {}, refused[1]
+        return self._pass_on(self.faults.place(request), body)
 
-    def _pass_on(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
+    def _pass_on(self, path: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
         connection = http.client.HTTPConnection(urlsplit(self.faults.target).netloc, timeout=60)
         try:
-            connection.putrequest(
-                self.command, self.path, skip_host=True, skip_accept_encoding=True
-            )
+            connection.putrequest(self.command, path, skip_host=True, skip_accept_encoding=True)
             for name, value in self.headers.items():
-                if name.lower() not in {*_OF_THE_CONNECTION, "expect"}:
+                if name.lower() not in {*_OF_THE_CONNECTION, "expect", "host"}:
                     connection.putheader(name, value)
+            moved = path != self.path
+            connection.putheader("Host", connection.host if moved else self.headers["Host"])
             connection.putheader("Content-Length", str(len(body)))
             connection.endheaders(body)
             answer = connection.getresponse()
@@ -231,8 +251,8 @@ def fault_proxy() -> Iterator[type[FaultProxy]]:
     made: list[FaultProxy] = []
 
     class Kept(FaultProxy):
-        def __init__(self, target: str) -> None:
-            super().__init__(target)
+        def __init__(self, target: str, tls: ssl.SSLContext | None = None) -> None:
+            super().__init__(target, tls)
             made.append(self)
 
     yield Kept

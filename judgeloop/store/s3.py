@@ -1,16 +1,16 @@
 """A store in an S3 bucket, or in anything that speaks S3's protocol (MinIO, Ceph).
 
-Credentials, region and endpoint come from the standard AWS variables and files only
-(`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, a pod's role, ...). With an endpoint of its own, botocore
-puts the bucket in the path, as such servers want.
+Credentials, region, endpoint, addressing style and checksums come from the standard AWS variables
+and files only (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, `AWS_CONFIG_FILE`, a pod's role, ...). What
+a server does not understand of a request is left out by `s3_dialect.py`.
 """
 
 import base64
 import hashlib
+import itertools
 import logging
 import os
-import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +18,26 @@ from judgeloop.schema.errors import StoreError
 from judgeloop.store.base import MissingObjectError, checked_key, checked_prefix
 from judgeloop.store.checksums import sha256_bytes, sha256_file
 from judgeloop.store.local_files import disk_errors_named, temporary_beside
+from judgeloop.store.s3_answers import check_answers, listed
+from judgeloop.store.s3_dialect import Dialect, encryption
 from judgeloop.store.s3_errors import (
     REPLACE,
     WrongBytesError,
     error_code,
     is_absent,
+    is_refusal,
     s3_errors_named,
     status,
     tries,
     without_password,
 )
-from judgeloop.store.s3_retries import until_whole
+from judgeloop.store.s3_retries import until_decided, until_whole
 
 CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 60
 ATTEMPTS = 11
 """Tries of one request: botocore waits up to 51 s between them, up to 131 s where it is throttled.
 `AWS_MAX_ATTEMPTS` sets another number."""
-CREATE_TRIES = 5
-CREATE_PAUSE_S = 0.1
 PART_BYTES = 8 * 1024 * 1024
 PARTS_AT_ONCE = 4
 """An upload or a download of any size keeps some of these in memory, never the object."""
@@ -90,20 +91,23 @@ class S3Store:
             prefix: The folder in the bucket below which all keys lie; empty means the whole bucket.
 
         Raises:
-            StoreError: The prefix would be refused as a key.
+            StoreError: The prefix would be refused as a key, or the encryption makes no sense.
         """
         self._client = client
         self._bucket = bucket
+        self._encryption = encryption()
         self._below = f"{checked_key(prefix)}/" if prefix else ""
         self._conditional: bool | None = None  # None until the server has shown what it does
         self._seen = False  # whether the bucket is known to exist
         self.uri = f"s3://{bucket}/{prefix}".removesuffix("/")
+        self._dialect = Dialect(client, self.uri)
+        check_answers(client)
 
     def read(self, key: str) -> bytes:
         """Return what is stored under `key`; see `Store.read`."""
         place = self._place(key)
         with s3_errors_named("read", self._uri(key)):
-            return until_whole(lambda: self._get(place))
+            return self._dialect.understood(lambda: until_whole(lambda: self._get(place)))
 
     def write(self, key: str, data: bytes) -> None:
         """Store `data` under `key`; see `Store.write`."""
@@ -124,24 +128,17 @@ class S3Store:
         """
         place = self._place(key)
         with s3_errors_named("create", self._uri(key)):
-            for attempt in range(CREATE_TRIES):
-                if not self._conditional and self.exists(key):
-                    return False
-                stored = self._put_if_first(place, data, again=attempt > 0)
-                if stored is not None:
-                    return stored
-                time.sleep(CREATE_PAUSE_S * 2**attempt)
+            counted = itertools.count()
+            stored = until_decided(lambda: self._put_if_first(place, data, again=next(counted) > 0))
+        if stored is not None:
+            return stored
         raise StoreError(f"cannot create {self._uri(key)}: other writers keep S3 busy; try again")
 
     def exists(self, key: str) -> bool:
         """Say whether something is stored under `key`; see `Store.exists`."""
         place = self._place(key)
-        try:
-            with s3_errors_named("look for", self._uri(key)):
-                self._head(place)
-        except MissingObjectError:
-            return False
-        return True
+        with s3_errors_named("look for", self._uri(key)):
+            return self._is_there(place)
 
     def list(self, prefix: str) -> list[str]:
         """Return the sorted keys below the folder `prefix`; see `Store.list`."""
@@ -155,18 +152,19 @@ class S3Store:
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=below
             )
-            found = {
-                item["Key"].removeprefix(self._below): int(item["Size"])
-                for page in pages
-                for item in page.get("Contents", [])
-            }
+            found = dict(listed(item, below) for page in pages for item in page.get("Contents", []))
         # Consoles mark an empty folder by an object whose name ends with a slash.
-        return {key: found[key] for key in sorted(found) if not key.endswith("/")}
+        return {
+            key.removeprefix(self._below): found[key]
+            for key in sorted(found)
+            if not key.endswith("/")
+        }
 
     def delete(self, key: str) -> None:
         """Remove what is stored under `key`; see `Store.delete`."""
         place = self._place(key)
-        with s3_errors_named("delete", self._uri(key)):
+        # Google's server calls it an error where nothing is there, Amazon's does not.
+        with suppress(MissingObjectError), s3_errors_named("delete", self._uri(key)):
             self._client.delete_object(**place)
 
     def upload(self, path: Path, key: str) -> None:
@@ -177,7 +175,7 @@ class S3Store:
             s3_errors_named(f"upload {path} to", self._uri(key)),
         ):
             digest = sha256_file(path)
-            until_whole(lambda: self._send(path, place, digest))
+            self._dialect.understood(lambda: until_whole(lambda: self._send(path, place, digest)))
 
     def download(self, key: str, path: Path) -> None:
         """Copy what is stored under `key` to `path`; see `Store.download`."""
@@ -188,7 +186,7 @@ class S3Store:
             s3_errors_named("download", uri),
             temporary_beside(path) as temporary,
         ):
-            until_whole(lambda: self._fetch(place, temporary))
+            self._dialect.understood(lambda: until_whole(lambda: self._fetch(place, temporary)))
             temporary.replace(path)
 
     def _place(self, key: str) -> dict[str, str]:
@@ -198,9 +196,14 @@ class S3Store:
         return f"s3://{self._bucket}/{self._below}{key}"
 
     def _get(self, place: dict[str, str]) -> bytes:
-        from botocore.exceptions import ReadTimeoutError, ResponseStreamingError
+        from botocore.exceptions import ClientError, ReadTimeoutError, ResponseStreamingError
 
-        answer = self._client.get_object(**place)
+        try:
+            answer = self._client.get_object(**place)
+        except ClientError as error:
+            if error_code(error) == "404":  # no code of S3's, so perhaps no S3 at all
+                self._see()
+            raise
         try:
             with closing(answer["Body"]) as body:
                 data: bytes = body.read()
@@ -210,22 +213,23 @@ class S3Store:
         return data
 
     def _put(self, place: dict[str, str], data: bytes, **condition: str) -> None:
-        # The hash goes in a header: some S3-compatible servers do not know botocore's trailers.
-        until_whole(
-            lambda: self._client.put_object(
+        def put() -> None:
+            self._client.put_object(
                 **place,
                 Body=data,
                 ChecksumAlgorithm="SHA256",
                 ChecksumSHA256=base64.b64encode(hashlib.sha256(data).digest()).decode(),
                 Metadata={_SHA256: sha256_bytes(data)},
+                **self._encryption,
                 **condition,
             )
-        )
+
+        self._dialect.understood(lambda: until_whole(put))
 
     def _send(self, path: Path, place: dict[str, str], digest: str) -> None:
         from botocore.exceptions import ClientError
 
-        extra = {"ChecksumAlgorithm": "SHA256", "Metadata": {_SHA256: digest}}
+        extra = {"ChecksumAlgorithm": "SHA256", "Metadata": {_SHA256: digest}, **self._encryption}
         try:
             with path.open("rb") as source:
                 self._client.upload_fileobj(source, **place, ExtraArgs=extra, Config=_transfer())
@@ -252,10 +256,25 @@ class S3Store:
         except ClientError as error:
             if not (is_absent(error) and self._seen) and status(error) < 500:
                 # Answers to HEAD have no body, so no reason: a listing is refused with the reason.
-                self._client.list_objects_v2(Bucket=self._bucket, Prefix=place["Key"], MaxKeys=1)
-                self._seen = True
+                self._see()
             raise
         return answer
+
+    def _see(self) -> None:
+        """Look whether the bucket is there; raises what it is refused with."""
+        self._client.list_objects_v2(Bucket=self._bucket, Prefix=self._below, MaxKeys=1)
+        self._seen = True
+
+    def _is_there(self, place: dict[str, str]) -> bool:
+        from botocore.exceptions import ClientError
+
+        try:
+            self._dialect.understood(lambda: self._head(place))
+        except ClientError as error:
+            if is_absent(error):
+                return False
+            raise
+        return True
 
     def _holds(self, place: dict[str, str], digest: str) -> bool:
         """Say whether an object is there and was stored with this SHA-256."""
@@ -271,6 +290,8 @@ class S3Store:
 
     def _put_if_first(self, place: dict[str, str], data: bytes, again: bool) -> bool | None:
         """Put once: True if stored, False if another was first, None if worth another try."""
+        if not self._conditional and self._is_there(place):
+            return False
         if self._conditional is False:
             self._put(place, data)
             return True
@@ -294,9 +315,11 @@ class S3Store:
                 self._conditional = True
                 # It may be an earlier try of this very call that was first, its answer being lost.
                 return (again or tries(error) > 1) and self._holds(place, sha256_bytes(data))
-            if code in ("NotImplemented", "501"):
+            if self._conditional is None and is_refusal(error):
+                # Looked for before. Where this is refused too, it was not for the condition.
+                self._put(place, data)
                 self._do_without_condition()
-                return None
+                return True
             if code in ("ConditionalRequestConflict", "409"):
                 return None  # another write or delete of the key was in mid-flight
             raise

@@ -11,8 +11,11 @@ from typing import Any
 
 from judgeloop.schema.errors import StoreError
 from judgeloop.store.base import MissingObjectError
+from judgeloop.store.s3_answers import UnusableAnswerError
 
 _ABSENT = ("NoSuchKey", "NotFound", "404")
+_OF_OBJECTS = ("GetObject", "HeadObject", "DeleteObject")
+"""Operations whose 404 means that there is no such object; of others it means a wrong address."""
 _CREDENTIALS = (
     "ExpiredToken",
     "ExpiredTokenException",
@@ -29,13 +32,22 @@ REPLACE = (
     "if they still do not have it when you run again, delete the object: what is missing is made "
     "again"
 )
+_ENCRYPTED = (
+    "; where the bucket's policy demands encryption, set JUDGELOOP_S3_ENCRYPTION=aws:kms (or "
+    "AES256) and, for a key of your own, JUDGELOOP_S3_KMS_KEY"
+)
+_REDIRECTED = "the endpoint redirects to another place: correct AWS_ENDPOINT_URL or the region"
 _REMEDIES = {
     "NoSuchBucket": "the bucket does not exist: make it, or correct the store's address",
     "InvalidBucketName": "the bucket's name is not valid: correct the store's address",
     "AccessDenied": "grant s3:GetObject, s3:PutObject, s3:DeleteObject and s3:ListBucket there "
-    "(without s3:ListBucket, S3 says 'forbidden' for an object that is absent)",
+    f"(without s3:ListBucket, S3 says 'forbidden' for an object that is absent){_ENCRYPTED}",
+    "SecondLevelDomainForbidden": "the server wants the bucket in the host's name: put `s3 =` and "
+    "below it `  addressing_style = virtual` into the file that AWS_CONFIG_FILE names",
+    **dict.fromkeys(("301", "302", "303", "307", "308", "TemporaryRedirect"), _REDIRECTED),
     "RequestTimeTooSkewed": "the clock of this machine is wrong: set it",
     "AuthorizationHeaderMalformed": "the bucket is in another region: set AWS_DEFAULT_REGION",
+    "404": "nothing there speaks S3: correct AWS_ENDPOINT_URL",
     "PermanentRedirect": "the bucket is in another region: set AWS_DEFAULT_REGION",
     **dict.fromkeys(("InsufficientStorage", "507", "QuotaExceeded", "XMinioStorageFull"), _FULL),
     **dict.fromkeys(("BadDigest", "IncompleteBody", "InvalidPart", "NoSuchUpload"), _LOST),
@@ -48,6 +60,8 @@ _REMEDIES = {
         "AWS_SESSION_TOKEN, or the role of the pod",
     ),
 }
+_REFUSALS = (400, 411, 501)
+"""Statuses with which servers refuse a header that they do not know, under codes of their own."""
 _REMEDIES |= {"403": _REMEDIES["AccessDenied"], "Forbidden": _REMEDIES["AccessDenied"]}
 
 
@@ -69,6 +83,7 @@ def s3_errors_named(action: str, uri: str) -> Iterator[None]:
     """
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
     from s3transfer.exceptions import RetriesExceededError
 
     try:
@@ -80,6 +95,13 @@ def s3_errors_named(action: str, uri: str) -> Iterator[None]:
         raise StoreError(f"cannot {action} {uri}: it broke off again and again: {cause}") from error
     except (BotoCoreError, Boto3Error) as error:
         raise StoreError(f"cannot {action} {uri}: {_unanswered(error)}") from error
+    except UnusableAnswerError as error:
+        raise UnusableAnswerError(f"cannot {action} {uri}: {error}") from error
+    except (ResponseParserError, LookupError, TypeError, ValueError, AttributeError) as error:
+        raise UnusableAnswerError(
+            f"cannot {action} {uri}: the answer cannot be read ({without_password(str(error))}): "
+            "it is not S3's; check AWS_ENDPOINT_URL and what stands between here and the store"
+        ) from error
 
 
 def error_code(error: Exception) -> str:
@@ -92,13 +114,35 @@ def error_code(error: Exception) -> str:
     return answer.get("Error", {}).get("Code", "unknown")
 
 
+def error_message(error: Exception) -> str:
+    """Return what S3 says of an error in its own words.
+
+    Args:
+        error: A botocore `ClientError`.
+    """
+    answer: dict[str, dict[str, str]] = getattr(error, "response", {})
+    return str(answer.get("Error", {}).get("Message", ""))
+
+
+def is_refusal(error: Exception) -> bool:
+    """Say whether the server may have refused a header instead of what was asked.
+
+    There is no common code for that: Backblaze says `InvalidArgument`, Cloudflare `NotImplemented`,
+    Ceph `MissingContentLength`. So it is every 400, 411 and 501 whose meaning is not known.
+
+    Args:
+        error: A botocore `ClientError`.
+    """
+    return status(error) in _REFUSALS and error_code(error) not in _REMEDIES
+
+
 def is_absent(error: Exception) -> bool:
     """Say whether S3 answered that there is no such object.
 
     Args:
         error: A botocore `ClientError`.
     """
-    return error_code(error) in _ABSENT
+    return error_code(error) in _ABSENT and getattr(error, "operation_name", "") in _OF_OBJECTS
 
 
 def status(error: Exception) -> int:
@@ -134,7 +178,7 @@ def _metadata(error: Exception) -> dict[str, Any]:
 
 
 def _answered(action: str, uri: str, code: str, error: Exception) -> StoreError:
-    if code in _ABSENT:
+    if is_absent(error):
         return MissingObjectError(f"the store holds no object {uri}")
     remedy = _REMEDIES.get(code)
     if remedy is None:

@@ -6,15 +6,20 @@ not the bytes that you hashed" for a final answer. Those are repeated here, a fe
 """
 
 import logging
-import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from judgeloop.store.s3_errors import WrongBytesError, error_code
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
 
 T = TypeVar("T")
 PAUSES_S = (0.5, 2.0)
 """Seconds before the second and the third try."""
+DECISION_TRIES = 5
+DECISION_PAUSE_S = 0.1
+"""Seconds before the second try to create an object; they double."""
 _LOST_ON_THE_WAY = frozenset(
     {
         "BadDigest",
@@ -40,20 +45,47 @@ def until_whole(action: Callable[[], T]) -> T:
     Raises:
         Exception: What `action` raised the last time, or what a repetition would not mend.
     """
-    for pause in PAUSES_S:
-        try:
-            return action()
-        except Exception as error:
-            if not _is_lost(error):
-                raise
-            _log.warning(
-                "again in %s s, bytes were lost on the way to or from S3: %s", pause, error
-            )
-            time.sleep(pause)
-    return action()
+    from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_chain, wait_fixed
+
+    return Retrying(
+        retry=retry_if_exception(_is_lost),
+        stop=stop_after_attempt(1 + len(PAUSES_S)),
+        wait=wait_chain(*(wait_fixed(pause) for pause in PAUSES_S)),
+        before_sleep=_say,
+        reraise=True,
+    )(action)
 
 
-def _is_lost(error: Exception) -> bool:
+def until_decided(action: Callable[[], bool | None]) -> bool | None:
+    """Ask who was first, and again while S3 cannot say because others write the same object.
+
+    Args:
+        action: A conditional put; None means that it is worth another try.
+
+    Returns:
+        What `action` returned, None where the last try was as undecided.
+    """
+    from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_exponential
+
+    return Retrying(
+        retry=retry_if_result(lambda decided: decided is None),
+        stop=stop_after_attempt(DECISION_TRIES),
+        wait=wait_exponential(multiplier=DECISION_PAUSE_S),
+        retry_error_callback=lambda _: None,
+    )(action)
+
+
+def _say(attempt: "RetryCallState") -> None:
+    outcome, action = attempt.outcome, attempt.next_action
+    if outcome is not None and action is not None:
+        _log.warning(
+            "again in %s s, bytes were lost on the way to or from S3: %s",
+            action.sleep,
+            outcome.exception(),
+        )
+
+
+def _is_lost(error: BaseException) -> bool:
     from botocore import exceptions as b
 
     if isinstance(error, b.ClientError):

@@ -20,7 +20,7 @@ from judgeloop.store import (
     open_store,
     s3,
 )
-from tests.fault_proxy import FaultProxy
+from tests.fault_proxy import FaultProxy, Request
 from tests.faulty_s3 import OUTAGES, TRIES, error_xml
 
 # s3transfer does not close the bodies that broke off.
@@ -157,10 +157,10 @@ def test_wrong_bytes_are_noticed_where_the_server_knows_no_checksums(
         store.read("key")
 
 
-def refuse_other_bytes(headers: dict[str, str], body: bytes) -> tuple[int, bytes] | None:
+def refuse_other_bytes(request: Request) -> tuple[int, bytes] | None:
     """Answer as S3 does to a body that is not the one that was signed; moto does not look."""
-    signed = headers.get("x-amz-content-sha256", "")
-    if len(signed) == 64 and signed != hashlib.sha256(body).hexdigest():
+    signed = request.headers.get("x-amz-content-sha256", "")
+    if len(signed) == 64 and signed != hashlib.sha256(request.body).hexdigest():
         return 400, error_xml("XAmzContentSHA256Mismatch")
     return None
 

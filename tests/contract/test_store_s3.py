@@ -101,11 +101,11 @@ def test_an_object_that_someone_else_uploaded_is_downloaded(
     assert (tmp_path / "theirs").read_bytes() == b"x"
 
 
-def refuse(code: str, status: int) -> Any:
-    """Make an event handler that answers conditional puts with an error, in the server's place."""
+def refuse(code: str, status: int, always: bool = False) -> Any:
+    """Make an event handler that answers conditional puts, or all, with an error."""
 
     def answer(request: Any, **_: Any) -> Any:
-        if request.headers.get("If-None-Match") is None:
+        if not always and request.headers.get("If-None-Match") is None:
             return None
         body = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
         raw = HTTPResponse(io.BytesIO(body), preload_content=False)
@@ -193,7 +193,7 @@ def test_missing_credentials_say_what_to_set(s3_uri: str, monkeypatch: pytest.Mo
     ],
 )
 def test_what_s3_refuses_is_explained(s3: S3Store, code: str, status: int, advice: str) -> None:
-    client_of(s3).meta.events.register("before-send.s3.PutObject", refuse(code, status))
+    client_of(s3).meta.events.register("before-send.s3.PutObject", refuse(code, status, True))
     with pytest.raises(StoreError, match=f"loops/one/key: S3 answered {code}: .*{advice}"):
         s3.create("key", b"x")
 
@@ -232,7 +232,7 @@ def test_bytes_that_changed_on_the_way_are_not_taken_for_the_object(s3: S3Store)
 
     def wrong(request: Any, **_: Any) -> Any:
         digest = base64.b64encode(bytes.fromhex(sha256_bytes(b"right"))).decode()
-        headers = {"x-amz-checksum-sha256": digest, "content-length": "5"}
+        headers = {"x-amz-checksum-sha256": digest, "content-length": "5", "etag": '"e"'}
         raw = HTTPResponse(io.BytesIO(b"wrong"), headers=headers, preload_content=False)
         return AWSResponse(request.url, 200, headers, raw)
 
@@ -247,7 +247,7 @@ def test_a_download_that_keeps_breaking_is_a_store_error(s3: S3Store, tmp_path: 
 
     def break_off(request: Any, **_: Any) -> Any:
         tries.append(request)
-        headers = {"content-length": "5"}
+        headers = {"content-length": "5", "etag": '"e"'}
         body = io.BytesIO(b"ri")
         raw = HTTPResponse(
             body, headers=headers, preload_content=False, enforce_content_length=True

@@ -1,22 +1,26 @@
 """What a loop needs wherever it runs: secrets, a store, a right clock, a model, a registry.
 
 A check returns what it found and raises what is wrong, with what to do. Each writes, reads and
-deletes one small object at most, and asks for the base model without loading it.
+deletes two objects at most, and asks for the base model without loading it.
 """
 
 from __future__ import annotations
 
 import email.utils
+import filecmp
 import os
+import tempfile
 import time
 import urllib.error
 import urllib.request
 import uuid
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from judgeloop.schema.config import Config
 from judgeloop.schema.errors import PreflightError
 from judgeloop.store import Store, open_store
+from judgeloop.store.s3 import PART_BYTES, s3_client
 
 MAX_SKEW_S = 300.0
 """Signed requests and tokens are refused beyond this (S3: 15 minutes, Kerberos and OIDC: 5)."""
@@ -50,31 +54,43 @@ def check_secrets(config: Config) -> str:
 
 
 def check_store(config: Config) -> str:
-    """Writes, reads, lists and deletes an object.
+    """Writes, reads, lists and deletes a small object, and one in parts, as adapters are sent.
 
     Raises:
         StoreError: The store refuses one of these.
         PreflightError: It takes them and does something else.
     """
     store = open_store(config.store)
-    key = f"doctor/{uuid.uuid4().hex}"
-    store.write(key, key.encode())
+    folder = f"doctor/{uuid.uuid4().hex}"
+    small, large = f"{folder}/small", f"{folder}/large"
+    store.write(small, small.encode())
     try:
-        if store.read(key) != key.encode() or not _listed(store, key):
+        if store.read(small) != small.encode() or not _comes_back(store, large):
             raise PreflightError(
                 f"{store.uri} gives back other bytes than it was given: it is no store for a loop"
             )
+        if store.list(folder) != [large, small]:
+            raise PreflightError(
+                f"{store.uri} does not list what it was given: it is no store for a loop"
+            )
     finally:
-        store.delete(key)
-    if store.exists(key):
+        for key in (small, large):
+            store.delete(key)
+    if store.exists(small):
         raise PreflightError(
             f"{store.uri} keeps what is deleted: allow s3:DeleteObject for these credentials"
         )
-    return f"{store.uri} can be written, read, listed and deleted from"
+    return f"{store.uri} can be written, read, listed and deleted from, also in parts"
 
 
-def _listed(store: Store, key: str) -> bool:
-    return key in store.list("doctor")
+def _comes_back(store: Store, key: str) -> bool:
+    """Sends a file of two parts to the store and says whether it comes back as it was."""
+    with tempfile.TemporaryDirectory(prefix="judgeloop-doctor-") as folder:
+        sent, fetched = Path(folder, "sent"), Path(folder, "fetched")
+        sent.write_bytes(key.encode().ljust(PART_BYTES + 1, b"."))
+        store.upload(sent, key)
+        store.download(key, fetched)
+        return filecmp.cmp(sent, fetched, shallow=False)
 
 
 def check_clock(config: Config) -> str:
@@ -103,7 +119,7 @@ def check_clock(config: Config) -> str:
 def _servers(config: Config) -> list[str]:
     found = []
     if config.store.startswith(S3):
-        found.append(os.environ.get("AWS_ENDPOINT_URL") or "https://s3.amazonaws.com")
+        found.append(str(s3_client().meta.endpoint_url))
     tracking = os.environ.get("MLFLOW_TRACKING_URI", "")
     if tracking.startswith(("http://", "https://")):
         parts = urlsplit(tracking)

@@ -1,0 +1,85 @@
+"""Answers that no S3 server gives: a web page, a half listing, a redirect to nowhere.
+
+botocore takes any 200 for success and any answer without the elements that it looks for as empty.
+So a wrong address that answers everything with a page would be a store that takes all and holds
+nothing.
+"""
+
+from typing import Any
+
+from judgeloop.schema.errors import StoreError
+
+_CHECK_ADDRESS = "check AWS_ENDPOINT_URL and what stands between here and the store"
+_WITH_ETAG = ("PutObject", "HeadObject", "GetObject", "UploadPart")
+_PAGE = (b"<!doctype html", b"<html")
+_REDIRECTS = (301, 302, 303, 307, 308)
+_REGION = "x-amz-bucket-region"
+
+
+class UnusableAnswerError(StoreError):
+    """What answered does not speak S3's protocol."""
+
+
+def check_answers(client: Any) -> None:
+    """Let every later answer to `client` be looked at before it is believed.
+
+    Args:
+        client: A boto3 S3 client.
+    """
+    client.meta.events.register("after-call.s3", _check, unique_id="judgeloop-answers")
+    client.meta.events.register_first(
+        "needs-retry.s3.HeadBucket", _check_redirect, unique_id="judgeloop-redirects"
+    )
+
+
+def listed(item: dict[str, Any], below: str) -> tuple[str, int]:
+    """Return an object's key and bytes out of a listing.
+
+    Args:
+        item: What botocore read of one `Contents`.
+        below: The prefix that was asked for.
+
+    Raises:
+        UnusableAnswerError: It is no object below the prefix.
+    """
+    key, size = item.get("Key"), item.get("Size")
+    if not isinstance(key, str) or not key.startswith(below) or not isinstance(size, int):
+        raise UnusableAnswerError(f"the listing holds what was not asked for: {_CHECK_ADDRESS}")
+    if size < 0:
+        raise UnusableAnswerError(f"the listing gives {key} {size} bytes: {_CHECK_ADDRESS}")
+    return key, size
+
+
+def _check(http_response: Any, parsed: dict[str, Any], model: Any, **_: Any) -> None:
+    if http_response.status_code >= 300:
+        return  # botocore makes an error of it
+    name = model.name
+    # Not by its Content-Type: a server may name no other for an empty body.
+    if name != "GetObject" and http_response.content.lstrip()[:15].lower().startswith(_PAGE):
+        raise UnusableAnswerError(f"a web page came instead of S3's answer: {_CHECK_ADDRESS}")
+    if name in _WITH_ETAG and not parsed.get("ETag"):
+        raise UnusableAnswerError(f"the answer has no ETag, as all of S3's have: {_CHECK_ADDRESS}")
+    if name == "ListObjectsV2":
+        _check_listing(parsed)
+
+
+def _check_listing(page: dict[str, Any]) -> None:
+    if "IsTruncated" not in page and "Name" not in page:
+        raise UnusableAnswerError(f"the answer is no listing: {_CHECK_ADDRESS}")
+    if page.get("IsTruncated") and not page.get("NextContinuationToken"):
+        raise UnusableAnswerError(
+            "a part of the listing is missing: it says that there is more and not where to go on; "
+            "the server does not know ListObjectsV2, use another version of it or another store"
+        )
+
+
+def _check_redirect(response: tuple[Any, dict[str, Any]] | None, **_: Any) -> None:
+    """Stop where botocore would ask for the bucket's region for ever."""
+    if response is None or response[0].status_code not in _REDIRECTS:
+        return
+    headers = response[0].headers
+    if _REGION not in headers:
+        raise UnusableAnswerError(
+            f"the endpoint redirects to {headers.get('location', 'no address')!r} and names no "
+            f"region: {_CHECK_ADDRESS}"
+        )
