@@ -17,6 +17,18 @@ LOCK = Path(__file__).resolve().parent.parent / "images" / "images.lock"
 UNPINNED = {"cpu": "judgeloop-cpu:dev", "gpu": "judgeloop-gpu:dev"}
 
 
+def stage_image(stage: str) -> str:
+    """Returns the image reference of a stage, as the table of stages says.
+
+    Raises:
+        KeyError: The table has no such stage.
+        ValueError: The lock is no TOML.
+    """
+    from judgeloop.runtime.stage_table import stage_spec
+
+    return image(stage_spec(stage).image)
+
+
 def image(role: str, lock: Path = LOCK) -> str:
     """Returns the image reference of a role.
 

@@ -1,7 +1,8 @@
 """Makes every component's README from its signature and its docstring: `make readmes`.
 
-A component's docstring has a first line, more about it, then the fields `Image`, `GPU` and
-`Resumed`, then `Args:`, `Outputs:` and, where it raises an error of its own, `Raises:`.
+A component's docstring has a first line, more about it, then the field `Resumed`, then `Args:`,
+`Outputs:` and, where it raises an error of its own, `Raises:`. The image and the GPU come from the
+table of stages.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
-FIELDS = ("Image", "GPU", "Resumed")
-_FIELD = re.compile(r"(?:^|(?<=\. ))(Image|GPU|Resumed): ", re.MULTILINE)
+FIELDS = ("Resumed",)
+_FIELD = re.compile(r"^(Resumed): ", re.MULTILINE)
 _SECTION = re.compile(r"^(Args|Outputs|Raises):$", re.MULTILINE)
 _ENTRY = re.compile(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", re.MULTILINE)
 
@@ -64,10 +65,13 @@ def readme(stage: str) -> str:
     """Returns the README of a component.
 
     Raises:
-        KeyError: The docstring says nothing of an input or output.
+        KeyError: The docstring says nothing of an input or output, or the table of stages nothing
+            of the stage.
         ValueError: A field is missing.
     """
-    said = describe(stage)
+    from judgeloop.runtime.stage_table import stage_spec
+
+    said, declared = describe(stage), stage_spec(stage)
     spec = _component(stage).component_spec
     rows = [
         f"| {way} | `{name}` | {_type(item)} | {said.entries[name]} |"
@@ -77,11 +81,12 @@ def readme(stage: str) -> str:
     lines = [
         f"# {stage}", "", said.summary, "", said.about, "",
         "| | name | type | |", "| --- | --- | --- | --- |", *rows, "",
-        f"- **Stage**: {stage}, `judgeloop.runtime.tasks.{stage}`. "
+        f"- **Stage**: {stage}, `judgeloop.runtime.stages.{declared.function.replace(':', '.')}`. "
         "Artifacts are manifests (under 1 MB): "
         "data, images and weights are in the store.",
-        f"- **Image**: {said.fields['Image']} (`components/images.py`).",
-        *(f"- **{field}**: {said.fields[field]}." for field in FIELDS[1:]),
+        f"- **Image**: {declared.image} (`components/images.py`).",
+        f"- **GPU**: {_GPU[declared.gpu is not None]}.",
+        f"- **Resumed**: {said.fields['Resumed']}.",
         *(f"- **Fails with** `{n}`: {t}" for n, t in said.entries.items() if n.endswith("Error")),
         "", "Made by `make readmes` from `component.py`: edit that.",
     ]  # fmt: skip
@@ -98,6 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+_GPU = {True: "yes, for a model that needs one", False: "no"}
 _PLAIN = {"String": "str", "Integer": "int"}
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipelines.profile import INFERENCE, TRAINING, ModelSize, Profile, Reference, Size
+from judgeloop.runtime.stage_table import stage_spec
+from pipelines.profile import ModelSize, Profile, Reference, Size
 
 if TYPE_CHECKING:
     from kfp.dsl import PipelineTask
@@ -34,11 +35,11 @@ class Placement:
         """
         from kfp import kubernetes
 
-        stage, profile = task.component_spec.name.replace("-", "_"), self.profile
+        spec, profile = stage_spec(task.component_spec.name.replace("-", "_")), self.profile
         size: Size = profile.cpu
-        if stage in INFERENCE:
+        if spec.gpu == "inference":
             size = profile.inference
-        elif stage in TRAINING:
+        elif spec.gpu == "training":
             size = profile.training
         task.set_cpu_request(size.cpu).set_cpu_limit(size.cpu)
         task.set_memory_request(size.memory).set_memory_limit(size.memory)

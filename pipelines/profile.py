@@ -18,9 +18,6 @@ from judgeloop.schema.config import Count, Positive, Section, parse_section
 from judgeloop.schema.errors import ConfigError
 
 FOLDER = Path(__file__).resolve().parent.parent / "k8s" / "profiles"
-INFERENCE = frozenset({"evaluate", "hold_out", "judge", "synthesize", "validate"})
-"""Stages that run the model."""
-TRAINING = frozenset({"train"})
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
 """The name of a Kubernetes object."""

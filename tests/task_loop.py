@@ -14,7 +14,8 @@ from tests.conftest import REPOSITORY
 
 MICRO = REPOSITORY / "pipelines" / "configs" / "micro.yaml"
 MODEL_NAME = "judge"
-SMALL = ("data.count=24", "evaluation.count=12", "data.shard_size=8", "report.gallery=1")
+SMALL = ("data.count=24", "evaluation.count=12", "data.shard_size=8", "report.gallery=1",
+         "model.base='scripted:skill=0.6'")  # fmt: skip
 
 
 class TaskLoop(NamedTuple):
@@ -43,9 +44,9 @@ class TaskLoop(NamedTuple):
         """Runs the tasks in order, up to the first one of this stage in the last iteration."""
         call = {"config": self.config.to_json(), "loop_id": self.loop_id}
         tasks.resolve(**call, out=self.path("resolve"))
-        tasks.ingest(**call, out=self.path("ingest"))
+        tasks.run("ingest", **call, out=self.path("ingest"))
         start = {"questions": self.path("ingest"), "model": self.path("resolve")}
-        tasks.hold_out(**call, **start, out=self.path("hold_out"))
+        tasks.run("hold_out", **call, **start, out=self.path("hold_out"))
         self._measure(0, self.path("resolve"))
         model = self.path("resolve")
         for iteration in range(1, self.config.loop.iterations + 1):
@@ -62,15 +63,17 @@ class TaskLoop(NamedTuple):
         pairs, judged, kept, trained = (
             self.path(f"{stage}{iteration}") for stage in ("synthesize", "judge", "filter", "train")
         )
-        tasks.synthesize(**call, partition=0, questions=self.path("ingest"), model=model, out=pairs)
+        asked = {"questions": self.path("ingest"), "model": model}
+        tasks.run("synthesize", **call, partition=0, out=pairs, **asked)
         if until == "judge":
             return False
-        tasks.judge(**call, partition=0, pairs=pairs, model=model, out=judged)
-        tasks.filter(**call, pairs=[pairs], judgements=[judged], out=kept)
-        tasks.train(**call, examples=kept, model=model, out=trained)
+        tasks.run("judge", **call, partition=0, pairs=pairs, model=model, out=judged)
+        tasks.run("filter", **call, pairs=[pairs], judgements=[judged], out=kept)
+        tasks.enough(**call, examples=kept)
+        tasks.run("train", **call, examples=kept, model=model, out=trained)
         self._measure(iteration, trained)
-        tasks.register(
-            **call, trained=trained, validation=self.path(f"validate{iteration}"),
+        tasks.run(
+            "register", **call, trained=trained, validation=self.path(f"validate{iteration}"),
             evaluation=self.path(f"evaluate{iteration}"), examples=kept,
             out=self.path(f"register{iteration}"),
         )  # fmt: skip
@@ -80,8 +83,8 @@ class TaskLoop(NamedTuple):
     def _measure(self, iteration: int, model: str) -> None:
         call = {"config": self.config.to_json(), "loop_id": self.loop_id, "iteration": iteration}
         pairs, out = self.path("hold_out"), self.path(f"validate{iteration}")
-        tasks.validate(**call, pairs=pairs, model=model, out=out)
-        tasks.evaluate(**call, model=model, out=self.path(f"evaluate{iteration}"))
+        tasks.run("validate", **call, pairs=pairs, model=model, out=out)
+        tasks.run("evaluate", **call, model=model, out=self.path(f"evaluate{iteration}"))
 
 
 def task_loop(

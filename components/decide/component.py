@@ -2,10 +2,10 @@
 
 from kfp import dsl
 
-from components.images import image
+from components.images import stage_image
 
 
-@dsl.component(base_image=image("cpu"), install_kfp_package=False)
+@dsl.component(base_image=stage_image("decide"), install_kfp_package=False)
 def decide(config: str, loop_id: str, iteration: int, validation: dsl.Input[dsl.Artifact]) -> str:
     """Says whether another iteration follows, from the validation scores so far.
 
@@ -13,7 +13,6 @@ def decide(config: str, loop_id: str, iteration: int, validation: dsl.Input[dsl.
     for `loop.patience` iterations. The reason is in the ledger and in the report. Where it says
     `continue` and the compiled pipeline has no further iteration, the report says so.
 
-    Image: cpu. GPU: no.
     Resumed: runs again, at once; the same scores give the same decision.
 
     Args:

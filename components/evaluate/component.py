@@ -2,10 +2,10 @@
 
 from kfp import dsl
 
-from components.images import image
+from components.images import stage_image
 
 
-@dsl.component(base_image=image("gpu"), install_kfp_package=False)
+@dsl.component(base_image=stage_image("evaluate"), install_kfp_package=False)
 def evaluate(
     config: str,
     loop_id: str,
@@ -19,7 +19,6 @@ def evaluate(
     The only stage that reads gold answers. Gold rows that cannot be used are counted in the report.
     Its scores go to the report and to the promotion gate, never back into the loop.
 
-    Image: gpu. GPU: yes, for a model that needs one.
     Resumed: finished shards are found in the store; a killed task repeats one shard at most.
 
     Args:
@@ -34,6 +33,6 @@ def evaluate(
     """
     from judgeloop.runtime import tasks
 
-    tasks.evaluate(config, loop_id, iteration, model.path, evaluation.path)
+    tasks.run("evaluate", config, loop_id, evaluation.path, iteration, model=model.path)
     for name, value in tasks.metrics_of(evaluation.path).items():
         metrics.log_metric(name, value)

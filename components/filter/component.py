@@ -4,10 +4,10 @@ from typing import List  # noqa: UP035 (KFP reads artifact lists as typing.List)
 
 from kfp import dsl
 
-from components.images import image
+from components.images import stage_image
 
 
-@dsl.component(base_image=image("cpu"), install_kfp_package=False)
+@dsl.component(base_image=stage_image("filter"), install_kfp_package=False)
 def filter(
     config: str,
     loop_id: str,
@@ -22,7 +22,6 @@ def filter(
     Joined by id, over all partitions. The counts of the manifest are the funnel: pairs, undecided,
     disagreeing, kept.
 
-    Image: cpu. GPU: no.
     Resumed: runs again, seconds; a finished result is found in the store.
 
     Args:
@@ -38,7 +37,7 @@ def filter(
     """
     from judgeloop.runtime import tasks
 
-    sources = [[part.path for part in parts] for parts in (pairs, judgements)]
-    tasks.filter(config, loop_id, iteration, *sources, examples.path)
+    inputs = {"pairs": [p.path for p in pairs], "judgements": [j.path for j in judgements]}
+    tasks.run("filter", config, loop_id, examples.path, iteration, **inputs)
     for name, value in tasks.metrics_of(examples.path).items():
         metrics.log_metric(name, value)

@@ -2,10 +2,10 @@
 
 from kfp import dsl
 
-from components.images import image
+from components.images import stage_image
 
 
-@dsl.component(base_image=image("gpu"), install_kfp_package=False)
+@dsl.component(base_image=stage_image("hold_out"), install_kfp_package=False)
 def hold_out(
     config: str,
     loop_id: str,
@@ -18,7 +18,6 @@ def hold_out(
     Once a loop, so that all iterations are measured on the same pairs. Made like the training
     pairs, from images that no training pair shows.
 
-    Image: gpu. GPU: yes, for a model that needs one.
     Resumed: finished shards are found in the store by their content key. A loop that began with
         other validation pairs (other software or prompts) is refused: use another loop id.
 
@@ -33,4 +32,4 @@ def hold_out(
     """
     from judgeloop.runtime import tasks
 
-    tasks.hold_out(config, loop_id, questions.path, model.path, pairs.path)
+    tasks.run("hold_out", config, loop_id, pairs.path, questions=questions.path, model=model.path)

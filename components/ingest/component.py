@@ -2,10 +2,10 @@
 
 from kfp import dsl
 
-from components.images import image
+from components.images import stage_image
 
 
-@dsl.component(base_image=image("cpu"), install_kfp_package=False)
+@dsl.component(base_image=stage_image("ingest"), install_kfp_package=False)
 def ingest(config: str, loop_id: str, questions: dsl.Output[dsl.Dataset]):
     """Checks the questions, stores their images once and splits off the held-out images.
 
@@ -14,7 +14,6 @@ def ingest(config: str, loop_id: str, questions: dsl.Output[dsl.Dataset]):
     content, so it stays the same whatever else the data holds; a question with images on both sides
     is quarantined too.
 
-    Image: cpu. GPU: no.
     Resumed: a finished result is found by its content key; killed before, it reads all questions
         again and finds the images that are stored. A loop that began with other questions or images
         is refused: use another loop id.
@@ -28,4 +27,4 @@ def ingest(config: str, loop_id: str, questions: dsl.Output[dsl.Dataset]):
     """
     from judgeloop.runtime import tasks
 
-    tasks.ingest(config, loop_id, questions.path)
+    tasks.run("ingest", config, loop_id, questions.path)

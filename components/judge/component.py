@@ -2,10 +2,10 @@
 
 from kfp import dsl
 
-from components.images import image
+from components.images import stage_image
 
 
-@dsl.component(base_image=image("gpu"), install_kfp_package=False)
+@dsl.component(base_image=stage_image("judge"), install_kfp_package=False)
 def judge(
     config: str,
     loop_id: str,
@@ -20,7 +20,6 @@ def judge(
     Both orders, always: a judge that follows the position is found out. A text without a clear
     verdict is undecided, never a side. One task a partition, in parallel.
 
-    Image: gpu. GPU: yes, for a model that needs one.
     Resumed: finished shards are found in the store; a killed task repeats one shard at most.
 
     Args:
@@ -36,4 +35,5 @@ def judge(
     """
     from judgeloop.runtime import tasks
 
-    tasks.judge(config, loop_id, iteration, partition, pairs.path, model.path, judgements.path)
+    inputs = {"pairs": pairs.path, "model": model.path}
+    tasks.run("judge", config, loop_id, judgements.path, iteration, partition, **inputs)

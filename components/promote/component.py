@@ -2,10 +2,10 @@
 
 from kfp import dsl
 
-from components.images import image
+from components.images import stage_image
 
 
-@dsl.component(base_image=image("cpu"), install_kfp_package=False)
+@dsl.component(base_image=stage_image("promote"), install_kfp_package=False)
 def promote(config: str, loop_id: str, decision: dsl.Output[dsl.Artifact]):
     """Compares the loop's best version with the champion on gold pairs and moves the alias, or not.
 
@@ -13,7 +13,6 @@ def promote(config: str, loop_id: str, decision: dsl.Output[dsl.Artifact]):
     loop's ledger whichever gate stopped the loop; the champion moves if the paired 95 % interval of
     the difference lies above `gate.min_difference`. A refusal is recorded with its figures.
 
-    Image: cpu. GPU: no.
     Resumed: runs again; where the champion is this version already, nothing moves.
 
     Args:

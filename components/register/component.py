@@ -2,10 +2,10 @@
 
 from kfp import dsl
 
-from components.images import image
+from components.images import stage_image
 
 
-@dsl.component(base_image=image("cpu"), install_kfp_package=False)
+@dsl.component(base_image=stage_image("register"), install_kfp_package=False)
 def register(
     config: str,
     loop_id: str,
@@ -21,7 +21,6 @@ def register(
     The version holds the adapter, a small `judge.json` (model reference, hashes, configuration,
     manifests, metrics) and tags with loop id and iteration.
 
-    Image: cpu. GPU: no.
     Resumed: runs again; a version with the same content is found and not made twice.
 
     Args:
@@ -38,5 +37,8 @@ def register(
     """
     from judgeloop.runtime import tasks
 
-    sources = [trained.path, validation.path, evaluation.path, examples.path]
-    tasks.register(config, loop_id, iteration, *sources, version.path)
+    inputs = {
+        "trained": trained.path, "validation": validation.path,
+        "evaluation": evaluation.path, "examples": examples.path,
+    }  # fmt: skip
+    tasks.run("register", config, loop_id, version.path, iteration, **inputs)

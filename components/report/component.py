@@ -2,10 +2,10 @@
 
 from kfp import dsl
 
-from components.images import image
+from components.images import stage_image
 
 
-@dsl.component(base_image=image("cpu"), install_kfp_package=False)
+@dsl.component(base_image=stage_image("report"), install_kfp_package=False)
 def report(
     config: str, loop_id: str, status: dsl.PipelineTaskFinalStatus, page: dsl.Output[dsl.HTML]
 ):
@@ -14,7 +14,6 @@ def report(
     The exit handler: it runs when the loop succeeded and when it failed, and shows what there is.
     Cancelling a run in Kubeflow runs no exit handler.
 
-    Image: cpu. GPU: no.
     Resumed: runs again and replaces the report.
 
     Args:

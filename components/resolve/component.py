@@ -2,10 +2,10 @@
 
 from kfp import dsl
 
-from components.images import image
+from components.images import stage_image
 
 
-@dsl.component(base_image=image("cpu"), install_kfp_package=False)
+@dsl.component(base_image=stage_image("resolve"), install_kfp_package=False)
 def resolve(config: str, loop_id: str, asked: dict, model: dsl.Output[dsl.Model]):
     """Claims the loop id and names the model that the loop starts from.
 
@@ -14,7 +14,6 @@ def resolve(config: str, loop_id: str, asked: dict, model: dsl.Output[dsl.Model]
     under a loop id that another configuration holds. On a cluster it is the preflight too: it
     fails, with what to do, where the loop could not run, before anything asks for a GPU.
 
-    Image: cpu. GPU: no.
     Resumed: runs again; the loop id is refused where another configuration holds it, or where the
         start model is no longer the one that the loop began with.
 

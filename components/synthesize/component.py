@@ -2,10 +2,10 @@
 
 from kfp import dsl
 
-from components.images import image
+from components.images import stage_image
 
 
-@dsl.component(base_image=image("gpu"), install_kfp_package=False)
+@dsl.component(base_image=stage_image("synthesize"), install_kfp_package=False)
 def synthesize(
     config: str,
     loop_id: str,
@@ -21,7 +21,6 @@ def synthesize(
     majority of many sampled answers against another candidate. No answer of a human is read. One
     task a partition, in parallel.
 
-    Image: gpu. GPU: yes, for a model that needs one.
     Resumed: finished shards are found in the store; a killed task repeats one shard at most.
 
     Args:
@@ -37,4 +36,5 @@ def synthesize(
     """
     from judgeloop.runtime import tasks
 
-    tasks.synthesize(config, loop_id, iteration, partition, questions.path, model.path, pairs.path)
+    inputs = {"questions": questions.path, "model": model.path}
+    tasks.run("synthesize", config, loop_id, pairs.path, iteration, partition, **inputs)

@@ -2,10 +2,10 @@
 
 from kfp import dsl
 
-from components.images import image
+from components.images import stage_image
 
 
-@dsl.component(base_image=image("gpu"), install_kfp_package=False)
+@dsl.component(base_image=stage_image("train"), install_kfp_package=False)
 def train(
     config: str,
     loop_id: str,
@@ -19,7 +19,6 @@ def train(
     LoRA by TRL and PEFT, loss on the judgement alone, in a child process of its own. The adapter
     goes to the store; the manifest carries its reference.
 
-    Image: gpu. GPU: yes, for a model that needs one.
     Resumed: a finished adapter is found in the store, else training goes on or starts again.
 
     Args:
@@ -35,4 +34,5 @@ def train(
     """
     from judgeloop.runtime import tasks
 
-    tasks.train(config, loop_id, iteration, examples.path, model.path, trained.path)
+    inputs = {"examples": examples.path, "model": model.path}
+    tasks.run("train", config, loop_id, trained.path, iteration, **inputs)

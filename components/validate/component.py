@@ -2,10 +2,10 @@
 
 from kfp import dsl
 
-from components.images import image
+from components.images import stage_image
 
 
-@dsl.component(base_image=image("gpu"), install_kfp_package=False)
+@dsl.component(base_image=stage_image("validate"), install_kfp_package=False)
 def validate(
     config: str,
     loop_id: str,
@@ -20,7 +20,6 @@ def validate(
     Nothing here comes from gold answers: these scores alone decide whether the loop goes on and
     which version is its best.
 
-    Image: gpu. GPU: yes, for a model that needs one.
     Resumed: finished shards are found in the store; a killed task repeats one shard at most.
 
     Args:
@@ -36,6 +35,7 @@ def validate(
     """
     from judgeloop.runtime import tasks
 
-    tasks.validate(config, loop_id, iteration, pairs.path, model.path, validation.path)
+    inputs = {"pairs": pairs.path, "model": model.path}
+    tasks.run("validate", config, loop_id, validation.path, iteration, **inputs)
     for name, value in tasks.metrics_of(validation.path).items():
         metrics.log_metric(name, value)

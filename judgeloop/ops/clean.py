@@ -16,17 +16,16 @@ from judgeloop.ops.reachable import Reach
 from judgeloop.ops.status import loop_ids, read_status
 from judgeloop.ops.workers import Worker
 from judgeloop.registry.judge_file import JudgeFile
-from judgeloop.report.story import STAGES
 from judgeloop.runtime.lease import FOLDER
 from judgeloop.runtime.ledger import Ledger
+from judgeloop.runtime.stage_table import STAGES
 from judgeloop.schema.errors import ConfigError, RegistryError
 from judgeloop.schema.records import Record
 from judgeloop.store import Store
 
 IMAGES = "images"
-DECISIONS = frozenset({"register", "promote"})
-WRITTEN = frozenset({*STAGES, "gold", "adapters", IMAGES}) - DECISIONS
-"""Top folders whose objects are looked at; what lies elsewhere stays."""
+OF_NO_STAGE = ("gold", "adapters", IMAGES)
+"""Top folders beside those of stages whose objects may go."""
 _LEASES = f"{FOLDER}/"
 
 
@@ -93,13 +92,14 @@ def plan_cleaning(
     images = {key for key in sizes if key.startswith(f"{IMAGES}/")}
     kept_images = images if unfinished else needed.images(sorted(images))
     at_work = {worker.folder for worker in workers}
+    written = {*OF_NO_STAGE, *(spec.name for spec in STAGES if not spec.permanent)}
 
     def goes(key: str) -> bool:
         top, _, rest = key.partition("/")
         folder = f"{top}/{rest.partition('/')[0]}"
         if top == "loops":
             return rest.partition("/")[0] in forget
-        if top not in WRITTEN or folder in needed.folders or folder in at_work:
+        if top not in written or folder in needed.folders or folder in at_work:
             return False
         if top == IMAGES:
             return key not in kept_images

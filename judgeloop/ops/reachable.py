@@ -23,9 +23,9 @@ from collections.abc import Iterable
 
 import msgspec
 
-from judgeloop.ops.status import BEFORE
 from judgeloop.registry.judge_file import JudgeFile
 from judgeloop.runtime.ledger import BASE_ITERATION, Ledger
+from judgeloop.runtime.stage_table import stages_of
 from judgeloop.schema.records import Manifest
 from judgeloop.store import Store
 from judgeloop.store.disk_dict import DiskDict
@@ -67,8 +67,8 @@ class Reach:
 
     def add_start(self, ledger: Ledger) -> None:
         """Reaches from what was done in a loop before its first iteration."""
-        for stage in BEFORE:
-            for manifest in ledger.manifests(stage).get(BASE_ITERATION, []):
+        for spec in stages_of("start"):
+            for manifest in ledger.manifests(spec.name).get(BASE_ITERATION, []):
                 self.add(manifest)
 
     def add_keys(self, keys: Iterable[str]) -> None:

@@ -6,15 +6,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
-from judgeloop.report.story import STAGES, Story, read_story, summed
+from judgeloop.report.story import Story, read_story, summed
 from judgeloop.runtime.ledger import AFTER_LOOP, BASE_ITERATION, Entry, Ledger
+from judgeloop.runtime.stage_table import stage_place, stages_of
+from judgeloop.runtime.stages.decide import CONTINUE, STARVED
 from judgeloop.schema.records import Record, from_json
 from judgeloop.store import Store
 
-BEFORE = ("resolve", "ingest", "hold_out", "validate", "evaluate")
-PARTITIONED = ("synthesize", "judge")
-LEARNING = ("filter", "train", "validate", "evaluate", "register", "decide")
-GO_ON = "continue"
 State = Literal["finished", "failed", "running", "stopped"]
 """`stopped`: neither at its end nor failed, and nobody is at work: interrupted or killed."""
 
@@ -134,28 +132,32 @@ def _state(entries: Sequence[Entry], missing: Sequence[str], workers: Sequence[s
 def _missing(entries: Sequence[Entry], settings: dict[str, Any]) -> Iterator[str]:
     """Yields the names of the tasks that are not done, up to the next decision."""
     done = {entry.name: entry.manifest for entry in entries if entry.manifest}
-
-    def name(stage: str, iteration: int, partition: int | None = None) -> str:
-        return Entry(stage=stage, iteration=iteration, partition=partition).name
-
-    last, promote = max((entry.iteration for entry in _in_loop(entries)), default=0), "promote"
-    wanted = [name(stage, BASE_ITERATION) for stage in BEFORE]
+    last = max((entry.iteration for entry in _in_loop(entries)), default=0)
+    end = [_task(spec.name, AFTER_LOOP) for spec in stages_of("end") if spec.in_ledger]
+    wanted = [_task(spec.name, BASE_ITERATION) for spec in stages_of("start")]
     for iteration in range(1, settings["iterations"] + 1):
-        if iteration > last and name(promote, AFTER_LOOP) in done:
+        if iteration > last and done.keys() >= set(end):
             break  # it was compiled for fewer iterations
-        decided = done.get(name("decide", iteration))
-        if decided and name("train", iteration) not in done:
-            break  # starved: nothing was trained
-        wanted += [
-            name(stage, iteration, partition)
-            for partition in range(settings["partitions"])
-            for stage in PARTITIONED
-        ]
-        wanted += [name(stage, iteration) for stage in LEARNING]
-        if decided is None or decided.details.get("decision") != GO_ON:
+        supply, decided = (done.get(_task(gate, iteration)) for gate in ("enough", "decide"))
+        starved = supply is not None and supply.details["decision"] == STARVED
+        wanted += _tasks_of(iteration, settings["partitions"], starved)
+        if starved or decided is None or decided.details["decision"] != CONTINUE:
             break
-    wanted.append(name(promote, AFTER_LOOP))
-    yield from (task for task in wanted if task not in done)
+    yield from (task for task in [*wanted, *end] if task not in done)
+
+
+def _tasks_of(iteration: int, partitions: int, starved: bool) -> Iterator[str]:
+    """Yields the names of an iteration's tasks; a starved one ends with its first gate."""
+    specs = stages_of("iteration")
+    if starved:
+        specs = specs[: [spec.name for spec in specs].index("enough") + 1]
+    for partition in range(partitions):
+        yield from (_task(spec.name, iteration, partition) for spec in specs if spec.partitioned)
+    yield from (_task(spec.name, iteration) for spec in specs if not spec.partitioned)
+
+
+def _task(stage: str, iteration: int, partition: int | None = None) -> str:
+    return Entry(stage=stage, iteration=iteration, partition=partition).name
 
 
 def _in_loop(entries: Sequence[Entry]) -> list[Entry]:
@@ -170,13 +172,11 @@ def _costs(entries: Sequence[Entry]) -> tuple[StageCost, ...]:
         tasks[entry.stage] += entry.manifest is not None
         rows[entry.stage] += entry.manifest.rows if entry.manifest else 0
         seconds[entry.stage] += entry.seconds
-    order = [*STAGES, *sorted(tasks.keys() - set(STAGES))]
     return tuple(
         StageCost(
             stage=stage, tasks=tasks[stage], rows=rows[stage], seconds=round(seconds[stage], 3)
         )
-        for stage in order
-        if stage in tasks
+        for stage in sorted(tasks, key=stage_place)
     )
 
 

@@ -6,13 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from judgeloop.runtime.ledger import AFTER_LOOP, Entry, Ledger
+from judgeloop.runtime.stage_table import stage_place
+from judgeloop.runtime.stages.decide import STARVED, STOP, TRAIN
 from judgeloop.schema.records import Manifest, Record
-
-STAGES = (
-    *("resolve", "ingest", "hold_out", "synthesize", "judge", "filter", "enough"),
-    *("train", "validate", "evaluate", "register", "decide", "promote"),
-)
-"""The order in which work is shown."""
 
 
 class Estimate(Record, frozen=True, kw_only=True):
@@ -185,7 +181,7 @@ class Story(Record, frozen=True, kw_only=True):
     def seconds(self) -> dict[str, float]:
         """Returns the summed time of the tasks by stage, in the order of the loop."""
         total: defaultdict[str, float] = defaultdict(float)
-        for task in sorted(self.tasks, key=lambda task: _place(task.stage)):
+        for task in sorted(self.tasks, key=lambda task: stage_place(task.stage)):
             total[task.stage] += task.seconds
         return dict(total)
 
@@ -195,7 +191,7 @@ class Story(Record, frozen=True, kw_only=True):
         Gold rows stand under `gold`, once: every evaluation is on the same ones.
         """
         total: Counter[tuple[str, str]] = Counter()
-        for task in sorted(self.tasks, key=lambda task: _place(task.stage)):
+        for task in sorted(self.tasks, key=lambda task: stage_place(task.stage)):
             for name, count in sorted(task.manifest.counts.items() if task.manifest else ()):
                 kind, _, reason = name.partition("/")
                 if kind != "dropped" or not count:
@@ -273,7 +269,9 @@ def _iteration(number: int, entries: Sequence[Entry]) -> Iteration:
         if entry.manifest:
             done.setdefault(entry.stage, []).append(entry.manifest)
     last = {stage: manifests[-1] for stage, manifests in done.items()}
-    decided = last["decide"].details if "decide" in last else {}
+    gates = [last[gate].details for gate in ("decide", "enough") if gate in last]
+    decided = next((gate for gate in gates if gate["decision"] != TRAIN), {})
+    starved = decided.get("decision") == STARVED
     return Iteration(
         number=number,
         gold=_scores(last.get("evaluate")),
@@ -283,7 +281,7 @@ def _iteration(number: int, entries: Sequence[Entry]) -> Iteration:
         filtered=last.get("filter"),
         trained=last.get("train"),
         version=last["register"].details.get("version") if "register" in last else None,
-        decision=decided.get("decision"),
+        decision=STOP if starved else decided.get("decision"),
         reason=decided.get("reason"),
     )
 
@@ -338,10 +336,6 @@ def _estimate(metrics: dict[str, float], name: str) -> Estimate:
     )
 
 
-def _place(stage: str) -> tuple[int, str]:
-    return (STAGES.index(stage) if stage in STAGES else len(STAGES), stage)
-
-
 def _order(entry: Entry) -> tuple[int, tuple[int, str], int]:
     partition = -1 if entry.partition is None else entry.partition
-    return (entry.iteration, _place(entry.stage), partition)
+    return (entry.iteration, stage_place(entry.stage), partition)

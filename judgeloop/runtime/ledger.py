@@ -18,6 +18,7 @@ from contextlib import AbstractContextManager
 import msgspec
 
 from judgeloop.runtime.lease import Lease, held
+from judgeloop.runtime.stage_table import stage_spec
 from judgeloop.schema.config import Config
 from judgeloop.schema.errors import ConfigError
 from judgeloop.schema.records import Manifest, Record, from_json, to_json
@@ -27,8 +28,6 @@ BASE_ITERATION = 0
 """The iteration number of everything done with the start model before any training."""
 AFTER_LOOP = 999
 """The iteration number of tasks after the loop, so that they sort last."""
-CHANGEABLE = frozenset({"evaluate"})
-"""Stages that may give another result for the start model: mended gold pairs decide nothing."""
 
 
 class Entry(Record, frozen=True, kw_only=True):
@@ -159,7 +158,7 @@ class Ledger:
 
     def _refuse_another_start(self, entry: Entry, earlier: Manifest | None) -> None:
         now = entry.manifest
-        if entry.iteration != BASE_ITERATION or entry.stage in CHANGEABLE:
+        if entry.iteration != BASE_ITERATION or stage_spec(entry.stage).may_change:
             return
         if now is None or earlier is None or now.key == earlier.key:
             return

@@ -1,15 +1,18 @@
 """The stages as pipeline tasks: texts, numbers and file paths in, a manifest file out.
 
 This is all that a component calls. Each task opens the store, runs its stage, writes the manifest
-to `out` and enters the result, or the failure, into the loop's ledger.
+to `out` and enters the result, or the failure, into the loop's ledger. `run` does it for any stage
+of the table; the functions after it are those that decide how the loop goes on, or begin or end it.
 """
 
 from __future__ import annotations
 
 import html
+import importlib
+import inspect
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +24,7 @@ from judgeloop.runtime.garbage_collector import collect_rarely
 from judgeloop.runtime.ledger import AFTER_LOOP, BASE_ITERATION, Entry, Ledger
 from judgeloop.runtime.log_level import log_level
 from judgeloop.runtime.redaction import hidden, hide_secrets
+from judgeloop.runtime.stage_table import StageSpec, stage_spec
 from judgeloop.schema.config import Config, config_from_json
 from judgeloop.schema.errors import ConfigError, JudgeLoopError, StarvedError
 from judgeloop.schema.records import Manifest, ModelRef, to_json
@@ -32,8 +36,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 logger = logging.getLogger("judgeloop")
-
-TRAIN, STARVED, CONTINUE = "train", "starved", "continue"
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -75,6 +77,26 @@ class Task(msgspec.Struct, frozen=True):
             Path(out).write_bytes(to_json(manifest) + b"\n")
         return manifest
 
+    def arguments(
+        self, function: Callable[..., object], inputs: Mapping[str, str | Sequence[str]]
+    ) -> dict[str, object]:
+        """Returns what a stage's function asks for by the names of its parameters.
+
+        Raises:
+            TypeError: It has no such input, or one is not given.
+            DataError, StoreError: An input is no manifest, or one of another schema.
+        """
+        known: dict[str, object] = {
+            field.name: getattr(self.config, field.name) for field in msgspec.structs.fields(Config)
+        }
+        known |= {"config": self.config, "store": self.store, "ledger": self.ledger}
+        known |= {"iteration": self.iteration, "partition": self.partition}
+        known |= {name: _input(name, files) for name, files in inputs.items()}
+        names = inspect.signature(function).parameters
+        if strange := sorted(set(inputs) - set(names)):
+            raise TypeError(f"{self.stage}: its function has no parameter {strange[0]}")
+        return {name: known[name] for name in names}
+
     @contextmanager
     def failures_recorded(self) -> Iterator[None]:
         """Enters an error of the block into the ledger, with its exit code, and lets it pass."""
@@ -115,6 +137,43 @@ class Task(msgspec.Struct, frozen=True):
         )
 
 
+def run(
+    stage: str,
+    config: str,
+    loop_id: str,
+    out: str,
+    iteration: int | None = None,
+    partition: int | None = None,
+    **inputs: str | Sequence[str],
+) -> Manifest:
+    """Runs a stage as one task of a loop.
+
+    The stage's function is called with what its parameters name: `config`, `store`, `ledger`,
+    `iteration`, `partition`, a section of the configuration, or one of the inputs.
+
+    Args:
+        stage: Its name in the table of stages.
+        config: The configuration.
+        loop_id: The loop.
+        out: File that gets the manifest.
+        iteration: None for a stage that runs once.
+        partition: None for a stage that has one task an iteration.
+        inputs: Files of manifests, one or several each. The stage gets the manifests; of an input
+            `model` the model that its manifest names.
+    """
+    spec = stage_spec(stage)
+    if iteration is None:
+        iteration = AFTER_LOOP if spec.phases == ("end",) else BASE_ITERATION
+    task = Task.open(stage, config, loop_id, iteration, partition)
+    function = stage_function(spec)
+
+    def work() -> Manifest:
+        manifest: Manifest = function(**task.arguments(function, inputs))
+        return manifest
+
+    return task.run(work, out)
+
+
 def resolve(config: str, loop_id: str, out: str, asked: Asked | None = None) -> None:
     """Claims the loop id and turns the start model's alias into a version and a hash.
 
@@ -141,144 +200,32 @@ def resolve(config: str, loop_id: str, out: str, asked: Asked | None = None) -> 
     task.run(work, out)
 
 
-def ingest(config: str, loop_id: str, out: str) -> None:
-    """Brings questions and images into the store."""
-    from judgeloop.runtime.stages.ingest import ingest as stage
-
-    task = Task.open("ingest", config, loop_id, BASE_ITERATION)
-    task.run(lambda: stage(task.config, task.store), out)
-
-
-def hold_out(config: str, loop_id: str, questions: str, model: str, out: str) -> None:
-    """Makes the held-out synthetic pairs."""
-    from judgeloop.runtime.stages.synthesize import hold_out as stage
-
-    task = Task.open("hold_out", config, loop_id, BASE_ITERATION)
-    task.run(lambda: stage(task.config, task.store, _read(questions), _model(model)), out)
-
-
-def synthesize(
-    config: str, loop_id: str, iteration: int, partition: int, questions: str, model: str, out: str
-) -> None:
-    """Makes one partition's pairs."""
-    from judgeloop.runtime.stages.synthesize import synthesize as stage
-
-    task = Task.open("synthesize", config, loop_id, iteration, partition)
-    task.run(
-        lambda: stage(
-            task.config, task.store, iteration, partition, _read(questions), _model(model)
-        ),
-        out,
-    )
-
-
-def judge(
-    config: str, loop_id: str, iteration: int, partition: int, pairs: str, model: str, out: str
-) -> None:
-    """Judges one partition's pairs in both orders."""
-    from judgeloop.runtime.stages.judge import judge as stage
-
-    task = Task.open("judge", config, loop_id, iteration, partition)
-    task.run(
-        lambda: stage(task.config, task.store, iteration, partition, _read(pairs), _model(model)),
-        out,
-    )
-
-
-def filter(
-    config: str,
-    loop_id: str,
-    iteration: int,
-    pairs: Sequence[str],
-    judgements: Sequence[str],
-    out: str,
-) -> None:
-    """Keeps the judgements that agree with the known preference."""
-    from judgeloop.runtime.stages.filter import filter_judgements
-
-    task = Task.open("filter", config, loop_id, iteration)
-    task.run(
-        lambda: filter_judgements(
-            task.config,
-            task.store,
-            [_read(path) for path in pairs],
-            [_read(path) for path in judgements],
-        ),
-        out,
-    )
-
-
 def enough(config: str, loop_id: str, iteration: int, examples: str) -> str:
     """Returns `train` where there are enough examples, else `starved`: the loop stops.
 
     Raises:
         StarvedError: In the first iteration, where nothing has been learnt yet.
     """
-    from judgeloop.runtime.stages.decide import decide_starved
+    from judgeloop.runtime.stages.decide import STARVED
+    from judgeloop.runtime.stages.decide import enough as stage
 
     task = Task.open("enough", config, loop_id, iteration)
     kept = _read(examples)
-    if kept.rows >= task.config.filtering.min_examples:
-        return TRAIN
-    stop = msgspec.structs.replace(task, stage="decide")  # the iteration's decision
-    decision = stop.run(lambda: decide_starved(task.config, task.ledger, iteration, kept))
-    if iteration == BASE_ITERATION + 1:
+    made = task.run(lambda: stage(task.config.filtering, iteration, kept)).details
+    if made["decision"] == STARVED and iteration == BASE_ITERATION + 1:
         with task.failures_recorded():
-            raise StarvedError(decision.details["reason"])
-    return STARVED
-
-
-def train(config: str, loop_id: str, iteration: int, examples: str, model: str, out: str) -> None:
-    """Fine-tunes the judge; `model` is the judge to go on from."""
-    from judgeloop.runtime.stages.train import train as stage
-
-    task = Task.open("train", config, loop_id, iteration)
-    task.run(lambda: stage(task.config, task.store, iteration, _read(examples), _model(model)), out)
-
-
-def validate(config: str, loop_id: str, iteration: int, pairs: str, model: str, out: str) -> None:
-    """Scores the judge on held-out synthetic pairs."""
-    from judgeloop.runtime.stages.validate import validate as stage
-
-    task = Task.open("validate", config, loop_id, iteration)
-    task.run(lambda: stage(task.config, task.store, iteration, _read(pairs), _model(model)), out)
-
-
-def evaluate(config: str, loop_id: str, iteration: int, model: str, out: str) -> None:
-    """Scores the judge on gold pairs."""
-    from judgeloop.runtime.stages.evaluate import evaluate as stage
-
-    task = Task.open("evaluate", config, loop_id, iteration)
-    task.run(lambda: stage(task.config, task.store, iteration, _model(model)), out)
-
-
-def register(
-    config: str,
-    loop_id: str,
-    iteration: int,
-    trained: str,
-    validation: str,
-    evaluation: str,
-    examples: str,
-    out: str,
-) -> None:
-    """Registers the iteration's judge as a model version."""
-    from judgeloop.runtime.stages.register import register as stage
-
-    task = Task.open("register", config, loop_id, iteration)
-    paths = (trained, validation, evaluation, examples)
-    task.run(
-        lambda: stage(task.config, task.store, task.ledger, iteration, *map(_read, paths)), out
-    )
+            raise StarvedError(made["reason"])
+    return made["decision"]
 
 
 def decide(config: str, loop_id: str, iteration: int, validation: str) -> str:
-    """Returns `continue` or `stop`; `validation` is the result that the decision waits for."""
+    """Returns `continue` or `stop`, by this validation and, from the ledger, those before it."""
     from judgeloop.runtime.stages.decide import decide as stage
 
     task = Task.open("decide", config, loop_id, iteration)
-    _read(validation)
-    return task.run(lambda: stage(task.config, task.ledger, iteration)).details["decision"]
+    earlier = sorted(task.ledger.manifests("validate").items())
+    scored = [made[0] for number, made in earlier if number < iteration] + [_read(validation)]
+    return task.run(lambda: stage(task.config.loop, iteration, scored)).details["decision"]
 
 
 def promote(config: str, loop_id: str, out: str) -> None:
@@ -320,6 +267,22 @@ def metrics_of(path: str) -> dict[str, float]:
 
 def _read(path: str) -> Manifest:
     return read_manifest(Path(path).read_bytes(), path)
+
+
+def stage_function(spec: StageSpec) -> Callable[..., Manifest]:
+    """Imports the function that does a stage's work."""
+    module, _, name = spec.function.partition(":")
+    function: Callable[..., Manifest] = getattr(
+        importlib.import_module(f"judgeloop.runtime.stages.{module}"), name
+    )
+    return function
+
+
+def _input(name: str, files: str | Sequence[str]) -> object:
+    """Reads an input: a manifest, a list of them, or the model that a manifest names."""
+    if not isinstance(files, str):
+        return [_read(path) for path in files]
+    return _model(files) if name == "model" else _read(files)
 
 
 def _model(path: str) -> ModelRef:

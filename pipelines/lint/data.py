@@ -14,7 +14,7 @@ from pipelines.lint.tasks import function_of
 from pipelines.spec import Spec
 
 CORE = "tasks"
-"""The module of the core that components call: `tasks.judge(...)`."""
+"""The module of the core that components call: `tasks.run("judge", ...)`."""
 ALSO_CALLED = frozenset({"items", "log_metric"})
 """Methods that a component may call too: metrics are small, and shown by the user interface."""
 
@@ -33,7 +33,7 @@ def data_in_artifacts(spec: Spec) -> Iterator[str]:
         seen.add(stage)
         for line in _by_itself(container["command"][-1]):
             yield (
-                f"{stage}: `{line}` may put data into an artifact; let {CORE}.{stage} write the "
+                f"{stage}: `{line}` may put data into an artifact; let {CORE} write the "
                 "data to the store and a manifest to the artifact"
             )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from judgeloop.runtime.stage_table import StageSpec, stage_names, stage_spec
 from pipelines.spec import Spec, Tree
 
 _PINNED = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
@@ -23,6 +24,11 @@ def task_rules(spec: Spec, place: str, task: Tree) -> Iterator[str]:
         yield f"{place}: may run as root, so a namespace that enforces `restricted` refuses it"
     if "/tmp" not in _sized_folders(settings):
         yield f"{place}: has no sized emptyDir on /tmp, so it may fill its node's disk"
+    stage = function_of(container)
+    if stage in stage_names():
+        yield from _declared(place, container, settings, stage_spec(stage))
+    elif stage is not None:
+        yield f"{place}: {stage} has no row in judgeloop/runtime/stage_table.py"
     if "accelerator" in container.get("resources", {}):
         yield from _gpu(place, container, settings)
 
@@ -49,6 +55,15 @@ def function_of(container: Tree) -> str | None:
     if "--function_to_execute" not in arguments:
         return None
     return arguments[arguments.index("--function_to_execute") + 1]
+
+
+def _declared(place: str, container: Tree, settings: Tree, stage: StageSpec) -> Iterator[str]:
+    """Says what is other than the table of stages declares."""
+    has_size = "/dev/shm" in _sized_folders(settings)
+    if stage.gpu and not has_size:
+        yield f"{place}: {stage.name} runs a model and has no size of one: place it by its profile"
+    if not stage.gpu and (has_size or "accelerator" in container.get("resources", {})):
+        yield f"{place}: {stage.name} asks for what a model needs, and the table of stages says no"
 
 
 def _gpu(place: str, container: Tree, settings: Tree) -> Iterator[str]:

@@ -38,10 +38,11 @@ def starving(folder: Path) -> Outcome:
     level, handlers = root.level, root.handlers[:]
     try:
         tasks.resolve(*loop, paths["model"])
-        tasks.ingest(*loop, paths["asked"])
-        tasks.synthesize(*loop, 1, 0, paths["asked"], paths["model"], paths["pairs"])
-        tasks.judge(*loop, 1, 0, paths["pairs"], paths["model"], paths["judged"])
-        tasks.filter(*loop, 1, [paths["pairs"]], [paths["judged"]], paths["kept"])
+        tasks.run("ingest", *loop, paths["asked"])
+        model, pairs, judged = paths["model"], paths["pairs"], paths["judged"]
+        tasks.run("synthesize", *loop, pairs, 1, 0, questions=paths["asked"], model=model)
+        tasks.run("judge", *loop, judged, 1, 0, pairs=pairs, model=model)
+        tasks.run("filter", *loop, paths["kept"], 1, pairs=[pairs], judgements=[judged])
         tasks.enough(*loop, 1, paths["kept"])
     except JudgeLoopError as error:
         return failed(error, folder)

@@ -58,11 +58,13 @@ from judgeloop.runtime import tasks
 import json
 config, at = sys.argv[1], "/tmp/"
 tasks.resolve(config, "loop", at + "model")
-tasks.ingest(config, "loop", at + "questions")
-tasks.synthesize(config, "loop", 1, 0, at + "questions", at + "model", at + "pairs")
-tasks.judge(config, "loop", 1, 0, at + "pairs", at + "model", at + "judged")
-tasks.filter(config, "loop", 1, [at + "pairs"], [at + "judged"], at + "examples")
-tasks.train(config, "loop", 1, at + "examples", at + "model", at + "trained")
+def run(stage, name, *place, **inputs):
+    tasks.run(stage, config, "loop", at + name, *place, **inputs)
+run("ingest", "questions")
+run("synthesize", "pairs", 1, 0, questions=at + "questions", model=at + "model")
+run("judge", "judged", 1, 0, pairs=at + "pairs", model=at + "model")
+run("filter", "examples", 1, pairs=[at + "pairs"], judgements=[at + "judged"])
+run("train", "trained", 1, examples=at + "examples", model=at + "model")
 print(json.load(open(at + "trained"))["model"]["adapter_sha256"])
 """
 

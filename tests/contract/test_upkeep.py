@@ -141,8 +141,8 @@ def test_a_killed_loop_names_what_is_missing_and_goes_on(
     assert found["state"] == "stopped"
     assert found["missing"] == [
         "001-judge-p000",
-        *("001-filter", "001-train", "001-validate", "001-evaluate", "001-register", "001-decide"),
-        "999-promote",
+        *("001-filter", "001-enough", "001-train", "001-validate", "001-evaluate"),
+        *("001-register", "001-decide", "999-promote"),
     ]
     text = judgeloop(capsys, "status", copy.name, "--loop", "half")
     assert "start it again as before, with LOOP_ID=half" in text

@@ -18,8 +18,8 @@ from tests.loop.micro import LOOP_ID, REPOSITORY, Run, run_and_kill, run_micro
 EVERY_TASK = {
     "000-resolve", "000-ingest", "000-hold_out", "000-validate", "000-evaluate",
     *(f"00{i}-{stage}" for i in (1, 2) for stage in (
-        "synthesize-p000", "judge-p000", "filter", "train", "validate", "evaluate", "register",
-        "decide",
+        "synthesize-p000", "judge-p000", "filter", "enough", "train", "validate", "evaluate",
+        "register", "decide",
     )),
     "999-promote",
 }  # fmt: skip

@@ -2,12 +2,13 @@
 
 import importlib
 import inspect
-from pathlib import Path
+import re
 
 import pytest
 
 from components import readme
-from pipelines.profile import INFERENCE, TRAINING
+from components.images import image
+from judgeloop.runtime.stage_table import stage_names, stage_spec
 
 STAGES = readme.stages()
 
@@ -25,7 +26,11 @@ def test_the_readme_is_what_the_signature_and_the_docstring_make(stage: str) -> 
 def test_a_changed_docstring_makes_a_readme_stale(monkeypatch: pytest.MonkeyPatch) -> None:
     before = readme.readme("train")
     function = component("train").python_func
-    monkeypatch.setattr(function, "__doc__", function.__doc__.replace("Image: gpu", "Image: cpu"))
+    monkeypatch.setattr(
+        function,
+        "__doc__",
+        function.__doc__.replace("Fine-tunes", "Tunes"),
+    )
     assert readme.readme("train") != before
 
 
@@ -44,18 +49,20 @@ def test_a_readme_says_stage_image_gpu_and_resumption(stage: str) -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_docstring_names_the_image_that_is_compiled(stage: str) -> None:
-    fields = readme.describe(stage).fields
-    source = Path(inspect.getsourcefile(component(stage).python_func) or "").read_text()
-    assert f'image("{fields["Image"]}")' in source
-    assert fields["GPU"].startswith("yes" if fields["Image"] == "gpu" else "no")
+def test_readme_and_component_have_the_image_and_the_gpu_of_the_table(stage: str) -> None:
+    spec, text = stage_spec(stage), readme.readme(stage)
+    implementation = component(stage).component_spec.implementation
+    assert implementation.container.image == image(spec.image)
+    assert f"- **Image**: {spec.image} (" in text
+    assert f"- **GPU**: {'yes' if spec.gpu else 'no'}" in text
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_component_calls_the_task_of_its_name(stage: str) -> None:
-    assert f"tasks.{stage}(" in inspect.getsource(component(stage).python_func)
+    source = inspect.getsource(component(stage).python_func)
+    calls = re.findall(r"tasks\.(\w+)\(\s*(?:\"(\w+)\")?", source)
+    assert [name or function for function, name in calls if function != "metrics_of"] == [stage]
 
 
-def test_profiles_give_a_model_s_size_to_every_component_that_has_one() -> None:
-    with_model = [stage for stage in STAGES if readme.describe(stage).fields["Image"] == "gpu"]
-    assert sorted(INFERENCE | TRAINING) == with_model
+def test_every_component_has_a_row_in_the_table_of_stages_and_every_row_a_component() -> None:
+    assert sorted(stage_names()) == STAGES

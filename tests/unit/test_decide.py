@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgeloop.runtime.ledger import Entry, Ledger
-from judgeloop.runtime.stages.decide import decide, decide_starved, stale_iterations
+from judgeloop.runtime.stages.decide import decide, enough, stale_iterations
 from judgeloop.schema.config import load_config
 from judgeloop.schema.errors import ConfigError
 from judgeloop.schema.records import Manifest
@@ -18,20 +18,16 @@ from judgeloop.store import FolderStore
 MICRO = Path(__file__).parents[2] / "pipelines" / "configs" / "micro.yaml"
 
 
-def ledger_with(folder: Path, scores: list[float]) -> Ledger:
-    ledger = Ledger(FolderStore(folder), "loop")
-    for iteration, score in enumerate(scores):
-        manifest = Manifest(
-            stage="validate", stage_version=1, key=str(iteration), metrics={"both_orders": score}
-        )
-        ledger.record(Entry(stage="validate", iteration=iteration, manifest=manifest))
-    return ledger
+def validation(iteration: int, score: float) -> Manifest:
+    return Manifest(
+        stage="validate", stage_version=1, key=str(iteration), metrics={"both_orders": score}
+    )
 
 
-def decision(folder: Path, scores: list[float], *changes: str) -> str:
-    config = load_config(MICRO, ["loop.iterations=9", *changes])
-    made = decide(config, ledger_with(folder, scores), len(scores) - 1)
-    return made.details["decision"]
+def decision(scores: list[float], *changes: str) -> str:
+    loop = load_config(MICRO, ["loop.iterations=9", *changes]).loop
+    validations = [validation(iteration, score) for iteration, score in enumerate(scores)]
+    return decide(loop, len(scores) - 1, validations).details["decision"]
 
 
 @pytest.mark.parametrize(
@@ -50,9 +46,9 @@ def decision(folder: Path, scores: list[float], *changes: str) -> str:
     ],
 )
 def test_the_loop_goes_on_while_validation_rises(
-    tmp_path: Path, scores: list[float], changes: list[str], expected: str
+    scores: list[float], changes: list[str], expected: str
 ) -> None:
-    assert decision(tmp_path, scores, *changes) == expected
+    assert decision(scores, *changes) == expected
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.floats(0, 0.5))
@@ -63,13 +59,13 @@ def test_staleness_is_zero_after_a_rise_and_never_more_than_the_iterations(
     assert stale_iterations([*scores, max(scores) + min_delta + 0.01], min_delta) == 0
 
 
-def test_a_starved_loop_stops_with_the_funnel_and_its_three_causes(tmp_path: Path) -> None:
+def test_a_starved_loop_stops_with_the_funnel_and_its_three_causes() -> None:
     examples = Manifest(
         stage="filter", stage_version=1, key="x", metrics={"first_position": 0.97},
         counts={"pairs": 50, "one_order_pairs": 48, "undecided_pairs": 2, "examples": 0},
     )  # fmt: skip
-    made = decide_starved(load_config(MICRO), ledger_with(tmp_path, [0.1]), 1, examples)
-    assert made.details["decision"] == "stop"
+    made = enough(load_config(MICRO).filtering, 1, examples)
+    assert made.details["decision"] == "starved"
     for words in ("50 pairs", "48 one_order", "97%", "(1)", "(2)", "(3)"):
         assert words in made.details["reason"]
 

@@ -42,6 +42,7 @@ CORE_IN_PIPELINES = (
     "judgeloop.schema.errors",
     "judgeloop.runtime.ledger",  # the local runner claims the loop id and reads what failed
     "judgeloop.runtime.progress",
+    "judgeloop.runtime.stage_table",  # what placement and the check of compiled files go by
     "judgeloop.store",  # the local runner copies the finished report out of the store
 )
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "misc"}

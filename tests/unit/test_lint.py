@@ -47,6 +47,21 @@ def without_tmp(spec: Spec) -> None:
         del each["sizeLimit"]
 
 
+def without_row(spec: Spec) -> None:
+    arguments = spec.executors["exec-filter"]["container"]["args"]
+    arguments[arguments.index("--function_to_execute") + 1] = "polish"
+
+
+def without_model_size(spec: Spec) -> None:
+    mounts = settings(spec, "judge")["emptyDirMounts"]
+    mounts[:] = [each for each in mounts if each["mountPath"] != "/dev/shm"]
+
+
+def with_gpu(spec: Spec) -> None:
+    resources = spec.executors["exec-filter"]["container"]["resources"]
+    resources["accelerator"] = {"resourceCount": "1", "resourceType": "nvidia.com/gpu"}
+
+
 def dangling_parameter(spec: Spec) -> None:
     parameters = task_named(spec, "synthesize")["inputs"]["parameters"]
     parameters["partition"] = {"componentInputParameter": "pipelinechannel--memory"}
@@ -211,6 +226,9 @@ def in_settings(spec: Spec) -> None:
         (cached, "judge: must not be cached"),
         (without_tmp, "filter: has no sized emptyDir on /tmp"),
         (without("securityContext"), "train: may run as root"),
+        (without_row, "polish has no row in judgeloop/runtime/stage_table.py"),
+        (without_model_size, "judge runs a model and has no size of one"),
+        (with_gpu, "filter asks for what a model needs"),
         (dangling_parameter, "which the graph does not declare"),
         (dangling_artifact, "reads nowhere, which the graph does not declare"),
         (no_wait, "uses synthesize without waiting for it"),
@@ -261,12 +279,12 @@ def test_a_compilation_that_breaks_a_rule_fails_and_names_it(
 ) -> None:
     def planted(*_: Any) -> Any:
         @dsl.component(base_image="moving:tag", install_kfp_package=False)
-        def train(out: dsl.Output[dsl.Artifact]):
+        def ingest(out: dsl.Output[dsl.Artifact]):
             pass
 
         @dsl.pipeline(name="planted")
         def pipeline():
-            Placement(PROFILE, retried=False).place(train())
+            Placement(PROFILE, retried=False).place(ingest())
 
         return pipeline
 

@@ -7,13 +7,14 @@ import msgspec
 import pytest
 import yaml
 
+from judgeloop.runtime.stage_table import STAGES, stage_spec
 from judgeloop.schema.errors import ConfigError
 from pipelines.compile import compile_pipeline
-from pipelines.profile import FOLDER, INFERENCE, TRAINING, Claim, Profile, Retry, read_profile
+from pipelines.profile import FOLDER, Claim, Profile, Retry, read_profile
 from pipelines.spec import Spec, Tree, read_spec
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
-MODEL = INFERENCE | TRAINING
+MODEL = {spec.name for spec in STAGES if spec.gpu}
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -54,8 +55,7 @@ def test_every_task_has_a_timeout_secrets_a_retry_and_pull_secrets(
     spec: Spec, profile: Profile
 ) -> None:
     for stage, (task, _, settings) in by_stage(spec).items():
-        size = profile.training if stage in TRAINING else profile.cpu
-        size = profile.inference if stage in INFERENCE else size
+        size = getattr(profile, stage_spec(stage).gpu or "cpu")
         assert settings["activeDeadlineSeconds"] == str(size.timeout_s)
         assert [each["secretName"] for each in settings["secretAsEnv"]] == [
             secret.name for secret in profile.secrets
@@ -77,7 +77,7 @@ def test_a_task_with_a_model_has_the_size_of_the_file(spec: Spec, profile: Profi
     assert set(found) >= MODEL
     for stage in MODEL:
         _, container, settings = found[stage]
-        size = profile.training if stage in TRAINING else profile.inference
+        size = getattr(profile, str(stage_spec(stage).gpu))
         resources = container["resources"]
         for way in ("Limit", "Request"):
             assert resources[f"resourceCpu{way}"] == size.cpu
@@ -97,7 +97,7 @@ def test_every_folder_that_a_task_writes_to_has_a_size(spec: Spec, profile: Prof
     for stage, (_, _, settings) in by_stage(spec).items():
         sizes = {each["mountPath"]: each["sizeLimit"] for each in settings["emptyDirMounts"]}
         if stage in MODEL:
-            size = profile.training if stage in TRAINING else profile.inference
+            size = getattr(profile, str(stage_spec(stage).gpu))
             assert sizes == {"/tmp": size.tmp, "/dev/shm": size.shm}
         else:
             assert sizes == {"/tmp": profile.cpu.tmp}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from judgeloop.runtime import tasks
-from judgeloop.runtime.ledger import Ledger
+from judgeloop.runtime.ledger import Entry, Ledger
 from judgeloop.schema.config import Config, load_config
 from judgeloop.schema.errors import ConfigError, StarvedError, TrainingError
 from judgeloop.schema.records import Manifest, Shard, to_json
@@ -84,17 +84,17 @@ def test_a_starved_first_iteration_leaves_an_error_and_the_decision(
     (failed,) = ledger.failures()
     assert (failed.name, failed.exit_code) == ("001-enough", StarvedError.exit_code)
     assert "Likely causes" in (failed.error or "")
-    assert ledger.manifests("decide")[1][0].details["decision"] == "stop"
+    assert ledger.manifests("enough")[1][0].details["decision"] == "starved"
 
 
 def test_a_starved_later_iteration_is_no_error(
     config: Config, ledger: Ledger, tmp_path: Path
 ) -> None:
     given = examples(tmp_path, rows=1)
-    assert tasks.enough(config.to_json(), "loop", 2, given) == tasks.STARVED
+    assert tasks.enough(config.to_json(), "loop", 2, given) == "starved"
     assert ledger.failures() == []
     given = examples(tmp_path, rows=config.filtering.min_examples)
-    assert tasks.enough(config.to_json(), "loop", 2, given) == tasks.TRAIN
+    assert tasks.enough(config.to_json(), "loop", 2, given) == "train"
 
 
 def test_a_loop_whose_start_model_has_changed_is_refused_and_keeps_what_it_has(
@@ -119,13 +119,13 @@ def test_a_loop_whose_questions_have_grown_is_refused_under_its_id(
     path.write_text("".join(rows.splitlines(keepends=True)[:30]))
     settings = [f"data.questions={path}", "data.count=null", f"store={tmp_path}/store"]
     config = load_config(MICRO, settings).to_json()
-    tasks.ingest(config, "loop", out)
-    tasks.ingest(config, "loop", out)
+    tasks.run("ingest", config, "loop", out)
+    tasks.run("ingest", config, "loop", out)
     path.write_text(rows)
     with pytest.raises(ConfigError, match=r"30.*40.*another loop id"):
-        tasks.ingest(config, "loop", out)
+        tasks.run("ingest", config, "loop", out)
     assert ledger.manifests("ingest")[0][0].counts["inputs"] == 30
-    tasks.ingest(config, "another", out)
+    tasks.run("ingest", config, "another", out)
 
 
 @pytest.mark.parametrize(
@@ -141,6 +141,25 @@ def test_no_report_is_made_of_no_loop_or_of_another_one(
     assert words in page.read_text()
     assert not ledger.entries()
     assert not (tmp_path / "store/loops/loop/report").exists()
+
+
+def test_a_decision_counts_the_scores_up_to_its_iteration_and_none_after_it(
+    config: Config, ledger: Ledger, tmp_path: Path
+) -> None:
+    scores = [0.1, 0.5, 0.9]  # of an earlier run, which got further
+    made = [
+        Manifest(stage="validate", stage_version=1, key=str(at), metrics={"both_orders": score})
+        for at, score in enumerate(scores)
+    ]
+    for at, manifest in enumerate(made):
+        ledger.record(Entry(stage="validate", iteration=at, manifest=manifest))
+    path = tmp_path / "validation.json"
+    path.write_bytes(to_json(made[1]))
+    settings = load_config(MICRO, [f"store={tmp_path}/store", "loop.iterations=3"])
+    assert tasks.decide(settings.to_json(), "loop", 1, str(path)) == "continue"
+    (decision,) = ledger.manifests("decide")[1]
+    assert (decision.metrics["score"], decision.metrics["best_before"]) == (0.5, 0.1)
+    assert decision.inputs == ("0", "1")
 
 
 @pytest.mark.parametrize("given", ["debug", "Debug", "DEBUG"])
