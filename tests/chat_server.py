@@ -16,6 +16,17 @@ goes. A word in the prompt makes it fail as a real server does:
 | `bad` | 400 |
 | `filtered` | 200, ended by a content filter |
 | `html` | 200 with a page |
+| `uncounted` | no usage |
+| `parts` | the text as a list of parts, reasoning among them |
+| `reasoned` | no text, but reasoning beside it |
+| `declined` | no text, but the model's refusal |
+| `ended=WORD` | the finish reason WORD; `ended=` is null |
+| `behind=CODE` | 200, whose body says that the server behind failed with CODE |
+| `behind-once=CODE` | the same, the first time |
+| `moved=URL` | 307 to URL |
+
+A field `quirk` in a request makes it a service that refuses something: `max_tokens` wants
+`max_completion_tokens`, `temperature` takes the default only.
 """
 
 import hashlib
@@ -67,7 +78,14 @@ class ChatServer(BaseHTTPRequestHandler):
     def _answer(self, body: dict[str, Any], text: str, images: list[str]) -> None:
         first = self._first_time(text, body.get("seed", 0))
         words = text.split()
-        if "limited-for-ever" in words or ("limited" in words and first):
+        if refused := _refusal(body):
+            self._fail(400, refused)
+        elif moved := _value("moved", words):
+            self._send(307, "", {"Location": moved})
+        elif code := _value("behind", words) or (first and _value("behind-once", words)):
+            error = {"message": "upstream failed", "code": int(code) if code.isdigit() else code}
+            self._send(200, {"error": error})
+        elif "limited-for-ever" in words or ("limited" in words and first):
             self._fail(429, "too many requests", {"Retry-After": "1"})
         elif "broken" in words or ("broken-once" in words and first):
             self._fail(500, "out of luck")
@@ -131,10 +149,11 @@ def _completion(body: dict[str, Any], text: str, images: list[str]) -> dict[str,
     pictures = [hashlib.sha256(url.encode()).hexdigest()[:8] for url in images]
     answer = " ".join([text, str(body.get("seed")), body["model"], *pictures])
     words = answer.split()
-    cut = len(words) > body["max_tokens"]
+    limit = body.get("max_tokens") or body["max_completion_tokens"]
+    cut = len(words) > limit
     reason = "content_filter" if "filtered" in text.split() else "length" if cut else "stop"
-    message = {"role": "assistant", "content": " ".join(words[: body["max_tokens"]])}
-    return {
+    message: dict[str, Any] = {"role": "assistant", "content": " ".join(words[:limit])}
+    completion = {
         "id": "c",
         "object": "chat.completion",
         "created": 0,
@@ -142,10 +161,51 @@ def _completion(body: dict[str, Any], text: str, images: list[str]) -> dict[str,
         "choices": [{"index": 0, "message": message, "finish_reason": reason}],
         "usage": {
             "prompt_tokens": len(text.split()) + 9 * len(images),
-            "completion_tokens": min(len(words), body["max_tokens"]),
+            "completion_tokens": min(len(words), limit),
             "total_tokens": 0,
         },
     }
+    _bend(completion, words)
+    return completion
+
+
+def _bend(completion: dict[str, Any], words: list[str]) -> None:
+    """Writes a completion as some servers do."""
+    choice = completion["choices"][0]
+    message = choice["message"]
+    if (ended := _value("ended", words)) is not None:
+        choice["finish_reason"] = ended or None
+    if "parts" in words:
+        half = len(message["content"]) // 2
+        message["content"] = [
+            {"type": "thinking", "thinking": "hm"},
+            {"type": "text", "text": message["content"][:half]},
+            {"type": "text", "text": message["content"][half:]},
+        ]
+    if "reasoned" in words:
+        message |= {"content": None, "reasoning_content": "Let me see."}
+    if "declined" in words:
+        message |= {"content": None, "refusal": "I cannot help with that."}
+    if "uncounted" in words:
+        del completion["usage"]
+
+
+def _value(name: str, words: list[str]) -> str | None:
+    """What follows `name=` in a prompt; None where it is not there."""
+    return next((word.partition("=")[2] for word in words if word.startswith(f"{name}=")), None)
+
+
+def _refusal(body: dict[str, Any]) -> str | None:
+    """What a service with a quirk says to a request."""
+    quirk = body.get("quirk")
+    if quirk == "max_tokens" and "max_tokens" in body:
+        return (
+            "Unsupported parameter: 'max_tokens' is not supported with this model. Use "
+            "'max_completion_tokens' instead."
+        )
+    if quirk == "temperature" and body.get("temperature", 1) != 1:
+        return "Unsupported value: 'temperature' does not support 0. Only the default (1) is."
+    return None
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ for role in ("CPU", "GPU"):
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = [
+    "tests.endpoint_rig",
     "tests.engine_rig",
     "tests.server_process",
     "tests.s3_server",

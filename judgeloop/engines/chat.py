@@ -6,13 +6,29 @@ limit (for as long as `Retry-After` says, up to two minutes) or a failure of the
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_random_exponential,
+)
 
+from judgeloop.engines.chat_answer import (
+    Completion,
+    FailedAnswerError,
+    OddAnswerError,
+    RefusedError,
+    read_completion,
+)
+from judgeloop.engines.chat_request import RequestForm
 from judgeloop.schema.engine_section import EndpointSection
 from judgeloop.schema.errors import ConfigError, EngineError
 from judgeloop.schema.sampling import Sampling
@@ -21,21 +37,13 @@ CONNECT_TIMEOUT_S = 5.0
 FIRST_TIMEOUT_S = 10.0
 """For the list of models, which shows whether the server is there and takes the key."""
 FIRST_RETRIES = 1
+FAILED_PAUSE_S = 0.5
+"""Mean of the wait before the second try after an answer that says that the server failed; it
+doubles up to `LONGEST_PAUSE_S`."""
+LONGEST_PAUSE_S = 60.0
 NO_KEY = "none"
 """Sent where a server wants no key: the library must have one."""
-
-
-class RefusedError(Exception):
-    """The server does not take this one request, and will not when it is sent again."""
-
-
-class Completion(msgspec.Struct, frozen=True, kw_only=True):
-    """One answer, and what the server counted."""
-
-    text: str
-    finish_reason: Literal["stop", "length"]
-    prompt_tokens: int
-    tokens: int
+logger = logging.getLogger(__name__)
 
 
 class ChatClient:
@@ -58,11 +66,15 @@ class ChatClient:
             raise EngineError(
                 f"the engine `openai` lacks a package: {error}. Install judgeloop[endpoint]"
             ) from error
+        self.form = RequestForm(section.extra)
+        self._uncounted = False
         self._client = openai.AsyncOpenAI(
             base_url=section.url,
             api_key=self._key,
             timeout=openai.Timeout(section.timeout_s, connect=CONNECT_TIMEOUT_S),
             max_retries=section.retries,
+            # Questions, pictures and the key go to the address that was given, and nowhere else.
+            http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False),
         )
 
     async def served(self) -> list[str]:
@@ -87,40 +99,71 @@ class ChatClient:
         Args:
             model: Its name on the server.
             content: Parts of the user turn, as in the API.
-            sampling: Settings that are off are not sent, so that services which do not know them
-                can be used.
+            sampling: How the answer is drawn.
             seed: Of this sample.
 
         Raises:
             RefusedError: The server refuses the request, or its answer is no text.
             EngineError: The server failed, also when asked again.
         """
+        sent = self.form.limit
+        try:
+            return await self._complete(model, content, sampling, seed)
+        except RefusedError as error:
+            self.form.learn_from(str(error))
+            if self.form.limit == sent:
+                raise
+            return await self._complete(model, content, sampling, seed)
+
+    async def _complete(
+        self, model: str, content: list[dict[str, Any]], sampling: Sampling, seed: int
+    ) -> Completion:
+        # What a server says with status 200 is not repeated by the library.
+        tries = AsyncRetrying(
+            retry=retry_if_exception_type(FailedAnswerError),
+            stop=stop_after_attempt(1 + self._section.retries),
+            wait=wait_random_exponential(multiplier=FAILED_PAUSE_S, max=LONGEST_PAUSE_S),
+            reraise=True,
+        )
         with self._failures_named("answer", self._section.retries):
-            made = await self._client.chat.completions.create(
-                model=model,
-                messages=[{"role": "user", "content": content}],
-                max_tokens=sampling.max_tokens,
-                **_drawing(sampling, seed),
-            )
-            return self._read(made)
+            made: Completion = await tries(self._complete_once, model, content, sampling, seed)
+            return made
+
+    async def _complete_once(
+        self, model: str, content: list[dict[str, Any]], sampling: Sampling, seed: int
+    ) -> Completion:
+        made = await self._client.chat.completions.create(
+            model=model,
+            messages=[{"role": "user", "content": content}],
+            extra_body=self.form.settings(sampling, seed),
+        )
+        completion = read_completion(made, sampling.max_tokens)
+        if not completion.counted:
+            self._go_without_counts()
+        return completion
 
     async def close(self) -> None:
         """Closes the connections."""
         await self._client.close()
 
-    def _read(self, made: Any) -> Completion:
-        try:
-            choice, usage = made.choices[0], made.usage
-            # Servers leave the space that some tokenizers begin a text with; our engines drop it.
-            reason, text = choice.finish_reason, (choice.message.content or "").removeprefix(" ")
-            counts = int(usage.prompt_tokens), int(usage.completion_tokens)
-        except (AttributeError, TypeError, IndexError) as error:
-            raise EngineError(self._odd("no chat completion with a text and its usage")) from error
-        if reason not in ("stop", "length"):
-            raise RefusedError(f"the endpoint ended its answer with `{reason}`")
-        return Completion(
-            text=text, finish_reason=reason, prompt_tokens=counts[0], tokens=counts[1]
-        )
+    def _go_without_counts(self) -> None:
+        """Says once that the server counts no tokens.
+
+        Raises:
+            EngineError: Prices are set, so the costs would be wrong.
+        """
+        if self._section.prompt_price or self._section.completion_price:
+            raise EngineError(
+                f"endpoint {self._section.url} does not count tokens (no `usage`), so what its "
+                "answers cost is not known: set engine.endpoint.prompt_price and completion_price "
+                "to 0, or have it count"
+            )
+        if not self._uncounted:
+            self._uncounted = True
+            logger.warning(
+                "endpoint=%s counts no tokens: engine.max_prompt_tokens is not looked at",
+                self._section.url,
+            )
 
     @contextmanager
     def _failures_named(self, what: str, retries: int) -> Iterator[None]:
@@ -149,6 +192,8 @@ class ChatClient:
                 "finished is kept"
             ) from error
         except openai.APIStatusError as error:
+            if 300 <= error.status_code < 400:
+                raise EngineError(self._redirected(error.response.headers)) from error
             if error.status_code in (400, 413, 422):
                 raise RefusedError(self._said(error)) from error
             raise EngineError(
@@ -156,6 +201,13 @@ class ChatClient:
                 f"{self._said(error)}. Check engine.endpoint.url (the API's base, it mostly ends "
                 "in /v1) and the server's log"
             ) from error
+        except FailedAnswerError as error:
+            raise EngineError(
+                f"{endpoint} did not {what} {tried}, it says: {self._said(error)}. Check the "
+                "service's state, or go on later: what is finished is kept"
+            ) from error
+        except OddAnswerError as error:
+            raise EngineError(self._odd(str(error))) from error
         except (openai.APIError, msgspec.DecodeError, ValueError) as error:
             raise EngineError(self._odd(f"something unreadable: {self._said(error)}")) from error
 
@@ -171,24 +223,25 @@ class ChatClient:
             words += f" (Retry-After: {wait})"
         return words if self._key == NO_KEY else words.replace(self._key, "<key>")
 
+    def _redirected(self, headers: Mapping[str, str]) -> str:
+        """Names the host that an endpoint sends us to, without user, path and query."""
+        parts = urlsplit(headers.get("location", ""))
+        try:
+            host = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname or "")
+        except ValueError:
+            host = ""
+        where = f"{parts.scheme}://{host}" if host else "another path"
+        return (
+            f"endpoint {self._section.url} redirects to {ascii(where)[1:-1]}. Nothing was sent "
+            "there, for it would get the questions and the pictures: set engine.endpoint.url to "
+            "the address that answers, if it is the right one"
+        )
+
     def _odd(self, what: str) -> str:
         return (
             f"endpoint {self._section.url} answered with {what}; engine.endpoint.url must be the "
             "base of an OpenAI-compatible API, and mostly ends in /v1"
         )
-
-
-def _drawing(sampling: Sampling, seed: int) -> dict[str, Any]:
-    if sampling.temperature == 0:
-        return {"temperature": 0.0}
-    settings: dict[str, Any] = {
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        "seed": seed,
-    }
-    if sampling.top_k:  # not in the API itself, but in that of servers of open models
-        settings["extra_body"] = {"top_k": sampling.top_k}
-    return settings
 
 
 def _read_key(variable: str | None) -> str:

@@ -17,7 +17,8 @@ from typing import Any
 from PIL import Image
 
 from judgeloop.engines.base import Settle, nothing_pending
-from judgeloop.engines.chat import ChatClient, Completion, RefusedError
+from judgeloop.engines.chat import ChatClient
+from judgeloop.engines.chat_answer import Completion, RefusedError
 from judgeloop.models.references import without_adapter
 from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.errors import ConfigError, DataError, EngineError
@@ -31,6 +32,10 @@ from judgeloop.store.images.portable import portable_image
 Content = list[dict[str, Any]]
 
 _NAME_DIGITS = 16
+_PLAIN_ADVICE = (
+    "Set what it does not know to 0 (top_k), lower max_tokens, and check that the served model "
+    "takes images"
+)
 _PROBE = "Reply with one word."
 _PROBE_SIZE = (64, 64)
 
@@ -82,7 +87,7 @@ class EndpointEngine:
                 does not serve the base that is asked.
             StoreError: Images cannot be read.
         """
-        greedy = sampling.temperature == 0
+        greedy = self._client.form.is_greedy(sampling)
         jobs = [_Job(it, self._name(it.to_base), 1 if greedy else it.n) for it in requests]
         try:
             self._runner.run(self._work(jobs, sampling))
@@ -140,8 +145,8 @@ class EndpointEngine:
         if plain := self._refusals[key]:
             raise EngineError(
                 f"the endpoint refuses request {job.request.id} ({refusal}), and a plain question "
-                f"with the same settings too ({plain}). Set what it does not know to 0 (top_k), "
-                "lower max_tokens, and check that the served model takes images"
+                f"with the same settings too ({plain}). "
+                + (self._client.form.advice(plain, sampling) or _PLAIN_ADVICE)
             )
         job.error = f"the endpoint refuses the prompt: {refusal}"
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta
 
 from judgeloop.schema.section import Count, Positive, Section
 
+OURS = frozenset({"messages", "model", "n", "stream"})
+"""Fields of a request that no setting may change."""
 SCRIPTED = "scripted:"
 """Begins a base that is no model but a script, for the engine `scripted`."""
 
@@ -30,6 +33,15 @@ class EndpointSection(Section, frozen=True, kw_only=True):
     """Price of a million prompt tokens; with it, manifests tell what their answers cost."""
     completion_price: Annotated[float, Meta(ge=0)] = 0.0
     """Price of a million generated tokens."""
+    extra: dict[str, Any] = msgspec.field(default_factory=dict)
+    """Further fields of each request, as the service calls them; null leaves out a field of ours.
+    They decide answers, so they are part of their key; they are stored, so they hold no secret."""
+
+    def __post_init__(self) -> None:
+        """Refuses further fields that would be another request."""
+        taken = sorted(OURS & self.extra.keys())
+        if taken:
+            raise ValueError(f"engine.endpoint.extra must not hold {', '.join(taken)}")
 
 
 class VllmSection(Section, frozen=True, kw_only=True):

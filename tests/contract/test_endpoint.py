@@ -2,118 +2,45 @@
 
 import collections
 import io
-import json
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 from PIL import Image
 
-from judgeloop.engines import Engine, open_engine
+from judgeloop.engines import Engine
 from judgeloop.runtime.progress import Progress
 from judgeloop.runtime.stages.inference import infer
 from judgeloop.schema.config import load_config
-from judgeloop.schema.engine_section import EndpointSection, EngineSection
 from judgeloop.schema.errors import ConfigError, EngineError, StoreError
-from judgeloop.schema.records import Example, Manifest, ModelRef
-from judgeloop.schema.requests import Request, Response, Usage
-from judgeloop.schema.sampling import Sampling
+from judgeloop.schema.records import Example, Manifest
+from judgeloop.schema.requests import Usage
 from judgeloop.store import FolderStore
 from judgeloop.store.images import ImageLibrary, decode_image
 from judgeloop.store.images.portable import portable_image
 from judgeloop.store.shards import Work
-from tests.chat_server import KEY, SERVED
+from tests.chat_server import SERVED
 from tests.conftest import REPOSITORY
+from tests.endpoint_rig import BASE, GREEDY, WARM, Server, Start, ask, texts
 
-WARM = Sampling(temperature=0.7, top_p=0.9, top_k=20, max_tokens=40)
-GREEDY = Sampling(temperature=0.0, max_tokens=40)
-BASE = ModelRef(base="owner/name")
 ADAPTED = msgspec.structs.replace(BASE, adapter="train/k/a", adapter_sha256="0123456789abcdef" * 4)
-SERVER = str(Path(__file__).parents[1] / "chat_server.py")
-START_TIMEOUT_S = 60
-
-
-class Server:
-    """The server process, and what it noted."""
-
-    def __init__(self, folder: Path) -> None:
-        self.port_file, self.log = folder / "port", folder / "log"
-        self.process = subprocess.Popen([sys.executable, SERVER, self.port_file, self.log])
-        end = time.monotonic() + START_TIMEOUT_S
-        while not self.port_file.exists():
-            assert time.monotonic() < end, "the server did not start"
-            time.sleep(0.02)
-        self.url = f"http://127.0.0.1:{self.port_file.read_text()}/v1"
-        self.read = 0
-
-    def noted(self) -> list[dict[str, Any]]:
-        """What came and went since the last call."""
-        lines = self.log.read_text().splitlines() if self.log.exists() else []
-        new, self.read = lines[self.read :], len(lines)
-        return [json.loads(line) for line in new]
-
-    def end(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("chat"))
-    yield server
-    server.end()
-
-
-@pytest.fixture(autouse=True)
-def _key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TEST_KEY", KEY)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> ImageLibrary:
-    return ImageLibrary(FolderStore(tmp_path / "store"), max_pixels=10_000)
-
-
-Start = Callable[..., Engine]
+def server(chat_server: Server) -> Server:
+    return chat_server
 
 
 @pytest.fixture
-def start(server: Server, library: ImageLibrary, tmp_path: Path) -> Iterator[Start]:
-    """Opens the engine: `start(judge, batch_size=..., timeout_s=..., ...)`."""
-    opened: list[Engine] = []
-
-    def open_endpoint(
-        judge: ModelRef = BASE, batch_size: int = 8, max_prompt_tokens: int = 60, **changes: Any
-    ) -> Engine:
-        fields = {"url": server.url, "model": "base", "key_variable": "TEST_KEY"} | changes
-        section = EngineSection(
-            kind="openai",
-            batch_size=batch_size,
-            max_prompt_tokens=max_prompt_tokens,
-            endpoint=msgspec.convert(fields, EndpointSection),
-        )
-        opened.append(open_engine(section, judge, library, FolderStore(tmp_path / "store")))
-        server.noted()
-        return opened[-1]
-
-    yield open_endpoint
-    for engine in opened:
-        engine.close()
+def library(chat_library: ImageLibrary) -> ImageLibrary:
+    return chat_library
 
 
-def ask(text: str, **changes: Any) -> Request:
-    return Request(**{"id": text, "text": text, "purpose": "answer", "seed": 1024} | changes)
-
-
-def texts(response: Response) -> list[str]:
-    assert response.error is None
-    return [sample.text for sample in response.samples]
+@pytest.fixture
+def start(open_chat: Start) -> Start:
+    return open_chat
 
 
 def test_every_sample_is_asked_for_once_and_comes_back_in_its_place(
@@ -329,7 +256,7 @@ def test_a_judge_whose_adapter_is_not_served_says_how_to_serve_it(
 
 
 def test_a_stage_that_was_stopped_asks_for_nothing_twice_and_counts_all_that_it_paid(
-    server: Server, tmp_path: Path
+    server: Server, chat_key: None, tmp_path: Path
 ) -> None:
     store = FolderStore(tmp_path / "store")
     config = load_config(

@@ -127,7 +127,12 @@ def _endpoint_identity(config: Config) -> dict[str, str]:
     endpoint = config.engine.endpoint
     if config.engine.kind != "openai" or endpoint is None:
         return {}
-    return {"endpoint": urlsplit(endpoint.url).hostname or "", "endpoint_model": endpoint.model}
+    extra = msgspec.json.encode(endpoint.extra, order="sorted").decode() if endpoint.extra else ""
+    return {
+        "endpoint": urlsplit(endpoint.url).hostname or "",
+        "endpoint_model": endpoint.model,
+        **({"endpoint_extra": extra} if extra else {}),
+    }
 
 
 def _vllm_identity(config: Config) -> dict[str, str]:

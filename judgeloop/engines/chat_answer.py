@@ -1,0 +1,153 @@
+"""One chat completion, read as servers write it, which is not always as the API's document says.
+
+Text Generation Inference ends with `eos_token`, Gemini with `STOP`, xAI and Bedrock with
+`end_turn`, SGLang with an empty reason. Content may be a list of parts. OpenRouter answers 200 and
+puts the failure into the body. Reasoning models leave the text empty and write beside it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+STOPPED = frozenset({"stop", "eos_token", "eos", "end_turn", "stop_sequence", "stop_token"})
+CUT_OFF = frozenset({"length", "max_tokens", "max_length", "max_output_tokens"})
+_REASONING = ("reasoning_content", "reasoning")
+_REFUSALS = (400, 403, 413, 422)
+"""Codes in a body that blame the request; 403 is a service's moderation, for the key was taken."""
+
+
+class RefusedError(Exception):
+    """The server does not take this one request, and will not when it is sent again."""
+
+
+class OddAnswerError(Exception):
+    """The answer is no chat completion."""
+
+
+class FailedAnswerError(Exception):
+    """The server says in its answer that it failed; it may not when it is asked again."""
+
+
+class Completion(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer, and what the server counted."""
+
+    text: str
+    finish_reason: Literal["stop", "length"]
+    prompt_tokens: int
+    tokens: int
+    counted: bool
+    """False where the server counts nothing; the numbers are 0 then."""
+
+
+def read_completion(made: Any, max_tokens: int) -> Completion:
+    """Reads the first choice of a chat completion.
+
+    Args:
+        made: What the `openai` library made of the answer.
+        max_tokens: The limit that was asked for: it tells how an answer without a reason ended.
+
+    Raises:
+        RefusedError: There is no text to take, or the answer does not tell whether it was cut off.
+        FailedAnswerError: The body holds the failure of a server behind the server.
+        OddAnswerError: It is no chat completion.
+    """
+    _raise_error(getattr(made, "error", None))
+    try:
+        choice = made.choices[0]
+        message, reason = choice.message, choice.finish_reason
+        content = message.content
+    except (AttributeError, TypeError, IndexError) as error:
+        raise OddAnswerError("no chat completion with a text") from error
+    _raise_error(getattr(choice, "error", None))
+    if refusal := getattr(message, "refusal", None):
+        raise RefusedError(f"the model refuses: {refusal}")
+    prompt_tokens, tokens, counted = _counts(getattr(made, "usage", None))
+    text = _text(content)
+    ended = _ended(reason, tokens if counted else None, max_tokens)
+    if not text and any(getattr(message, name, None) for name in _REASONING):
+        raise RefusedError(
+            "the endpoint answered with reasoning and no text: raise the sampling's max_tokens, or "
+            "turn reasoning off by engine.endpoint.extra, as the service calls it"
+        )
+    # Servers leave the space that some tokenizers begin a text with; our engines drop it.
+    return Completion(
+        text=text.removeprefix(" "),
+        finish_reason=ended,
+        prompt_tokens=prompt_tokens,
+        tokens=tokens,
+        counted=counted,
+    )
+
+
+def _raise_error(error: Any) -> None:
+    """Raises what a body with status 200 says has failed.
+
+    Raises:
+        RefusedError: It blames the request.
+        FailedAnswerError: It blames something else.
+    """
+    if not error:
+        return
+    fields = error if isinstance(error, dict) else {"message": error}
+    words = str(fields.get("message") or fields)
+    try:
+        code = int(fields.get("code") or 0)
+    except (TypeError, ValueError):
+        code = 0
+    if code in _REFUSALS:
+        raise RefusedError(words)
+    raise FailedAnswerError(f"{words} (code {fields['code']})" if fields.get("code") else words)
+
+
+def _text(content: Any) -> str:
+    """Returns the text of a message: as it is, or its parts of text joined.
+
+    Raises:
+        OddAnswerError: It is neither.
+    """
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        raise OddAnswerError(f"a content that is no text but {type(content).__name__}")
+    return "".join(_part(part) for part in content)
+
+
+def _part(part: Any) -> str:
+    if isinstance(part, str):
+        return part
+    fields = part if isinstance(part, dict) else getattr(part, "__dict__", {})
+    kind, text = fields.get("type", "text"), fields.get("text")
+    return text if kind in ("text", "output_text") and isinstance(text, str) else ""
+
+
+def _ended(reason: Any, tokens: int | None, max_tokens: int) -> Literal["stop", "length"]:
+    """Returns how an answer ended, in the API's words.
+
+    Raises:
+        RefusedError: It ended otherwise, or nothing tells how.
+    """
+    word = str(reason or "").rpartition(".")[2].lower()  # `FinishReason.STOP` too
+    if word in STOPPED:
+        return "stop"
+    if word in CUT_OFF:
+        return "length"
+    if word:
+        raise RefusedError(f"the endpoint ended its answer with `{reason}`")
+    if tokens is None:
+        raise RefusedError(
+            "the endpoint does not say how its answer ended and counts no tokens, so whether it "
+            "was cut off is not known"
+        )
+    return "length" if tokens >= max_tokens else "stop"
+
+
+def _counts(usage: Any) -> tuple[int, int, bool]:
+    """Returns the tokens of prompt and answer, and whether both were counted."""
+    found = [getattr(usage, f"{kind}_tokens", None) for kind in ("prompt", "completion")]
+    if not all(type(count) is int and count >= 0 for count in found):
+        return 0, 0, False
+    return int(found[0] or 0), int(found[1] or 0), True
