@@ -1,4 +1,4 @@
-"""What an engine costs: our overhead beside bare vLLM, other engines, prefix cache, and writing.
+"""What an engine costs: our overhead beside bare vLLM, other engines, prefix cache.
 
 `python -m benchmarks.inference` prints all figures of one run, side by side on the tiny base, whose
 own cost an item is so small that any overhead shows. Repeats take turns, and the median counts.
@@ -8,38 +8,29 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
-from itertools import pairwise
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.loopback import loopback_s3
-from judgeloop.engines import Engine, open_engine
+from judgeloop.engines import Engine, generate, open_engine
 from judgeloop.engines.vllm import VllmEngine
-from judgeloop.method.judging.orders import judge_pairs, judge_request, shown_answers
+from judgeloop.method.judging.orders import judge_request, shown_answers
 from judgeloop.method.prompts import TinyPrompts
 from judgeloop.models.references import BUILTIN, describe_base
-from judgeloop.runtime.storing import Storing
 from judgeloop.schema.engine_section import EngineSection
-from judgeloop.schema.records import Kind, Labelled, Manifest, Order, Pair, Question
+from judgeloop.schema.records import Kind, Labelled, Order, Pair, Question
 from judgeloop.schema.requests import Request
 from judgeloop.schema.sampling import Sampling
-from judgeloop.store import FolderStore, Store, open_store
+from judgeloop.store import FolderStore
 from judgeloop.store.images import ImageLibrary
-from judgeloop.store.shards import Work, write_shards
 from judgeloop.tiny.dataset import write_gold
 
 SAMPLING = Sampling(temperature=1.0, top_p=1.0, top_k=0, max_tokens=20)
 BATCH = 64
-SHARD = 200
-"""Pairs, the presets' `data.shard_size`."""
 LONG = 12
 """How often a text is repeated to make a prompt longer than a block of the prefix cache."""
 
@@ -53,6 +44,7 @@ def judge_requests(pairs: Sequence[Pair]) -> list[Request]:
             f"{pair.id}/{order}",
             pair.question,
             shown_answers(pair, order),
+            SAMPLING,
             1,
             1024 * i,
         )
@@ -109,7 +101,7 @@ def overhead(ours: VllmEngine, images: ImageLibrary, pairs: Sequence[Pair], repe
         reset()
         bare = seconds(lambda: llm.generate(prompts, parameters, use_tqdm=False))
         reset()
-        made = seconds(lambda: ours.generate(requests, SAMPLING))
+        made = seconds(lambda: generate(ours, requests))
         times["bare"].append(bare * 1000 / len(requests))
         times["ours"].append(made * 1000 / len(requests))
     bare_ms, ours_ms = (statistics.median(times[name][1:]) for name in ("bare", "ours"))
@@ -126,8 +118,8 @@ def overhead(ours: VllmEngine, images: ImageLibrary, pairs: Sequence[Pair], repe
 def one_at_a_time(engine: Engine, pairs: Sequence[Pair], name: str) -> None:
     """Prints milliseconds an item where each request waits for the one before it."""
     requests = judge_requests(pairs)
-    engine.generate(requests[:2], SAMPLING)
-    took = seconds(lambda: [engine.generate([request], SAMPLING) for request in requests])
+    generate(engine, requests[:2])
+    took = seconds(lambda: [generate(engine, [request]) for request in requests])
     print(f"{name:<42} {took * 1000 / len(requests):8.2f}")
 
 
@@ -161,87 +153,6 @@ def prefix_hits(ours: VllmEngine, images: ImageLibrary, pairs: Sequence[Pair]) -
         print(f"  {name:<26} {cached / total:7.1%} of {total / len(outputs):.0f} tokens a prompt")
 
 
-class TimedStoring(Storing):
-    """Knows how long shards took to be stored, and how long who waited for that."""
-
-    def __init__(self, thread: Executor) -> None:
-        super().__init__(thread)
-        self.stored_s = 0.0
-        self.waited_s = 0.0
-
-    def begin(self, store: Callable[[], None]) -> None:
-        """Has something stored, and takes the time."""
-
-        def timed() -> None:
-            started = time.perf_counter()
-            store()
-            self.stored_s += time.perf_counter() - started
-
-        super().begin(timed)
-
-    def settle(self) -> None:
-        """Waits, and takes the time."""
-        started = time.perf_counter()
-        super().settle()
-        self.waited_s += time.perf_counter() - started
-
-
-def writing(ours: VllmEngine, pairs: Sequence[Pair], stores: Mapping[str, Store]) -> None:
-    """Prints for how long shards were stored and the engine waited for it, in wall time.
-
-    The engine waits at a shard's first answer until the last shard is there, and between two shards
-    until it is known whether the next is there already. Storing is encode, put and read the counts.
-    """
-    shards = [pairs[i : i + SHARD] for i in range(0, len(pairs), SHARD)]
-    settle = ours._settle
-    for name, store in stores.items():
-        with ThreadPoolExecutor(1) as thread:
-            storing = TimedStoring(thread)
-            ours._settle = storing.settle
-            spans, waited_s = judge_shards(ours, shards, store, storing)
-        rows, count = len(Order) * SHARD, len(spans)
-        whole_ms = (spans[-1][1] - spans[0][0]) * 1000 / count
-        wait_ms, stored_ms = waited_s * 1000 / count, storing.stored_s * 1000 / count
-        look_ms = sum(b[0] - a[1] for a, b in pairwise(spans)) * 1000 / (count - 1)
-        print(f"  {name}: {count} shards of {rows} judgements, {whole_ms:.0f} ms each")
-        print(f"    stored behind the engine, ms a shard         {stored_ms:8.2f}")
-        print(f"    the engine waited for that                   {wait_ms:8.2f}")
-        print(f"    and between shards: is the next there?       {look_ms:8.2f}")
-        for model_ms in (whole_ms / rows, 100.0, 1000.0):
-            waits, looks = (ms / (model_ms * rows) for ms in (wait_ms, look_ms))
-            print(
-                f"    shares where the model takes {model_ms:7.1f} ms an item: {waits:8.4%} and "
-                f"{looks:8.4%}"
-            )
-    ours._settle = settle
-
-
-def judge_shards(
-    ours: VllmEngine, shards: Sequence[Sequence[Pair]], store: Store, storing: TimedStoring
-) -> tuple[list[tuple[float, float]], float]:
-    """Judges and stores shards.
-
-    Returns:
-        When the judging of each began and ended, and the seconds that the engine waited for the
-        store: not those for the last shard, for which only the stage waits.
-    """
-    spans: list[tuple[float, float]] = []
-    waited_s: list[float] = []
-    header = Manifest(stage="judge", stage_version=1, key="benchmark", inputs=(), seed=0)
-
-    def judge(batch: Sequence[Pair]) -> Work:
-        started = time.perf_counter()
-        made = judge_pairs(ours, TinyPrompts(), batch, SAMPLING, 1, 0)
-        spans.append((started, time.perf_counter()))
-        return Work(made)
-
-    def advance(rows: int) -> None:
-        waited_s.append(storing.waited_s)
-
-    write_shards(store, header, shards, judge, advance, storing)
-    return spans, waited_s[-1]
-
-
 def main() -> None:
     """Runs all measurements and prints them."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -259,8 +170,8 @@ def main() -> None:
         base = EngineSection(kind="transformers", batch_size=BATCH, **fields)
         slow = open_engine(base, model, images, store)
         requests = judge_requests(pairs)
-        slow.generate(requests[:BATCH], SAMPLING)
-        took = seconds(lambda: slow.generate(requests, SAMPLING))
+        generate(slow, requests[:BATCH])
+        took = seconds(lambda: generate(slow, requests))
         vllm = VllmEngine(
             EngineSection(kind="vllm", batch_size=BATCH, **fields), model, images, store
         )
@@ -271,30 +182,7 @@ def main() -> None:
         one_at_a_time(slow, pairs[:16], "Transformers engine, one request at a time")
         one_at_a_time(vllm, pairs[:16], "vLLM engine, one request at a time")
         prefix_hits(vllm, images, pairs[:32])
-        print(f"writing, shards of {SHARD} pairs:")
-        with _local_s3() as bucket:
-            writing(
-                vllm, pairs, {"a folder": store, "S3 over HTTP, server in this process": bucket}
-            )
         vllm.close()
-
-
-@contextmanager
-def _local_s3() -> Iterator[Store]:
-    """A bucket of a real S3 server in this process, whose own work is in what is measured."""
-    import boto3
-    from moto.server import ThreadedMotoServer  # imported before, vLLM's start trips over its parts
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line for each request
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    _, port = server.get_host_and_port()
-    os.environ |= loopback_s3(port)
-    try:
-        boto3.client("s3").create_bucket(Bucket="bucket")
-        yield open_store("s3://bucket/loops")
-    finally:
-        server.stop()
 
 
 def _pairs(folder: Path, images: ImageLibrary, count: int) -> list[Pair]:

@@ -101,7 +101,8 @@ def open_chat(
 
 
 def ask(text: str, **changes: Any) -> Request:
-    return Request(**{"id": text, "text": text, "purpose": "answer", "seed": 1024} | changes)
+    fields = {"id": text, "text": text, "purpose": "answer", "sampling": WARM, "seed": 1024}
+    return Request(**fields | changes)
 
 
 def texts(response: Response) -> list[str]:

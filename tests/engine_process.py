@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.records import ModelRef
 from judgeloop.schema.requests import Request, Response
 from judgeloop.schema.sampling import Sampling
-from tests.engine_settling import Settling, settling
 
 START_S = 400.0
 
@@ -67,11 +68,18 @@ class RemoteEngine:
         self._opened = (section, model)
         process.call("open", *self._opened)
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Response]:
-        responses: list[Response] = self._process.call(
-            "generate", *self._opened, list(requests), sampling
+    def has_room(self) -> bool:
+        room: bool = self._process.call("of_engine", *self._opened, "has_room")
+        return room
+
+    def submit(self, number: int, request: Request) -> None:
+        self._process.call("of_engine", *self._opened, "submit", number, request)
+
+    def poll(self) -> list[tuple[int, Response]]:
+        answered: list[tuple[int, Response]] = self._process.call(
+            "of_engine", *self._opened, "poll"
         )
-        return responses
+        return answered
 
     def bare_chat(self, requests: Sequence[Request], sampling: Sampling) -> list[list[list[int]]]:
         """The token ids of each request's samples by vLLM's own `LLM.chat`."""
@@ -86,11 +94,6 @@ class RemoteEngine:
             "tokens", *self._opened, list(requests), sampling
         )
         return ids
-
-    def settling(self, requests: Sequence[Request], sampling: Sampling) -> Settling:
-        """How it settles; see `tests.engine_settling`."""
-        found: Settling = self._process.call("settling", *self._opened, list(requests), sampling)
-        return found
 
     def close(self) -> None:
         """Leaves the engine to the next one."""
@@ -117,30 +120,23 @@ class _Server:
         self._engine = open_engine(section, model, self._library, self._store)
         self._key = (section, model)
 
-    def generate(
-        self, section: EngineSection, model: ModelRef, requests: list[Request], sampling: Sampling
-    ) -> list[Response]:
+    def of_engine(self, section: EngineSection, model: ModelRef, name: str, *arguments: Any) -> Any:
         self.open(section, model)
-        made: list[Response] = self._engine.generate(requests, sampling)
-        return made
-
-    def settling(self, section: EngineSection, model: ModelRef, *asked: Any) -> Settling:
-        self.open(section, model)
-        return settling(self._engine, *asked)
+        return getattr(self._engine, name)(*arguments)
 
     def tokens(self, section: EngineSection, model: ModelRef, *asked: Any) -> list[list[list[int]]]:
         self.open(section, model)
         seen: dict[str, list[list[int]]] = {}
         respond = self._engine._response
 
-        def note(request: Request, output: Any, sampling: Sampling) -> Response:
+        def note(request: Request, output: Any) -> Response:
             seen[request.id] = [list(made.token_ids) for made in output.outputs]
-            response: Response = respond(request, output, sampling)
+            response: Response = respond(request, output)
             return response
 
         self._engine._response = note
         try:
-            responses = self._engine.generate(*asked)
+            responses = _generate(self._engine, *asked)
         finally:
             del self._engine._response
         return [seen[response.id] for response in responses]
@@ -162,12 +158,12 @@ class _Server:
 
         engine = LazyEngine(lambda: open_engine(section, model, self._library, self._store))
         try:
-            answers = [engine.generate(requests, sampling)]
+            answers = [_generate(engine, requests, sampling)]
             for turn in range(times):
                 for child in multiprocessing.active_children():
                     os.kill(child.pid or 0, signal.SIGKILL)
                 time.sleep(3 * turn)
-                answers.append(engine.generate(requests, sampling))
+                answers.append(_generate(engine, requests, sampling))
             return answers
         finally:
             engine.close()
@@ -198,6 +194,12 @@ class _Server:
             )
         outputs = self._engine._started.llm.chat(conversations, parameters, use_tqdm=False)
         return [[list(made.token_ids) for made in output.outputs] for output in outputs]
+
+
+def _generate(engine: Any, requests: list[Request], sampling: Sampling) -> list[Response]:
+    from judgeloop.engines import generate
+
+    return generate(engine, [msgspec.structs.replace(it, sampling=sampling) for it in requests])
 
 
 def _serve(pipe: Any, store: Path, max_pixels: int) -> None:

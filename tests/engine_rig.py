@@ -4,9 +4,11 @@ import io
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 from PIL import Image
 
+from judgeloop import engines
 from judgeloop.engines import open_engine
 from judgeloop.models.references import describe_base
 from judgeloop.schema.engine_section import EngineSection
@@ -130,10 +132,17 @@ def ask(number, pictures, text="colour of the square", **changes):
         "purpose": "answer",
         "variables": {"question": text, "kind": "short_phrase", "choices": ""},
         "images": (pictures[number % len(pictures)],),
+        "sampling": WARM,
         "seed": 1024 * number,
         "n": 4,
     }
     return Request(**fields | changes)
+
+
+def generate(engine, requests, sampling):
+    """The answers to requests that are all sampled in one way."""
+    asked = [msgspec.structs.replace(request, sampling=sampling) for request in requests]
+    return engines.generate(engine, asked)
 
 
 def texts(response):

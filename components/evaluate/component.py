@@ -19,7 +19,7 @@ def evaluate(
     The only stage that reads gold answers. Gold rows that cannot be used are counted in the report.
     Its scores go to the report and to the promotion gate, never back into the loop.
 
-    Resumed: finished shards are found in the store; a killed task repeats one shard at most.
+    Resumed: finished shards are found in the store; a killed task repeats those in flight at most.
 
     Args:
         config: The configuration as JSON (`Config.to_json`).

@@ -20,7 +20,7 @@ def judge(
     Both orders, always: a judge that follows the position is found out. A text without a clear
     verdict is undecided, never a side. One task a partition, in parallel.
 
-    Resumed: finished shards are found in the store; a killed task repeats one shard at most.
+    Resumed: finished shards are found in the store; a killed task repeats those in flight at most.
 
     Args:
         config: The configuration as JSON (`Config.to_json`).

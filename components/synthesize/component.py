@@ -21,7 +21,7 @@ def synthesize(
     majority of many sampled answers against another candidate. No answer of a human is read. One
     task a partition, in parallel.
 
-    Resumed: finished shards are found in the store; a killed task repeats one shard at most.
+    Resumed: finished shards are found in the store; a killed task repeats those in flight at most.
 
     Args:
         config: The configuration as JSON (`Config.to_json`).

@@ -20,7 +20,7 @@ def validate(
     Nothing here comes from gold answers: these scores alone decide whether the loop goes on and
     which version is its best.
 
-    Resumed: finished shards are found in the store; a killed task repeats one shard at most.
+    Resumed: finished shards are found in the store; a killed task repeats those in flight at most.
 
     Args:
         config: The configuration as JSON (`Config.to_json`).

@@ -61,6 +61,7 @@ def verdict(options: argparse.Namespace) -> PairVerdict:
     from judgeloop.method.judging.single import judge_answers
     from judgeloop.method.prompts import load_prompts
     from judgeloop.models.judge import find_judge
+    from judgeloop.runtime.inference import run_steps
     from judgeloop.schema.engine_section import SCRIPTED, EngineSection
     from judgeloop.schema.records import Kind, Question
     from judgeloop.schema.sampling import Sampling
@@ -86,9 +87,10 @@ def verdict(options: argparse.Namespace) -> PairVerdict:
             prompts = load_prompts(judge.prompts)
             max_tokens = options.max_tokens or prompts.judgement_tokens
             sampling = Sampling(temperature=0.0, max_tokens=max_tokens)
-            return judge_answers(
-                engine, prompts, question, options.a, options.b, sampling, options.beside_base
+            steps = judge_answers(
+                prompts, question, options.a, options.b, sampling, options.beside_base
             )
+            return run_steps(engine, steps)
         finally:
             engine.close()
 

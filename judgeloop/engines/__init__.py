@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from judgeloop.engines.base import Engine, Settle, nothing_pending
+from judgeloop.engines.base import Engine, generate
 from judgeloop.engines.fit import check_fit
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from judgeloop.store import Store
     from judgeloop.store.images import ImageLibrary
 
-__all__ = ["Engine", "open_engine"]
+__all__ = ["Engine", "generate", "open_engine"]
 
 
 def open_engine(
@@ -27,7 +27,6 @@ def open_engine(
     model: ModelRef,
     images: ImageLibrary,
     store: Store,
-    settle: Settle = nothing_pending,
 ) -> Engine:
     """Loads a model into the engine that the configuration names.
 
@@ -36,7 +35,6 @@ def open_engine(
         model: The model, by reference.
         images: Where the engine finds the images of requests.
         store: Where an adapter that is named by key lies.
-        settle: Called before a call's first answer is taken; see `Settle`.
 
     Raises:
         ConfigError: The engine and the model don't go together.
@@ -47,15 +45,15 @@ def open_engine(
     if settings.kind == "scripted":
         from judgeloop.engines.scripted import ScriptedEngine
 
-        return ScriptedEngine(settings, model, images, store, settle)
+        return ScriptedEngine(settings, model, images, store)
     if settings.kind == "openai":
         from judgeloop.engines.endpoint import EndpointEngine
 
-        return EndpointEngine(settings, model, images, settle)
+        return EndpointEngine(settings, model, images)
     if settings.kind == "vllm":
         from judgeloop.engines.vllm import VllmEngine
 
-        return VllmEngine(settings, model, images, store, settle)
+        return VllmEngine(settings, model, images, store)
     from judgeloop.engines.transformers import TransformersEngine
 
-    return TransformersEngine(settings, model, images, store, settle)
+    return TransformersEngine(settings, model, images, store)

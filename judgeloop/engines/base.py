@@ -1,26 +1,17 @@
 """The engine protocol: one seam for Transformers, vLLM, OpenAI-compatible endpoints and the script.
 
-What they are asked and what they answer is in `judgeloop.schema.requests`.
+Requests are submitted while the engine has room, and answers are polled as they come, in any order;
+what an answer is depends on its own request alone (`judgeloop.schema.requests`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Sequence
 from typing import Protocol
 
 from judgeloop.schema.errors import EngineError
 from judgeloop.schema.requests import Request, Response
-from judgeloop.schema.sampling import Sampling
-
-Settle = Callable[[], None]
-"""Waits until what was made of earlier answers is in the store. An engine is given it when it is
-opened, and calls it when it is at work, before it takes the first answer of a call (and as often as
-it likes afterwards, in whatever thread): so no model waits while a shard is stored, and yet a kill
-loses the answers of one shard at most."""
-
-
-def nothing_pending() -> None:
-    """Settles for a caller who stores nothing behind the engine's back."""
 
 
 class EngineDiedError(EngineError):
@@ -28,25 +19,61 @@ class EngineDiedError(EngineError):
 
 
 class Engine(Protocol):
-    """Answers requests with one model (base, or base with an adapter).
+    """Answers requests with one model (base, or base with an adapter), many at a time.
 
-    An engine with an adapter answers for its base as well, in the same call: a request `to_base`
+    An engine with an adapter answers for its base as well, at the same time: a request `to_base`
     gets the texts that an engine without the adapter would give it.
     """
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Response]:
-        """Answers every request: one response each, in order, ids kept.
+    def has_room(self) -> bool:
+        """Says whether one more request now keeps it busier or will do so soon.
+
+        The bound keeps memory flat: what waits in an engine holds images and prompts.
+        """
+        ...
+
+    def submit(self, number: int, request: Request) -> None:
+        """Takes a request; without room it only waits longer.
+
+        Args:
+            number: The caller's, by which the answer comes back; unique among what is unanswered.
+            request: What to ask.
+
+        Raises:
+            EngineError: No request of this kind can be answered.
+        """
+        ...
+
+    def poll(self) -> list[tuple[int, Response]]:
+        """Works for a while and returns what is answered by then, by number; it may be nothing.
 
         A request that fails (missing image, prompt too long) gets a response with `error`; it never
-        fails its batch. A store that cannot be read is no request's fault: an answer made of that
+        fails others. A store that cannot be read is no request's fault: an answer made of that
         would stay for ever.
 
         Raises:
-            EngineError: The engine itself died or the device failed.
-            StoreError: Images cannot be read, or their bytes are damaged; or `Settle` raised it.
+            EngineDiedError: The engine is of no use any more.
+            EngineError: The engine itself failed. Of this and the next, the engine may be asked
+                again, and what was submitted before is forgotten.
+            StoreError: Images cannot be read, or their bytes are damaged.
         """
         ...
 
     def close(self) -> None:
         """Frees the model's memory."""
         ...
+
+
+def generate(engine: Engine, requests: Sequence[Request]) -> list[Response]:
+    """Answers requests: one response each, in their order.
+
+    Raises:
+        EngineError, StoreError: As `Engine.poll`.
+    """
+    waiting = deque(enumerate(requests))
+    answers: dict[int, Response] = {}
+    while len(answers) < len(requests):
+        while waiting and engine.has_room():
+            engine.submit(*waiting.popleft())
+        answers.update(engine.poll())
+    return [answers[number] for number in range(len(requests))]

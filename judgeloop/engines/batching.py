@@ -1,62 +1,91 @@
-"""Packs the samples of requests into batches of bounded size."""
+"""Packs the samples of waiting requests into batches of bounded size."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from itertools import count
 
 import msgspec
 
 from judgeloop.schema.requests import Request
+from judgeloop.schema.sampling import Sampling
 
 
 class Part(msgspec.Struct, frozen=True):
     """Some samples of one request."""
 
-    index: int
-    """The request's place among all."""
+    number: int
+    """The request's."""
     request: Request
     first: int
     """Number of the first sample."""
     count: int
+    place: int
+    """How many requests came before."""
 
 
-def batches(requests: Sequence[Request], batch_size: int, greedy: bool) -> Iterator[list[Part]]:
-    """Yields batches of at most `batch_size` samples, prompts of like length together.
+class Waiting:
+    """Samples that wait for a batch.
 
-    A request's samples may be spread over several batches. The longest prompts come first, so that
-    memory is short at once or never. No batch holds requests to the base and others: those to the
-    base come last.
-
-    Args:
-        requests: What to answer.
-        batch_size: Samples that are decoded together.
-        greedy: The samples of a request are all the same, so one is enough.
+    A request's samples may be spread over several batches. No batch holds requests to the base and
+    others, or two kinds of sampling.
     """
-    order = sorted(
-        range(len(requests)),
-        key=lambda index: (
-            requests[index].to_base,
-            -len(requests[index].images),
-            -len(requests[index].text),
-            index,
-        ),
-    )
-    batch: list[Part] = []
-    room = batch_size
-    for index in order:
-        request = requests[index]
-        if batch and batch[0].request.to_base != request.to_base:
-            yield batch
-            batch, room = [], batch_size
-        total = min(request.n, 1) if greedy else request.n
-        first = 0
-        while first < total:
-            count = min(room, total - first)
-            batch.append(Part(index, request, first, count))
-            first += count
-            room -= count
-            if room == 0:
-                yield batch
-                batch, room = [], batch_size
-    if batch:
-        yield batch
+
+    def __init__(self) -> None:
+        self._groups: dict[tuple[bool, Sampling], list[Part]] = {}
+        self._places = count()
+        self._samples = 0
+
+    def __len__(self) -> int:
+        """Samples that wait."""
+        return self._samples
+
+    def add(self, number: int, request: Request) -> None:
+        """Adds all samples of a request."""
+        parts = self._groups.setdefault((request.to_base, request.sampling), [])
+        parts.append(Part(number, request, 0, request.draws, next(self._places)))
+        self._samples += request.draws
+
+    def drop(self, number: int) -> None:
+        """Forgets what is left of a request."""
+        for parts in self._groups.values():
+            parts[:] = [part for part in parts if part.number != number]
+        self._samples = sum(map(_samples, self._groups.values()))
+
+    def has_full(self, size: int) -> bool:
+        """Says whether a whole batch of one kind waits."""
+        return any(_samples(parts) >= size for parts in self._groups.values())
+
+    def take(self, size: int) -> list[Part]:
+        """Returns the next batch: the sample that waits longest, and those most like it in length.
+
+        A kind of which less than a batch waits is taken where no other has a whole one.
+        """
+        groups = [parts for parts in self._groups.values() if parts]
+        if not groups:
+            return []
+        full = [parts for parts in groups if _samples(parts) >= size]
+        parts = min(full or groups, key=lambda parts: min(part.place for part in parts))
+        oldest = min(parts, key=lambda part: part.place)
+        parts.sort(key=lambda part: (_unlike(part, oldest), part.place))
+        batch: list[Part] = []
+        room = size
+        while parts and room:
+            part = parts.pop(0)
+            taken = min(room, part.count)
+            batch.append(msgspec.structs.replace(part, count=taken))
+            room -= taken
+            if taken < part.count:
+                rest = {"first": part.first + taken, "count": part.count - taken}
+                parts.append(msgspec.structs.replace(part, **rest))
+        self._samples -= size - room
+        return batch
+
+
+def _samples(parts: list[Part]) -> int:
+    return sum(part.count for part in parts)
+
+
+def _unlike(part: Part, other: Part) -> tuple[int, int]:
+    """Says how much longer or shorter a prompt is, its images first."""
+    one, two = part.request, other.request
+    return abs(len(one.images) - len(two.images)), abs(len(one.text) - len(two.text))

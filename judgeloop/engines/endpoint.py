@@ -16,7 +16,6 @@ from typing import Any
 
 from PIL import Image
 
-from judgeloop.engines.base import Settle, nothing_pending
 from judgeloop.engines.chat import ChatClient
 from judgeloop.engines.chat_answer import Completion, RefusedError
 from judgeloop.models.references import without_adapter
@@ -48,29 +47,24 @@ class EndpointEngine:
         model: The base, or the base with an adapter, which the server must have by name. With an
             adapter, it must have the base too once a request asks it.
         images: Where images come from.
-        settle: Called before a call's first answer is taken; see `judgeloop.engines.base.Settle`.
 
     Raises:
         ConfigError: There is no endpoint, or its key is not set.
         EngineError: The server does not answer, refuses the key, or does not serve the model.
     """
 
-    def __init__(
-        self,
-        settings: EngineSection,
-        model: ModelRef,
-        images: ImageLibrary,
-        settle: Settle = nothing_pending,
-    ) -> None:
+    def __init__(self, settings: EngineSection, model: ModelRef, images: ImageLibrary) -> None:
         if settings.endpoint is None:
             raise ConfigError("engine.kind `openai` needs engine.endpoint with its url and model")
         self._settings = settings
         self._images = images
-        self._settle = settle
         self._model, self._base_name = model, settings.endpoint.model
         self._client = ChatClient(settings.endpoint)
         self._probing = asyncio.Lock()
         self._refusals: dict[tuple[str, Sampling, bool], str | None] = {}
+        self._slots = asyncio.Semaphore(settings.batch_size)
+        self._jobs: dict[int, _Job] = {}
+        self._asking: set[asyncio.Task[None]] = set()
         self._runner = asyncio.Runner()
         try:
             self._served = self._runner.run(self._client.served())
@@ -79,25 +73,44 @@ class EndpointEngine:
             self.close()
             raise
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Response]:
-        """Answers every request; see `Engine.generate`.
+    def has_room(self) -> bool:
+        """Says whether fewer samples than two batches are unanswered; see `Engine.has_room`."""
+        return len(self._asking) < 2 * self._settings.batch_size
+
+    def submit(self, number: int, request: Request) -> None:
+        """Takes a request; see `Engine.submit`.
 
         Raises:
-            EngineError: The server failed, refuses whatever it is asked with these settings, or
-                does not serve the base that is asked.
+            EngineError: The server does not serve the base, which is asked.
+        """
+        try:
+            model = self._name(request.to_base)
+        except EngineError:
+            self._runner.run(self._forget())
+            raise
+        job = _Job(request, model, self._client.form.is_greedy(request.sampling))
+        self._jobs[number] = job
+        loop = self._runner.get_loop()
+        self._asking |= {loop.create_task(self._ask(job, it)) for it in range(job.left)}
+
+    def poll(self) -> list[tuple[int, Response]]:
+        """Waits for the next answer of the server; see `Engine.poll`.
+
+        Raises:
+            EngineError: The server failed, or refuses whatever it is asked with these settings.
             StoreError: Images cannot be read.
         """
-        greedy = self._client.form.is_greedy(sampling)
-        jobs = [_Job(it, self._name(it.to_base), 1 if greedy else it.n) for it in requests]
         try:
-            self._runner.run(self._work(jobs, sampling))
-        except ExceptionGroup as failures:  # the first ended the work, the others follow from it
-            error = _first(failures)
-            raise error from error.__cause__
-        return [job.response(copies=job.request.n if greedy else 1) for job in jobs]
+            self._runner.run(self._wait())
+        except BaseException:
+            self._runner.run(self._forget())
+            raise
+        finished = [number for number, job in self._jobs.items() if job.is_finished()]
+        return [(number, self._jobs.pop(number).response()) for number in finished]
 
     def close(self) -> None:
         """Closes the connections; the engine is of no use afterwards."""
+        self._runner.run(self._forget())
         self._runner.run(self._client.close())
         self._runner.close()
 
@@ -106,30 +119,41 @@ class EndpointEngine:
         model = without_adapter(self._model) if to_base else self._model
         return _served_name(self._base_name, model, self._served)
 
-    async def _work(self, jobs: Sequence[_Job], sampling: Sampling) -> None:
-        """Works through all samples in order, at most `batch_size` at a time."""
-        queue = ((job, number) for job in jobs for number in range(len(job.made)))
+    async def _wait(self) -> None:
+        """Waits until one sample is there, or was given up."""
+        if not self._asking:
+            return
+        done, self._asking = await asyncio.wait(self._asking, return_when=asyncio.FIRST_COMPLETED)
+        failures = [error for task in done if (error := task.exception()) is not None]
+        if failures:
+            raise failures[0]
 
-        async def worker() -> None:
-            for job, number in queue:  # shared: each sample is taken by one worker
-                if job.error is None:
-                    await self._ask(job, number, sampling)
+    async def _forget(self) -> None:
+        """Breaks off what is under way."""
+        for task in self._asking:
+            task.cancel()
+        await asyncio.gather(*self._asking, return_exceptions=True)
+        self._asking.clear()
+        self._jobs.clear()
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(self._settings.batch_size):
-                group.create_task(worker())
+    async def _ask(self, job: _Job, number: int) -> None:
+        async with self._slots:
+            if job.error is None:
+                await self._complete(job, number)
+        job.left -= 1
 
-    async def _ask(self, job: _Job, number: int, sampling: Sampling) -> None:
+    async def _complete(self, job: _Job, number: int) -> None:
+        request = job.request
         try:
             content = await job.content(self._images)
-            seed = job.request.seed + number
-            made = await self._client.complete(job.model, content, sampling, seed)
+            made = await self._client.complete(
+                job.model, content, request.sampling, request.seed + number
+            )
         except (DataError, MissingObjectError) as error:
             job.error = str(error)
         except RefusedError as error:
-            await self._blame(job, sampling, error)
+            await self._blame(job, request.sampling, error)
         else:
-            await asyncio.to_thread(self._settle)
             job.add(number, made, self._settings.max_prompt_tokens)
 
     async def _blame(self, job: _Job, sampling: Sampling, refusal: RefusedError) -> None:
@@ -167,10 +191,13 @@ class EndpointEngine:
 class _Job:
     """A request under way to a served model: its samples by number, whenever each arrives."""
 
-    def __init__(self, request: Request, model: str, samples: int) -> None:
+    def __init__(self, request: Request, model: str, greedy: bool) -> None:
         self.request = request
         self.model = model
-        self.made: list[Completion | None] = [None] * samples
+        self._copies = request.n if greedy else 1
+        self.made: list[Completion | None] = [None] * (1 if greedy else request.n)
+        self.left = len(self.made)
+        """Samples that are neither there nor given up."""
         self.error: str | None = None
         self._usage = Usage()
         self._content: asyncio.Task[Content] | None = None
@@ -193,8 +220,12 @@ class _Job:
         if None not in self.made:
             self._content = None  # the images' bytes are needed no longer
 
-    def response(self, copies: int) -> Response:
-        """Returns the samples in order, each `copies` times, or the error."""
+    def is_finished(self) -> bool:
+        """Says whether nothing more is asked for it."""
+        return self.left == 0
+
+    def response(self) -> Response:
+        """Returns the samples in order, or the error."""
         if self.error is not None:
             return Response(id=self.request.id, error=self.error, usage=self._usage)
         samples = tuple(
@@ -202,7 +233,7 @@ class _Job:
             for made in self.made
             if made is not None
         )
-        return Response(id=self.request.id, samples=samples * copies, usage=self._usage)
+        return Response(id=self.request.id, samples=samples * self._copies, usage=self._usage)
 
 
 def _content(request: Request, images: ImageLibrary) -> Content:
@@ -243,8 +274,3 @@ def _served_name(base: str, model: ModelRef, served: Sequence[str]) -> str:
         f'{{"lora_name": "{name}", "lora_path": "FOLDER"}} to its /v1/load_lora_adapter. Then run '
         "the same loop again: it goes on here"
     )
-
-
-def _first(failures: BaseExceptionGroup[Exception]) -> Exception:
-    error = failures.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error

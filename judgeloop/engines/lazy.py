@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from judgeloop.engines.base import Engine, EngineDiedError, Settle
+from judgeloop.engines.base import Engine, EngineDiedError
 from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.records import ModelRef
-from judgeloop.schema.requests import Request, Response, Usage
-from judgeloop.schema.sampling import Sampling
+from judgeloop.schema.requests import Request, Response
 from judgeloop.store import Store
 from judgeloop.store.images import ImageLibrary
 
@@ -20,8 +19,8 @@ logger = logging.getLogger(__name__)
 class LazyEngine:
     """Stands for an engine until it is needed, so that a finished stage starts none.
 
-    An engine that dies is started again, once in a stage: the shard that it worked on is asked
-    anew, finished ones stay. One that dies twice dies of its work.
+    An engine that dies is started again, once in a stage, and asked again what it had not answered.
+    One that dies twice dies of its work.
 
     Args:
         start: Makes the engine.
@@ -31,42 +30,41 @@ class LazyEngine:
         self._start = start
         self._engine: Engine | None = None
         self._restarted = False
-        self._usage = Usage()
+        self._unanswered: dict[int, Request] = {}
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Response]:
-        """Answers the requests; starts the engine at the first call that has any.
+    def has_room(self) -> bool:
+        """Says whether it takes more requests; the first one always, for it starts the engine."""
+        return self._engine is None or self._engine.has_room()
+
+    def submit(self, number: int, request: Request) -> None:
+        """Takes a request; the first one starts the engine.
 
         Raises:
-            EngineDiedError: The engine died, and died again after it was restarted.
-            EngineError, StoreError: As `Engine.generate`.
+            EngineError, StoreError: The engine cannot be started or takes no such request.
         """
-        if not requests:
-            return []
-        try:
-            responses = self._running().generate(requests, sampling)
-        except EngineDiedError as error:
-            if self._restarted:
-                raise EngineDiedError(
-                    f"the engine died again after a restart; finished shards are kept: {error}"
-                ) from error
-            logger.warning("the engine is started once more, finished shards are kept: %s", error)
-            self._restarted = True
-            self.close()
-            return self.generate(requests, sampling)
-        for response in responses:
-            self._usage = self._usage.plus(response.usage)
-        return responses
-
-    def used(self) -> Usage:
-        """Returns what an endpoint counted since the last call."""
-        usage, self._usage = self._usage, Usage()
-        return usage
-
-    def _running(self) -> Engine:
         if self._engine is None:
             self._engine = self._start()
             logger.info("engine started class=%s", type(self._engine).__name__)
-        return self._engine
+        self._unanswered[number] = request
+        self._engine.submit(number, request)
+
+    def poll(self) -> list[tuple[int, Response]]:
+        """Works for a while; see `Engine.poll`.
+
+        Raises:
+            EngineDiedError: The engine died, and died again after it was restarted.
+            EngineError, StoreError: As `Engine.poll`.
+        """
+        if self._engine is None:
+            return []
+        try:
+            answered = self._engine.poll()
+        except EngineDiedError as error:
+            self._restart(error)
+            return []
+        for number, _ in answered:
+            del self._unanswered[number]
+        return answered
 
     def close(self) -> None:
         """Closes the engine if it was started."""
@@ -74,15 +72,26 @@ class LazyEngine:
             self._engine.close()
             self._engine = None
 
+    def _restart(self, error: EngineDiedError) -> None:
+        if self._restarted:
+            raise EngineDiedError(
+                f"the engine died again after a restart; finished shards are kept: {error}"
+            ) from error
+        logger.warning("the engine is started once more, finished shards are kept: %s", error)
+        self._restarted = True
+        self.close()
+        for number, request in list(self._unanswered.items()):
+            self.submit(number, request)
+
 
 @contextmanager
 def lazy_engine(
-    settings: EngineSection, model: ModelRef, images: ImageLibrary, store: Store, settle: Settle
+    settings: EngineSection, model: ModelRef, images: ImageLibrary, store: Store
 ) -> Iterator[LazyEngine]:
     """Gives an engine for a block of work, started when first used and closed at the end."""
     from judgeloop.engines import open_engine
 
-    engine = LazyEngine(lambda: open_engine(settings, model, images, store, settle))
+    engine = LazyEngine(lambda: open_engine(settings, model, images, store))
     try:
         yield engine
     finally:

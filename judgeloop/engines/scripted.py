@@ -8,10 +8,10 @@ training (`judgeloop.training.scripted`). What is true it reads from hashes, nev
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from judgeloop.engines.base import Settle, nothing_pending
 from judgeloop.engines.scripted_model import (
     COLOURS,
     PLACES,
@@ -23,11 +23,10 @@ from judgeloop.engines.scripted_model import (
     vocabulary,
 )
 from judgeloop.schema.engine_section import EngineSection
-from judgeloop.schema.errors import DataError
+from judgeloop.schema.errors import DataError, StoreError
 from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import Kind, ModelRef
 from judgeloop.schema.requests import Request, Response, Sample
-from judgeloop.schema.sampling import Sampling
 from judgeloop.store import MissingObjectError, Store
 from judgeloop.store.images import ImageLibrary
 
@@ -45,7 +44,6 @@ class ScriptedEngine:
         model: `scripted:...`, with or without an adapter.
         images: Where images come from; they are opened as by any engine.
         store: Where the adapter comes from.
-        settle: Called before a call's first answer is taken; see `judgeloop.engines.base.Settle`.
 
     Raises:
         ConfigError: The model's name is wrong.
@@ -53,42 +51,49 @@ class ScriptedEngine:
     """
 
     def __init__(
-        self,
-        settings: EngineSection,
-        model: ModelRef,
-        images: ImageLibrary,
-        store: Store,
-        settle: Settle = nothing_pending,
+        self, settings: EngineSection, model: ModelRef, images: ImageLibrary, store: Store
     ) -> None:
-        self._settle = settle
         self._limit = settings.max_prompt_tokens
         self._model = load_scripted(model, store)
         self._base = read_base(model.base)
         self._images = images
+        self._room = settings.batch_size
+        self._waiting: deque[tuple[int, Request]] = deque()
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Response]:
-        """Answers every request; see `Engine.generate`."""
-        answers = []
-        for request in requests:
-            answers.append(self._answer(request, sampling))
-            self._settle()
-        return answers
+    def has_room(self) -> bool:
+        """Says whether it takes more requests; see `Engine.has_room`."""
+        return len(self._waiting) < self._room
+
+    def submit(self, number: int, request: Request) -> None:
+        """Takes a request; see `Engine.submit`."""
+        self._waiting.append((number, request))
+
+    def poll(self) -> list[tuple[int, Response]]:
+        """Answers the request that waits longest; see `Engine.poll`."""
+        if not self._waiting:
+            return []
+        number, request = self._waiting.popleft()
+        try:
+            return [(number, self._answer(request))]
+        except StoreError:
+            self._waiting.clear()
+            raise
 
     def close(self) -> None:
         """Has nothing to free."""
 
-    def _answer(self, request: Request, sampling: Sampling) -> Response:
+    def _answer(self, request: Request) -> Response:
         refusal = self._refusal(request)
         if refusal is not None:
             return Response(id=request.id, error=refusal)
-        greedy = sampling.temperature == 0
+        greedy = request.sampling.temperature == 0
         model = self._base if request.to_base else self._model
         content = content_key(request.purpose, request.images, request.text)
         texts = [
             _write(request, model, random.Random(f"{content} {'' if greedy else seed}"))
-            for seed in range(request.seed, request.seed + request.n)
+            for seed in range(request.seed, request.seed + request.draws)
         ]
-        samples = tuple(_sample(text, sampling.max_tokens) for text in texts)
+        samples = request.spread([_sample(text, request.sampling.max_tokens) for text in texts])
         return Response(id=request.id, samples=samples)
 
     def _refusal(self, request: Request) -> str | None:

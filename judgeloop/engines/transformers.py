@@ -11,19 +11,17 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from judgeloop.engines.base import Settle, nothing_pending
-from judgeloop.engines.batching import Part, batches
+from judgeloop.engines.batching import Part, Waiting
 from judgeloop.engines.checkpoint import load_checkpoint
+from judgeloop.engines.pictures import Pictures, UnusableImageError
 from judgeloop.engines.sampling import seeded_processors
 from judgeloop.schema.engine_section import EngineSection
-from judgeloop.schema.errors import DataError, EngineError
+from judgeloop.schema.errors import EngineError
 from judgeloop.schema.records import ModelRef
 from judgeloop.schema.requests import Request, Response, Sample
-from judgeloop.schema.sampling import Sampling
-from judgeloop.store import MissingObjectError, Store
+from judgeloop.store import Store
 from judgeloop.store.images import ImageLibrary
 
 if TYPE_CHECKING:
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
 Conversation = list[dict[str, Any]]
 Tensors = dict[str, Any]
 
+_BATCHES_WAITING = 8
 _PER_TOKEN = (
     "input_ids",
     "attention_mask",
@@ -50,7 +49,6 @@ class TransformersEngine:
         model: The model to load.
         images: Where images come from.
         store: Where the adapter comes from.
-        settle: Called before a call's first answer is taken; see `judgeloop.engines.base.Settle`.
 
     Raises:
         EngineError: The model cannot be loaded.
@@ -58,91 +56,109 @@ class TransformersEngine:
     """
 
     def __init__(
-        self,
-        settings: EngineSection,
-        model: ModelRef,
-        images: ImageLibrary,
-        store: Store,
-        settle: Settle = nothing_pending,
+        self, settings: EngineSection, model: ModelRef, images: ImageLibrary, store: Store
     ) -> None:
-        self._settle = settle
         self._settings = settings
-        self._images = images
         loaded = load_checkpoint(settings, model, store)
         self._network, self._processor, self._base_alone = loaded
+        self._pictures = Pictures(images)
+        self._unanswered: dict[int, _Unanswered] = {}
+        self._waiting = Waiting()
+        self._next: list[Part] = []  # a batch whose images are being decoded
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Response]:
-        """Answers every request; see `Engine.generate`.
+    def has_room(self) -> bool:
+        """Says whether less waits than some batches; see `Engine.has_room`.
+
+        Out of so many, prompts of like length go together.
+        """
+        return len(self._waiting) < _BATCHES_WAITING * self._settings.batch_size
+
+    def submit(self, number: int, request: Request) -> None:
+        """Takes a request; see `Engine.submit`."""
+        self._unanswered[number] = _Unanswered(request)
+        self._waiting.add(number, request)
+
+    def poll(self) -> list[tuple[int, Response]]:
+        """Answers one batch; see `Engine.poll`.
 
         Raises:
             EngineError: The model failed, or the device ran out of memory.
             StoreError: Images cannot be read.
         """
-        greedy = sampling.temperature == 0
-        samples: dict[int, list[Sample]] = {index: [] for index in range(len(requests))}
-        errors: dict[int, str] = {}
-        packed = batches(requests, self._settings.batch_size, greedy)
-        for to_base, alike in groupby(packed, key=lambda batch: batch[0].request.to_base):
-            with self._base_alone() if to_base else nullcontext():
-                for batch in alike:
-                    with _failures_named(batch, sampling):
-                        made = self._answer(batch, sampling, errors)
-                    self._settle()
-                    for index, sample in made:
-                        samples[index].append(sample)
-        return [
-            Response(id=request.id, error=errors[index])
-            if index in errors
-            else Response(
-                id=request.id, samples=tuple(samples[index] * (request.n if greedy else 1))
-            )
-            for index, request in enumerate(requests)
-        ]
-
-    def _answer(
-        self, batch: Sequence[Part], sampling: Sampling, errors: dict[int, str]
-    ) -> Iterator[tuple[int, Sample]]:
-        """Returns the request index and the text of every sample that the batch can have."""
-        prompts = self._conversations(batch, errors)
-        tensors = self._encode(prompts, sampling.max_tokens, errors)
-        if tensors is None:
-            return iter(())
-        return self._decode([part for part in batch if part.index in prompts], tensors, sampling)
+        batch = self._next or self._take()
+        self._next = []
+        if not batch:
+            return []
+        try:
+            with (
+                self._base_alone() if batch[0].request.to_base else nullcontext(),
+                _failures_named(batch),
+            ):
+                self._answer(batch)
+        except BaseException:
+            self._forget()
+            raise
+        numbers = dict.fromkeys(part.number for part in batch)
+        finished = [number for number in numbers if self._unanswered[number].is_finished()]
+        return [(number, self._unanswered.pop(number).response()) for number in finished]
 
     def close(self) -> None:
         """Frees the model's memory; the engine is of no use afterwards."""
         import torch
 
+        self._pictures.close()
         self._network = self._processor = None
         self._base_alone = nullcontext  # the other one holds weights
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
-    def _conversations(
-        self, batch: Sequence[Part], errors: dict[int, str]
-    ) -> dict[int, Conversation]:
-        """Opens the batch's images, each once, and returns the prompts that have all of theirs."""
-        hashes = {name for part in batch for name in part.request.images}
-        self._images.prefetch(sorted(hashes))
-        opened: dict[str, Any] = {}
+    def _take(self) -> list[Part]:
+        """Returns the next batch, its images announced."""
+        batch = self._waiting.take(self._settings.batch_size)
+        self._pictures.announce(_images(batch))
+        return batch
+
+    def _forget(self) -> None:
+        self._pictures.release(_images(self._next))
+        self._next = []
+        self._unanswered.clear()
+        self._waiting = Waiting()
+
+    def _answer(self, batch: Sequence[Part]) -> None:
+        """Adds to its request the text of every sample that the batch can have, or the error."""
+        try:
+            prompts = self._conversations(batch)
+            tensors = self._encode(prompts, batch[0].request.sampling.max_tokens)
+        finally:
+            self._pictures.release(_images(batch))
+        if self._waiting.has_full(self._settings.batch_size):
+            self._next = self._take()
+        if tensors is None:
+            return
+        answered = [part for part in batch if part.number in prompts]
+        for number, sample in self._decode(answered, tensors):
+            self._unanswered[number].samples.append(sample)
+
+    def _conversations(self, batch: Sequence[Part]) -> dict[int, Conversation]:
+        """Returns the prompts that have all of their images."""
         conversations = {}
         for part in batch:
             try:
-                for name in part.request.images:
-                    if name not in opened:
-                        opened[name] = self._images.open(name)
-            except (DataError, MissingObjectError) as error:
-                errors[part.index] = str(error)
+                images = self._pictures.get(part.request.images)
+            except UnusableImageError as error:
+                self._refuse(part.number, str(error))
                 continue
-            pictures = [{"type": "image", "image": opened[name]} for name in part.request.images]
+            pictures = [{"type": "image", "image": image} for image in images]
             content = [*pictures, {"type": "text", "text": part.request.text}]
-            conversations[part.index] = [{"role": "user", "content": content}]
+            conversations[part.number] = [{"role": "user", "content": content}]
         return conversations
 
-    def _encode(
-        self, prompts: dict[int, Conversation], max_tokens: int, errors: dict[int, str]
-    ) -> Tensors | None:
+    def _refuse(self, number: int, reason: str) -> None:
+        self._unanswered[number].error = reason
+        self._waiting.drop(number)
+
+    def _encode(self, prompts: dict[int, Conversation], max_tokens: int) -> Tensors | None:
         """Makes the model's inputs of all prompts that it can take; the others leave `prompts`.
 
         A batch that fails, or in which a prompt is too long, is looked through one by one.
@@ -156,11 +172,11 @@ class TransformersEngine:
                 return tensors
         except ValueError:
             pass
-        for index, prompt in list(prompts.items()):
+        for number, prompt in list(prompts.items()):
             refusal = self._refusal(prompt, limit)
             if refusal is not None:
-                errors[index] = refusal
-                del prompts[index]
+                self._refuse(number, refusal)
+                del prompts[number]
         return self._tensors(list(prompts.values())) if prompts else None
 
     def _refusal(self, prompt: Conversation, limit: int) -> str | None:
@@ -194,12 +210,11 @@ class TransformersEngine:
         floats = encoded.to(self._network.device, self._network.dtype)  # integers stay as they are
         return dict(floats)
 
-    def _decode(
-        self, parts: Sequence[Part], tensors: Tensors, sampling: Sampling
-    ) -> Iterator[tuple[int, Sample]]:
-        """Returns the request index and the text of every sample of the batch."""
+    def _decode(self, parts: Sequence[Part], tensors: Tensors) -> Iterator[tuple[int, Sample]]:
+        """Returns the request's number and the text of every sample of the batch."""
         import torch
 
+        sampling = parts[0].request.sampling
         rows = [row for row, part in enumerate(parts) for _ in range(part.count)]
         seeds = [
             part.request.seed + sample
@@ -215,7 +230,7 @@ class TransformersEngine:
                 logits_processor=seeded_processors(sampling, seeds),
             )
         answers = made[:, tensors["input_ids"].shape[1] :].tolist()
-        return zip((parts[row].index for row in rows), self._read(answers), strict=True)
+        return zip((parts[row].number for row in rows), self._read(answers), strict=True)
 
     def _prefix_cache(self, tensors: Tensors, spread: torch.Tensor) -> Any:
         """Encodes every prompt but for its last token, and copies its cache to its samples.
@@ -259,8 +274,29 @@ class TransformersEngine:
         ]
 
 
+class _Unanswered:
+    """A request, and what of its answer is there."""
+
+    def __init__(self, request: Request) -> None:
+        self.samples: list[Sample] = []
+        self.error: str | None = None
+        self._request = request
+
+    def is_finished(self) -> bool:
+        return self.error is not None or len(self.samples) == self._request.draws
+
+    def response(self) -> Response:
+        if self.error is not None:
+            return Response(id=self._request.id, error=self.error)
+        return Response(id=self._request.id, samples=self._request.spread(self.samples))
+
+
+def _images(batch: Sequence[Part]) -> list[str]:
+    return [name for part in batch for name in part.request.images]
+
+
 @contextmanager
-def _failures_named(batch: Sequence[Part], sampling: Sampling) -> Iterator[None]:
+def _failures_named(batch: Sequence[Part]) -> Iterator[None]:
     """Says of a model's failure with which batch it was, and what to make smaller."""
     import torch
 
@@ -269,7 +305,8 @@ def _failures_named(batch: Sequence[Part], sampling: Sampling) -> Iterator[None]
     except (MemoryError, RuntimeError, ValueError) as error:
         what = (
             f"a batch of {sum(part.count for part in batch)} samples of {len(batch)} prompts "
-            f"(first {batch[0].request.id}), up to {sampling.max_tokens} tokens a sample"
+            f"(first {batch[0].request.id}), up to {batch[0].request.sampling.max_tokens} tokens "
+            "a sample"
         )
         on_cpu = "can't allocate memory" in str(error)
         if on_cpu or isinstance(error, (MemoryError, torch.OutOfMemoryError)):

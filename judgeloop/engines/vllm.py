@@ -1,36 +1,37 @@
 """Answers requests with vLLM in this process: continuous batching, prefix cache, LoRA adapters.
 
 Prompts are rendered by vLLM's own chat renderer, so that the tokens are those of `LLM.chat`, and
-given to its scheduler one by one: a prompt that is refused is refused alone. Images are decoded by
-threads, ahead of the scheduler, and once for all requests near each other that show them.
+given to its scheduler one by one: a prompt that is refused is refused alone. Images are decoded and
+prompts rendered by threads, a few requests ahead of the scheduler.
 """
 
 from __future__ import annotations
 
 import gc
 from collections import deque
-from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from itertools import count
+from typing import Any
 
-from judgeloop.engines.base import EngineDiedError, Settle, nothing_pending
+from judgeloop.engines.base import EngineDiedError
+from judgeloop.engines.pictures import Pictures, UnusableImageError
 from judgeloop.engines.verdict_regex import verdict_regex
 from judgeloop.engines.vllm_start import client_error, start_vllm
 from judgeloop.schema.engine_section import EngineSection
-from judgeloop.schema.errors import DataError
 from judgeloop.schema.records import ModelRef
 from judgeloop.schema.requests import Request, Response, Sample
-from judgeloop.schema.sampling import Sampling
-from judgeloop.store import MissingObjectError, Store
+from judgeloop.store import Store
 from judgeloop.store.images import ImageLibrary
 
-if TYPE_CHECKING:
-    from PIL import Image
+Prompt = dict[str, Any]
+"""A prompt as vLLM's renderer makes it."""
 
-Pictures = dict[str, "Image.Image | str"]
-"""Decoded images by hash; a text says why there is none."""
-
-_DECODING_THREADS = 4
+_AHEAD = 8
+"""Requests whose images are decoded, or prompts rendered, before the scheduler has room for them.
+So many images in full size are in memory at most."""
+_WAITING_SHARE = 4
+"""One in so many of the slots' number waits in the scheduler itself, for slots that are freed while
+this process does something else."""
 
 
 class VllmEngine:
@@ -43,7 +44,6 @@ class VllmEngine:
         model: The model to load.
         images: Where images come from.
         store: Where the adapter comes from.
-        settle: Called before a call's first answer is taken; see `judgeloop.engines.base.Settle`.
 
     Raises:
         ConfigError: vLLM is not installed, or refuses the settings.
@@ -52,142 +52,108 @@ class VllmEngine:
     """
 
     def __init__(
-        self,
-        settings: EngineSection,
-        model: ModelRef,
-        images: ImageLibrary,
-        store: Store,
-        settle: Settle = nothing_pending,
+        self, settings: EngineSection, model: ModelRef, images: ImageLibrary, store: Store
     ) -> None:
-        self._settle = settle
         self._settings = settings
-        self._images = images
         self._started = start_vllm(settings, model, store)
-        self._numbers = 0
+        self._pictures = Pictures(images, settings.vllm.max_pixels)
+        # One thread: vLLM's cache of processed images wants prompts in the order of the scheduler.
+        self._renderer = ThreadPoolExecutor(1, thread_name_prefix="render")
+        self._rendering: deque[tuple[int, Request, Future[Prompt | str]]] = deque()
+        self._running: dict[str, tuple[int, Request]] = {}
+        self._names = count()
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Response]:
-        """Answers every request; see `Engine.generate`.
+    def has_room(self) -> bool:
+        """Says whether few prompts are ready for the scheduler; see `Engine.has_room`."""
+        return len(self._rendering) < _AHEAD
+
+    def submit(self, number: int, request: Request) -> None:
+        """Takes a request; see `Engine.submit`."""
+        self._pictures.announce(request.images)
+        self._rendering.append((number, request, self._renderer.submit(self._render, request)))
+
+    def poll(self) -> list[tuple[int, Response]]:
+        """Lets vLLM take a step; see `Engine.poll`.
 
         Raises:
             EngineDiedError: vLLM's process died, or the device failed.
             StoreError: Images cannot be read.
         """
-        answers: dict[int, Response] = {}
-        running: dict[str, int] = {}
-        engine = self._started.llm.llm_engine
-        ahead = self._decoded(requests)
-        left = True
         try:
-            while left or running:
-                while left and len(running) < 2 * self._settings.batch_size:
-                    try:
-                        index, pictures = next(ahead)
-                    except StopIteration:
-                        left = False
-                        break
-                    refusal = self._add(requests[index], pictures, sampling, running, index)
-                    if refusal is not None:
-                        answers[index] = Response(id=requests[index].id, error=refusal)
-                for output in engine.step() if running else ():
-                    self._settle()
-                    index = running.pop(output.request_id)
-                    answers[index] = self._response(requests[index], output, sampling)
+            answers = self._schedule()
+            for output in self._started.llm.llm_engine.step() if self._running else ():
+                number, request = self._running.pop(output.request_id)
+                answers.append((number, self._response(request, output)))
+            return answers
         except _deadly() as error:
             reason = str(error).rstrip(".") or type(error).__name__
-            raise EngineDiedError(
-                f"vLLM died while it answered {len(running)} requests (first "
-                f"{requests[min(running.values(), default=0)].id}): {reason}. "
+            first = next(iter(self._running.values()), None)
+            died = EngineDiedError(
+                f"vLLM died while it answered {len(self._running)} requests (first "
+                f"{'none' if first is None else first[1].id}): {reason}. "
                 "Killed for memory? Then lower engine.batch_size, engine.vllm.memory_share or "
                 "engine.vllm.cpu_cache_mib; vLLM's own log above names a device error"
-            ) from error
-        finally:
-            ahead.close()
-            if running:
-                self._forget(list(running))
-        return [answers[index] for index in range(len(requests))]
+            )
+            self._forget()
+            raise died from error
+        except BaseException:
+            self._forget()
+            raise
 
     def close(self) -> None:
         """Frees the model's memory; the engine is of no use afterwards."""
+        self._renderer.shutdown(cancel_futures=True)
+        self._pictures.close()
         self._started.close()
         gc.collect()
 
-    def _decoded(self, requests: Sequence[Request]) -> Generator[tuple[int, Pictures], None, None]:
-        """Yields each request's number and its images, decoded ahead by threads.
+    def _schedule(self) -> list[tuple[int, Response]]:
+        """Gives rendered prompts to the scheduler; returns answers to those that are refused."""
+        slots = self._settings.batch_size
+        most = slots + max(_AHEAD, slots // _WAITING_SHARE)
+        refused: list[tuple[int, Response]] = []
+        while self._rendering and self._started.llm.llm_engine.get_num_unfinished_requests() < most:
+            number, request, rendered = self._rendering[0]
+            if not rendered.done() and (self._running or refused):
+                break
+            prompt = rendered.result()
+            self._rendering.popleft()
+            refusal = prompt if isinstance(prompt, str) else self._add(number, request, prompt)
+            if refusal is not None:
+                refused.append((number, Response(id=request.id, error=refusal)))
+        return refused
 
-        An image is decoded once as long as requests that show it are close to each other, as both
-        orders of a pair are. No more than two batches of images wait in memory.
-        """
-        window = 2 * self._settings.batch_size
-        decoding: dict[str, Future[Image.Image | str]] = {}
-        users: dict[str, int] = {}
-        waiting: deque[int] = deque()
-        pool = ThreadPoolExecutor(_DECODING_THREADS, thread_name_prefix="decode")
+    def _render(self, request: Request) -> Prompt | str:
+        """Makes vLLM's prompt of a request; returns why there is none, if so."""
         try:
-            for index in range(len(requests) + window):
-                if index < len(requests):
-                    waiting.append(index)
-                    for name in requests[index].images:
-                        users[name] = users.get(name, 0) + 1
-                        if name not in decoding:
-                            decoding[name] = pool.submit(self._decode, name)
-                if waiting and (len(waiting) > window or index >= len(requests)):
-                    first = waiting.popleft()
-                    names = requests[first].images
-                    yield first, {name: decoding[name].result() for name in names}
-                    for name in names:
-                        users[name] -= 1
-                        if not users[name]:
-                            del users[name], decoding[name]
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-    def _decode(self, name: str) -> Image.Image | str:
-        try:
-            image = self._images.open(name)
-        except (DataError, MissingObjectError) as error:
+            images = self._pictures.get(request.images)
+            pictures = list(zip(request.images, images, strict=True))
+            prompt = self._started.render(request.text, pictures)
+        except UnusableImageError as error:
             return str(error)
-        limit = self._settings.vllm.max_pixels
-        if limit is not None and image.width * image.height > limit:
-            share = (limit / (image.width * image.height)) ** 0.5
-            image = image.resize(
-                (max(1, int(image.width * share)), max(1, int(image.height * share)))
-            )
-        return image
-
-    def _add(
-        self,
-        request: Request,
-        pictures: Pictures,
-        sampling: Sampling,
-        running: dict[str, int],
-        index: int,
-    ) -> str | None:
-        """Gives a request to the scheduler; returns why it cannot be answered, if so."""
-        for picture in pictures.values():
-            if isinstance(picture, str):
-                return picture
-        started = self._started
-        try:
-            prompt = started.render(request.text, [(it, pictures[it]) for it in request.images])
         except ValueError as error:
             return f"the model's processor refuses the prompt: {error}"
-        refusal = self._refusal(prompt, sampling.max_tokens)
-        if refusal is not None:
-            started.forget_images(prompt)
-            return refusal
-        self._numbers += 1
-        number = str(self._numbers)
-        running[number] = index
+        finally:
+            self._pictures.release(request.images)
+        refusal = self._refusal(prompt, request.sampling.max_tokens)
+        if refusal is None:
+            return prompt
+        self._started.forget_images(prompt)
+        return refusal
+
+    def _add(self, number: int, request: Request, prompt: Prompt) -> str | None:
+        """Gives a prompt to the scheduler; returns why it is not taken, if so."""
+        name = str(next(self._names))
         regex = verdict_regex(request) if self._settings.vllm.structured_verdict else None
-        adapter = None if request.to_base else started.adapter
+        adapter = None if request.to_base else self._started.adapter
         try:
-            started.llm.llm_engine.add_request(
-                number, prompt, _parameters(request, sampling, regex), lora_request=adapter
+            self._started.llm.llm_engine.add_request(
+                name, prompt, _parameters(request, regex), lora_request=adapter
             )
         except (ValueError, client_error()) as error:
-            del running[number]
-            started.forget_images(prompt)
+            self._renderer.submit(self._started.forget_images, prompt).result()
             return f"vLLM refuses the request: {error}"
+        self._running[name] = number, request
         return None
 
     def _refusal(self, prompt: dict[str, Any], max_tokens: int) -> str | None:
@@ -203,7 +169,7 @@ class VllmEngine:
             return "the model's processor refuses the prompt: its text holds the mark of an image"
         return None
 
-    def _response(self, request: Request, output: Any, sampling: Sampling) -> Response:
+    def _response(self, request: Request, output: Any) -> Response:
         """Makes a response of a finished vLLM request.
 
         Whole texts are decoded, as by Transformers: vLLM's own, made word by word, may begin with
@@ -214,21 +180,27 @@ class VllmEngine:
             return Response(id=request.id, error=f"vLLM gave up: {', '.join(sorted(odd))}")
         tokens = [list(it.token_ids) for it in made]
         ended = [it.finish_reason == "stop" for it in made]
-        texts = self._started.llm.get_tokenizer().batch_decode(
+        texts = self._started.tokenizer.batch_decode(
             [ids[:-1] if end else ids for ids, end in zip(tokens, ended, strict=True)],
             skip_special_tokens=True,
         )
-        samples = tuple(
+        samples = [
             Sample(text=text, finish_reason="stop" if end else "length", tokens=len(ids))
             for text, ids, end in zip(texts, tokens, ended, strict=True)
-        )
-        copies = request.n if sampling.temperature == 0 else 1
-        return Response(id=request.id, samples=samples * copies)
+        ]
+        return Response(id=request.id, samples=request.spread(samples))
 
-    def _forget(self, numbers: list[str]) -> None:
-        """Takes requests out of the scheduler, so that the next call does not get their answers."""
+    def _forget(self) -> None:
+        """Takes all requests out of the scheduler, and what is rendered out of vLLM's cache."""
+        rendering, self._rendering = self._rendering, deque()
+        for _, request, rendered in rendering:
+            if rendered.cancel():
+                self._pictures.release(request.images)
+            elif rendered.exception() is None and not isinstance(prompt := rendered.result(), str):
+                self._started.forget_images(prompt)
+        running, self._running = self._running, {}
         try:
-            self._started.llm.llm_engine.abort_request(numbers)
+            self._started.llm.llm_engine.abort_request(list(running))
         except _deadly():
             return
 
@@ -240,14 +212,15 @@ def _deadly() -> tuple[type[Exception], ...]:
     return (EngineDeadError, RuntimeError, MemoryError)
 
 
-def _parameters(request: Request, sampling: Sampling, regex: str | None) -> Any:
+def _parameters(request: Request, regex: str | None) -> Any:
     """Says in vLLM's words how tokens are drawn; sample i gets the seed `request.seed + i`."""
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
+    sampling = request.sampling
     greedy = sampling.temperature == 0
     return SamplingParams(
-        n=1 if greedy else request.n,
+        n=request.draws,
         temperature=sampling.temperature,
         top_p=1.0 if greedy else sampling.top_p,
         top_k=0 if greedy else sampling.top_k,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 import tempfile
@@ -51,6 +52,8 @@ class StartedVllm:
         self.adapter = adapter
         self.context = int(llm.model_config.max_model_len)
         """Tokens of prompt and answer together."""
+        # A copy, for the renderer's may be busy in another thread.
+        self.tokenizer = copy.deepcopy(llm.get_tokenizer())
         self._scratch = scratch
         config = llm.model_config.hf_config
         self._image_token = getattr(config, "image_token_id", None)

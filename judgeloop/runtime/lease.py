@@ -212,7 +212,7 @@ class Lease:
                 self._lost.set()
                 logger.warning(
                     "lease=%s was taken by another: this process was taken for dead. It waits "
-                    "before its next shard; at worst one shard is made twice.",
+                    "before its next shard; at worst its shards in flight are made twice.",
                     self._name,
                 )
                 return

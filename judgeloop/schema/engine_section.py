@@ -72,6 +72,9 @@ class EngineSection(Section, frozen=True, kw_only=True):
     """Samples that are worked on together: decoded here, or asked for (`openai`)."""
     dtype: Literal["float32", "bfloat16", "auto"] = "auto"
     """An endpoint has its own."""
+    shards_in_flight: Positive = 3
+    """Shards that are worked on together, so that the slots stay full while a shard's last long
+    answers are written. A killed task repeats these at most."""
     max_prompt_tokens: Positive = 4096
     """A longer prompt is an error of its item, never cut."""
     vllm: VllmSection = VllmSection()

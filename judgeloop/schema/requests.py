@@ -6,9 +6,12 @@ batch that it travels in. Sample i of a request uses the seed `request.seed + i`
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
+
+from judgeloop.schema.sampling import Sampling
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +25,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     that runs a model reads `text` and `images` alone."""
     images: tuple[str, ...] = ()
     """Content hashes; the engine fetches them from its image library."""
+    sampling: Sampling
     seed: int = 0
     n: int = 1
     verdict_endings: tuple[str, str] | None = None
@@ -29,6 +33,15 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     engine that is to enforce it."""
     to_base: bool = False
     """Asks the base alone; no difference where the engine's model has no adapter."""
+
+    @property
+    def draws(self) -> int:
+        """Samples that have to be drawn: of greedy ones, all are copies of the first."""
+        return min(self.n, 1) if self.sampling.temperature == 0 else self.n
+
+    def spread(self, drawn: Sequence[Sample]) -> tuple[Sample, ...]:
+        """Returns the samples of a request of those that were drawn for it."""
+        return tuple(drawn) if self.sampling.temperature else tuple(drawn) * self.n
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,12 +12,10 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import TypeVar
 
 import msgspec
 
-from judgeloop.runtime.storing import AtOnce, Storing
 from judgeloop.schema.errors import StoreError
 from judgeloop.schema.records import (
     SCHEMA_VERSION,
@@ -33,7 +31,6 @@ from judgeloop.store.checksums import sha256_bytes
 
 I = TypeVar("I")  # noqa: E741
 R = TypeVar("R")
-AT_ONCE = AtOnce()
 logger = logging.getLogger(__name__)
 NAME_DIGITS = 16
 """Hexadecimal digits of a hash in a shard's name."""
@@ -86,8 +83,6 @@ def write_shards(
     manifest: Manifest,
     batches: Iterable[Sequence[I]],
     work: Callable[[Sequence[I]], Work],
-    advance: Callable[[int], None] = lambda rows: None,
-    behind: Storing | AtOnce = AT_ONCE,
 ) -> Manifest:
     """Works through batches, one shard each; a shard that is there already is not made again.
 
@@ -96,9 +91,6 @@ def write_shards(
         manifest: What is known before the work: stage, key, inputs, model, details.
         batches: Inputs of shard 0, 1, ...; the same at every start.
         work: Makes a shard's records. It must depend on its batch alone.
-        advance: Called with the number of inputs of each finished batch.
-        behind: Lets a shard be stored while the next is worked on, by work that calls its
-            `settle` before it takes the first answer. Without it each is stored before the next.
 
     Returns:
         The manifest with shards and counts (`rows`, `inputs`, `dropped/<reason>`, and the batches'
@@ -107,41 +99,76 @@ def write_shards(
     Raises:
         StoreError: A shard cannot be written or read.
     """
-    tally = _Tally()
+    shards = StageShards(store, manifest)
     for index, batch in enumerate(batches):
-        name = f"{manifest.stage}/{manifest.key}/{index:05d}.jsonl"
-        if store.exists(name):
-            behind.settle()
-            tally.add(name, len(batch), store.read(name))
+        if shards.is_stored(index):
+            shards.add_stored(index, len(batch))
         else:
-            logger.info("shard begun name=%s rows=%d", name, len(batch))
-            made = work(batch)
-            behind.begin(partial(_store_shard, store, name, len(batch), made, tally))
-        advance(len(batch))
-    behind.settle()
-    return msgspec.structs.replace(
-        manifest,
-        shards=tuple(tally.shards),
-        counts=dict(sorted((Counter(manifest.counts) + tally.counts).items())),
-    )
+            shards.begin(index, len(batch))
+            shards.store(index, len(batch), work(batch))
+    return shards.manifest()
 
 
-class _Tally:
-    """What a stage's shards hold, added up in their order."""
+class StageShards:
+    """The shards of one stage's work; each is added once, in their order.
 
-    def __init__(self) -> None:
-        self.shards: list[Shard] = []
-        self.counts: Counter[str] = Counter()
+    Args:
+        store: Where they lie.
+        manifest: What is known before the work: stage, key, inputs, model, details.
+    """
 
-    def add(self, name: str, inputs: int, data: bytes) -> None:
+    def __init__(self, store: Store, manifest: Manifest) -> None:
+        self._store = store
+        self._manifest = manifest
+        self._shards: list[Shard] = []
+        self._counts: Counter[str] = Counter(manifest.counts)
+
+    def is_stored(self, index: int) -> bool:
+        """Says whether a shard is there, from this start or an earlier one."""
+        return self._store.exists(self._name(index))
+
+    def begin(self, index: int, inputs: int) -> None:
+        """Notes in the log that the work on a shard begins."""
+        logger.info("shard begun name=%s rows=%d", self._name(index), inputs)
+
+    def store(self, index: int, inputs: int, made: Work) -> None:
+        """Writes a shard and adds it; where another was first, that one counts.
+
+        Raises:
+            StoreError: It cannot be written or read.
+        """
+        name, data = self._name(index), _join(made)
+        if not self._store.create(name, data):
+            data = self._store.read(name)
+        logger.info("shard stored name=%s", name)
+        self._add(name, inputs, data)
+
+    def add_stored(self, index: int, inputs: int) -> None:
+        """Adds a shard that is there.
+
+        Raises:
+            StoreError: It cannot be read.
+        """
+        name = self._name(index)
+        self._add(name, inputs, self._store.read(name))
+
+    def manifest(self) -> Manifest:
+        """Returns the manifest with what the added shards hold."""
+        counts = dict(sorted((+self._counts).items()))  # only what is above zero
+        return msgspec.structs.replace(self._manifest, shards=tuple(self._shards), counts=counts)
+
+    def _name(self, index: int) -> str:
+        return f"{self._manifest.stage}/{self._manifest.key}/{index:05d}.jsonl"
+
+    def _add(self, name: str, inputs: int, data: bytes) -> None:
         records, dropped, cost = _sections(data)
-        self.shards.append(Shard(key=name, sha256=sha256_bytes(data), rows=len(records)))
-        self.counts["inputs"] += inputs
-        self.counts["rows"] += len(records)
+        self._shards.append(Shard(key=name, sha256=sha256_bytes(data), rows=len(records)))
+        self._counts["inputs"] += inputs
+        self._counts["rows"] += len(records)
         for row in _decode(dropped, Dropped, name, first=len(records) + 2):
-            self.counts[f"dropped/{row.reason}"] += 1
+            self._counts[f"dropped/{row.reason}"] += 1
         for line in cost:
-            self.counts.update(from_json(line, dict[str, int], name))
+            self._counts.update(from_json(line, dict[str, int], name))
 
 
 class ShardWriter:
@@ -218,15 +245,6 @@ def read_records(store: Store, manifest: Manifest, kind: type[R]) -> Iterator[R]
     """Yields a stage's records one by one; raises as `read_shards`."""
     for records in read_shards(store, manifest, kind):
         yield from records
-
-
-def _store_shard(store: Store, name: str, inputs: int, made: Work, tally: _Tally) -> None:
-    """Writes a shard; where another was first, that one counts."""
-    data = _join(made)
-    if not store.create(name, data):
-        data = store.read(name)
-    logger.info("shard stored name=%s", name)
-    tally.add(name, inputs, data)
 
 
 def _lines(records: Iterable[object]) -> bytes:

@@ -1,13 +1,14 @@
 """What models answer: cut off, empty, endless."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from judgeloop.method.judging.orders import judge_pairs
+from judgeloop.method.judging.orders import judge_pair
 from judgeloop.method.prompts import load_prompts
-from judgeloop.runtime.stages.synthesize import pairs_of
-from judgeloop.schema.records import Altered, Kind, Pair, Question
+from judgeloop.method.synthesis.pairs import make_pair
+from judgeloop.runtime.inference import run_steps
+from judgeloop.schema.records import Altered, Dropped, Kind, Pair, Question
 from judgeloop.schema.requests import Request, Response, Sample
 from judgeloop.schema.sampling import Sampling
 from tests.bad_input.case import TOO_LONG, Case, Outcome, changed, verdict_command
@@ -24,11 +25,22 @@ class FakeEngine:
 
     text: str
     finish_reason: str = "stop"
+    waiting: dict[int, Request] = field(default_factory=dict)
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Response]:
-        """Answers every request."""
+    def has_room(self) -> bool:
+        """Takes one request after the other."""
+        return not self.waiting
+
+    def submit(self, number: int, request: Request) -> None:
+        """Takes a request."""
+        self.waiting[number] = request
+
+    def poll(self) -> list[tuple[int, Response]]:
+        """Answers all that waits."""
+        waiting, self.waiting = self.waiting, {}
         return [
-            Response(id=request.id, samples=tuple(self._samples(request))) for request in requests
+            (number, Response(id=request.id, samples=tuple(self._samples(request))))
+            for number, request in waiting.items()
         ]
 
     def close(self) -> None:
@@ -58,10 +70,12 @@ def made(kind: Kind, engine: FakeEngine) -> Callable[[Path], Outcome]:
 
     def run(folder: Path) -> Outcome:
         questions = [asked(number, kind) for number in range(3)]
-        work = pairs_of(engine, load_prompts("default"), questions, changed(folder), 0)
-        counts = {f"dropped/{dropped.reason}": 1 for dropped in work.dropped}
-        ids = tuple(pair.question.id for pair in work.records if isinstance(pair, Pair))
-        return Outcome(0, " ".join(dropped.detail for dropped in work.dropped), counts, ids)
+        prompts, settings = load_prompts("default"), changed(folder).synthesis
+        made = [run_steps(engine, make_pair(prompts, it, settings, 0)) for it in questions]
+        dropped = [result for result in made if isinstance(result, Dropped)]
+        counts = {f"dropped/{row.reason}": 1 for row in dropped}
+        ids = tuple(result.question.id for result in made if isinstance(result, Pair))
+        return Outcome(0, " ".join(row.detail for row in dropped), counts, ids)
 
     return run
 
@@ -75,7 +89,10 @@ def judged(engine: FakeEngine) -> Callable[[Path], Outcome]:
             Pair(id=f"q{n}", question=asked(n, Kind.CAPTION), chosen=GOOD_ANSWER,
                  rejected=GOOD_COPY, origin=origin) for n in range(3)
         ]  # fmt: skip
-        found = judge_pairs(engine, load_prompts("default"), pairs, SAMPLING, 1, 0)
+        prompts = load_prompts("default")
+        found = [
+            j for it in pairs for j in run_steps(engine, judge_pair(prompts, it, SAMPLING, 1, 0))
+        ]
         reasons = {j.verdict.reason for j in found if j.verdict.reason is not None}
         ids = sorted({j.pair_id for j in found if j.agrees})
         return Outcome(0, "", {f"undecided/{reason}": 1 for reason in reasons}, tuple(ids))

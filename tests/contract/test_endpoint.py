@@ -3,14 +3,14 @@
 import collections
 import io
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
 from PIL import Image
 
-from judgeloop.engines import Engine
+from judgeloop.method.steps import Steps
+from judgeloop.runtime.inference import Records
 from judgeloop.runtime.progress import Progress
 from judgeloop.runtime.stages.inference import infer
 from judgeloop.schema.config import load_config
@@ -18,12 +18,11 @@ from judgeloop.schema.errors import ConfigError, EngineError, StoreError
 from judgeloop.schema.records import Example, Manifest
 from judgeloop.schema.requests import Usage
 from judgeloop.store import FolderStore
-from judgeloop.store.images import ImageLibrary, decode_image
-from judgeloop.store.images.portable import portable_image
-from judgeloop.store.shards import Work
+from judgeloop.store.images import ImageLibrary
 from tests.chat_server import SERVED
 from tests.conftest import REPOSITORY
 from tests.endpoint_rig import BASE, GREEDY, WARM, Server, Start, ask, texts
+from tests.engine_rig import generate
 
 ADAPTED = msgspec.structs.replace(BASE, adapter="train/k/a", adapter_sha256="0123456789abcdef" * 4)
 
@@ -48,7 +47,7 @@ def test_every_sample_is_asked_for_once_and_comes_back_in_its_place(
 ) -> None:
     engine = start(batch_size=5)
     requests = [ask(f"question {i}", seed=1024 * i, n=1 + i % 4) for i in range(30)]
-    responses = engine.generate(requests, WARM)
+    responses = generate(engine, requests, WARM)
     assert [response.id for response in responses] == [request.id for request in requests]
     for request, response in zip(requests, responses, strict=True):
         expected = [f"{request.text} {request.seed + i} base" for i in range(request.n)]
@@ -63,7 +62,7 @@ def test_no_more_samples_are_under_way_than_the_batch_size_says(
     start: Start, server: Server, bound: int
 ) -> None:
     engine = start(batch_size=bound)
-    engine.generate([ask(f"busy {bound} {i}", n=2) for i in range(bound)], WARM)
+    generate(engine, [ask(f"busy {bound} {i}", n=2) for i in range(bound)], WARM)
     under_way, most = 0, 0
     for entry in server.noted():
         under_way += 1 if entry["event"] == "in" else -1
@@ -74,7 +73,7 @@ def test_no_more_samples_are_under_way_than_the_batch_size_says(
 def test_settings_that_are_off_are_not_sent(start: Start, server: Server) -> None:
     engine = start()
     for sampling in (WARM, msgspec.structs.replace(WARM, top_k=0), GREEDY):
-        engine.generate([ask("settings", n=3)], sampling)
+        generate(engine, [ask("settings", n=3)], sampling)
     sent = [e["settings"] | {"seed": e["seed"]} for e in server.noted() if e["event"] == "in"]
     warm = {"temperature": 0.7, "top_p": 0.9, "max_tokens": 40}
     assert {"seed": 1024, "top_k": 20, **warm} in sent
@@ -83,7 +82,7 @@ def test_settings_that_are_off_are_not_sent(start: Start, server: Server) -> Non
 
 
 def test_greedy_samples_are_copies_of_one_answer(start: Start) -> None:
-    (response,) = start().generate([ask("greedy", n=3)], GREEDY)
+    (response,) = generate(start(), [ask("greedy", n=3)], GREEDY)
     assert texts(response) == ["greedy None base"] * 3
     assert response.usage == Usage(1, 3)
 
@@ -93,7 +92,7 @@ def test_a_rate_limit_is_waited_for_as_long_as_the_server_says(
 ) -> None:
     engine = start()
     began = time.monotonic()
-    (response,) = engine.generate([ask("limited")], WARM)
+    (response,) = generate(engine, [ask("limited")], WARM)
     assert time.monotonic() - began >= 1.0  # Retry-After; the library's own first pause is shorter
     assert texts(response) == ["limited 1024 base"]
     assert len([e for e in server.noted() if e["event"] == "in"]) == 2
@@ -104,7 +103,7 @@ def test_a_fault_of_the_server_repeats_one_sample_alone(
     start: Start, server: Server, fault: str
 ) -> None:
     requests = [ask(f"before-{fault}"), ask(f"{fault} one", n=2), ask(f"after-{fault}")]
-    responses = start().generate(requests, WARM)
+    responses = generate(start(), requests, WARM)
     assert [texts(r)[0] for r in responses] == [f"{r.text} 1024 base" for r in requests]
     assert [len(r.samples) for r in responses] == [1, 2, 1]
     came = collections.Counter((e["text"], e["seed"]) for e in server.noted() if e["event"] == "in")
@@ -118,7 +117,7 @@ def test_a_fault_of_the_server_repeats_one_sample_alone(
 
 def test_a_slow_answer_is_given_up_and_asked_for_again(start: Start) -> None:
     began = time.monotonic()
-    (response,) = start(timeout_s=0.5).generate([ask("slow")], WARM)
+    (response,) = generate(start(timeout_s=0.5), [ask("slow")], WARM)
     assert texts(response) == ["slow 1024 base"]
     assert time.monotonic() - began < 15
 
@@ -126,7 +125,7 @@ def test_a_slow_answer_is_given_up_and_asked_for_again(start: Start) -> None:
 def test_a_request_that_the_server_refuses_fails_alone(start: Start, server: Server) -> None:
     good = [ask(f"fine {i}", n=2) for i in range(3)]
     engine = start(batch_size=1)
-    bad, filtered, *others = engine.generate([ask("bad", n=5), ask("filtered"), *good], WARM)
+    bad, filtered, *others = generate(engine, [ask("bad", n=5), ask("filtered"), *good], WARM)
     assert bad.error == "the endpoint refuses the prompt: prompt refused; your key is <key>"
     assert "content_filter" in str(filtered.error)
     assert [len(response.samples) for response in others] == [2, 2, 2]
@@ -138,11 +137,11 @@ def test_a_request_that_the_server_refuses_fails_alone(start: Start, server: Ser
 def test_settings_that_the_server_refuses_are_no_item_s_fault(start: Start) -> None:
     sampling = msgspec.structs.replace(WARM, top_k=7)
     with pytest.raises(EngineError, match=r"plain question with the same settings too \(top_k\?\)"):
-        start().generate([ask("one"), ask("two")], sampling)
+        generate(start(), [ask("one"), ask("two")], sampling)
 
 
 def test_a_prompt_over_the_limit_fails_alone_and_its_cost_is_counted(start: Start) -> None:
-    long, short = start().generate([ask("word " * 61), ask("short")], WARM)
+    long, short = generate(start(), [ask("word " * 61), ask("short")], WARM)
     assert "61 tokens, the limit is 60" in str(long.error)
     assert long.usage.prompt_tokens == 61
     assert short.error is None
@@ -157,7 +156,7 @@ def test_pictures_arrive_in_order_and_a_missing_one_fails_its_request_alone(
         ask("images", id=str(i), images=images)
         for i, images in enumerate([(one, two), (two, one), (), ("0" * 64,)])
     )
-    first, second, third, fourth = engine.generate([both, turned, none, lost], WARM)
+    first, second, third, fourth = generate(engine, [both, turned, none, lost], WARM)
     words = [texts(response)[0].split() for response in (first, second, third)]
     assert words[0][3:] == words[1][:2:-1]
     assert len(words[0]) == 5
@@ -175,7 +174,7 @@ def test_a_store_that_is_away_is_no_answer(
     engine = start()
     monkeypatch.setattr(library, "read", away)
     with pytest.raises(StoreError, match="connection refused"):
-        engine.generate([ask("x", images=("0" * 64,)), *(ask(f"y{i}") for i in range(20))], WARM)
+        generate(engine, [ask("x", images=("0" * 64,)), *(ask(f"y{i}") for i in range(20))], WARM)
 
 
 @pytest.mark.parametrize(
@@ -191,8 +190,8 @@ def test_a_server_that_goes_on_failing_ends_the_work_with_its_reason(
 ) -> None:
     engine = start(retries=1, batch_size=2)
     with pytest.raises(EngineError, match=message):
-        engine.generate([ask(text), *(ask(f"{text} other {i}") for i in range(4))], WARM)
-    assert texts(engine.generate([ask("after")], WARM)[0]) == ["after 1024 base"]
+        generate(engine, [ask(text), *(ask(f"{text} other {i}") for i in range(4))], WARM)
+    assert texts(generate(engine, [ask("after")], WARM)[0]) == ["after 1024 base"]
 
 
 def test_a_dead_endpoint_is_named_within_seconds(start: Start) -> None:
@@ -227,7 +226,7 @@ def test_a_model_that_is_not_served_is_named_with_those_that_are(start: Start) -
 
 def test_a_judge_is_asked_under_its_adapter_s_name_and_the_base_under_its_own(start: Start) -> None:
     asked = [ask("judge"), ask("both", to_base=True), ask("both")]
-    made = [texts(response) for response in start(ADAPTED).generate(asked, WARM)]
+    made = [texts(response) for response in generate(start(ADAPTED), asked, WARM)]
     name = "adapter-0123456789abcdef"
     assert made == [[f"judge 1024 {name}"], ["both 1024 base"], [f"both 1024 {name}"]]
 
@@ -237,9 +236,19 @@ def test_a_server_without_the_base_serves_a_judge_until_the_base_is_asked(
 ) -> None:
     engine = start(ADAPTED, model="other")
     with pytest.raises(EngineError, match=r"not engine\.endpoint\.model other"):
-        engine.generate([ask("judge"), ask("x", to_base=True)], WARM)
+        generate(engine, [ask("judge"), ask("x", to_base=True)], WARM)
     assert server.noted() == []  # nothing was paid for
-    assert texts(engine.generate([ask("judge")], WARM)[0])
+    assert texts(generate(engine, [ask("judge")], WARM)[0])
+
+
+def test_a_slow_answer_holds_up_no_other(start: Start) -> None:
+    engine = start(timeout_s=1.5, batch_size=2)
+    answered = []
+    for number, text in enumerate(["slow once more", "quick 1", "quick 2", "quick 3"]):
+        engine.submit(number, ask(text))
+    while len(answered) < 4:
+        answered += [number for number, _ in engine.poll()]
+    assert answered == [1, 2, 3, 0]
 
 
 @pytest.mark.parametrize("digest", ["f" * 64, ""])
@@ -263,6 +272,7 @@ def test_a_stage_that_was_stopped_asks_for_nothing_twice_and_counts_all_that_it_
         REPOSITORY / "pipelines/configs/micro-tiny.yaml",
         [
             "engine.kind=openai",
+            "engine.shards_in_flight=1",
             f"engine.endpoint={{url: '{server.url}', model: base, key_variable: TEST_KEY, "
             "prompt_price: 2, completion_price: 10}",
         ],
@@ -271,15 +281,15 @@ def test_a_stage_that_was_stopped_asks_for_nothing_twice_and_counts_all_that_it_
     names = [f"staged {i}" for i in range(6)]
     stop_at = ["staged 4"]
 
-    def work(engine: Engine, batch: Sequence[str]) -> Work:
-        if set(stop_at) & set(batch):
+    def steps(name: str) -> Steps[Records]:
+        if name in stop_at:
             raise KeyboardInterrupt
-        made = engine.generate([ask(name) for name in batch], WARM)
-        return Work([Example(id=r.id, images=(), prompt="", completion=texts(r)[0]) for r in made])
+        (made,) = yield [ask(name)]
+        return [Example(id=name, images=(), prompt="", completion=texts(made)[0])]
 
     def run() -> Manifest:
         return infer(
-            config, store, header, BASE, [names[:2], names[2:4], names[4:]], work,
+            config, store, header, BASE, [names[:2], names[2:4], names[4:]], steps,
             lambda: Progress("t", 3, "batches"), lambda written: written,
         )  # fmt: skip
 
@@ -298,30 +308,3 @@ def _png(colour: str) -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (20, 10), colour).save(buffer, "PNG")
     return buffer.getvalue()
-
-
-def test_an_image_is_sent_as_it_is_where_every_reader_sees_the_same() -> None:
-    data = _png("red")
-    assert portable_image(data, decode_image(data, 1000)) == ("image/png", data)
-
-
-@pytest.mark.parametrize("look", ["turned", "transparent", "rare"])
-def test_an_image_that_readers_see_differently_is_sent_as_its_pixels(look: str) -> None:
-    picture = Image.new("RGB", (20, 10), "red")
-    picture.paste((0, 0, 255), (0, 0, 5, 10))
-    buffer = io.BytesIO()
-    if look == "turned":
-        exif = Image.Exif()
-        exif[0x0112] = 6
-        picture.save(buffer, "JPEG", exif=exif)
-    elif look == "transparent":
-        picture.putalpha(40)
-        picture.save(buffer, "PNG")
-    else:
-        picture.save(buffer, "TIFF")
-    seen = decode_image(buffer.getvalue(), 1000)
-    kind, sent = portable_image(buffer.getvalue(), seen)
-    assert kind == "image/png"
-    with Image.open(io.BytesIO(sent)) as image:
-        assert image.mode == "RGB"
-        assert image.tobytes() == seen.tobytes()

@@ -15,6 +15,7 @@ from judgeloop.schema.requests import Usage
 from judgeloop.schema.sampling import Sampling
 from tests.conftest import REPOSITORY
 from tests.endpoint_rig import GREEDY, WARM, Server, Start, ask, texts
+from tests.engine_rig import generate
 
 SHORT = Sampling(temperature=0.7, max_tokens=2)
 
@@ -23,7 +24,7 @@ SHORT = Sampling(temperature=0.7, max_tokens=2)
 def test_an_answer_that_ended_by_itself_is_whole_whatever_the_service_calls_it(
     open_chat: Start, reason: str
 ) -> None:
-    (response,) = open_chat().generate([ask(f"ended={reason}")], WARM)
+    (response,) = generate(open_chat(), [ask(f"ended={reason}")], WARM)
     assert [sample.finish_reason for sample in response.samples] == ["stop"]
 
 
@@ -31,15 +32,15 @@ def test_an_answer_that_ended_by_itself_is_whole_whatever_the_service_calls_it(
 def test_an_answer_that_was_cut_off_is_cut_off_whatever_the_service_calls_it(
     open_chat: Start, reason: str
 ) -> None:
-    (response,) = open_chat().generate([ask(f"ended={reason}")], WARM)
+    (response,) = generate(open_chat(), [ask(f"ended={reason}")], WARM)
     assert [sample.finish_reason for sample in response.samples] == ["length"]
 
 
 def test_an_answer_without_a_reason_is_cut_off_where_it_took_all_tokens(open_chat: Start) -> None:
     engine = open_chat()
-    (whole,) = engine.generate([ask("ended=")], WARM)
-    (cut,) = engine.generate([ask("ended= and more words")], SHORT)
-    (unknown,) = engine.generate([ask("ended= uncounted")], WARM)
+    (whole,) = generate(engine, [ask("ended=")], WARM)
+    (cut,) = generate(engine, [ask("ended= and more words")], SHORT)
+    (unknown,) = generate(engine, [ask("ended= uncounted")], WARM)
     assert [whole.samples[0].finish_reason, cut.samples[0].finish_reason] == ["stop", "length"]
     assert "does not say how its answer ended" in str(unknown.error)
 
@@ -48,24 +49,24 @@ def test_an_answer_without_a_reason_is_cut_off_where_it_took_all_tokens(open_cha
 def test_an_answer_that_ended_otherwise_is_none_and_the_service_s_word_is_named(
     open_chat: Start, reason: str
 ) -> None:
-    bad, good = open_chat().generate([ask(f"ended={reason}"), ask("good")], WARM)
+    bad, good = generate(open_chat(), [ask(f"ended={reason}"), ask("good")], WARM)
     assert f"`{reason}`" in str(bad.error)
     assert texts(good)
 
 
 def test_text_in_parts_is_joined_and_what_is_no_text_is_left_out(open_chat: Start) -> None:
-    (response,) = open_chat().generate([ask("parts of it")], WARM)
+    (response,) = generate(open_chat(), [ask("parts of it")], WARM)
     assert texts(response) == ["parts of it 1024 base"]
 
 
 def test_an_answer_of_reasoning_alone_says_so(open_chat: Start) -> None:
-    bad, good = open_chat().generate([ask("reasoned"), ask("good")], WARM)
+    bad, good = generate(open_chat(), [ask("reasoned"), ask("good")], WARM)
     assert "reasoning and no text: raise the sampling's max_tokens" in str(bad.error)
     assert texts(good)
 
 
 def test_the_model_s_refusal_is_the_item_s_error(open_chat: Start) -> None:
-    (response,) = open_chat().generate([ask("declined")], WARM)
+    (response,) = generate(open_chat(), [ask("declined")], WARM)
     assert "the model refuses: I cannot help with that." in str(response.error)
 
 
@@ -73,7 +74,7 @@ def test_a_service_that_counts_nothing_is_used_and_that_is_said_once(
     open_chat: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
     requests = [ask(f"uncounted {number}") for number in range(3)]
-    responses = open_chat(max_prompt_tokens=1).generate(requests, WARM)
+    responses = generate(open_chat(max_prompt_tokens=1), requests, WARM)
     assert [texts(response)[0] for response in responses] == [
         f"{r.text} 1024 base" for r in requests
     ]
@@ -84,14 +85,14 @@ def test_a_service_that_counts_nothing_is_used_and_that_is_said_once(
 def test_a_service_that_counts_nothing_has_no_price(open_chat: Start) -> None:
     engine = open_chat(prompt_price=1.0)
     with pytest.raises(EngineError, match="what its answers cost is not known"):
-        engine.generate([ask("uncounted")], WARM)
+        generate(engine, [ask("uncounted")], WARM)
 
 
 @pytest.mark.parametrize("code", ["502", "429", "server_error"])
 def test_a_failure_behind_a_status_of_200_is_tried_again(
     open_chat: Start, chat_server: Server, code: str
 ) -> None:
-    (response,) = open_chat().generate([ask(f"behind-once={code}")], WARM)
+    (response,) = generate(open_chat(), [ask(f"behind-once={code}")], WARM)
     assert texts(response)
     assert sum(entry["event"] == "in" for entry in chat_server.noted()) == 2
 
@@ -100,11 +101,11 @@ def test_a_failure_behind_a_status_of_200_that_stays_ends_the_work_with_its_word
     open_chat: Start,
 ) -> None:
     with pytest.raises(EngineError, match=r"in 2 tries, it says: upstream failed \(code 502\)"):
-        open_chat(retries=1).generate([ask("behind=502")], WARM)
+        generate(open_chat(retries=1), [ask("behind=502")], WARM)
 
 
 def test_a_refusal_behind_a_status_of_200_is_the_item_s(open_chat: Start) -> None:
-    bad, good = open_chat().generate([ask("behind=400"), ask("good")], WARM)
+    bad, good = generate(open_chat(), [ask("behind=400"), ask("good")], WARM)
     assert "refuses the prompt: upstream failed" in str(bad.error)
     assert texts(good)
 
@@ -113,10 +114,10 @@ def test_the_name_of_the_limit_that_a_service_asks_for_is_learnt_once(
     open_chat: Start, chat_server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     engine = open_chat(extra={"quirk": "max_tokens"})
-    first = engine.generate([ask(f"first {number}") for number in range(8)], WARM)
+    first = generate(engine, [ask(f"first {number}") for number in range(8)], WARM)
     assert all(texts(response) for response in first)
     chat_server.noted()
-    engine.generate([ask(f"later {number}") for number in range(8)], WARM)
+    generate(engine, [ask(f"later {number}") for number in range(8)], WARM)
     sent = [entry["settings"] for entry in chat_server.noted() if entry["event"] == "in"]
     assert len(sent) == 8
     assert all(it["max_completion_tokens"] == 40 and "max_tokens" not in it for it in sent)
@@ -127,9 +128,9 @@ def test_a_refused_temperature_is_named_with_the_setting_that_leaves_it_out(
     open_chat: Start, chat_server: Server
 ) -> None:
     with pytest.raises(EngineError, match=r"engine.endpoint.extra: \{temperature: null\} \(its"):
-        open_chat(extra={"quirk": "temperature"}).generate([ask("x")], GREEDY)
+        generate(open_chat(extra={"quirk": "temperature"}), [ask("x")], GREEDY)
     engine = open_chat(extra={"quirk": "temperature", "temperature": None})
-    (response,) = engine.generate([ask("x", n=3)], GREEDY)
+    (response,) = generate(engine, [ask("x", n=3)], GREEDY)
     assert texts(response) == [f"x {1024 + number} base" for number in range(3)]
     sent = [entry["settings"] for entry in chat_server.noted() if entry["event"] == "in"]
     assert not any("temperature" in settings for settings in sent)
@@ -139,7 +140,7 @@ def test_what_a_service_needs_besides_is_sent_and_may_replace_a_setting(
     open_chat: Start, chat_server: Server
 ) -> None:
     extra = {"reasoning_effort": "low", "provider": {"order": ["a"]}, "top_p": 0.5, "top_k": None}
-    open_chat(extra=extra).generate([ask("x")], WARM)
+    generate(open_chat(extra=extra), [ask("x")], WARM)
     (sent,) = [entry["settings"] for entry in chat_server.noted() if entry["event"] == "in"]
     assert sent == {
         "max_tokens": 40, "temperature": 0.7, "top_p": 0.5, "reasoning_effort": "low",
@@ -204,13 +205,13 @@ def test_a_redirect_is_not_followed_and_its_host_is_named(
 ) -> None:
     url, came = elsewhere
     with pytest.raises(EngineError, match=rf"redirects to {url}\. Nothing was sent") as caught:
-        open_chat().generate([ask(f"moved={url}/v1/secret?q=1")], WARM)
+        generate(open_chat(), [ask(f"moved={url}/v1/secret?q=1")], WARM)
     assert came == []
     assert "secret" not in str(caught.value)
 
 
 def test_a_redirect_s_address_is_shown_without_its_user_and_escaped(open_chat: Start) -> None:
     with pytest.raises(EngineError) as caught:
-        open_chat().generate([ask("moved=http://me:pw@h\xfcst:99/x")], WARM)
+        generate(open_chat(), [ask("moved=http://me:pw@h\xfcst:99/x")], WARM)
     assert "pw" not in str(caught.value)
     assert str(caught.value).isascii()

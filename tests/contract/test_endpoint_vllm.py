@@ -12,7 +12,7 @@ from judgeloop.schema.records import ModelRef
 from judgeloop.schema.sampling import Sampling
 from judgeloop.store import folder_checksums
 from tests.contract.engine_contract import ModelContract
-from tests.engine_rig import GREEDY, WARM, ask, mixed, texts
+from tests.engine_rig import GREEDY, WARM, ask, generate, mixed, texts
 from tests.vllm_server import serve_vllm
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -87,8 +87,8 @@ class TestEndpoint(ModelContract):
 
     def test_greedy_texts_are_those_of_transformers(self, start, engine, pictures):
         requests = mixed(pictures)
-        made = [whole(response) for response in engine.generate(requests, GREEDY)]
-        theirs = start("transformers").generate(requests, GREEDY)
+        made = [whole(response) for response in generate(engine, requests, GREEDY)]
+        theirs = generate(start("transformers"), requests, GREEDY)
         assert made == [whole(response) for response in theirs]
         assert len({row[0] for row in made}) > 1
 
@@ -100,17 +100,17 @@ class TestEndpoint(ModelContract):
     def test_what_the_server_refuses_fails_alone(self, engine, pictures):
         long = ask(8, pictures, "red " * 1000)
         many = ask(9, pictures, images=tuple(pictures[:3]))
-        first, second, other = engine.generate([long, many, ask(1, pictures)], WARM)
+        first, second, other = generate(engine, [long, many, ask(1, pictures)], WARM)
         assert "refuses the prompt: This model's maximum context length is 512" in first.error
         assert "refuses the prompt: At most 2 image(s)" in second.error
-        assert other == engine.generate([ask(1, pictures)], WARM)[0]
+        assert other == generate(engine, [ask(1, pictures)], WARM)[0]
 
     def test_all_tokens_are_counted_once_a_sample(self, engine, pictures):
-        (one,) = engine.generate([ask(0, pictures, n=1)], WARM)
-        (many,) = engine.generate([ask(0, pictures, n=16)], WARM)
+        (one,) = generate(engine, [ask(0, pictures, n=1)], WARM)
+        (many,) = generate(engine, [ask(0, pictures, n=16)], WARM)
         assert many.usage.prompt_tokens == 16 * one.usage.prompt_tokens > 0
         assert many.usage.completion_tokens == sum(sample.tokens for sample in many.samples)
 
     def test_more_tokens_than_the_context_has_are_no_item_s_fault(self, engine, pictures):
         with pytest.raises(EngineError, match=r"a plain question .* too.*max_model_len"):
-            engine.generate([ask(0, pictures)], Sampling(max_tokens=1000))
+            generate(engine, [ask(0, pictures)], Sampling(max_tokens=1000))

@@ -14,7 +14,7 @@ from judgeloop.schema.records import ModelRef
 from judgeloop.store import FolderStore
 from judgeloop.store.images import ImageLibrary
 from tests.contract.engine_contract import EngineContract, ModelContract
-from tests.engine_rig import WARM, ask
+from tests.engine_rig import WARM, ask, generate
 
 BASE = "scripted:answer_skill=0.5"
 
@@ -56,7 +56,7 @@ def test_a_store_that_is_away_is_no_answer(kind, idefics3, tmp_path, engine_stor
     section = EngineSection(kind=kind, dtype="float32")
     engine = open_engine(section, describe_base(base, None), library, engine_store)
     with pytest.raises(StoreError, match="connection refused"):
-        engine.generate([ask(0, pictures)], WARM)
+        generate(engine, [ask(0, pictures)], WARM)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from judgeloop.schema.errors import EngineError
 from judgeloop.schema.records import ModelRef
 from judgeloop.schema.sampling import Sampling
 from tests import tiny_random
-from tests.engine_rig import GREEDY, WARM, ask, mixed, texts
+from tests.engine_rig import GREEDY, WARM, ask, generate, mixed, texts
 
 
 @pytest.fixture(scope="session", params=["idefics3", "mllama", "qwen_vl"])
@@ -60,7 +60,7 @@ def test_greedy_texts_are_those_of_plain_generation(network_and_engine, engine_l
     network, processor, engine = network_and_engine
     requests = mixed(pictures)
     expected = [plain_greedy(network, processor, request, engine_library) for request in requests]
-    made = [texts(response) for response in engine.generate(requests, GREEDY)]
+    made = [texts(response) for response in generate(engine, requests, GREEDY)]
     assert made == [[text] * r.n for text, r in zip(expected, requests, strict=True)]
     assert len(set(expected)) > 1
 
@@ -69,17 +69,17 @@ def test_greedy_texts_are_those_of_plain_generation(network_and_engine, engine_l
 def test_every_family_samples_the_same_alone_and_in_a_batch(network_and_engine, pictures):
     *_, engine = network_and_engine
     requests = mixed(pictures)
-    together = engine.generate(requests, WARM)
-    assert together == [engine.generate([request], WARM)[0] for request in requests]
+    together = generate(engine, requests, WARM)
+    assert together == [generate(engine, [request], WARM)[0] for request in requests]
 
 
 def test_an_adapter_counts_in_bfloat16_too(start, idefics3, adapter, pictures):
     low = {"kind": "transformers", "dtype": "bfloat16"}
     adapted = ModelRef(base=str(idefics3), adapter=str(adapter / "adapter"))
     requests = mixed(pictures)
-    made = start(model=adapted, **low).generate(requests, WARM)
+    made = generate(start(model=adapted, **low), requests, WARM)
     assert [len(r.samples) for r in made] == [r.n for r in requests]
-    assert made != start(**low).generate(requests, WARM)
+    assert made != generate(start(**low), requests, WARM)
 
 
 def test_in_bfloat16_the_base_beside_the_adapter_is_the_base_to_the_token(start, judge, pictures):
@@ -87,9 +87,9 @@ def test_in_bfloat16_the_base_beside_the_adapter_is_the_base_to_the_token(start,
     adapted = start(model=judge, **low)
     requests = mixed(pictures)
     to_base = [msgspec.structs.replace(request, to_base=True) for request in requests]
-    made = adapted.generate(requests, WARM)
-    beside = adapted.generate([*to_base, *requests], WARM)
-    assert beside == [*start(**low).generate(requests, WARM), *made]
+    made = generate(adapted, requests, WARM)
+    beside = generate(adapted, [*to_base, *requests], WARM)
+    assert beside == [*generate(start(**low), requests, WARM), *made]
 
 
 def test_a_failure_while_the_base_is_asked_leaves_the_adapter_in_its_place(
@@ -98,7 +98,7 @@ def test_a_failure_while_the_base_is_asked_leaves_the_adapter_in_its_place(
     import torch
 
     engine = start("transformers", judge)
-    before = engine.generate([ask(0, pictures)], WARM)
+    before = generate(engine, [ask(0, pictures)], WARM)
 
     def fail(**_):
         raise torch.OutOfMemoryError("tried to allocate 8 GiB")
@@ -106,13 +106,13 @@ def test_a_failure_while_the_base_is_asked_leaves_the_adapter_in_its_place(
     with monkeypatch.context() as patch:
         patch.setattr(engine._network, "generate", fail)
         with pytest.raises(EngineError, match="out of memory"):
-            engine.generate([ask(0, pictures, to_base=True)], WARM)
-    assert engine.generate([ask(0, pictures)], WARM) == before
+            generate(engine, [ask(0, pictures, to_base=True)], WARM)
+    assert generate(engine, [ask(0, pictures)], WARM) == before
 
 
 def test_the_builtin_model_ends_its_answers(start, pictures):
     engine = start("transformers", describe_base("builtin:tiny-vlm", None))
-    (response,) = engine.generate([ask(0, pictures, "count all")], WARM)
+    (response,) = generate(engine, [ask(0, pictures, "count all")], WARM)
     assert {sample.finish_reason for sample in response.samples} == {"stop"}
     assert set(texts(response)) <= {"0", "1", "2"}
 
@@ -136,7 +136,7 @@ def test_a_lack_of_memory_says_what_to_make_smaller(start, pictures, monkeypatch
 
     monkeypatch.setattr(engine._network, "generate", fail)
     with pytest.raises(EngineError, match=r"4 samples of 1 prompts \(first q0\).*batch_size"):
-        engine.generate([ask(0, pictures)], WARM)
+        generate(engine, [ask(0, pictures)], WARM)
 
 
 def test_tokens_are_drawn_by_their_probabilities():

@@ -11,7 +11,7 @@ from judgeloop.schema.records import ModelRef
 from judgeloop.schema.sampling import Sampling
 from tests import tiny_random
 from tests.contract.engine_contract import ModelContract
-from tests.engine_rig import GREEDY, WARM, ask, mixed, texts
+from tests.engine_rig import GREEDY, WARM, ask, generate, mixed, texts
 
 pytestmark = pytest.mark.timeout(500)  # the first start imports vLLM: 10 s, more where others work
 
@@ -24,13 +24,13 @@ class TestVllm(ModelContract):
 
 def test_many_requests_of_many_pictures_are_answered_in_order(start, pictures):
     requests = [r for i in range(8) for r in mixed(pictures[i % 4 :] + pictures[: i % 4])]
-    responses = start("vllm").generate(requests, GREEDY)
+    responses = generate(start("vllm"), requests, GREEDY)
     assert [(r.id, len(r.samples)) for r in responses] == [(r.id, r.n) for r in requests]
 
 
 def test_a_prompt_with_more_images_than_allowed_fails_alone(start, pictures):
-    failed, other = start("vllm").generate(
-        [ask(0, pictures, images=tuple(pictures) * 2), ask(1, pictures)], WARM
+    failed, other = generate(
+        start("vllm"), [ask(0, pictures, images=tuple(pictures) * 2), ask(1, pictures)], WARM
     )
     assert "At most 4 image" in failed.error
     assert len(texts(other)) == 4
@@ -38,8 +38,8 @@ def test_a_prompt_with_more_images_than_allowed_fails_alone(start, pictures):
 
 def test_an_image_over_the_limit_is_made_smaller(start, pictures):
     request = ask(0, pictures)
-    whole = start("vllm").generate([request], WARM)
-    assert start("vllm", vllm=VllmSection(max_pixels=64)).generate([request], WARM) != whole
+    whole = generate(start("vllm"), [request], WARM)
+    assert generate(start("vllm", vllm=VllmSection(max_pixels=64)), [request], WARM) != whole
 
 
 def test_greedy_texts_are_those_of_transformers(start, pictures):
@@ -48,8 +48,8 @@ def test_greedy_texts_are_those_of_transformers(start, pictures):
     texts_to_ask = ["caption", "count all", "judge: caption A red square north B blue circle south"]
     requests = [ask(i, pictures, text, n=1) for i, text in enumerate(texts_to_ask * len(pictures))]
     sampling = Sampling(temperature=0.0, max_tokens=20)
-    theirs = start("transformers", base, **TINY).generate(requests, sampling)
-    assert start("vllm", base, **TINY).generate(requests, sampling) == theirs
+    theirs = generate(start("transformers", base, **TINY), requests, sampling)
+    assert generate(start("vllm", base, **TINY), requests, sampling) == theirs
     assert len({texts(response)[0] for response in theirs}) > 3
 
 
@@ -72,8 +72,8 @@ def test_a_structured_judgement_ends_with_a_verdict(start, pictures):
         for i in range(4)
     ]  # fmt: skip
     section = VllmSection(structured_verdict=True)
-    free = start("vllm", base, **TINY).generate(judged, hot)
-    bound = start("vllm", base, **TINY, vllm=section).generate([*judged, ask(9, pictures)], hot)
+    free = generate(start("vllm", base, **TINY), judged, hot)
+    bound = generate(start("vllm", base, **TINY, vllm=section), [*judged, ask(9, pictures)], hot)
     assert not all(text.endswith((" A", " B")) for r in free for text in texts(r))
     whole = [s.text for r in bound[:4] for s in r.samples if s.finish_reason == "stop"]
     assert whole

@@ -99,7 +99,6 @@ def test_the_count_sees_shards_made_again_and_engines_of_stages_that_were_done(
             "7 engine started class=ScriptedEngine",
             "7 shard begun name=judge/k/00001.jsonl rows=5",
             "7 shard stored name=judge/k/00000.jsonl",
-            "7 shard begun name=judge/k/00002.jsonl rows=5",  # the one before is not there
             "8 shard begun name=judge/l/00000.jsonl rows=5",
         ],
     )
@@ -111,7 +110,7 @@ def test_the_count_sees_shards_made_again_and_engines_of_stages_that_were_done(
             "17 engine started class=ScriptedEngine",
             "17 shard stored name=judge/k/00000.jsonl",
             "17 shard begun name=judge/k/00001.jsonl rows=5",
-            "17 shard begun name=judge/k/00002.jsonl rows=5",
+            "17 shard begun name=judge/k/00002.jsonl rows=5",  # no attempt before has begun it
             "17 shard stored name=judge/k/00001.jsonl",
             "18 shard begun name=judge/l/00000.jsonl rows=5",
             "19 engine started class=ScriptedEngine",

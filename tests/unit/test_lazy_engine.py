@@ -1,61 +1,73 @@
-"""An engine that dies is started once more, and what was finished before is kept."""
+"""An engine that dies is started once more and asked what it had not answered."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections import deque
 
 import pytest
 
+from judgeloop.engines import generate
 from judgeloop.engines.base import EngineDiedError
 from judgeloop.engines.lazy import LazyEngine
 from judgeloop.schema.errors import EngineError
-from judgeloop.schema.records import Dropped, Manifest
 from judgeloop.schema.requests import Request, Response, Sample
 from judgeloop.schema.sampling import Sampling
-from judgeloop.store import FolderStore
-from judgeloop.store.shards import Work, write_shards
-
-WARM = Sampling()
 
 
 class Mortal:
-    """Plays an engine whose worker dies at calls with certain numbers, over all starts."""
+    """Plays an engine whose worker dies at polls with certain numbers, over all starts."""
 
     def __init__(self, deaths: set[int], error: type[Exception] = EngineDiedError) -> None:
         self.deaths = deaths
         self.error = error
-        self.starts = self.calls = self.closed = 0
+        self.starts = self.polls = self.closed = 0
+        self.asked: list[str] = []
+        self.waiting: deque[tuple[int, Request]] = deque()
 
     def start(self) -> "Mortal":
         self.starts += 1
         return self
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Response]:
-        self.calls += 1
-        if self.calls in self.deaths:
+    def has_room(self) -> bool:
+        return len(self.waiting) < 2
+
+    def submit(self, number: int, request: Request) -> None:
+        self.asked.append(request.id)
+        self.waiting.append((number, request))
+
+    def poll(self) -> list[tuple[int, Response]]:
+        self.polls += 1
+        if self.polls in self.deaths:
             raise self.error("killed for memory")
+        if not self.waiting:
+            return []
+        number, request = self.waiting.popleft()
         sample = Sample(text="yes", finish_reason="stop", tokens=1)
-        return [Response(id=request.id, samples=(sample,)) for request in requests]
+        return [(number, Response(id=request.id, samples=(sample,)))]
 
     def close(self) -> None:
         self.closed += 1
+        self.waiting.clear()
 
 
-def ask(name: str) -> list[Request]:
-    return [Request(id=name, text="?", purpose="answer")]
+def ask(names: str) -> list[Request]:
+    return [Request(id=name, text="?", purpose="answer", sampling=Sampling()) for name in names]
 
 
 def test_no_requests_start_no_engine() -> None:
     mortal = Mortal(set())
-    assert LazyEngine(mortal.start).generate([], WARM) == []
+    engine = LazyEngine(mortal.start)
+    assert engine.has_room()
+    assert engine.poll() == generate(engine, []) == []
     assert mortal.starts == 0
 
 
-def test_a_dead_engine_is_started_once_more_and_answers(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_dead_engine_is_started_once_more_and_asked_what_it_had_not_answered(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     mortal = Mortal({2})
-    engine = LazyEngine(mortal.start)
-    answers = [engine.generate(ask(name), WARM)[0].id for name in "abc"]
-    assert answers == ["a", "b", "c"]
+    answers = generate(LazyEngine(mortal.start), ask("abcd"))
+    assert [response.id for response in answers] == ["a", "b", "c", "d"]
     assert (mortal.starts, mortal.closed) == (2, 1)
+    assert mortal.asked == ["a", "b", "c", "b", "c", "d"]
     assert [r.message for r in caplog.records if r.levelname == "WARNING"] == [
         "the engine is started once more, finished shards are kept: killed for memory"
     ]
@@ -64,23 +76,12 @@ def test_a_dead_engine_is_started_once_more_and_answers(caplog: pytest.LogCaptur
 def test_another_error_starts_nothing() -> None:
     mortal = Mortal({1}, EngineError)
     with pytest.raises(EngineError, match="killed"):
-        LazyEngine(mortal.start).generate(ask("a"), WARM)
+        generate(LazyEngine(mortal.start), ask("a"))
     assert mortal.starts == 1
 
 
-def test_a_second_death_ends_the_stage_with_one_message_and_keeps_its_shards(
-    tmp_path: Path,
-) -> None:
-    store = FolderStore(tmp_path)
+def test_a_second_death_ends_the_work_with_one_message() -> None:
     mortal = Mortal({2, 4})
-    engine = LazyEngine(mortal.start)
-
-    def work(batch: Sequence[str]) -> Work:
-        made = engine.generate([request for name in batch for request in ask(name)], WARM)
-        return Work([], dropped=[Dropped(id=response.id, reason="tie") for response in made])
-
-    header = Manifest(stage="judge", stage_version=1, key="k")
     with pytest.raises(EngineDiedError, match=r"died again after a restart.*killed for memory"):
-        write_shards(store, header, [["a"], ["b"], ["c"], ["d"]], work)
-    assert store.list("judge/k/") == ["judge/k/00000.jsonl", "judge/k/00001.jsonl"]
+        generate(LazyEngine(mortal.start), ask("abcd"))
     assert mortal.starts == 2

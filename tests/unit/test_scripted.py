@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from judgeloop.engines import generate
 from judgeloop.engines.scripted import ScriptedEngine
 from judgeloop.engines.scripted_model import Sight, read_base
 from judgeloop.method.prompts import load_prompts
@@ -30,9 +31,9 @@ def texts(tmp_path, base, purpose, n=400, adapter=None, form=None, **variables):
     engine = ScriptedEngine(SECTION, model, ImageLibrary(store, 100), store)
     request = Request(
         id="q", text="prompt", purpose=purpose, variables={"question": QUESTION} | variables, n=n,
-        verdict_endings=form and load_prompts(form).verdict_endings,
+        verdict_endings=form and load_prompts(form).verdict_endings, sampling=WARM,
     )  # fmt: skip
-    (response,) = engine.generate([request], WARM)
+    (response,) = generate(engine, [request])
     return [sample.text for sample in response.samples]
 
 

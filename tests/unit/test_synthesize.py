@@ -35,27 +35,29 @@ def configured(*changes: str) -> Config:
 
 
 def test_a_slice_of_the_pool_fills_its_shards_and_slices_are_disjoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO")
     store = FolderStore(tmp_path)
     questions = pool(store, "p000", 200, 10)
     config = configured("data.per_iteration=50")
-    batches: list[list[str]] = []
-    pairs_of = stage.pairs_of
-
-    def watched(engine, prompts, batch, config, seed):  # type: ignore[no-untyped-def]
-        batches.append([question.id for question in batch])
-        return pairs_of(engine, prompts, batch, config, seed)
-
-    monkeypatch.setattr(stage, "pairs_of", watched)
     asked: list[str] = []
+    make_pair = stage.make_pair
+
+    def watched(prompts, question, settings, seed):  # type: ignore[no-untyped-def]
+        asked.append(question.id)
+        return make_pair(prompts, question, settings, seed)
+
+    monkeypatch.setattr(stage, "make_pair", watched)
     for iteration in range(1, 5):
-        batches.clear()
+        caplog.clear()
+        before = len(asked)
         made = stage.synthesize(config, store, iteration, 0, questions, UNCLEAR)
-        assert all(len(batch) == 10 for batch in batches[:-1])
-        assert made.counts["inputs"] == sum(map(len, batches))
-        assert len(made.shards) == len(batches) < 10
-        asked += [name for batch in batches for name in batch]
+        begun = [r.getMessage() for r in caplog.records if r.getMessage().startswith("shard begun")]
+        rows = [int(message.rpartition("rows=")[2]) for message in begun]
+        assert all(count == 10 for count in rows[:-1])
+        assert made.counts["inputs"] == sum(rows) == len(asked) - before
+        assert len(made.shards) == len(rows) < 10
     assert sorted(asked) == sorted(f"q{number}" for number in range(200))
 
 

@@ -1,57 +1,51 @@
-"""Judges pairs in both orders, all samples of both scheduled together."""
+"""Judges a pair in both orders, all samples of both asked together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from judgeloop.engines.base import Engine
 from judgeloop.method.judging.verdict import undecided
 from judgeloop.method.prompts import PromptSet
+from judgeloop.method.steps import Steps
 from judgeloop.schema.keys import seed_for
 from judgeloop.schema.records import Judgement, Order, Pair, Question
 from judgeloop.schema.requests import Request, Response
 from judgeloop.schema.sampling import Sampling
 
 
-def judge_pairs(
-    engine: Engine,
-    prompts: PromptSet,
-    pairs: Sequence[Pair],
-    sampling: Sampling,
-    samples: int,
-    seed: int,
-) -> list[Judgement]:
-    """Judges every pair `samples` times in each order.
+def judge_pair(
+    prompts: PromptSet, pair: Pair, sampling: Sampling, samples: int, seed: int
+) -> Steps[list[Judgement]]:
+    """Judges a pair `samples` times in each order, all of them asked together.
 
     Args:
-        engine: The judge.
         prompts: Prompt set of the judge.
-        pairs: What to judge; ids are unique.
+        pair: What to judge.
         sampling: Of the judgement's text.
         samples: Judgements an order.
         seed: Of the run; a request's seed is derived from it and the pair's id and order.
 
     Returns:
-        2 x `samples` judgements a pair: by pair, then order, then sample. A pair that the engine
-        cannot answer has judgements without text, UNDECIDED with the reason `engine_error`.
+        2 x `samples` judgements: by order, then sample. A pair that the engine cannot answer has
+        judgements without text, UNDECIDED with the reason `engine_error`.
     """
-    asked = [(pair, order) for pair in pairs for order in Order]
-    requests = [
+    responses = yield [
         judge_request(
             prompts,
             f"{pair.id}/{order}",
             pair.question,
             shown_answers(pair, order),
+            sampling,
             samples,
             seed_for("judge", seed, pair.id, order),
         )
-        for pair, order in asked
+        for order in Order
     ]
-    responses = {response.id: response for response in engine.generate(requests, sampling)}
-    judgements: list[Judgement] = []
-    for (pair, order), request in zip(asked, requests, strict=True):
-        judgements += _read(responses[request.id], pair, order, samples, prompts)
-    return judgements
+    return [
+        judgement
+        for order, response in zip(Order, responses, strict=True)
+        for judgement in _read(response, pair, order, samples, prompts)
+    ]
 
 
 def shown_answers(pair: Pair, order: Order) -> tuple[str, str]:
@@ -66,6 +60,7 @@ def judge_request(
     request_id: str,
     question: Question,
     answers: tuple[str, str],
+    sampling: Sampling,
     samples: int,
     seed: int,
 ) -> Request:
@@ -82,6 +77,7 @@ def judge_request(
             "answer_b": answer_b,
         },
         verdict_endings=prompts.verdict_endings,
+        sampling=sampling,
         seed=seed,
         n=samples,
     )

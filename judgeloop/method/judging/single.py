@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import msgspec
 
-from judgeloop.engines.base import Engine
 from judgeloop.method.judging.orders import judge_request
 from judgeloop.method.judging.verdict import undecided
 from judgeloop.method.prompts import PromptSet
+from judgeloop.method.steps import Steps
 from judgeloop.schema.errors import EngineError
 from judgeloop.schema.records import Choice, Question, Verdict
 from judgeloop.schema.requests import Response
@@ -42,19 +42,17 @@ class PairVerdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 def judge_answers(
-    engine: Engine,
     prompts: PromptSet,
     question: Question,
     a: str,
     b: str,
     sampling: Sampling,
     beside_base: bool = False,
-) -> PairVerdict:
+) -> Steps[PairVerdict]:
     """Judges answers a and b in both orders.
 
     Args:
-        engine: The judge.
-        prompts: Its prompt set.
+        prompts: The judge's prompt set.
         question: The question with its images.
         a: One answer.
         b: The other.
@@ -65,15 +63,16 @@ def judge_answers(
         EngineError: The engine cannot answer.
     """
     requests = [
-        judge_request(prompts, "a", question, (a, b), 1, 0),
-        judge_request(prompts, "b", question, (b, a), 1, 0),
+        judge_request(prompts, "a", question, (a, b), sampling, 1, 0),
+        judge_request(prompts, "b", question, (b, a), sampling, 1, 0),
     ]
     if beside_base:
         requests += [
             msgspec.structs.replace(request, id=_BASE + request.id, to_base=True)
             for request in requests
         ]
-    responses = {response.id: response for response in engine.generate(requests, sampling)}
+    answered = yield requests
+    responses = {response.id: response for response in answered}
     judged = _over_orders("the judge", responses, "", prompts)
     if not beside_base:
         return judged

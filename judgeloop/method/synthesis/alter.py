@@ -22,7 +22,9 @@ MAX_CHANGED_SHARE = 0.5
 """A copy in which more of the words differ is another answer, not an altered one."""
 
 
-def answer_request(prompts: PromptSet, question: Question, seed: int) -> Request:
+def answer_request(
+    prompts: PromptSet, question: Question, settings: SynthesisSection, seed: int
+) -> Request:
     """Asks an open question once: the original answer."""
     return Request(
         id=question.id,
@@ -30,6 +32,7 @@ def answer_request(prompts: PromptSet, question: Question, seed: int) -> Request
         images=question.images,
         purpose="answer",
         variables=answer_variables(question),
+        sampling=settings.answer,
         seed=seed_for("answer", seed, question.id),
     )
 
@@ -45,6 +48,7 @@ def alter_request(
         images=question.images,
         purpose="alter",
         variables={"question": question.text, "answer": answer, "error": error},
+        sampling=settings.alter,
         seed=seed_for("alter", seed, question.id),
         n=settings.alter_tries,
     )

@@ -6,21 +6,25 @@ from collections import Counter
 
 from judgeloop.method.prompts import PromptSet
 from judgeloop.method.synthesis.answers import normalise
+from judgeloop.schema.config import SynthesisSection
 from judgeloop.schema.keys import content_key, fraction, seed_for
 from judgeloop.schema.records import Dropped, Pair, Question, Voted
 from judgeloop.schema.requests import Request, Response
 
 
-def vote_request(prompts: PromptSet, question: Question, samples: int, seed: int) -> Request:
-    """Asks a closed question `samples` times."""
+def vote_request(
+    prompts: PromptSet, question: Question, settings: SynthesisSection, seed: int
+) -> Request:
+    """Asks a closed question `vote_samples` times."""
     return Request(
         id=question.id,
         text=prompts.answer(question),
         images=question.images,
         purpose="answer",
         variables=answer_variables(question),
+        sampling=settings.vote,
         seed=seed_for("vote", seed, question.id),
-        n=samples,
+        n=settings.vote_samples,
     )
 
 

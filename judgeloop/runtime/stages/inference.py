@@ -10,20 +10,19 @@ from urllib.parse import urlsplit
 import msgspec
 
 from judgeloop import __version__
-from judgeloop.engines.base import Engine
 from judgeloop.engines.lazy import lazy_engine
 from judgeloop.method.prompts import load_prompts, prompt_hash
+from judgeloop.method.steps import Steps
+from judgeloop.runtime.inference import Records, infer_shards
 from judgeloop.runtime.lease import Lease
 from judgeloop.runtime.once import once
 from judgeloop.runtime.progress import Progress
-from judgeloop.runtime.storing import storing
 from judgeloop.schema.config import Config
 from judgeloop.schema.errors import ConfigError
 from judgeloop.schema.records import Manifest, ModelRef
 from judgeloop.schema.sampling import Sampling
 from judgeloop.store import Store
 from judgeloop.store.images import ImageLibrary
-from judgeloop.store.shards import Work, write_shards
 
 I = TypeVar("I")  # noqa: E741
 
@@ -44,13 +43,13 @@ def infer(
     header: Manifest,
     model: ModelRef,
     batches: Iterable[Sequence[I]],
-    work: Callable[[Engine, Sequence[I]], Work],
+    steps: Callable[[I], Steps[Records]],
     progress: Callable[[], Progress],
     complete: Callable[[Manifest], Manifest],
 ) -> Manifest:
     """Runs a model over batches, a shard each, unless the stage is done or another is at it.
 
-    No engine is started for shards that are there, and none waits while a shard is stored.
+    No engine is started for shards that are there.
 
     Args:
         config: Its engine answers.
@@ -58,7 +57,7 @@ def infer(
         header: What is known before the work, above all stage and key.
         model: Who is asked.
         batches: Inputs of shard 0, 1, ...; the same at every start; read when there is work to do.
-        work: Makes a shard of a batch.
+        steps: An input's work.
         progress: Begins to show how far it is.
         complete: Adds to the written manifest what its records say, before it is stored.
 
@@ -68,17 +67,17 @@ def infer(
 
     def make(lease: Lease) -> Manifest:
         shown, library = progress(), open_library(config, store)
-        with (
-            storing() as behind,
-            lazy_engine(config.engine, model, library, store, behind.settle) as engine,
-        ):
-
-            def ask(batch: Sequence[I]) -> Work:
-                lease.keep()
-                made = work(engine, batch)
-                return msgspec.structs.replace(made, cost=engine.used().counts())
-
-            written = write_shards(store, header, batches, ask, shown.advance, behind)
+        with lazy_engine(config.engine, model, library, store) as engine:
+            written = infer_shards(
+                engine,
+                store,
+                header,
+                batches,
+                steps,
+                config.engine.shards_in_flight,
+                before_shard=lease.keep,
+                advance=shown.advance,
+            )
         return complete(_priced(config, written))
 
     return once(store, header.stage, header.key, make)

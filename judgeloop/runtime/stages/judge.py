@@ -6,7 +6,7 @@ from collections import Counter
 
 import msgspec
 
-from judgeloop.method.judging.orders import judge_pairs
+from judgeloop.method.judging.orders import judge_pair
 from judgeloop.method.prompts import load_prompts
 from judgeloop.runtime.progress import Progress
 from judgeloop.runtime.stages.inference import engine_identity, infer, sampling_text
@@ -14,7 +14,7 @@ from judgeloop.schema.config import Config
 from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import Choice, Judgement, Manifest, ModelRef, Pair
 from judgeloop.store import Store
-from judgeloop.store.shards import Work, read_records, read_shards
+from judgeloop.store.shards import read_records, read_shards
 
 STAGE = "judge"
 VERSION = 2
@@ -49,9 +49,7 @@ def judge(
         header,
         model,
         batches=read_shards(store, pairs, Pair),
-        work=lambda engine, batch: Work(
-            judge_pairs(engine, prompts, batch, settings.sampling, settings.samples, seed)
-        ),
+        steps=lambda pair: judge_pair(prompts, pair, settings.sampling, settings.samples, seed),
         progress=lambda: Progress(f"{iteration:03d}/{STAGE}/p{partition:03d}", pairs.rows, "pairs"),
         complete=lambda written: _count_verdicts(store, written),
     )

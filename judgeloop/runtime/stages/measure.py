@@ -11,8 +11,10 @@ import msgspec
 
 from judgeloop.evaluation.items import item_results
 from judgeloop.evaluation.scorecard import scorecard
-from judgeloop.method.judging.orders import judge_pairs
+from judgeloop.method.judging.orders import judge_pair
 from judgeloop.method.prompts import load_prompts
+from judgeloop.method.steps import Steps
+from judgeloop.runtime.inference import Records
 from judgeloop.runtime.progress import Progress
 from judgeloop.runtime.stages.inference import engine_identity, infer, sampling_text
 from judgeloop.schema.config import Config
@@ -20,7 +22,7 @@ from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import ItemResult, Manifest, ModelRef, Pair
 from judgeloop.schema.sampling import Sampling
 from judgeloop.store import Store
-from judgeloop.store.shards import Work, read_records, read_shards
+from judgeloop.store.shards import read_records, read_shards
 
 
 def measure(
@@ -64,6 +66,10 @@ def measure(
     )
     prompts = load_prompts(config.prompts)
 
+    def steps(pair: Pair) -> Steps[Records]:
+        judgements = yield from judge_pair(prompts, pair, sampling, 1, seed)
+        return item_results([pair], judgements)
+
     def score(written: Manifest) -> Manifest:
         card = scorecard(read_records(store, written, ItemResult))
         counts = dict(sorted((written.counts | card.counts()).items()))
@@ -75,9 +81,7 @@ def measure(
         header,
         model,
         batches=read_shards(store, pairs, Pair),
-        work=lambda engine, batch: Work(
-            item_results(batch, judge_pairs(engine, prompts, batch, sampling, 1, seed))
-        ),
+        steps=steps,
         progress=lambda: Progress(f"{iteration:03d}/{stage}", pairs.rows, "pairs"),
         complete=score,
     )

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 
 import msgspec
 
-from judgeloop.engines.base import Engine
-from judgeloop.method.prompts import PromptSet, load_prompts
-from judgeloop.method.synthesis.alter import (
-    alter_request,
-    answer_request,
-    original_answer,
-    pair_by_alteration,
-)
-from judgeloop.method.synthesis.vote import pair_by_vote, vote_request
+from judgeloop.method.prompts import load_prompts
+from judgeloop.method.steps import Steps
+from judgeloop.method.synthesis.pairs import make_pair
 from judgeloop.models.references import without_adapter
+from judgeloop.runtime.inference import Records
 from judgeloop.runtime.progress import Progress
 from judgeloop.runtime.stages.inference import engine_identity, infer, sampling_text
 from judgeloop.runtime.stages.ingest import HELD_OUT, split_name
 from judgeloop.schema.config import Config
 from judgeloop.schema.errors import DataError
 from judgeloop.schema.keys import content_key, fraction
-from judgeloop.schema.records import Altered, Dropped, Manifest, ModelRef, Pair, Question
+from judgeloop.schema.records import Altered, Manifest, ModelRef, Pair, Question
 from judgeloop.store import Store
-from judgeloop.store.shards import Work, read_records
+from judgeloop.store.shards import read_records
 
 VERSION = 1
 
@@ -67,21 +62,6 @@ def hold_out(config: Config, store: Store, questions: Manifest, model: ModelRef)
             "validation.share, give more questions, or loosen what drops the pairs (synthesis)"
         )
     return pairs
-
-
-def pairs_of(
-    engine: Engine, prompts: PromptSet, questions: Sequence[Question], config: Config, seed: int
-) -> Work:
-    """Makes pairs of a batch of questions, open ones by alteration, closed ones by vote."""
-    is_open = [question for question in questions if question.kind.is_open]
-    closed = [question for question in questions if not question.kind.is_open]
-    made = _by_vote(engine, prompts, closed, config, seed)
-    made |= _by_alteration(engine, prompts, is_open, config, seed)
-    results = [made[question.id] for question in questions]
-    return Work(
-        records=[result for result in results if isinstance(result, Pair)],
-        dropped=[result for result in results if isinstance(result, Dropped)],
-    )
 
 
 def _make_pairs(
@@ -131,6 +111,10 @@ def _make_pairs(
     )
     prompts = load_prompts(config.prompts)
 
+    def steps(question: Question) -> Steps[Records]:
+        made = yield from make_pair(prompts, question, settings, _run_seed(seed, stage, iteration))
+        return [made]
+
     def progress() -> Progress:
         rows = part.rows
         if slices > 1:
@@ -144,41 +128,10 @@ def _make_pairs(
         header,
         generator,
         batches=_batches(_slice(store, part, iteration, slices, seed), config.data.shard_size),
-        work=lambda engine, batch: pairs_of(
-            engine, prompts, batch, config, _run_seed(seed, stage, iteration)
-        ),
+        steps=steps,
         progress=progress,
         complete=lambda written: _count_origins(store, written),
     )
-
-
-def _by_vote(
-    engine: Engine, prompts: PromptSet, questions: Sequence[Question], config: Config, seed: int
-) -> dict[str, Pair | Dropped]:
-    settings = config.synthesis
-    requests = [vote_request(prompts, q, settings.vote_samples, seed) for q in questions]
-    responses = {r.id: r for r in engine.generate(requests, settings.vote)} if requests else {}
-    return {
-        q.id: pair_by_vote(q, responses[q.id], settings.vote_threshold, seed) for q in questions
-    }
-
-
-def _by_alteration(
-    engine: Engine, prompts: PromptSet, questions: Sequence[Question], config: Config, seed: int
-) -> dict[str, Pair | Dropped]:
-    if not questions:
-        return {}
-    settings = config.synthesis
-    asked = [answer_request(prompts, question, seed) for question in questions]
-    answered = {r.id: r for r in engine.generate(asked, settings.answer)}
-    answers = {q.id: original_answer(q, answered[q.id]) for q in questions}
-    usable = [(q, a) for q in questions if isinstance(a := answers[q.id], str)]
-    requests = [alter_request(prompts, q, a, settings, seed) for q, a in usable]
-    altered = {r.id: r for r in engine.generate(requests, settings.alter)} if requests else {}
-    dropped = {name: answer for name, answer in answers.items() if isinstance(answer, Dropped)}
-    return dropped | {
-        q.id: pair_by_alteration(q, a, altered[q.id], settings, seed) for q, a in usable
-    }
 
 
 def _slices(config: Config, questions: Manifest) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +15,6 @@ from judgeloop.store import open_store
 from tests.loop.micro import LOOP_ID
 
 _BEGUN = re.compile(r"(\d+) shard begun name=(\S+)")
-_STORED = re.compile(r"(\d+) shard stored name=(\S+)")
 _ENGINE = re.compile(r"(\d+) engine started")
 
 
@@ -51,10 +49,9 @@ class Counts(NamedTuple):
     """What the attempts of one loop did."""
 
     shards: int
-    """Shards that the loop worked on; each once, or more often where it was repeated. A shard that
-    is begun while the last is being stored counts from when that is there: until then no answer of
-    it is taken (`judgeloop.engines.base.Settle`)."""
+    """Shards that the loop began."""
     repeated: int
+    """How often one was begun that had been begun before."""
     most_repeated: int
     """Of one partition of one stage in one restart."""
     stored_again: int
@@ -88,19 +85,19 @@ def count(attempts: list[Attempt]) -> Counts:
     repeated: Counter[tuple[int, str]] = Counter()
     stored_again = engines = engines_of_done_stages = 0
     for number, attempt in enumerate(attempts):
-        worked_on: set[str] = set()
+        begun: set[str] = set()
         stage_of: dict[str, str] = {}
         for line in attempt.journal.read_text().splitlines():
             if match := _BEGUN.match(line):
-                stage_of[match[1]] = _stage(match[2])
+                process, shard = match.groups()
+                stage_of[process] = _stage(shard)
+                repeated[number, _stage(shard)] += shard in before or shard in begun
+                stored_again += shard in attempt.stored
+                begun.add(shard)
             elif match := _ENGINE.match(line):
                 engines += 1
                 engines_of_done_stages += stage_of.get(match[1], "none") in {*attempt.done, "none"}
-        for shard in _worked_on(attempt):
-            repeated[number, _stage(shard)] += shard in before or shard in worked_on
-            stored_again += shard in attempt.stored
-            worked_on.add(shard)
-        before |= worked_on
+        before |= begun
     return Counts(
         shards=len(before),
         repeated=repeated.total(),
@@ -109,22 +106,6 @@ def count(attempts: list[Attempt]) -> Counts:
         engines=engines,
         engines_of_done_stages=engines_of_done_stages,
     )
-
-
-def _worked_on(attempt: Attempt) -> Iterator[str]:
-    """Yields the shards that answers were taken for, as often as that was so."""
-    unstored: dict[str, list[str]] = {}
-    for line in attempt.journal.read_text().splitlines():
-        if match := _BEGUN.match(line):
-            of_process = unstored.setdefault(match[1], [])
-            of_process.append(match[2])
-        elif match := _STORED.match(line):
-            of_process = unstored[match[1]]
-            of_process.remove(match[2])
-        else:
-            continue
-        if of_process and (match.re is _STORED or len(of_process) == 1):
-            yield of_process[0]
 
 
 def _stage(shard: str) -> str:

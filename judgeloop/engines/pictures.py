@@ -1,0 +1,85 @@
+"""Decodes images ahead of a model, in threads, each image once for requests near each other."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from judgeloop.schema.errors import DataError
+from judgeloop.store import MissingObjectError
+from judgeloop.store.images import ImageLibrary
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+THREADS = 4
+
+
+class UnusableImageError(Exception):
+    """The image cannot be used, which is the fault of the requests that show it alone."""
+
+
+class Pictures:
+    """Holds the images of requests that are announced, from then until they are released.
+
+    So their number, which the caller bounds, bounds the memory; it is used from several threads,
+    but each request is announced and released once.
+
+    Args:
+        library: Where images come from.
+        max_pixels: A larger image is made smaller, in its shape.
+    """
+
+    def __init__(self, library: ImageLibrary, max_pixels: int | None = None) -> None:
+        self._library = library
+        self._max_pixels = max_pixels
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="decode")
+        self._decoding: dict[str, Future[Image.Image]] = {}
+        self._users: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def announce(self, names: Sequence[str]) -> None:
+        """Begins to decode images that will be asked for."""
+        with self._lock:
+            for name in names:
+                self._users[name] = self._users.get(name, 0) + 1
+                if name not in self._decoding:
+                    self._decoding[name] = self._threads.submit(self._decode, name)
+
+    def get(self, names: Sequence[str]) -> list[Image.Image]:
+        """Returns announced images, once they are decoded.
+
+        Raises:
+            UnusableImageError: One is missing or cannot be used.
+            StoreError: One cannot be read, or its bytes are damaged.
+        """
+        with self._lock:
+            decoding = [self._decoding[name] for name in names]
+        return [future.result() for future in decoding]
+
+    def release(self, names: Sequence[str]) -> None:
+        """Forgets images that were announced, as often as that was so."""
+        with self._lock:
+            for name in names:
+                self._users[name] -= 1
+                if not self._users[name]:
+                    del self._users[name]
+                    self._decoding.pop(name).cancel()
+
+    def close(self) -> None:
+        """Ends the threads."""
+        self._threads.shutdown(cancel_futures=True)
+
+    def _decode(self, name: str) -> Image.Image:
+        try:
+            image = self._library.open(name)
+        except (DataError, MissingObjectError) as error:
+            raise UnusableImageError(str(error)) from error
+        if self._max_pixels is not None and image.width * image.height > self._max_pixels:
+            share = (self._max_pixels / (image.width * image.height)) ** 0.5
+            image = image.resize(
+                (max(1, int(image.width * share)), max(1, int(image.height * share)))
+            )
+        return image

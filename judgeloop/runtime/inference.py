@@ -1,0 +1,252 @@
+"""Runs the inputs of several shards on an engine at once, so that its slots stay full.
+
+Finished answers are handed on as they come, a freed slot takes the next request: of an input that
+was answered and goes on, else of the next input, if need be of the next shard. So neither a long
+answer nor the end of a shard holds others up, as long as some shards may be in flight at a time.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from itertools import count
+from typing import TypeVar
+
+from judgeloop.engines.base import Engine, generate
+from judgeloop.method.steps import Steps
+from judgeloop.runtime.ordered_writer import OrderedWriter, ordered_writer
+from judgeloop.schema.records import Dropped, Manifest, Record
+from judgeloop.schema.requests import Request, Response, Usage
+from judgeloop.store import Store
+from judgeloop.store.shards import StageShards, Work
+
+I = TypeVar("I")  # noqa: E741
+R = TypeVar("R")
+
+Records = Sequence[Record]
+"""What an input became; `Dropped` where it could not be used."""
+
+
+def run_steps(engine: Engine, steps: Steps[R]) -> R:
+    """Runs one input's steps alone.
+
+    Raises:
+        EngineError, StoreError: The engine cannot answer.
+    """
+    try:
+        requests = next(steps)
+        while True:
+            requests = steps.send(generate(engine, requests))
+    except StopIteration as end:
+        result: R = end.value
+        return result
+
+
+def infer_shards(
+    engine: Engine,
+    store: Store,
+    manifest: Manifest,
+    batches: Iterable[Sequence[I]],
+    steps: Callable[[I], Steps[Records]],
+    in_flight: int,
+    before_shard: Callable[[], None] = lambda: None,
+    advance: Callable[[int], None] = lambda rows: None,
+) -> Manifest:
+    """Works through batches, one shard each; a shard that is there already is not made again.
+
+    Args:
+        engine: Answers.
+        store: Where to write.
+        manifest: What is known before the work: stage, key, inputs, model, details.
+        batches: Inputs of shard 0, 1, ...; the same at every start. Read a shard ahead, in a
+            thread.
+        steps: An input's work, which must depend on that input alone.
+        in_flight: Shards that may be begun and not yet stored; a kill costs these at most.
+        before_shard: Called before each shard that is made.
+        advance: Called with the number of inputs of each stored shard, in their order.
+
+    Returns:
+        The manifest with shards and counts (`rows`, `inputs`, `dropped/<reason>`, and what the
+        engine counted), not yet stored.
+
+    Raises:
+        EngineError, StoreError: As `Engine.poll`, or a shard cannot be written or read.
+    """
+    shards = StageShards(store, manifest)
+
+    def numbered() -> Iterator[tuple[int, Sequence[I], bool]]:
+        for index, batch in enumerate(batches):
+            yield index, batch, shards.is_stored(index)
+
+    def begun() -> Generator[_Shard, None, None]:
+        for index, batch, is_stored in _read_ahead(numbered()):
+            if is_stored:
+                yield _Shard(index, len(batch), None)
+            else:
+                before_shard()
+                shards.begin(index, len(batch))
+                yield _Shard(index, len(batch), map(steps, batch))
+
+    with ordered_writer(shards, advance) as writer, closing(begun()) as coming:
+        _Run(engine, coming, writer, in_flight).finish()
+    return shards.manifest()
+
+
+def _read_ahead(values: Iterator[R]) -> Iterator[R]:
+    """Yields the same; the next one is being made in a thread meanwhile."""
+    with ThreadPoolExecutor(1, thread_name_prefix="read") as thread:
+        coming = thread.submit(next, values, None)
+        while (value := coming.result()) is not None:
+            coming = thread.submit(next, values, None)
+            yield value
+
+
+class _Shard:
+    """A shard in flight: the inputs that are not begun yet, and what the others became."""
+
+    def __init__(self, index: int, inputs: int, steps: Iterator[Steps[Records]] | None) -> None:
+        self.index = index
+        self.inputs = inputs
+        self.usage = Usage()
+        self.is_stored = steps is None
+        self._steps = enumerate(steps or ())
+        self._results: dict[int, Records] = {}
+
+    def next_input(self) -> _Input | None:
+        """Begins with the next input; None where all are begun."""
+        for place, steps in self._steps:
+            return _Input(self, place, steps)
+        return None
+
+    def set_result(self, place: int, records: Records) -> None:
+        """Takes what an input became."""
+        self._results[place] = records
+
+    def is_complete(self) -> bool:
+        """Says whether all inputs have become something."""
+        return self.is_stored or len(self._results) == self.inputs
+
+    def work(self) -> Work | None:
+        """Returns what it holds, in the order of its inputs; None for one that is stored."""
+        if self.is_stored:
+            return None
+        records = [record for place in range(self.inputs) for record in self._results[place]]
+        return Work(
+            records=[record for record in records if not isinstance(record, Dropped)],
+            dropped=[record for record in records if isinstance(record, Dropped)],
+            cost=self.usage.counts(),
+        )
+
+
+class _Input:
+    """One input at one of its steps."""
+
+    def __init__(self, shard: _Shard, place: int, steps: Steps[Records]) -> None:
+        self.shard = shard
+        self.requests: Sequence[Request] = ()
+        self._place = place
+        self._steps = steps
+        self._responses: dict[int, Response] = {}
+
+    def begin(self) -> bool:
+        """Goes to the first step; False where there is none."""
+        return self._go_on(lambda: next(self._steps))
+
+    def take(self, index: int, response: Response) -> bool:
+        """Takes an answer; returns whether it was the step's last and there is another step."""
+        self.shard.usage = self.shard.usage.plus(response.usage)
+        self._responses[index] = response
+        if len(self._responses) < len(self.requests):
+            return False
+        responses = [self._responses[index] for index in range(len(self.requests))]
+        return self._go_on(lambda: self._steps.send(responses))
+
+    def _go_on(self, resume: Callable[[], Sequence[Request]]) -> bool:
+        self._responses = {}
+        try:
+            self.requests = resume()
+        except StopIteration as end:
+            self.shard.set_result(self._place, end.value)
+            return False
+        return True
+
+
+class _Run:
+    """The work on all shards.
+
+    Args:
+        engine: Answers.
+        shards: Begun one after the other, when there is room for them.
+        writer: Gets the complete ones.
+        in_flight: Shards that may be begun and not yet stored.
+    """
+
+    def __init__(
+        self, engine: Engine, shards: Iterator[_Shard], writer: OrderedWriter, in_flight: int
+    ) -> None:
+        self._engine = engine
+        self._shards = shards
+        self._writer = writer
+        self._in_flight = in_flight
+        self._begun: deque[_Shard] = deque()
+        self._ready: deque[tuple[_Input, int]] = deque()  # requests that no slot has taken
+        self._asked: dict[int, tuple[_Input, int]] = {}
+        self._numbers = count()
+
+    def finish(self) -> None:
+        """Works until all shards are stored."""
+        while True:
+            self._submit()
+            if self._asked:
+                for number, response in self._engine.poll():
+                    item, index = self._asked.pop(number)
+                    if item.take(index, response):  # it goes on, before others begin
+                        self._ready.extendleft((item, it) for it in _places(item)[::-1])
+                self._hand_over()
+                self._writer.collect()
+            elif not self._writer.wait():
+                return
+
+    def _submit(self) -> None:
+        while self._engine.has_room() and (self._ready or self._begin_input()):
+            item, index = self._ready.popleft()
+            number = next(self._numbers)
+            self._asked[number] = item, index
+            self._engine.submit(number, item.requests[index])
+
+    def _begin_input(self) -> bool:
+        """Begins with inputs until there is a request; False where none may begin now."""
+        while not self._ready:
+            item = self._begun[-1].next_input() if self._begun else None
+            if item is None:
+                if not self._begin_shard():
+                    return False
+            elif item.begin():
+                self._ready.extend((item, index) for index in _places(item))
+            else:
+                self._hand_over()
+        return True
+
+    def _begin_shard(self) -> bool:
+        self._writer.collect()
+        unfinished = sum(not shard.is_stored for shard in self._begun)
+        if unfinished + self._writer.unstored >= self._in_flight:
+            return False
+        shard = next(self._shards, None)
+        if shard is None:
+            return False
+        self._begun.append(shard)
+        self._hand_over()
+        return True
+
+    def _hand_over(self) -> None:
+        """Gives the complete shards to the writer, up to the first that is not."""
+        while self._begun and self._begun[0].is_complete():
+            shard = self._begun.popleft()
+            self._writer.put(shard.index, shard.inputs, shard.work())
+
+
+def _places(item: _Input) -> range:
+    return range(len(item.requests))

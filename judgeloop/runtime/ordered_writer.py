@@ -1,0 +1,108 @@
+"""Stores the shards of a stage in their order, in a thread, so that no model waits for a store."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+from judgeloop.schema.errors import StoreError
+from judgeloop.store.shards import StageShards, Work
+
+logger = logging.getLogger(__name__)
+
+
+class OrderedWriter:
+    """Stores the shards that it gets, one after the other; `ordered_writer` makes and ends it.
+
+    Args:
+        shards: Where they go.
+        thread: Its one worker stores them.
+        advance: Called with the number of inputs of each shard, once it is known to be stored.
+    """
+
+    def __init__(
+        self, shards: StageShards, thread: Executor, advance: Callable[[int], None]
+    ) -> None:
+        self._shards = shards
+        self._thread = thread
+        self._advance = advance
+        self._pending: deque[tuple[int, bool, Future[None]]] = deque()
+        self._failed = False
+        self.unstored = 0
+        """Made shards that are not known to be stored."""
+
+    def put(self, index: int, inputs: int, made: Work | None) -> None:
+        """Takes the next shard.
+
+        Args:
+            index: Its number.
+            inputs: Rows it was made of.
+            made: What it holds; None for a shard that is there already.
+        """
+        self.unstored += made is not None
+        stored = self._thread.submit(self._store, index, inputs, made)
+        self._pending.append((inputs, made is not None, stored))
+
+    def collect(self) -> None:
+        """Notes what is stored by now.
+
+        Raises:
+            StoreError: A shard could not be stored.
+        """
+        while self._pending and self._pending[0][2].done():
+            self.wait()
+
+    def wait(self) -> bool:
+        """Waits until the oldest shard is stored; returns whether there was one.
+
+        Raises:
+            StoreError: It could not be stored.
+        """
+        if not self._pending:
+            return False
+        inputs, was_made, stored = self._pending[0]
+        stored.result()
+        self._pending.popleft()
+        self.unstored -= was_made
+        self._advance(inputs)
+        return True
+
+    def _store(self, index: int, inputs: int, made: Work | None) -> None:
+        if self._failed:
+            return  # no shard comes after a gap
+        try:
+            if made is None:
+                self._shards.add_stored(index, inputs)
+            else:
+                self._shards.store(index, inputs, made)
+        except BaseException:
+            self._failed = True
+            raise
+
+
+@contextmanager
+def ordered_writer(shards: StageShards, advance: Callable[[int], None]) -> Iterator[OrderedWriter]:
+    """Gives a writer for a block of work; at its end all shards that it got are stored.
+
+    Where the block fails, they are stored all the same, or the log says why not.
+
+    Raises:
+        StoreError: A shard could not be stored.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="store") as thread:
+        writer = OrderedWriter(shards, thread, advance)
+        try:
+            yield writer
+            while writer.wait():
+                pass
+        except BaseException as error:
+            try:
+                while writer.wait():
+                    pass
+            except StoreError as lost:
+                if lost is not error:
+                    logger.warning("finished shards are not in the store: %s", lost)
+            raise
