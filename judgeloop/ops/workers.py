@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from judgeloop.runtime.lease import FOLDER, PACE, Holder
-from judgeloop.schema.records import from_json
+from judgeloop.runtime.lease import FOLDER, LEASE, PACE, Holder, read_holder
 from judgeloop.store import MissingObjectError, Store
 
-_LEASE = re.compile(rf"{FOLDER}/(?P<name>.+)-\d+\.json")
 _LOOP = "loop-"
 
 
@@ -51,7 +48,6 @@ def find_workers(
 
     Raises:
         StoreError: The store cannot be read.
-        DataError: A lease cannot be read.
     """
     first = _read(store)
     alive = {key for key, holder in first.items() if holder.is_here()}
@@ -65,16 +61,16 @@ def find_workers(
     return [
         Worker(match["name"], holder)
         for key, holder in sorted(latest.items())
-        if key in alive and (match := _LEASE.fullmatch(key))
+        if key in alive and (match := LEASE.fullmatch(key))
     ]
 
 
 def _read(store: Store) -> dict[str, Holder]:
     """Returns the holders by key, but for those that are known to be dead."""
     found = {}
-    for key in filter(_LEASE.fullmatch, store.list(FOLDER)):
+    for key in filter(LEASE.fullmatch, store.list(FOLDER)):
         try:
-            holder = from_json(store.read(key), Holder, key)
+            holder = read_holder(store, key)
         except MissingObjectError:
             continue  # released since the listing
         if not holder.is_gone():

@@ -4,7 +4,7 @@
 two workers at one key end with the same bytes; a lease only saves doing the work twice. Two may
 hold one lease for a while: one whose machine slept, and one who took it for dead meanwhile.
 
-A lease is an object in the store, `leases/<name>-<generation>.json`, which its holder rewrites
+A lease is an object in the store, `leases/<name>/<generation>.json`, which its holder rewrites
 every few seconds: its heartbeat. Taking over from a dead holder means creating the *next*
 generation, and a store lets one alone create an object, so of several that wait one wins. Where an
 endpoint has no conditional put, two may both believe that; each looks again after creating and at
@@ -32,13 +32,15 @@ from typing import NamedTuple
 
 import msgspec
 
-from judgeloop.schema.errors import StoreError
+from judgeloop.schema.errors import DataError, JudgeLoopError, StoreError
 from judgeloop.schema.records import Record, from_json, to_json
-from judgeloop.store import MissingObjectError, Store
+from judgeloop.store import MissingObjectError, Store, sha256_bytes
 
 logger = logging.getLogger(__name__)
 
 FOLDER = "leases"
+LEASE = re.compile(rf"{FOLDER}/(?P<name>[^/]+)/(?P<generation>\d{{1,9}})\.json")
+"""A lease's key."""
 _PROC = Path("/proc")
 
 
@@ -57,8 +59,11 @@ class Pace(NamedTuple):
 PACE = Pace()
 
 
-class Holder(Record, frozen=True, kw_only=True):
-    """What a lease says: who works, and how often it has said so."""
+class Holder(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
+    """What a lease says: who works, and how often it has said so.
+
+    What a newer version adds is passed over.
+    """
 
     id: str
     """Of this very attempt."""
@@ -83,6 +88,24 @@ class Holder(Record, frozen=True, kw_only=True):
     def __str__(self) -> str:
         """Names the process for a log line."""
         return f"process {self.pid} on {self.host} (since {self.since})"
+
+
+def read_holder(store: Store, key: str) -> Holder:
+    """Reads a lease.
+
+    One that cannot be read stands for a holder of whom nothing is known: it is dead when the object
+    has not changed for long enough.
+
+    Raises:
+        MissingObjectError: It was released.
+        StoreError: The store cannot be read.
+    """
+    data = store.read(key)
+    try:
+        return from_json(data, Holder, key)
+    except DataError:
+        digest = sha256_bytes(data)
+        return Holder(id=digest, host="an unknown machine", pid=0, machine="", born="", since="?")
 
 
 def this_process() -> Holder:
@@ -182,8 +205,8 @@ class Lease:
     def release(self) -> None:
         """Gives the lease up; a store that fails is no error, for the others need not be told."""
         try:
-            if self._is_mine():
-                self._remove_up_to(self._generation)
+            if self._wrote(self._generation):
+                self._store.delete(self._key(self._generation))
         except StoreError as error:
             logger.warning("lease=%s not released, it expires by itself: %s", self._name, error)
 
@@ -218,7 +241,7 @@ class Lease:
                 return
             self._holder = msgspec.structs.replace(self._holder, beats=self._holder.beats + 1)
             self._store.write(self._key(self._generation), to_json(self._holder))
-        except StoreError as error:
+        except JudgeLoopError as error:
             logger.warning("lease=%s missed a heartbeat: %s", self._name, error)
 
     def _create(self, generation: int) -> bool:
@@ -227,15 +250,21 @@ class Lease:
         self._generation = generation
         # Asked again, whatever `create` said: its answer may have got lost, and without conditional
         # puts it may be wrong.
-        if not self._is_mine():
+        if not self._wrote(generation):
             return False
-        self._remove_up_to(generation - 1)
+        if generation > 1:
+            for found, key in _generations(self._store, self._name):
+                if found < generation:
+                    self._store.delete(key)
         return True
 
-    def _remove_up_to(self, generation: int) -> None:
-        for found, key in _generations(self._store, self._name):
-            if found <= generation:
-                self._store.delete(key)
+    def _wrote(self, generation: int) -> bool:
+        """Says whether a generation is this holder's."""
+        try:
+            found = read_holder(self._store, self._key(generation))
+        except MissingObjectError:
+            return False
+        return found.id == self._holder.id
 
     def _is_mine(self) -> bool:
         found = self._newest()
@@ -244,19 +273,18 @@ class Lease:
     def _newest(self) -> tuple[int, Holder] | None:
         for generation, key in reversed(_generations(self._store, self._name)):
             try:
-                return generation, from_json(self._store.read(key), Holder, key)
+                return generation, read_holder(self._store, key)
             except MissingObjectError:
                 continue  # it was released since the listing
         return None
 
     def _key(self, generation: int) -> str:
-        return f"{FOLDER}/{self._name}-{generation:05d}.json"
+        return f"{FOLDER}/{self._name}/{generation:05d}.json"
 
 
 def _generations(store: Store, name: str) -> list[tuple[int, str]]:
-    pattern = re.compile(rf"{FOLDER}/{re.escape(name)}-(\d+)\.json")
-    found = [(m, key) for key in store.list(FOLDER) if (m := pattern.fullmatch(key))]
-    return sorted((int(match[1]), key) for match, key in found)
+    found = [(LEASE.fullmatch(key), key) for key in store.list(f"{FOLDER}/{name}")]
+    return sorted((int(match["generation"]), key) for match, key in found if match)
 
 
 class _Watch:

@@ -30,8 +30,8 @@ AFTER_LOOP = 999
 """The iteration number of tasks after the loop, so that they sort last."""
 
 
-class Entry(Record, frozen=True, kw_only=True):
-    """How one task of a loop ended."""
+class Entry(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
+    """How one task of a loop ended; what a newer version adds is passed over."""
 
     stage: str
     iteration: int

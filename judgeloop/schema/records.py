@@ -160,7 +160,7 @@ class ItemResult(Record, frozen=True, kw_only=True):
         return all(self.correct)
 
 
-class ModelRef(Record, frozen=True, kw_only=True):
+class ModelRef(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
     """Names a model; the model itself never travels between tasks."""
 
     base: str
@@ -186,7 +186,7 @@ class Dropped(Record, frozen=True, kw_only=True):
     detail: str = ""
 
 
-class Shard(Record, frozen=True, kw_only=True):
+class Shard(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
     """One file of records in the store."""
 
     key: str
@@ -197,8 +197,12 @@ class Shard(Record, frozen=True, kw_only=True):
     the stage's output is not split."""
 
 
-class Manifest(Record, frozen=True, kw_only=True):
-    """What a stage made: the only thing that travels as a pipeline artifact (under 1 MB)."""
+class Manifest(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
+    """What a stage made: the only thing that travels as a pipeline artifact (under 1 MB).
+
+    What a newer version adds is passed over, here and in what it holds; what would be read wrongly
+    gets another `schema_version`.
+    """
 
     stage: str
     stage_version: int

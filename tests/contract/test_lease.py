@@ -129,7 +129,7 @@ def test_a_lease_is_given_up_when_the_work_fails(store: Store) -> None:
 def test_a_silent_holder_elsewhere_is_followed_whatever_its_clock_says(
     store: Store, since: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store.write(f"{FOLDER}/work-00007.json", to_json(elsewhere(since=since, pid=77)))
+    store.write(f"{FOLDER}/work/00007.json", to_json(elsewhere(since=since, pid=77)))
     began = time.monotonic()
     with held(store, "work", QUICK):
         assert time.monotonic() - began >= QUICK.expiry_s
@@ -236,6 +236,11 @@ class Moody(FolderStore):
             raise StoreError("S3 answered 503")
         return super().list(prefix)
 
+    def read(self, key: str) -> bytes:
+        if self.fails:
+            raise StoreError("S3 answered 503")
+        return super().read(key)
+
 
 def test_a_store_that_is_away_costs_heartbeats_and_no_work(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -247,6 +252,64 @@ def test_a_store_that_is_away_costs_heartbeats_and_no_work(
         lease.keep()
     assert "missed a heartbeat: S3 answered 503" in caplog.text
     assert "not released, it expires by itself" in caplog.text
+
+
+@pytest.mark.parametrize("what", ["a field of a newer version", "no lease at all"])
+def test_a_lease_of_another_version_neither_ends_the_heartbeat_nor_the_work(
+    store: Store, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with held(store, "work", QUICK) as lease:
+        key = lease._key(1)
+        newer = msgspec.to_builtins(lease._holder) | {"region": {"zone": 1}}
+        store.write(key, to_json(newer if "field" in what else {"id": 7}))
+        deadline = time.monotonic() + 30
+        while not lease._lost.is_set() and time.monotonic() < deadline:
+            time.sleep(QUICK.heartbeat_s)
+            if "field" in what and lease._holder.beats > 2:
+                break
+        assert lease._lost.is_set() is ("field" not in what)
+    assert "Exception in thread" not in caplog.text
+
+
+def test_a_lease_that_cannot_be_read_is_followed_when_it_has_been_silent(store: Store) -> None:
+    store.write(f"{FOLDER}/work/00003.json", b"{}")
+    began = time.monotonic()
+    with held(store, "work", QUICK) as lease:
+        assert time.monotonic() - began >= QUICK.expiry_s
+        assert store.list(FOLDER) == [lease._key(4)]
+
+
+class Counting(FolderStore):
+    """A store that notes what is asked of it."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.asked: list[str] = []
+
+    def list(self, prefix: str) -> list[str]:
+        self.asked.append(f"list {prefix}")
+        return super().list(prefix)
+
+    def read(self, key: str) -> bytes:
+        self.asked.append("read")
+        return super().read(key)
+
+    def create(self, key: str, data: bytes) -> bool:
+        self.asked.append("create")
+        return super().create(key, data)
+
+    def delete(self, key: str) -> None:
+        self.asked.append("delete")
+        super().delete(key)
+
+
+def test_a_lease_costs_five_requests_and_lists_nobody_else_s(tmp_path: Path) -> None:
+    store = Counting(tmp_path)
+    for number in range(20):
+        store.write(f"{FOLDER}/other-{number}/00001.json", to_json(this_process()))
+    with held(store, "work", PATIENT):
+        pass
+    assert store.asked == [f"list {FOLDER}/work", "create", "read", "read", "delete"]
 
 
 def test_who_asks_for_a_stage_while_it_is_made_gets_what_is_made(store: Store) -> None:
@@ -278,12 +341,12 @@ def test_a_stage_that_is_done_waits_for_no_lease_and_clears_away_what_a_kill_lef
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     done = finish(store, Manifest(stage="work", stage_version=1, key="k"))
-    for name in ("work-k-00001", "work-k-00002", "work-k2-00001"):
+    for name in ("work-k/00001", "work-k/00002", "work-k2/00001"):
         store.write(f"{FOLDER}/{name}.json", to_json(elsewhere()))
     with caplog.at_level(logging.WARNING, logger="judgeloop.runtime.lease"):
         assert once(store, "work", "k", pytest.fail) == done
     assert "lease" not in caplog.text
-    assert store.list(FOLDER) == [f"{FOLDER}/work-k2-00001.json"]
+    assert store.list(FOLDER) == [f"{FOLDER}/work-k2/00001.json"]
 
 
 def test_a_model_s_stage_asks_before_each_shard_whether_it_still_holds_its_lease(

@@ -192,7 +192,7 @@ def test_another_machines_worker_is_alive_while_its_heart_beats(
 ) -> None:
     store = open_store(str(tmp_path))
     holder = msgspec.structs.replace(this_process(), machine="another")
-    key = f"{FOLDER}/judge-abc-00001.json"
+    key = f"{FOLDER}/judge-abc/00001.json"
     store.write(key, to_json(holder))
     slept: list[float] = []
 

@@ -1,0 +1,48 @@
+"""What a newer version adds to a ledger or a manifest is passed over, not refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from judgeloop.runtime.ledger import Entry, Ledger
+from judgeloop.schema.records import Manifest, ModelRef, Shard, to_json
+from judgeloop.store import FolderStore
+from judgeloop.store.shards import manifest_key, read_manifest
+
+MANIFEST = Manifest(
+    stage="train",
+    stage_version=1,
+    key="k",
+    shards=(Shard(key="train/k/0.jsonl", sha256="0" * 64, rows=1),),
+    model=ModelRef(base="owner/name", adapter="train/k/adapter"),
+)
+
+
+def with_more(record: Any) -> Any:
+    """Adds a field that no version has to every object of a record that this version declares."""
+    if isinstance(record, list):
+        return [with_more(each) for each in record]
+    if not isinstance(record, dict):
+        return record
+    free = ("counts", "metrics", "details")
+    grown = {k: value if k in free else with_more(value) for k, value in record.items()}
+    return grown | {"added_later": {"by": [1]}}
+
+
+def newer(record: object) -> bytes:
+    return json.dumps(with_more(json.loads(to_json(record)))).encode()
+
+
+def test_a_newer_manifest_of_this_schema_is_read(tmp_path: Path) -> None:
+    name = manifest_key("train", "k")
+    assert read_manifest(newer(MANIFEST), name) == MANIFEST
+
+
+def test_a_newer_ledger_is_read(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    entry = Entry(stage="train", iteration=1, manifest=MANIFEST)
+    store.write(f"loops/one/tasks/{entry.name}.json", newer(entry))
+    failed = Entry(stage="judge", iteration=1, partition=0, error="no")
+    store.write(f"loops/one/failures/{failed.name}.json", newer(failed))
+    assert Ledger(store, "one").entries() == [failed, entry]
+    assert Ledger(store, "one").manifests("train") == {1: [MANIFEST]}
