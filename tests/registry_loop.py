@@ -1,5 +1,7 @@
 """A loop whose stages before `register` have run: what they leave in its store and ledger."""
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,20 +27,28 @@ class Loop:
     """Leaves in a store and a ledger what the stages before `register` leave there."""
 
     def __init__(self, store: Path, model_name: str, loop_id: str = "loop", **changes: Any) -> None:
-        settings = [f"{key}={value}" for key, value in changes.items()]
-        settings += [f"registry.model_name={model_name}", f"registry.experiment={model_name}"]
+        name = json.dumps(model_name, ensure_ascii=False)
+        settings = [f"registry.model_name={name}", f"registry.experiment={name}"]
+        settings += [f"{key}={value}" for key, value in changes.items()]
         self.config: Config = load_config(REPOSITORY / "pipelines/configs/micro.yaml", settings)
         self.name = model_name
         self.store = FolderStore(store)
         self.ledger = Ledger(self.store, loop_id)
         self.base = ModelRef(base=self.config.model.base)
 
-    def scores(self, stage: str, iteration: int, right: int, items: str = "gold") -> Manifest:
+    def scores(
+        self,
+        stage: str,
+        iteration: int,
+        right: int,
+        items: str = "gold",
+        categories: Sequence[str] = ("colour",),
+    ) -> Manifest:
         """Record a judge that is right on the first `right` of the items."""
         results = [
             ItemResult(
                 item_id=f"{items}-{number}",
-                category="colour",
+                category=categories[number % len(categories)],
                 chosen_first=Choice.A,
                 rejected_first=Choice.B if number < right else Choice.A,
             )
@@ -83,7 +93,9 @@ class Loop:
         ]
 
     def register(self, iteration: int, folder: Path, validation: int, gold: int) -> Manifest:
-        inputs = self.inputs(iteration, folder, validation, gold)
+        return self.registered(iteration, self.inputs(iteration, folder, validation, gold))
+
+    def registered(self, iteration: int, inputs: list[Manifest]) -> Manifest:
         made = register(self.config, self.store, self.ledger, iteration, *inputs)
         return self.record(made, iteration)
 

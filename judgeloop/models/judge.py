@@ -35,7 +35,7 @@ def find_judge(name: str, scratch: Path, prompts: str | None = None) -> JudgeMod
         RegistryError: There is no such version.
     """
     if name.startswith("models:/"):
-        from judgeloop.registry.versions import fetch_version
+        from judgeloop.registry.addresses import fetch_version
 
         fetch_version(name, scratch)
         return _registered(scratch, name, prompts)

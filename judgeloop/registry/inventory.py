@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from judgeloop.registry.addresses import Resolved, resolve_model
 from judgeloop.registry.client import connect, registry_errors
-from judgeloop.registry.versions import CONTENT_TAG, Resolved, resolve_model, version_uri
+from judgeloop.registry.versions import CONTENT_TAG, version_uri
 
 _PAGE = 200
 

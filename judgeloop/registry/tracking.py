@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judgeloop.registry.client import connect, registry_errors
+from judgeloop.registry.names import keys
 from judgeloop.registry.once import find_or_create
+from judgeloop.schema.errors import RegistryError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -20,8 +21,6 @@ WHOLE_LOOP = "loop"
 _PARENT_TAG = "mlflow.parentRunId"
 _LONGEST_VALUE = 6000
 """Characters that MLflow stores of a parameter."""
-_REFUSED = re.compile(r"[^\w\-. :/]", re.ASCII)
-"""Characters that MLflow refuses in names of metrics and parameters."""
 _BATCH = 100
 """Parameters that MLflow takes in one request."""
 
@@ -41,7 +40,7 @@ def loop_run(experiment: str, loop_id: str) -> Run:
     """
     client = connect()
     with registry_errors(f"cannot open the run of loop {loop_id}"):
-        return _run(client, _experiment(client, experiment), loop_id, WHOLE_LOOP, loop_id, {})
+        return _run(client, open_experiment(client, experiment), loop_id, WHOLE_LOOP, loop_id, {})
 
 
 def iteration_run(parent: Run, loop_id: str, iteration: int) -> Run:
@@ -69,8 +68,8 @@ def log_run(
 
     Args:
         run: The run.
-        metrics: By name; characters that MLflow refuses in names become `_`.
-        params: By name; a parameter that is there already stays as it is.
+        metrics: By name; logged under the keys that `judgeloop.registry.names` derives.
+        params: As `metrics`; a parameter that is there already stays as it is.
         tags: By name.
         step: The iteration that the metrics belong to.
         model_id: The logged model that the metrics belong to as well.
@@ -112,8 +111,13 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return params
 
 
-def _experiment(client: MlflowClient, name: str) -> str:
-    """Returns the experiment's id, creating it where needed."""
+def open_experiment(client: MlflowClient, name: str) -> str:
+    """Returns an experiment's id, and creates the experiment where there is none.
+
+    Raises:
+        RegistryError: It was deleted.
+        MlflowException: The server cannot be used.
+    """
     from mlflow.exceptions import MlflowException
 
     found = client.get_experiment_by_name(name)
@@ -124,7 +128,21 @@ def _experiment(client: MlflowClient, name: str) -> str:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another task was quicker
                 raise
             found = client.get_experiment_by_name(name)
+    refuse_deleted(found)
     return str(found.experiment_id)
+
+
+def refuse_deleted(experiment: Any) -> None:
+    """Passes for an experiment that can take runs.
+
+    Raises:
+        RegistryError: It was deleted, and MLflow keeps its name.
+    """
+    if experiment.lifecycle_stage == "deleted":
+        raise RegistryError(
+            f"the experiment {experiment.name!r} (registry.experiment) was deleted in MLflow, "
+            "which keeps its name: restore it there, or choose another name"
+        )
 
 
 def _artifact_location(uri: str) -> str | None:
@@ -155,4 +173,5 @@ def _run(
 
 
 def _named(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {_REFUSED.sub("_", key): value for key, value in values.items()}
+    derived = keys(values)
+    return {derived[name]: value for name, value in values.items()}

@@ -177,7 +177,8 @@ def run(
 def resolve(config: str, loop_id: str, out: str, asked: Asked | None = None) -> None:
     """Claims the loop id and turns the start model's alias into a version and a hash.
 
-    On a cluster it is the preflight too: no pod with a GPU is asked for before it has passed.
+    On a cluster it is the preflight too: no pod with a GPU is asked for before it has passed. On
+    this machine it tries the loop's names on the MLflow server, where there is one.
 
     Args:
         config: The configuration.
@@ -186,7 +187,7 @@ def resolve(config: str, loop_id: str, out: str, asked: Asked | None = None) -> 
         asked: What one task of each kind asks of the cluster; None where that is not known.
     """
     from judgeloop.ops.doctor.pod import on_cluster
-    from judgeloop.ops.doctor.preflight import require_sound
+    from judgeloop.ops.doctor.preflight import require_registry, require_sound
     from judgeloop.runtime.stages.resolve import resolve as stage
 
     task = Task.open("resolve", config, loop_id, BASE_ITERATION)
@@ -195,6 +196,8 @@ def resolve(config: str, loop_id: str, out: str, asked: Asked | None = None) -> 
     def work() -> Manifest:
         if on_cluster():
             require_sound(task.config, asked)
+        else:
+            require_registry(task.config)
         return stage(task.config, task.store, task.ledger)
 
     task.run(work, out)

@@ -20,6 +20,7 @@ from msgspec import Meta
 from judgeloop.schema.decoding import decodable
 from judgeloop.schema.engine_section import EngineSection, scripted_misfit
 from judgeloop.schema.errors import ConfigError
+from judgeloop.schema.registry_section import RegistrySection
 from judgeloop.schema.sampling import Sampling
 from judgeloop.schema.section import Count, Positive, Section
 
@@ -167,13 +168,6 @@ class GateSection(Section, frozen=True, kw_only=True):
 
     min_difference: Annotated[float, Meta(ge=0)] = 0.0
     """The paired 95 % interval of (candidate - champion), both-order accuracy, must lie above."""
-
-
-class RegistrySection(Section, frozen=True, kw_only=True):
-    """Where versions are registered. The server comes from MLFLOW_TRACKING_URI."""
-
-    model_name: Annotated[str, Meta(pattern=r"^[\w .-]+$")]
-    experiment: Annotated[str, Meta(min_length=1)]
 
 
 class ReportSection(Section, frozen=True, kw_only=True):

@@ -5,14 +5,10 @@ from typing import Any
 
 import pytest
 
+from judgeloop.registry.addresses import resolve_model
 from judgeloop.registry.client import connect
 from judgeloop.registry.tracking import loop_run
-from judgeloop.registry.versions import (
-    aliases,
-    promote,
-    replaced_by,
-    resolve_model,
-)
+from judgeloop.registry.versions import aliases, promote, replaced_by
 from judgeloop.runtime.stages import promote as promote_module
 from judgeloop.runtime.stages.register import register
 from judgeloop.runtime.stages.resolve import resolve

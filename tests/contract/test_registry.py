@@ -12,14 +12,10 @@ import msgspec
 import pytest
 
 from judgeloop.models.references import describe_base, fetch_adapter
+from judgeloop.registry.addresses import bring_version, fetch_version, resolve_model
 from judgeloop.registry.client import connect
 from judgeloop.registry.tracking import Run, loop_run
-from judgeloop.registry.versions import (
-    aliases,
-    bring_version,
-    fetch_version,
-    resolve_model,
-)
+from judgeloop.registry.versions import aliases
 from judgeloop.runtime.stages.register import register
 from judgeloop.runtime.stages.resolve import resolve
 from judgeloop.schema.config import Config
@@ -149,7 +145,7 @@ def test_artifacts_without_a_server_lie_beside_the_database(sqlite_uri, monkeypa
     "call",
     [
         "versions.aliases('judge')",
-        "versions.resolve_model('models:/judge/1')",
+        "addresses.resolve_model('models:/judge/1')",
         "versions.replaced_by('judge', '1')",
         "tracking.loop_run('experiment', 'loop')",
         "tracking.log_run(tracking.Run('1', '1'), {}, {}, {})",
@@ -159,7 +155,7 @@ def test_without_mlflow_the_extra_is_named(call, sqlite_uri):
     code = (
         "import sys; sys.modules['mlflow'] = None\n"
         "from judgeloop.schema.errors import RegistryError\n"
-        "from judgeloop.registry import tracking, versions\n"
+        "from judgeloop.registry import addresses, tracking, versions\n"
         f"try: {call}\n"
         "except RegistryError as error: print(error)"
     )

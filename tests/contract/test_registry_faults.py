@@ -15,8 +15,9 @@ import pytest
 from tenacity import stop_after_attempt, wait_none
 
 from judgeloop.registry import client, once
+from judgeloop.registry.addresses import fetch_version
 from judgeloop.registry.client import connect
-from judgeloop.registry.versions import aliases, fetch_version
+from judgeloop.registry.versions import aliases
 from judgeloop.runtime.stages.register import register
 from judgeloop.schema.errors import RegistryError
 from judgeloop.store import folder_checksums

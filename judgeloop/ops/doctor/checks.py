@@ -152,7 +152,7 @@ def check_model(config: Config) -> str:
         JudgeLoopError: It cannot be had; says why.
     """
     from judgeloop.models.references import describe_base
-    from judgeloop.registry.versions import resolve_model
+    from judgeloop.registry.addresses import resolve_model
 
     if config.model.start is not None:
         found = resolve_model(config.model.start)
@@ -163,16 +163,12 @@ def check_model(config: Config) -> str:
 
 
 def check_registry(config: Config) -> str:
-    """Makes and deletes a model of its own: reading alone does not show that a token may write.
+    """Makes and deletes a model with a name like the loop's: reading shows not what may be written.
 
     Raises:
-        RegistryError: The registry cannot be written to.
+        RegistryError: The registry cannot be written to, or refuses the loop's names.
     """
-    from judgeloop.registry.client import connect, registry_errors
+    from judgeloop.registry.probe import probe_names
 
-    client = connect()
-    name = f"judgeloop-doctor-{uuid.uuid4().hex[:12]}"
-    with registry_errors("cannot write to the registry"):
-        client.create_registered_model(name)
-        client.delete_registered_model(name)
-    return "a model can be made and deleted"
+    probe_names(config.registry)
+    return "the loop's names are taken; a model can be made and deleted"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Literal, NamedTuple
@@ -17,6 +18,7 @@ from judgeloop.ops.doctor.checks import (
 from judgeloop.ops.doctor.pod import ask_quotas, ask_release
 from judgeloop.ops.doctor.quota import Asked, check_room
 from judgeloop.ops.doctor.release import check_release
+from judgeloop.registry.client import TRACKING_URI
 from judgeloop.schema.config import Config
 from judgeloop.schema.errors import ClusterError, JudgeLoopError, PreflightError
 
@@ -95,3 +97,16 @@ def require_sound(config: Config, asked: Asked | None = None) -> None:
             failed.append(f"{finding.check}: {finding.said}")
     if failed:
         raise PreflightError("this loop could not run here:\n  " + "\n  ".join(failed))
+
+
+def require_registry(config: Config) -> None:
+    """Passes where the MLflow server takes the loop's names.
+
+    A database without a server is this process's own MLflow, which takes all names that the
+    configuration does: nothing is tried there.
+
+    Raises:
+        RegistryError: It does not.
+    """
+    if os.environ.get(TRACKING_URI, "").startswith(("http://", "https://")):
+        logger.info("preflight: registry: %s", check_registry(config))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from judgeloop.evaluation.gate import GateDecision, decide_promotion, refusal
+from judgeloop.registry.addresses import resolve_model
 from judgeloop.registry.client import wait_for_server
 from judgeloop.registry.judge_file import CONTROLS, control_arms
 from judgeloop.registry.tracking import log_run, loop_run
@@ -16,7 +17,6 @@ from judgeloop.registry.versions import (
     ChampionMovedError,
     aliases,
     replaced_by,
-    resolve_model,
     tag_version,
     version_tags,
     version_uri,

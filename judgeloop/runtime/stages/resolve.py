@@ -52,7 +52,7 @@ def resolve(config: Config, store: Store, ledger: Ledger) -> Manifest:
 def _start_model(config: Config, store: Store) -> tuple[ModelRef, dict[str, str]]:
     if config.model.start is None:
         return describe_base(config.model.base, config.model.revision), {}
-    from judgeloop.registry.versions import bring_version
+    from judgeloop.registry.addresses import bring_version
 
     start = bring_version(config.model.start, store)
     details = {"start": config.model.start, "version": start.version}
