@@ -39,6 +39,11 @@ def test_a_tie_gives_no_pair() -> None:
     assert reason(pair_by_vote(QUESTION, votes("3", "3", "2", "2"), 2, 0)) == "tie"
 
 
+def test_numbers_with_and_without_the_one_unit_are_the_same_answer() -> None:
+    assert reason(pair_by_vote(QUESTION, votes("3 cm", "3", "3 cm"), 2, 0)) == "unanimous"
+    assert reason(pair_by_vote(QUESTION, votes("3 cm", "3", "3 m", "3 cm"), 2, 0)) == "pair"
+
+
 def test_unanimous_answers_give_no_pair() -> None:
     assert reason(pair_by_vote(QUESTION, votes("3", "three", "3"), 2, 0)) == "unanimous"
 

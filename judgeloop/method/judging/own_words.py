@@ -8,28 +8,21 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Iterator
 from itertools import groupby
 
 from judgeloop.method.judging.labels import NOUNS, Labels
+from judgeloop.method.markup import (
+    compatible,
+    visible,
+    without_control_tokens,
+    without_thinking,
+)
 
 LEFT_OUT = "…"
 """Stands for what was quoted."""
 MAX_JSON = 20
 """Places that are tried as the beginning of a JSON object."""
-_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
-_THINKING = re.compile(
-    r"<(?P<close>/)?(?:think(?:ing)?|thought|reasoning|reflection|scratchpad|analysis)>"
-    r"|\[(?P<close2>/)?THINK\]|◁(?P<close3>/)?think▷"
-    r"|<\|(?:begin|(?P<close4>end))_of_thought\|>",
-    re.IGNORECASE,
-)
-_FINAL_CHANNEL = "<|channel|>final<|message|>"
-_CONTROL = re.compile(
-    r"<\|[^|<>\n]{1,40}\|>|</?s>|\[/?INST\]"
-    r"|<(?:eos|bos|pad|eot|end_of_turn|start_of_turn|end_of_utterance)>"
-)
 _FENCE = re.compile(r"\s{0,8}(?:`{3,}|~{3,})\s{0,8}\w{0,20}\s*$")
 _SPAN = re.compile(r"(?<![\w'])'([^'\n]{1,300})'(?!\w)|`([^`\n]{1,300})`")
 _TAGGED = re.compile(
@@ -53,33 +46,15 @@ def own_words(text: str, labels: Labels) -> list[str] | None:
 
     An empty string among the lines is a blank line: paragraphs end there.
     """
-    plain = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).replace("\r", "\n")
-    plain = plain.rpartition(_FINAL_CHANNEL)[2]
-    said = _without_thinking(plain)
+    said = without_thinking(compatible(visible(text)))
     if said is None:
         return None
-    said = _CONTROL.sub("\n", said)
+    said = without_control_tokens(said)
     said = _TAG.sub("", _BREAK.sub("\n", _TAGGED.sub(_on_its_own_line, said)))
     lines = list(_without_fences(_with_json_read(said).split("\n"), labels))
     lines = [LEFT_OUT if line.lstrip().startswith(">") else line for line in lines]
     lines = _without_quotations("\n".join(lines), labels).split("\n")
     return list(_without_introduced([line.strip() for line in lines], labels))
-
-
-def _without_thinking(text: str) -> str | None:
-    kept, start, depth = [], 0, 0
-    for tag in _THINKING.finditer(text):
-        if not any(tag.group("close", "close2", "close3", "close4")):
-            if depth == 0:
-                kept.append(text[start : tag.start()])
-            depth += 1
-            continue
-        if depth == 0:
-            kept = []  # the prompt had opened it
-        depth, start = max(0, depth - 1), tag.end()
-    if depth or ("<|channel|>analysis" in text):
-        return None
-    return "\n".join([*kept, text[start:]])
 
 
 def _on_its_own_line(match: re.Match[str]) -> str:

@@ -1,33 +1,42 @@
-"""Reads the final answer of a response to a closed question, in a form that can be counted."""
+"""Reads the final answer of a response to a closed question, in a form that can be counted.
+
+Two responses are counted as one answer only where they are the same answer; what cannot be told
+has no vote. A wrong vote is worse than a lost one: it makes a pair of two answers that are equal.
+"""
 
 from __future__ import annotations
 
+import json
 import re
-from decimal import Decimal
 
+from judgeloop.method.markup import visible, without_control_tokens, without_thinking
+from judgeloop.method.routing.options import options_in
+from judgeloop.method.synthesis.numbers import read_number
+from judgeloop.method.synthesis.options import read_option
+from judgeloop.method.synthesis.phrases import is_no_answer, read_phrase, read_yes_no
 from judgeloop.schema.records import Kind, Question
 
 MAX_ANSWER = 20_000
 """Characters of a model's answer above which it is not used, for it is no answer: comparing two of
 them, or looking for the final one, could take hours."""
-_ANSWER_LINE = re.compile(r"(?:final\s+)?answer\s*(?:is\b|:)\s*(.+?)\s*$", re.IGNORECASE)
-_LETTER = re.compile(r"^\W*(?:option\s+)?\(?([A-Z])\W*$")
-_LETTER_AND_TEXT = re.compile(r"^\W*(?:option\s+)?\(?([A-Z])[.):,]+\s*(.+)$")
-_YES_NO = re.compile(r"^\W*(yes|no)\b", re.IGNORECASE)
-_NUMBER = re.compile(r"-?\d+(?:,\d{3})*(?:\.\d+)?")
-_WORD_NUMBERS = {
-    word: str(value)
-    for value, word in enumerate(
-        (
-            *("zero", "one", "two", "three", "four", "five", "six"),
-            *("seven", "eight", "nine", "ten", "eleven", "twelve"),
-        )
-    )
-}
-_LARGER_NUMBERS = re.compile(r"teen\b|\w+ty\b|hundred|thousand|million|dozen|half|quarter|pair")
-"""Words that make a number word before or after them a part of another number."""
-_ARTICLES = re.compile(r"\b(?:a|an|the)\b")
-_SPACES = re.compile(r"\s+")
+MAX_FINAL = 400
+"""Characters of a final answer; a longer one is no answer to a closed question."""
+_MARK = (
+    r"(?:final\s+|correct\s+|right\s+|my\s+)*"
+    r"(?:answer|antwort|respuesta|réponse|resposta|risposta|ответ|答案|答え|回答|정답|답)"
+)
+_ANSWER_LINE = re.compile(
+    rf"(?<!\w){_MARK}\s{{0,3}}(?:is\b(?!n't)\s{{0,3}}:?|ist\b|es\b|[:：=]|是[:：]?|は[:：]?)(?P<final>.*)$",
+    re.IGNORECASE,
+)
+_ANSWER_HEADING = re.compile(rf"[\s#]*{_MARK}\s{{0,3}}[:：]?\s*", re.IGNORECASE)
+_TAGGED = re.compile(r"<(?:answer|final_answer)>([^<>]{1,400})</(?:answer|final_answer)>", re.I)
+_BOXED = re.compile(
+    r"\\(?:boxed|fbox)\s?\{((?:[^{}]|\{(?:[^{}]|\{[^{}]{0,80}\}){0,80}\}){1,200})\}"
+)
+_HASHES = re.compile(r"^####\s*(\S.*)$")
+_FENCE = re.compile(r"^\s*(?:`{3,}|~{3,})\w{0,20}\s*$")
+_DECORATION = " \t*_`"
 
 
 def normalise(text: str, question: Question) -> str | None:
@@ -35,67 +44,66 @@ def normalise(text: str, question: Question) -> str | None:
 
     A response of more than `MAX_ANSWER` characters has none.
 
-    By kind: a choice's letter (also from an option's text), a number in canonical digits, `yes` or
-    `no`, a short phrase in lower case without articles and punctuation.
+    By kind: a choice's letter (also from an option's text), a number in canonical digits with its
+    unit, `yes` or `no`, a short phrase in lower case without articles and punctuation.
     """
-    final = _final_answer(text) if len(text) <= MAX_ANSWER else ""
-    if not final:
+    final = final_answer(text) if len(text) <= MAX_ANSWER else None
+    if final is None or len(final) > MAX_FINAL:
         return None
     if question.kind is Kind.MULTIPLE_CHOICE:
-        return _letter(final, question.choices or ())
-    if question.kind is Kind.NUMBER:
-        return _number(final)
-    if question.kind is Kind.YES_NO:
-        return _yes_no(final)
-    return _phrase(final) or None
-
-
-def _final_answer(text: str) -> str:
-    """What follows the last `Answer:`, else the last line."""
-    lines = [line.strip(" *_`") for line in text.splitlines() if line.strip()]
-    for line in reversed(lines):
-        if match := _ANSWER_LINE.search(line):
-            return match[1].strip(" *_`")
-    return lines[-1] if lines else ""
-
-
-def _letter(text: str, choices: tuple[str, ...]) -> str | None:
-    """Reads an option's letter alone, its letter and text, or its text alone."""
-    letters = [chr(ord("A") + index) for index in range(len(choices) or 26)]
-    if (match := _LETTER.match(text)) and match[1] in letters:
-        return match[1]
-    texts = dict(zip(letters, map(_phrase, choices), strict=False))
-    if (match := _LETTER_AND_TEXT.match(text)) and texts.get(match[1]) == _phrase(match[2]):
-        return match[1]
-    named = [letter for letter, choice in texts.items() if choice == _phrase(text)]
-    return named[0] if len(named) == 1 else None
-
-
-def _yes_no(text: str) -> str | None:
-    """Reads yes or no as the first word; the other one must not follow."""
-    match = _YES_NO.match(text)
-    both = len(set(re.findall(r"\b(?:yes|no)\b", text.lower()))) > 1
-    return match[1].lower() if match and not both else None
-
-
-def _number(text: str) -> str | None:
-    digits = {_canonical(found) for found in _NUMBER.findall(text)}
-    if digits:
-        return digits.pop() if len(digits) == 1 else None
-    words = [w for w in re.findall(r"[a-z]+", text.lower()) if w in _WORD_NUMBERS]
-    if len(set(words)) != 1 or _LARGER_NUMBERS.search(text.lower()):
+        return read_option(final, question.choices or options_in(question.text) or ())
+    if is_no_answer(final):
         return None
-    return _WORD_NUMBERS[words[0]]
+    if question.kind is Kind.NUMBER:
+        return read_number(final)
+    if question.kind is Kind.YES_NO:
+        return read_yes_no(final)
+    return read_phrase(final)
 
 
-def _canonical(digits: str) -> str:
-    number = f"{Decimal(digits.replace(',', '')):f}"
-    whole, _, part = number.partition(".")
-    part = part.rstrip("0")
-    sign, whole = whole[: whole.startswith("-")], whole.removeprefix("-").lstrip("0") or "0"
-    return f"{sign}{whole}.{part}" if part else f"{sign}{whole}"
+def final_answer(text: str) -> str | None:
+    r"""Returns what a response says last: a box, a tag, what follows `Answer:`, else the last line.
+
+    None where thinking was never closed or nothing is said.
+    """
+    said = without_thinking(visible(text))
+    if said is None:
+        return None
+    said = without_control_tokens(said).strip()
+    if (field := _json_answer(said)) is not None:
+        return field
+    if tagged := _TAGGED.findall(said):
+        return str(tagged[-1]).strip(_DECORATION) or None
+    if boxed := _BOXED.findall(said):
+        return str(boxed[-1]).strip(_DECORATION) or None
+    lines = [line.strip(_DECORATION) for line in said.split("\n") if not _FENCE.match(line)]
+    lines = [line for line in lines if line]
+    for number in range(len(lines) - 1, -1, -1):
+        line = lines[number]
+        if len(line) > MAX_FINAL * 2:
+            continue
+        if match := _HASHES.match(line):
+            return match[1].strip(_DECORATION)
+        if _ANSWER_HEADING.fullmatch(line) and number + 1 < len(lines):
+            return lines[number + 1]
+        if match := _ANSWER_LINE.search(line):
+            final = match["final"].strip(_DECORATION)
+            if final:
+                return final
+    return lines[-1] if lines else None
 
 
-def _phrase(text: str) -> str:
-    plain = re.sub(r"[^\w\s]", " ", text.lower())
-    return _SPACES.sub(" ", _ARTICLES.sub(" ", plain)).strip()
+def _json_answer(text: str) -> str | None:
+    """Reads the field `answer` of a response that is one JSON object."""
+    inner = re.sub(r"^`{3}\w{0,10}\s+|\s*`{3}$", "", text).strip()
+    if not (inner.startswith("{") and inner.endswith("}")):
+        return None
+    try:
+        fields = json.loads(inner)
+    except (ValueError, RecursionError):
+        return None
+    for name in ("answer", "final_answer", "final answer"):
+        value = fields.get(name) if isinstance(fields, dict) else None
+        if isinstance(value, str | int | float) and not isinstance(value, bool):
+            return str(value).strip(_DECORATION) or None
+    return None

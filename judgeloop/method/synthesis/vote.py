@@ -6,9 +6,10 @@ from collections import Counter
 
 from judgeloop.method.prompts import PromptSet
 from judgeloop.method.synthesis.answers import normalise
+from judgeloop.method.synthesis.units import in_one_unit
 from judgeloop.schema.config import SynthesisSection
 from judgeloop.schema.keys import content_key, fraction, seed_for
-from judgeloop.schema.records import Dropped, Pair, Question, Voted
+from judgeloop.schema.records import Dropped, Kind, Pair, Question, Voted
 from judgeloop.schema.requests import Request, Response
 
 
@@ -48,10 +49,13 @@ def pair_by_vote(
     """
     if response.error is not None:
         return Dropped(id=question.id, reason="engine_error", detail=response.error)
-    voices = [
-        (normalise(sample.text, question) if sample.finish_reason == "stop" else None, sample.text)
+    answers = [
+        normalise(sample.text, question) if sample.finish_reason == "stop" else None
         for sample in response.samples
     ]
+    if question.kind is Kind.NUMBER:
+        answers = in_one_unit(answers)
+    voices = list(zip(answers, (sample.text for sample in response.samples), strict=True))
     counts = Counter(answer for answer, _ in voices if answer is not None)
     reason = _unusable(counts, threshold)
     if reason:

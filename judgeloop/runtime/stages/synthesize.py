@@ -23,7 +23,7 @@ from judgeloop.schema.records import Altered, Manifest, ModelRef, Pair, Question
 from judgeloop.store import Store
 from judgeloop.store.shards import read_records
 
-VERSION = 1
+VERSION = 2
 
 
 def synthesize(
