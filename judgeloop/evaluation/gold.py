@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import msgspec
+
 from judgeloop.data.images import SourceImages
 from judgeloop.data.rows import GoldRow, image_names, no_usable_row, read_gold
 from judgeloop.data.source import TINY_WORLD, Source, open_source
+from judgeloop.runtime.lease import Lease
 from judgeloop.runtime.once import once
+from judgeloop.runtime.stage_key import stage_manifest
 from judgeloop.schema.config import Config
-from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import Dropped, Manifest
 from judgeloop.store import Store
 from judgeloop.store.checksums import sha256_file
@@ -18,7 +21,6 @@ from judgeloop.store.images import ImageLibrary
 from judgeloop.store.shards import ShardWriter
 
 STAGE = "gold"
-VERSION = 4
 WORLD_SEED = 20_512
 """The tiny world's gold pairs are the same whatever the loop's seed is."""
 
@@ -43,18 +45,12 @@ def load_gold(config: Config, store: Store, library: ImageLibrary) -> Manifest:
 
     with open_source(config.evaluation.gold, make) as source:
         images = SourceImages(source.folder, image_names(source, GoldRow, _limit(config)))
-        key = content_key(
-            STAGE,
-            VERSION,
-            config.evaluation.count,
-            config.data.max_pixels,
-            config.data.shard_size,
-            sha256_file(source.file),
-            images.look(),
-        )
-        return once(
-            store, STAGE, key, lambda _: _write(config, store, library, source, images, key)
-        )
+        header = stage_manifest(STAGE, config, file=sha256_file(source.file), images=images.look())
+
+        def write(_: Lease) -> Manifest:
+            return _write(config, store, library, source, images, header)
+
+        return once(store, STAGE, header.key, write)
 
 
 def _limit(config: Config) -> int | None:
@@ -67,13 +63,13 @@ def _write(
     library: ImageLibrary,
     source: Source,
     images: SourceImages,
-    key: str,
+    header: Manifest,
 ) -> Manifest:
     with library.adding() as add:  # all images are there before the manifest
         images.add_all(add)
     size = config.data.shard_size
-    pairs = ShardWriter(store, f"{STAGE}/{key}/pairs", "", size)
-    quarantine = ShardWriter(store, f"{STAGE}/{key}/quarantine", "", size)
+    pairs = ShardWriter(store, f"{STAGE}/{header.key}/pairs", "", size)
+    quarantine = ShardWriter(store, f"{STAGE}/{header.key}/quarantine", "", size)
     counts: Counter[str] = Counter()
     first: Dropped | None = None
     for row in read_gold(source, images, _limit(config)):
@@ -88,10 +84,8 @@ def _write(
     quarantine.close()
     if not counts["rows"]:
         raise no_usable_row(source, counts, first)
-    return Manifest(
-        stage=STAGE,
-        stage_version=VERSION,
-        key=key,
+    return msgspec.structs.replace(
+        header,
         shards=tuple(pairs.close()),
         counts=dict(sorted(counts.items())),
         details={"source": config.evaluation.gold},

@@ -15,6 +15,18 @@ Phase = Literal["start", "iteration", "end"]
 """When a stage runs: once with the start model, in each iteration, or once after the loop."""
 
 
+class KeySpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What enters a content key: all that decides the result, and nothing else."""
+
+    version: int = 1
+    """Raised when the same inputs give another result."""
+    settings: tuple[str, ...] = ()
+    """Fields of the configuration, or whole sections, by path."""
+    inputs: tuple[str, ...] = ()
+    """What the stage is given, and of the software `engine` and `prompts`
+    (`judgeloop.runtime.identity`)."""
+
+
 class StageSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What is declared of one stage."""
 
@@ -23,6 +35,10 @@ class StageSpec(msgspec.Struct, frozen=True, kw_only=True):
     function: str
     """`module:function` below `judgeloop.runtime.stages`."""
     phases: tuple[Phase, ...]
+    key: KeySpec
+    """What decides its result; where work with this content key is done, it is not done again."""
+    section: str | None = None
+    """The section of the configuration that is the stage's own."""
     image: Literal["cpu", "gpu"] = "cpu"
     """The container image; `gpu` has what runs and trains models."""
     gpu: Literal["inference", "training"] | None = None
@@ -40,12 +56,37 @@ class StageSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 STAGES = (
-    StageSpec(name="resolve", function="resolve:resolve", phases=("start",)),
-    StageSpec(name="ingest", function="ingest:ingest", phases=("start",)),
+    StageSpec(
+        name="resolve",
+        function="resolve:resolve",
+        phases=("start",),
+        key=KeySpec(inputs=("model",)),
+        section="model",
+    ),
+    StageSpec(
+        name="ingest",
+        function="ingest:ingest",
+        phases=("start",),
+        key=KeySpec(
+            version=6,
+            settings=(
+                *("data.count", "data.max_pixels", "data.shard_size"),
+                *("validation.share", "loop.partitions", "loop.seed"),
+            ),
+            inputs=("file", "images"),
+        ),
+        section="data",
+    ),
     StageSpec(
         name="hold_out",
         function="synthesize:hold_out",
         phases=("start",),
+        key=KeySpec(
+            version=3,
+            settings=("synthesis", "data.shard_size", "loop.seed"),
+            inputs=("engine", "prompts", "base", "questions"),
+        ),
+        section="synthesis",
         image="gpu",
         gpu="inference",
     ),
@@ -53,6 +94,12 @@ STAGES = (
         name="synthesize",
         function="synthesize:synthesize",
         phases=("iteration",),
+        key=KeySpec(
+            version=3,
+            settings=("synthesis", "data.shard_size", "loop.seed"),
+            inputs=("engine", "prompts", "base", "questions", "partition", "slices", "iteration"),
+        ),
+        section="synthesis",
         image="gpu",
         gpu="inference",
         partitioned=True,
@@ -61,16 +108,47 @@ STAGES = (
         name="judge",
         function="judge:judge",
         phases=("iteration",),
+        key=KeySpec(
+            version=3,
+            settings=("judging", "loop.seed"),
+            inputs=("engine", "prompts", "model", "pairs"),
+        ),
+        section="judging",
         image="gpu",
         gpu="inference",
         partitioned=True,
     ),
-    StageSpec(name="filter", function="filter:filter_judgements", phases=("iteration",)),
-    StageSpec(name="enough", function="decide:enough", phases=("iteration",)),
+    StageSpec(
+        name="filter",
+        function="filter:filter_judgements",
+        phases=("iteration",),
+        key=KeySpec(
+            version=2,
+            settings=(
+                *("filtering.keep", "filtering.both_orders", "filtering.max_examples"),
+                "loop.seed",  # `filtering.min_examples` is read by `enough` alone
+            ),
+            inputs=("prompts", "judgements"),
+        ),
+        section="filtering",
+    ),
+    StageSpec(
+        name="enough",
+        function="decide:enough",
+        phases=("iteration",),
+        key=KeySpec(settings=("filtering.min_examples",), inputs=("examples",)),
+        section="filtering",
+    ),
     StageSpec(
         name="train",
         function="train:train",
         phases=("iteration",),
+        key=KeySpec(
+            version=3,
+            settings=("training", "loop.seed"),
+            inputs=("libraries", "start", "examples"),
+        ),
+        section="training",
         image="gpu",
         gpu="training",
     ),
@@ -78,6 +156,12 @@ STAGES = (
         name="validate",
         function="validate:validate",
         phases=("start", "iteration"),
+        key=KeySpec(
+            version=3,
+            settings=("validation.sampling", "loop.seed"),
+            inputs=("engine", "prompts", "model", "pairs"),
+        ),
+        section="validation",
         image="gpu",
         gpu="inference",
     ),
@@ -85,6 +169,12 @@ STAGES = (
         name="evaluate",
         function="evaluate:evaluate",
         phases=("start", "iteration"),
+        key=KeySpec(
+            version=4,
+            settings=("evaluation.sampling", "loop.seed"),
+            inputs=("engine", "prompts", "model", "pairs"),
+        ),
+        section="evaluation",
         image="gpu",
         gpu="inference",
         may_change=True,
@@ -93,17 +183,51 @@ STAGES = (
         name="register",
         function="register:register",
         phases=("iteration",),
+        key=KeySpec(  # with the version's number, which the registry gives
+            version=3,
+            settings=("registry.model_name",),
+            inputs=("loop_id", "iteration", "trained", "validation", "evaluation", "examples"),
+        ),
+        section="registry",
         permanent=True,
     ),
-    StageSpec(name="decide", function="decide:decide", phases=("iteration",)),
+    StageSpec(
+        name="decide",
+        function="decide:decide",
+        phases=("iteration",),
+        key=KeySpec(
+            settings=("loop.iterations", "loop.patience", "loop.min_delta"),
+            inputs=("iteration", "validations"),
+        ),
+        section="loop",
+    ),
     StageSpec(
         name="promote",
         function="promote:promote",
         phases=("end",),
+        key=KeySpec(
+            version=3,
+            settings=("gate",),
+            inputs=("loop_id", "names", "controls", "candidate", "evaluations"),
+        ),
+        section="gate",
         permanent=True,
     ),
-    StageSpec(name="report", function="report:report", phases=("end",), in_ledger=False),
+    StageSpec(
+        name="report",
+        function="report:report",
+        phases=("end",),
+        key=KeySpec(),  # it is drawn anew at every end of a run
+        section="report",
+        in_ledger=False,
+    ),
 )
+GOLD = KeySpec(
+    version=5,
+    settings=("evaluation.count", "data.max_pixels", "data.shard_size"),
+    inputs=("file", "images"),
+)
+"""Of the gold pairs, which `evaluate` brings into the store."""
 
 
 def stage_names() -> tuple[str, ...]:

@@ -214,7 +214,7 @@ def enough(config: str, loop_id: str, iteration: int, examples: str) -> str:
 
     task = Task.open("enough", config, loop_id, iteration)
     kept = _read(examples)
-    made = task.run(lambda: stage(task.config.filtering, iteration, kept)).details
+    made = task.run(lambda: stage(task.config, kept)).details
     if made["decision"] == STARVED and iteration == BASE_ITERATION + 1:
         with task.failures_recorded():
             raise StarvedError(made["reason"])
@@ -228,7 +228,7 @@ def decide(config: str, loop_id: str, iteration: int, validation: str) -> str:
     task = Task.open("decide", config, loop_id, iteration)
     earlier = sorted(task.ledger.manifests("validate").items())
     scored = [made[0] for number, made in earlier if number < iteration] + [_read(validation)]
-    return task.run(lambda: stage(task.config.loop, iteration, scored)).details["decision"]
+    return task.run(lambda: stage(task.config, iteration, scored)).details["decision"]
 
 
 def promote(config: str, loop_id: str, out: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -42,6 +43,11 @@ class EndpointSection(Section, frozen=True, kw_only=True):
         taken = sorted(OURS & self.extra.keys())
         if taken:
             raise ValueError(f"engine.endpoint.extra must not hold {', '.join(taken)}")
+
+    @property
+    def host(self) -> str:
+        """Name or address of the machine."""
+        return urlsplit(self.url).hostname or ""
 
 
 class VllmSection(Section, frozen=True, kw_only=True):

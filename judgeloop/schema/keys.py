@@ -20,6 +20,17 @@ def content_key(*parts: object) -> str:
     return hashlib.sha256(to_json(msgspec.to_builtins(parts))).hexdigest()[:KEY_DIGITS]
 
 
+def field_at(tree: object, path: str) -> object:
+    """Returns a field of a section by its path, such as `vllm.max_images`; None below a None.
+
+    Raises:
+        AttributeError: There is no such field.
+    """
+    for name in path.split("."):
+        tree = None if tree is None else getattr(tree, name)
+    return tree
+
+
 def listed_key(*parts: Iterable[object]) -> str:
     """Returns `content_key` of lists, none of which is ever held as a whole."""
     digest = hashlib.sha256(b"[")

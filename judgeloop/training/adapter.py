@@ -9,11 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from judgeloop.schema.config import TrainingSection
 from judgeloop.schema.errors import TrainingError
 from judgeloop.training.job import TrainingJob
 
 if TYPE_CHECKING:
     import torch
+    from peft import LoraConfig
 
 LANGUAGE_LAYERS = (
     r".*(language_model|text_model).*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
@@ -32,7 +34,7 @@ def load_model(job: TrainingJob, dtype: torch.dtype) -> Any:
     Raises:
         TrainingError: The adapter to go on with has another rank or alpha, or no safetensors file.
     """
-    from peft import LoraConfig, PeftModel, get_peft_model
+    from peft import PeftModel, get_peft_model
     from transformers import AutoModelForImageTextToText, set_seed
 
     base = AutoModelForImageTextToText.from_pretrained(
@@ -44,20 +46,24 @@ def load_model(job: TrainingJob, dtype: torch.dtype) -> Any:
     )
     set_seed(job.seed)
     if job.adapter is None:
-        return get_peft_model(
-            base,
-            LoraConfig(
-                r=job.settings.rank,
-                lora_alpha=job.settings.alpha,
-                target_modules=LANGUAGE_LAYERS,
-                task_type="CAUSAL_LM",
-            ),
-        )
+        return get_peft_model(base, new_adapter(job.settings))
     if not (Path(job.adapter) / WEIGHTS).is_file():
         raise TrainingError(f"{job.adapter}: no {WEIGHTS}; only safetensors adapters are loaded")
     model = PeftModel.from_pretrained(base, job.adapter, is_trainable=True)
     _check_shape(job, model)
     return model
+
+
+def new_adapter(settings: TrainingSection) -> LoraConfig:
+    """Returns the shape of a new adapter."""
+    from peft import LoraConfig
+
+    return LoraConfig(
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        target_modules=LANGUAGE_LAYERS,
+        task_type="CAUSAL_LM",
+    )
 
 
 def _check_shape(job: TrainingJob, model: Any) -> None:

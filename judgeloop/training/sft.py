@@ -80,7 +80,7 @@ def make_trainer(job: TrainingJob, examples: Sequence[Example]) -> trl.SFTTraine
         mark_assistant(processor, (len(example.images) for example in examples))
     trainer = SFTTrainer(
         model=model,
-        args=_arguments(job, on_gpu=on_gpu, half=half, messages=messages),
+        args=training_arguments(job, on_gpu=on_gpu, half=half, messages=messages),
         train_dataset=make_dataset(examples, Path(job.images), model_type),
         processing_class=processor,
         callbacks=[_reporter(job.task)],
@@ -104,7 +104,15 @@ def _check_devices(job: TrainingJob) -> bool:
     return count > 0
 
 
-def _arguments(job: TrainingJob, on_gpu: bool, half: bool, messages: bool) -> trl.SFTConfig:
+def training_arguments(job: TrainingJob, on_gpu: bool, half: bool, messages: bool) -> trl.SFTConfig:
+    """Returns the trainer's arguments.
+
+    Args:
+        job: The job.
+        on_gpu: Whether there is a GPU.
+        half: Whether weights are bfloat16.
+        messages: Whether rows are messages, of which the template marks what is learnt.
+    """
     from trl import SFTConfig
 
     settings = job.settings

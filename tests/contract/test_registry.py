@@ -46,6 +46,16 @@ def test_registering_twice_gives_one_version_with_one_run(loop, tmp_path):
     assert len(connect().get_metric_history(child.info.run_id, "training/last_loss")) == 1
 
 
+def test_the_candidate_is_the_newest_version_also_where_an_older_one_is_found_again(loop, tmp_path):
+    first = loop.inputs(1, tmp_path, validation=20, gold=30)
+    second = loop.inputs(2, tmp_path, validation=25, gold=30)
+    register(loop.config, loop.store, loop.ledger, 1, *first)
+    register(loop.config, loop.store, loop.ledger, 2, *second)
+    assert aliases(loop.name) == {"candidate": "2"}
+    register(loop.config, loop.store, loop.ledger, 1, *first)  # a resumed run registers it again
+    assert aliases(loop.name) == {"candidate": "2"}
+
+
 def test_a_version_alone_gives_back_its_judge_file_and_the_very_adapter(loop, tmp_path):
     made = loop.register(1, tmp_path, validation=20, gold=30)
     assert made.metrics["evaluation/both_orders"] == 0.75

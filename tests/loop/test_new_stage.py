@@ -21,21 +21,21 @@ from tests.conftest import REPOSITORY
 
 FUNCTION = '''
 from judgeloop.runtime.once import once
-from judgeloop.schema.config import FilteringSection
-from judgeloop.schema.keys import content_key
+from judgeloop.runtime.stage_key import stage_manifest
+from judgeloop.schema.config import Config
 from judgeloop.schema.records import Example, Manifest
 from judgeloop.store import Store
 from judgeloop.store.shards import Work, read_shards, write_shards
 
 
-def polish(filtering: FilteringSection, store: Store, examples: Manifest) -> Manifest:
+def polish(config: Config, store: Store, examples: Manifest) -> Manifest:
     """Writes the examples once more."""
-    key = content_key("polish", 1, examples.key, filtering.keep)
-    header = Manifest(stage="polish", stage_version=1, key=key, inputs=(examples.key,))
+    header = stage_manifest("polish", config, examples=examples)
     batches = read_shards(store, examples, Example)
-    return once(store, "polish", key, lambda _: write_shards(store, header, batches, Work))
+    return once(store, "polish", header.key, lambda _: write_shards(store, header, batches, Work))
 '''
-ROW = """    StageSpec(name="polish", function="polish:polish", phases=("iteration",)),
+ROW = """    StageSpec(name="polish", function="polish:polish", phases=("iteration",),
+              key=KeySpec(settings=("filtering.keep",), inputs=("examples",))),
 """
 COMPONENT = '''"""Polishes examples."""
 
@@ -69,6 +69,7 @@ def polish(
 
     tasks.run("polish", config, loop_id, polished.path, iteration, examples=examples.path)
 '''
+ENOUGH = '    StageSpec(\n        name="enough"'
 KEPT = '    examples = placement.place(kept).outputs["examples"]\n'
 PLACE = """    polished = placement.place(polish(**common, examples=examples))
     examples = polished.outputs["polished"]
@@ -100,7 +101,11 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (tree / "components/polish").mkdir()
     (tree / "components/polish/component.py").write_text(COMPONENT)
     table = tree / "judgeloop/runtime/stage_table.py"
-    edit(table, '    StageSpec(name="enough"', ROW + '    StageSpec(name="enough"')
+    edit(
+        table,
+        '    StageSpec(\n        name="enough"',
+        ROW + '    StageSpec(\n        name="enough"',
+    )
     shape = tree / "pipelines/iteration.py"
     imports = "from components.register.component import register\n"
     edit(shape, imports, "from components.polish.component import polish\n" + imports)
@@ -141,7 +146,11 @@ def test_it_is_compiled_with_its_profile_and_without_its_row_refused(tree: Path)
     try:
         refused = python(tree, "-c", compiles, str(tree / "p.yaml"), code=1)
     finally:
-        edit(table, '    StageSpec(name="enough"', ROW + '    StageSpec(name="enough"')
+        edit(
+            table,
+            '    StageSpec(\n        name="enough"',
+            ROW + '    StageSpec(\n        name="enough"',
+        )
     assert "no row of polish" in refused
 
 

@@ -25,9 +25,9 @@ def validation(iteration: int, score: float) -> Manifest:
 
 
 def decision(scores: list[float], *changes: str) -> str:
-    loop = load_config(MICRO, ["loop.iterations=9", *changes]).loop
+    config = load_config(MICRO, ["loop.iterations=9", *changes])
     validations = [validation(iteration, score) for iteration, score in enumerate(scores)]
-    return decide(loop, len(scores) - 1, validations).details["decision"]
+    return decide(config, len(scores) - 1, validations).details["decision"]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_a_starved_loop_stops_with_the_funnel_and_its_three_causes() -> None:
         stage="filter", stage_version=1, key="x", metrics={"first_position": 0.97},
         counts={"pairs": 50, "one_order_pairs": 48, "undecided_pairs": 2, "examples": 0},
     )  # fmt: skip
-    made = enough(load_config(MICRO).filtering, 1, examples)
+    made = enough(load_config(MICRO), examples)
     assert made.details["decision"] == "starved"
     for words in ("50 pairs", "48 one_order", "97%", "(1)", "(2)", "(3)"):
         assert words in made.details["reason"]

@@ -9,8 +9,8 @@ import pytest
 
 from judgeloop.engines.fit import check_fit
 from judgeloop.models.references import base_type
+from judgeloop.runtime.identity import engine_identity
 from judgeloop.runtime.ledger import Ledger
-from judgeloop.runtime.stages.inference import engine_identity
 from judgeloop.runtime.stages.resolve import resolve
 from judgeloop.schema.config import Config, load_config
 from judgeloop.schema.engine_section import EndpointSection, EngineSection

@@ -12,7 +12,8 @@ from judgeloop.runtime.redaction import hidden, hide_secrets
 @pytest.mark.parametrize(
     "name",
     ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "MLFLOW_TRACKING_PASSWORD", "HF_TOKEN",
-     "OPENAI_API_KEY", "my_api_key", "DB_PASSWD", "VAULT_SECRET"],
+     "OPENAI_API_KEY", "my_api_key", "DB_PASSWD", "VAULT_SECRET", "SSH_PASSPHRASE",
+     "GOOGLE_CREDENTIALS", "GIT_CREDENTIAL"],
 )  # fmt: skip
 def test_the_values_of_variables_with_such_names_are_struck_out(
     name: str, monkeypatch: pytest.MonkeyPatch

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from judgeloop.runtime.stages import synthesize as stage
@@ -69,6 +70,28 @@ def test_questions_of_another_shard_size_are_other_pairs(tmp_path: Path) -> None
         for changes in ([], ["data.shard_size=5"])
     }
     assert len(keys) == 2
+
+
+def test_the_same_questions_are_asked_with_other_seeds_in_each_iteration(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    questions = pool(store, "p000", 20, 20)
+    made = [
+        [store.read(shard.key) for shard in stage.synthesize(
+            configured(), store, iteration, 0, questions, UNCLEAR
+        ).shards]
+        for iteration in (1, 2, 3)
+    ]  # fmt: skip
+    assert len({tuple(shards) for shards in made}) == 3
+
+
+def test_the_base_makes_the_pairs_whatever_the_judge_is(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    questions = pool(store, "p000", 20, 10)
+    # An adapter that is nowhere: to open it would fail.
+    judge = msgspec.structs.replace(UNCLEAR, adapter="train/none/adapter", adapter_sha256="ab")
+    made = stage.synthesize(configured(), store, 1, 0, questions, judge)
+    assert made.model == UNCLEAR
+    assert made == stage.synthesize(configured(), store, 1, 0, questions, UNCLEAR)
 
 
 def test_held_out_pairs_are_made_where_there_are_some(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from judgeloop.models.references import fetch_adapter
-from judgeloop.runtime.stages.inference import engine_identity
+from judgeloop.runtime.identity import engine_identity
 from judgeloop.runtime.stages.train import train
 from judgeloop.schema.config import Config, ModelSection, load_config
 from judgeloop.schema.errors import ConfigError

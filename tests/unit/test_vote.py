@@ -61,6 +61,17 @@ def test_an_unreadable_answer_is_never_the_rejected_one() -> None:
         assert pair.rejected == "2"
 
 
+def test_any_sample_of_the_majority_and_any_other_may_stand_for_its_side() -> None:
+    chosen, rejected = set(), set()
+    for seed in range(60):
+        pair = pair_by_vote(QUESTION, votes("I count 3", "three", "2", "3", "5"), 3, seed)
+        assert isinstance(pair, Pair)
+        chosen.add(pair.chosen)
+        rejected.add(pair.rejected)
+    assert chosen == {"I count 3", "three", "3"}
+    assert rejected == {"2", "5"}
+
+
 def test_an_engine_error_is_a_reason_with_its_message() -> None:
     result = pair_by_vote(QUESTION, Response(id="q", error="no image"), 1, 0)
     assert result == Dropped(id="q", reason="engine_error", detail="no image")

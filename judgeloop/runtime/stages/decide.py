@@ -4,51 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from judgeloop.method.filtering.funnel import explain_starvation
-from judgeloop.schema.config import FilteringSection, LoopSection
-from judgeloop.schema.keys import content_key
+from judgeloop.runtime.stage_key import stage_manifest
+from judgeloop.schema.config import Config
 from judgeloop.schema.records import Manifest
 
-VERSION = 1
 SCORE = "both_orders"
 TRAIN, STARVED = "train", "starved"
 CONTINUE, STOP = "continue", "stop"
 
 
-def enough(filtering: FilteringSection, iteration: int, examples: Manifest) -> Manifest:
+def enough(config: Config, examples: Manifest) -> Manifest:
     """Trains where filtering left enough examples; else the loop is starved and stops.
 
     Args:
-        filtering: Its `min_examples` decides.
-        iteration: 1, 2, ...
+        config: Its `filtering.min_examples` decides.
         examples: Manifest of `filter`.
 
     Returns:
         A manifest: `details` has `decision` (`train` or `starved`) and `reason`, which shows the
         funnel.
     """
+    filtering = config.filtering
     found, needed = examples.rows, filtering.min_examples
     decision, reason = TRAIN, f"{found} examples, and filtering.min_examples is {needed}"
     if found < needed:
         decision = STARVED
         reason = f"starved: {explain_starvation(examples.counts, examples.metrics, filtering)}"
-    return Manifest(
-        stage="enough",
-        stage_version=VERSION,
-        key=content_key("enough", VERSION, needed, iteration, examples.key),
+    return msgspec.structs.replace(
+        stage_manifest("enough", config, examples=examples),
         details={"decision": decision, "reason": reason},
-        inputs=(examples.key,),
     )
 
 
-def decide(loop: LoopSection, iteration: int, validations: Sequence[Manifest]) -> Manifest:
+def decide(config: Config, iteration: int, validations: Sequence[Manifest]) -> Manifest:
     """Goes on while validation improves and the bound is not reached.
 
     The loop stops after `loop.patience` iterations in a row whose held-out both-order accuracy is
     not above the best before them by more than `loop.min_delta`.
 
     Args:
-        loop: The bound and the stop rule.
+        config: Its section `loop` has the bound and the stop rule.
         iteration: The one that was validated last.
         validations: Scores on held-out pairs of iteration 0 (the start model), 1, ...
 
@@ -56,6 +54,7 @@ def decide(loop: LoopSection, iteration: int, validations: Sequence[Manifest]) -
         A manifest: `details` has `decision` (`continue` or `stop`) and `reason`; metrics `score`
         and `best_before`.
     """
+    loop = config.loop
     scores = [manifest.metrics[SCORE] for manifest in validations]
     stale = stale_iterations(scores, loop.min_delta)
     if stale >= loop.patience:
@@ -71,14 +70,10 @@ def decide(loop: LoopSection, iteration: int, validations: Sequence[Manifest]) -
             CONTINUE,
             f"held-out both-order accuracy {scores[-1]:.3f}, best before {max(scores[:-1]):.3f}",
         )
-    keys = tuple(manifest.key for manifest in validations)
-    return Manifest(
-        stage="decide",
-        stage_version=VERSION,
-        key=content_key("decide", VERSION, loop, iteration, keys),
+    return msgspec.structs.replace(
+        stage_manifest("decide", config, iteration=iteration, validations=validations),
         details={"decision": decision, "reason": reason},
         metrics={"score": scores[-1], "best_before": max(scores[:-1])},
-        inputs=keys,
     )
 
 

@@ -14,7 +14,6 @@ from judgeloop.store import Store
 from judgeloop.store.shards import read_records
 
 STAGE = "evaluate"
-VERSION = 3
 
 
 def evaluate(config: Config, store: Store, iteration: int, model: ModelRef) -> Manifest:
@@ -37,4 +36,4 @@ def evaluate(config: Config, store: Store, iteration: int, model: ModelRef) -> M
             details=scored.details | {"gold": gold.key},
         )
 
-    return measure(config, store, STAGE, VERSION, iteration, gold, model, sampling, complete)
+    return measure(config, store, STAGE, iteration, gold, model, sampling, complete)

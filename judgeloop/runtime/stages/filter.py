@@ -10,17 +10,16 @@ from judgeloop.method.filtering.agreement import join_judgements, keep_judgement
 from judgeloop.method.filtering.draw import Draw, example_name
 from judgeloop.method.filtering.funnel import Funnel
 from judgeloop.method.judging.orders import shown_answers
-from judgeloop.method.prompts import PromptSet, load_prompts, prompt_hash
+from judgeloop.method.prompts import PromptSet, load_prompts
 from judgeloop.runtime.once import once
+from judgeloop.runtime.stage_key import stage_manifest
 from judgeloop.schema.config import Config, FilteringSection
 from judgeloop.schema.errors import DataError
-from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import Example, Judgement, Manifest, Pair
 from judgeloop.store import Store
 from judgeloop.store.shards import Work, read_shards, write_shards
 
 STAGE = "filter"
-VERSION = 1
 
 Judged = tuple[Pair, tuple[Judgement, ...]]
 
@@ -47,14 +46,11 @@ def filter_judgements(
         DataError: The pairs and judgements don't belong together, or are not those of all
             partitions.
     """
-    settings, seed = config.filtering, config.loop.seed
+    settings = config.filtering
     prompts = load_prompts(config.prompts)
     joined = _join(pairs, judgements, config.loop.partitions)
-    inputs = tuple(judged.key for _, judged in joined)
-    decides = msgspec.structs.replace(settings, min_examples=1)  # read by `enough` alone
-    key = content_key(STAGE, VERSION, decides, prompt_hash(prompts), inputs, seed)
-    header = Manifest(stage=STAGE, stage_version=VERSION, key=key, inputs=inputs, seed=seed)
-    return once(store, STAGE, key, lambda _: _keep(store, header, joined, settings, prompts))
+    header = stage_manifest(STAGE, config, judgements=[judged for _, judged in joined])
+    return once(store, STAGE, header.key, lambda _: _keep(store, header, joined, settings, prompts))
 
 
 def _keep(

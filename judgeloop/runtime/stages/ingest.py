@@ -6,21 +6,23 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from judgeloop.data.images import SourceImages
 from judgeloop.data.rows import QuestionRow, image_names, no_usable_row, read_questions
 from judgeloop.data.source import TINY_WORLD, Source, open_source
 from judgeloop.runtime.once import once
 from judgeloop.runtime.progress import Progress
+from judgeloop.runtime.stage_key import stage_manifest
 from judgeloop.runtime.stages.inference import open_library
 from judgeloop.schema.config import Config
-from judgeloop.schema.keys import content_key, fraction
+from judgeloop.schema.keys import fraction
 from judgeloop.schema.records import Dropped, Manifest, Question, Shard
 from judgeloop.store import Store
 from judgeloop.store.checksums import sha256_file
 from judgeloop.store.shards import ShardWriter
 
 STAGE = "ingest"
-VERSION = 5
 HELD_OUT = "held_out"
 TASK = "000/ingest"
 
@@ -43,19 +45,10 @@ def ingest(config: Config, store: Store) -> Manifest:
     with open_source(settings.questions, _maker(config)) as source:
         images = SourceImages(source.folder, image_names(source, QuestionRow, _limit(config)))
         looked = images.look(Progress(TASK, len(images), "images hashed").advance)
-        key = content_key(
-            STAGE,
-            VERSION,
-            settings.count,
-            settings.max_pixels,
-            settings.shard_size,
-            config.validation.share,
-            config.loop.partitions,
-            config.loop.seed,
-            sha256_file(source.file),
-            looked,
+        header = stage_manifest(STAGE, config, file=sha256_file(source.file), images=looked)
+        return once(
+            store, STAGE, header.key, lambda _: _write(config, store, source, images, header)
         )
-        return once(store, STAGE, key, lambda _: _write(config, store, source, images, key))
 
 
 def split_name(partition: int) -> str:
@@ -91,12 +84,12 @@ def _limit(config: Config) -> int | None:
 
 
 def _write(
-    config: Config, store: Store, source: Source, images: SourceImages, key: str
+    config: Config, store: Store, source: Source, images: SourceImages, header: Manifest
 ) -> Manifest:
     with open_library(config, store).adding() as add:  # all images are there before the manifest
         images.add_all(add, Progress(TASK, images.readable, "images").advance)
     writers: dict[str, ShardWriter] = {}
-    quarantine = ShardWriter(store, f"{STAGE}/{key}/quarantine", "", config.data.shard_size)
+    quarantine = ShardWriter(store, f"{STAGE}/{header.key}/quarantine", "", config.data.shard_size)
     counts: Counter[str] = Counter()
     first: Dropped | None = None
     for row in read_questions(source, images, _limit(config)):
@@ -112,20 +105,17 @@ def _write(
         counts[f"rows/{split}"] += 1
         if split not in writers:
             writers[split] = ShardWriter(
-                store, f"{STAGE}/{key}/{split}", split, config.data.shard_size
+                store, f"{STAGE}/{header.key}/{split}", split, config.data.shard_size
             )
         writers[split].add(question)
     quarantine.close()
     if not counts["rows"]:
         raise no_usable_row(source, counts, first)
     shards: list[Shard] = [shard for split in sorted(writers) for shard in writers[split].close()]
-    return Manifest(
-        stage=STAGE,
-        stage_version=VERSION,
-        key=key,
+    return msgspec.structs.replace(
+        header,
         shards=tuple(shards),
         counts=dict(sorted(counts.items())),
-        seed=config.loop.seed,
         details={"source": config.data.questions},
     )
 

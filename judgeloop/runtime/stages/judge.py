@@ -8,16 +8,16 @@ import msgspec
 
 from judgeloop.method.judging.orders import judge_pair
 from judgeloop.method.prompts import load_prompts
+from judgeloop.runtime.identity import engine_identity, prompts_identity, sampling_text
 from judgeloop.runtime.progress import Progress
-from judgeloop.runtime.stages.inference import engine_identity, infer, sampling_text
+from judgeloop.runtime.stage_key import stage_manifest
+from judgeloop.runtime.stages.inference import infer
 from judgeloop.schema.config import Config
-from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import Choice, Judgement, Manifest, ModelRef, Pair
 from judgeloop.store import Store
 from judgeloop.store.shards import read_records, read_shards
 
 STAGE = "judge"
-VERSION = 2
 
 
 def judge(
@@ -30,17 +30,14 @@ def judge(
         `rows` (judgements), `verdict/A`, `verdict/B`, `undecided/<reason>`, `agreeing` and
         `tokens/completion`.
     """
-    settings, identity, seed = config.judging, engine_identity(config), config.loop.seed
-    key = content_key(STAGE, VERSION, settings, identity, model.content(), pairs.key, seed)
-    header = Manifest(
-        stage=STAGE,
-        stage_version=VERSION,
-        key=key,
+    settings, seed = config.judging, config.loop.seed
+    header = msgspec.structs.replace(
+        stage_manifest(STAGE, config, model=model, pairs=pairs),
         model=model,
-        inputs=(pairs.key,),
         partition=partition,
-        seed=seed,
-        details=identity | {"sampling": sampling_text(settings.sampling)},
+        details=engine_identity(config)
+        | prompts_identity(config)
+        | {"sampling": sampling_text(settings.sampling)},
     )
     prompts = load_prompts(config.prompts)
     return infer(

@@ -14,11 +14,12 @@ from judgeloop.evaluation.scorecard import scorecard
 from judgeloop.method.judging.orders import judge_pair
 from judgeloop.method.prompts import load_prompts
 from judgeloop.method.steps import Steps
+from judgeloop.runtime.identity import engine_identity, prompts_identity, sampling_text
 from judgeloop.runtime.inference import Records
 from judgeloop.runtime.progress import Progress
-from judgeloop.runtime.stages.inference import engine_identity, infer, sampling_text
+from judgeloop.runtime.stage_key import stage_manifest
+from judgeloop.runtime.stages.inference import infer
 from judgeloop.schema.config import Config
-from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import ItemResult, Manifest, ModelRef, Pair
 from judgeloop.schema.sampling import Sampling
 from judgeloop.store import Store
@@ -29,7 +30,6 @@ def measure(
     config: Config,
     store: Store,
     stage: str,
-    version: int,
     iteration: int,
     pairs: Manifest,
     model: ModelRef,
@@ -42,7 +42,6 @@ def measure(
         config: Its engine, prompts and seed decide.
         store: Where everything lies.
         stage: The caller's stage, under which the result is stored.
-        version: The caller's stage version.
         iteration: For the progress only.
         pairs: Manifest of the pairs.
         model: The judge.
@@ -53,16 +52,13 @@ def measure(
         The manifest: shards of ItemResult, one for each shard of pairs; metrics and counts of the
         scorecard; `details["pairs"]` is the content key of the pairs.
     """
-    identity, seed = engine_identity(config), config.loop.seed
-    key = content_key(stage, version, sampling, identity, model.content(), pairs.key, seed)
-    header = Manifest(
-        stage=stage,
-        stage_version=version,
-        key=key,
+    seed = config.loop.seed
+    header = msgspec.structs.replace(
+        stage_manifest(stage, config, model=model, pairs=pairs),
         model=model,
-        inputs=(pairs.key,),
-        seed=seed,
-        details=identity | {"sampling": sampling_text(sampling), "pairs": pairs.key},
+        details=engine_identity(config)
+        | prompts_identity(config)
+        | {"sampling": sampling_text(sampling), "pairs": pairs.key},
     )
     prompts = load_prompts(config.prompts)
 

@@ -24,6 +24,7 @@ from judgeloop.registry.versions import (
 from judgeloop.registry.versions import promote as move_champion
 from judgeloop.runtime.lease import held
 from judgeloop.runtime.ledger import BASE_ITERATION, Ledger
+from judgeloop.runtime.stage_key import stage_manifest
 from judgeloop.schema.config import Config
 from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import ItemResult, Manifest
@@ -31,7 +32,6 @@ from judgeloop.store import Store
 from judgeloop.store.shards import finish, finished, read_records
 
 STAGE = "promote"
-STAGE_VERSION = 2
 BY_VALIDATION = "validation/both_orders"
 START_MODEL = "start model"
 """Name of the opponent where there is no champion."""
@@ -83,10 +83,16 @@ def promote(config: Config, store: Store, ledger: Ledger) -> Manifest:
     """
     candidate = best_version(ledger)
     if candidate is None:
-        header = Manifest(
-            stage=STAGE,
-            stage_version=STAGE_VERSION,
-            key=content_key(STAGE, STAGE_VERSION, ledger.loop_id),
+        header = msgspec.structs.replace(
+            stage_manifest(
+                STAGE,
+                config,
+                loop_id=ledger.loop_id,
+                names=("", ""),
+                controls=(),
+                candidate=None,
+                evaluations=(),
+            ),
             details={"candidate_version": "", "champion_version": ""},
         )
         return finish(store, _filled(header, refusal("", "", "the loop registered no version")))
@@ -159,26 +165,21 @@ def _controls(config: Config, candidate: Candidate) -> tuple[str, ...]:
 
 def _header(config: Config, ledger: Ledger, candidate: Candidate, match: Match) -> Manifest:
     """Returns what is known before the decision; its key holds everything that decides."""
-    evaluations = [made.key if made else "" for made in match.evaluations]
-    return Manifest(
-        stage=STAGE,
-        stage_version=STAGE_VERSION,
-        key=content_key(
+    return msgspec.structs.replace(
+        stage_manifest(
             STAGE,
-            STAGE_VERSION,
-            ledger.loop_id,
-            config.gate,
-            _controls(config, candidate),
-            match.names,
-            candidate.registered.key,
-            evaluations,
+            config,
+            loop_id=ledger.loop_id,
+            names=match.names,
+            controls=_controls(config, candidate),
+            candidate=candidate.registered,
+            evaluations=match.evaluations,
         ),
         model=candidate.registered.model,
         details={
             "candidate_version": candidate.version,
             "champion_version": match.champion_version,
         },
-        inputs=tuple(key for key in (candidate.registered.key, *evaluations) if key),
     )
 
 

@@ -30,6 +30,7 @@ from judgeloop.registry.tracking import (
 from judgeloop.registry.versions import register_version, version_uri
 from judgeloop.runtime.lease import held
 from judgeloop.runtime.ledger import BASE_ITERATION, Ledger
+from judgeloop.runtime.stage_key import stage_manifest
 from judgeloop.schema.config import Config
 from judgeloop.schema.errors import RegistryError
 from judgeloop.schema.keys import content_key
@@ -41,7 +42,6 @@ N = TypeVar("N", int, float)
 Inputs = tuple[Manifest, Manifest, Manifest, Manifest]
 
 STAGE = "register"
-STAGE_VERSION = 2
 
 
 def register(
@@ -80,24 +80,30 @@ def register(
     """
     inputs = (trained, validation, evaluation, examples)
     name = config.registry.model_name
-    content = content_key(
-        STAGE, STAGE_VERSION, [made.key for made in inputs], name, ledger.loop_id, iteration
+    header = stage_manifest(
+        STAGE,
+        config,
+        loop_id=ledger.loop_id,
+        iteration=iteration,
+        trained=trained,
+        validation=validation,
+        evaluation=evaluation,
+        examples=examples,
     )
+    content = header.key
     judge = _describe(config, ledger, iteration, inputs)
     logged = _prefixed("examples", examples.metrics) | _prefixed("training", trained.metrics)
     wait_for_server()
     with held(store, f"{STAGE}-{content}"):  # MLflow cannot create a version once only
         version = _publish(config, store, content, judge, logged | judge.metrics)
     details = {"model_name": name, "version": version, "uri": version_uri(name, version)}
-    manifest = Manifest(
-        stage=STAGE,
-        stage_version=STAGE_VERSION,
+    manifest = msgspec.structs.replace(
+        header,
         key=content_key(content, version),
         counts=judge.counts,
         metrics=judge.metrics,
         model=judge.model,
         details=details | {CONTROLS: ",".join(judge.controls)},
-        inputs=tuple(made.key for made in inputs),
     )
     return finish(store, manifest)
 

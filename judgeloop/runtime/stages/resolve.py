@@ -9,14 +9,13 @@ from judgeloop.method.prompts import load_prompts
 from judgeloop.models.references import check_base, describe_base, without_adapter
 from judgeloop.registry.judge_file import CONTROLS
 from judgeloop.runtime.ledger import BASE_ITERATION, Ledger
+from judgeloop.runtime.stage_key import stage_manifest
 from judgeloop.schema.config import Config
 from judgeloop.schema.errors import ConfigError
-from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import Manifest, ModelRef
 from judgeloop.store import Store
 
 STAGE = "resolve"
-VERSION = 1
 
 
 def resolve(config: Config, store: Store, ledger: Ledger) -> Manifest:
@@ -40,12 +39,8 @@ def resolve(config: Config, store: Store, ledger: Ledger) -> Manifest:
         return begun[0]
     model, details = _start_model(config, store)
     check_fit(config.engine.kind, model)
-    return Manifest(
-        stage=STAGE,
-        stage_version=VERSION,
-        key=content_key(STAGE, VERSION, model.content()),
-        model=model,
-        details=details,
+    return msgspec.structs.replace(
+        stage_manifest(STAGE, config, model=model), model=model, details=details
     )
 
 

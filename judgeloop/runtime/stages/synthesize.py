@@ -12,18 +12,18 @@ from judgeloop.method.prompts import load_prompts
 from judgeloop.method.steps import Steps
 from judgeloop.method.synthesis.pairs import make_pair
 from judgeloop.models.references import without_adapter
+from judgeloop.runtime.identity import engine_identity, prompts_identity, sampling_text
 from judgeloop.runtime.inference import Records
 from judgeloop.runtime.progress import Progress
-from judgeloop.runtime.stages.inference import engine_identity, infer, sampling_text
+from judgeloop.runtime.stage_key import stage_manifest
+from judgeloop.runtime.stages.inference import infer
 from judgeloop.runtime.stages.ingest import HELD_OUT, split_name
 from judgeloop.schema.config import Config
 from judgeloop.schema.errors import DataError
-from judgeloop.schema.keys import content_key, fraction
+from judgeloop.schema.keys import fraction
 from judgeloop.schema.records import Altered, Manifest, ModelRef, Pair, Question
 from judgeloop.store import Store
 from judgeloop.store.shards import read_records
-
-VERSION = 2
 
 
 def synthesize(
@@ -75,34 +75,19 @@ def _make_pairs(
     partition: int | None,
 ) -> Manifest:
     generator, settings = without_adapter(model), config.synthesis
-    identity = engine_identity(config)
     slices = _slices(config, questions) if stage == "synthesize" else 1
-    seed = config.loop.seed
-    key = content_key(
-        stage,
-        VERSION,
-        settings,
-        identity,
-        generator.content(),
-        questions.key,
-        split,
-        slices,
-        config.data.shard_size,
-        iteration,
-        seed,
-    )
+    seed, place = config.loop.seed, {}
+    if stage == "synthesize":
+        place = {"partition": partition, "slices": slices, "iteration": iteration}
     part = msgspec.structs.replace(
         questions, shards=tuple(shard for shard in questions.shards if shard.split == split)
     )
-    header = Manifest(
-        stage=stage,
-        stage_version=VERSION,
-        key=key,
+    header = msgspec.structs.replace(
+        stage_manifest(stage, config, base=generator, questions=questions, **place),
         model=generator,
-        inputs=(questions.key,),
         partition=partition,
-        seed=seed,
-        details=identity
+        details=engine_identity(config)
+        | prompts_identity(config)
         | {
             "answer": sampling_text(settings.answer),
             "alter": sampling_text(settings.alter),

@@ -8,9 +8,11 @@ from pathlib import Path
 import msgspec
 
 from judgeloop.models.references import base_location, fetch_adapter, without_adapter
+from judgeloop.runtime.identity import library_versions
 from judgeloop.runtime.lease import Lease
 from judgeloop.runtime.once import once
-from judgeloop.runtime.stages.inference import library_versions, open_library
+from judgeloop.runtime.stage_key import stage_manifest
+from judgeloop.runtime.stages.inference import open_library
 from judgeloop.schema.config import Config
 from judgeloop.schema.engine_section import SCRIPTED
 from judgeloop.schema.keys import content_key
@@ -20,7 +22,6 @@ from judgeloop.store.folders import folder_checksums, upload_folder
 from judgeloop.store.shards import read_records
 
 STAGE = "train"
-VERSION = 2
 _LIBRARIES = {
     "lora": ("torch", "transformers", "peft", "trl", "accelerate"),
     "scripted": (),
@@ -51,18 +52,12 @@ def train(
     """
     start = model if config.training.start == "previous" else without_adapter(model)
     versions = library_versions(_LIBRARIES[config.training.kind], "train")
-    key = content_key(
-        STAGE, VERSION, config.training, start.content(), examples.key, config.loop.seed, versions
-    )
+    header = stage_manifest(STAGE, config, libraries=versions, start=start, examples=examples)
 
     def make(_: Lease) -> Manifest:
-        figures, made = _adapter(config, store, iteration, examples, start, key)
-        return Manifest(
-            stage=STAGE,
-            stage_version=VERSION,
-            key=key,
-            inputs=(examples.key,),
-            seed=config.loop.seed,
+        figures, made = _adapter(config, store, iteration, examples, start, header.key)
+        return msgspec.structs.replace(
+            header,
             counts={"examples": examples.rows},
             # Wall time differs from run to run; it is in the ledger, not in the content.
             metrics={name: value for name, value in figures.items() if name != "seconds"},
@@ -70,7 +65,7 @@ def train(
             model=made,
         )
 
-    return once(store, STAGE, key, make)
+    return once(store, STAGE, header.key, make)
 
 
 def _adapter(

@@ -8,7 +8,6 @@ from judgeloop.schema.records import Manifest, ModelRef
 from judgeloop.store import Store
 
 STAGE = "validate"
-VERSION = 2
 
 
 def validate(
@@ -16,4 +15,4 @@ def validate(
 ) -> Manifest:
     """Scores the judge on the held-out pairs of `hold_out`; see `measure` for what is returned."""
     sampling = config.validation.sampling
-    return measure(config, store, STAGE, VERSION, iteration, pairs, model, sampling)
+    return measure(config, store, STAGE, iteration, pairs, model, sampling)

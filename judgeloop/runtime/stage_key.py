@@ -1,0 +1,89 @@
+"""Content keys of stages, computed from what the table of stages declares and from nothing else.
+
+A content key promises that work is done again when anything changes that decides it. A stage says
+only what its inputs are; which settings enter, and that no declared input is left out, is checked
+here against its row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from judgeloop.runtime.identity import engine_identity, prompts_identity
+from judgeloop.runtime.stage_table import GOLD, KeySpec, stage_spec
+from judgeloop.schema.config import Config
+from judgeloop.schema.keys import content_key, field_at
+from judgeloop.schema.records import Manifest, ModelRef
+
+_IDENTITIES = {"engine": engine_identity, "prompts": prompts_identity}
+"""Parts of keys that follow from the configuration and the software."""
+
+
+def key_spec(stage: str) -> KeySpec:
+    """Returns what enters the content key of a stage, or of the gold pairs."""
+    return GOLD if stage == "gold" else stage_spec(stage).key
+
+
+def stage_key(stage: str, config: Config, **inputs: object) -> str:
+    """Returns the content key of a stage's work.
+
+    Args:
+        stage: The stage.
+        config: The configuration; the declared settings are read from it.
+        inputs: The declared inputs: manifests (one or several), models, numbers, texts, hashes.
+
+    Raises:
+        ValueError: The inputs are not those that the table declares.
+    """
+    spec = key_spec(stage)
+    derived = {name: identity(config) for name, identity in _IDENTITIES.items()
+               if name in spec.inputs}  # fmt: skip
+    given = derived | {name: _content(value) for name, value in inputs.items()}
+    if set(given) != set(spec.inputs) or set(derived) & set(inputs):
+        raise ValueError(
+            f"{stage}: its key is declared to hold {sorted(spec.inputs)}, and the stage gives "
+            f"{sorted(inputs)}: judgeloop/runtime/stage_table.py and the stage must agree"
+        )
+    settings = {path: field_at(config, path) for path in spec.settings}
+    return content_key(stage, spec.version, settings, given)
+
+
+def stage_manifest(stage: str, config: Config, **inputs: object) -> Manifest:
+    """Returns a stage's manifest before its work: stage, version, key, inputs and seed.
+
+    Args:
+        stage: The stage.
+        config: The configuration.
+        inputs: As of `stage_key`.
+
+    Raises:
+        ValueError: The inputs are not those that the table declares.
+    """
+    return Manifest(
+        stage=stage,
+        stage_version=key_spec(stage).version,
+        key=stage_key(stage, config, **inputs),
+        inputs=tuple(manifest.key for value in inputs.values() for manifest in _manifests(value)),
+        seed=config.loop.seed if "loop.seed" in key_spec(stage).settings else 0,
+    )
+
+
+def _content(value: object) -> object:
+    """Returns what a value is, without where it lies."""
+    if isinstance(value, Manifest):
+        return value.key
+    if isinstance(value, ModelRef):
+        return value.content()
+    if isinstance(value, Mapping):
+        return {name: _content(each) for name, each in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_content(each) for each in value]
+    return value
+
+
+def _manifests(value: object) -> Iterator[Manifest]:
+    if isinstance(value, Manifest):
+        yield value
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        for each in value:
+            yield from _manifests(each)
