@@ -86,6 +86,8 @@ def readme(stage: str) -> str:
         "data, images and weights are in the store.",
         f"- **Image**: {declared.image} (`components/images.py`).",
         f"- **GPU**: {_GPU[declared.gpu is not None]}.",
+        f"- **Configuration**: section `{declared.section}`.",
+        f"- **Content key**: {_key(declared.key.settings, declared.key.inputs)}.",
         f"- **Resumed**: {said.fields['Resumed']}.",
         *(f"- **Fails with** `{n}`: {t}" for n, t in said.entries.items() if n.endswith("Error")),
         "", "Made by `make readmes` from `component.py`: edit that.",
@@ -105,6 +107,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 _GPU = {True: "yes, for a model that needs one", False: "no"}
 _PLAIN = {"String": "str", "Integer": "int"}
+
+
+def _key(settings: Sequence[str], inputs: Sequence[str]) -> str:
+    parts = [", ".join(f"`{path}`" for path in settings), ", ".join(inputs).replace("_", " ")]
+    return "; ".join(part for part in parts if part) or "none, it runs again each time"
 
 
 def _component(stage: str):  # KFP's components have no public type

@@ -37,7 +37,7 @@ class StageSpec(msgspec.Struct, frozen=True, kw_only=True):
     phases: tuple[Phase, ...]
     key: KeySpec
     """What decides its result; where work with this content key is done, it is not done again."""
-    section: str | None = None
+    section: str
     """The section of the configuration that is the stage's own."""
     image: Literal["cpu", "gpu"] = "cpu"
     """The container image; `gpu` has what runs and trains models."""

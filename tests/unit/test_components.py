@@ -44,7 +44,7 @@ def test_a_docstring_without_a_field_is_refused(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_readme_says_stage_image_gpu_and_resumption(stage: str) -> None:
     text = readme.readme(stage)
-    for label in ("Stage", "Image", "GPU", "Resumed"):
+    for label in ("Stage", "Image", "GPU", "Configuration", "Content key", "Resumed"):
         assert text.count(f"- **{label}**: ") == 1
 
 
