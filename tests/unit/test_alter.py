@@ -1,24 +1,37 @@
 """Open questions: which altered copies are used, and why others are not."""
 
+import time
+
+import msgspec
 import pytest
 
-from judgeloop.method.synthesis.alter import changed_words, draw_error, pair_by_alteration
+from judgeloop.method.synthesis.alter import (
+    changed_words,
+    draw_error,
+    original_answer,
+    pair_by_alteration,
+)
 from judgeloop.schema.config import SynthesisSection
 from judgeloop.schema.records import Altered, Dropped, Kind, Pair, Question
 from judgeloop.schema.requests import Response, Sample
 from judgeloop.schema.sampling import Sampling
+from tests.unit.alter_cases import FAR, GOOD, ORIGINAL, PLANTED, REFUSED, WRAPPED
 
 QUESTION = Question(id="q", images=("0",), text="Describe the image.", kind=Kind.CAPTION)
-ORIGINAL = "A brown dog sleeps on a red sofa next to two cushions."
 SETTINGS = SynthesisSection(
     answer=Sampling(), alter=Sampling(), vote=Sampling(), errors=("colour", "count")
 )
 
 
-def result(*copies: str, finish_reason: str = "stop") -> Pair | Dropped:
+def result(
+    *copies: str,
+    finish_reason: str = "stop",
+    original: str = ORIGINAL,
+    settings: SynthesisSection = SETTINGS,
+) -> Pair | Dropped:
     samples = tuple(Sample(text=c, finish_reason=finish_reason, tokens=9) for c in copies)
     response = Response(id="q", samples=samples)
-    return pair_by_alteration(QUESTION, ORIGINAL, response, SETTINGS, seed=0)
+    return pair_by_alteration(QUESTION, original, response, settings, seed=0)
 
 
 def test_a_copy_with_one_changed_word_gives_a_pair_that_names_the_error() -> None:
@@ -29,22 +42,59 @@ def test_a_copy_with_one_changed_word_gives_a_pair_that_names_the_error() -> Non
     assert pair.origin == Altered(error=error, place="red -> green")
 
 
+@pytest.mark.parametrize(("original", "copy"), PLANTED)
+def test_a_copy_with_one_error_is_used_in_any_language(original: str, copy: str) -> None:
+    settings = msgspec.structs.replace(SETTINGS, min_length_ratio=0.3)
+    pair = result(copy, original=original, settings=settings)
+    assert isinstance(pair, Pair), pair.reason
+    assert (pair.chosen, pair.rejected) == (original, copy)
+
+
+@pytest.mark.parametrize("copy", WRAPPED)
+def test_what_wraps_a_copy_is_taken_off(copy: str) -> None:
+    pair = result(copy)
+    assert isinstance(pair, Pair), pair.reason
+    assert pair.rejected == GOOD
+
+
+@pytest.mark.parametrize("answer", WRAPPED)
+def test_what_wraps_an_original_is_taken_off_alike(answer: str) -> None:
+    sample = Sample(text=answer, finish_reason="stop", tokens=9)
+    cleaned = original_answer(QUESTION, Response(id="q", samples=(sample,)))
+    assert cleaned in (GOOD, GOOD.rstrip("."))
+
+
 @pytest.mark.parametrize(
-    ("copy", "reason"),
-    [
-        (ORIGINAL, "unchanged"),
-        (f"  {ORIGINAL}\n", "unchanged"),
-        ("", "copy_empty"),
-        ("A dog.", "length"),
-        (f"{ORIGINAL} {ORIGINAL} And more.", "length"),
-        (ORIGINAL.replace("red", "green") + " (Note: altered)", "alteration_note"),
-        ("Several cats play in a sunny garden behind some old houses.", "rewritten"),
-    ],
+    ("original", "copy", "reason"), [*((ORIGINAL, *case) for case in REFUSED), *FAR]
 )
-def test_an_unusable_copy_is_dropped_with_its_reason(copy: str, reason: str) -> None:
-    dropped = result(copy)
-    assert isinstance(dropped, Dropped)
+def test_an_unusable_copy_is_dropped_with_its_reason(original: str, copy: str, reason: str) -> None:
+    dropped = result(copy, original=original)
+    assert isinstance(dropped, Dropped), dropped.rejected
     assert dropped.reason == reason
+
+
+def test_an_original_whose_thinking_never_ends_is_dropped() -> None:
+    sample = Sample(text="<think>A dog", finish_reason="stop", tokens=9)
+    dropped = original_answer(QUESTION, Response(id="q", samples=(sample,)))
+    assert isinstance(dropped, Dropped)
+    assert dropped.reason == "unfinished_thinking"
+
+
+@pytest.mark.parametrize("words", [("ab",), ("a", "b", "c"), ("红",), ("**",), ("(",), ("\n",)])
+def test_comparing_two_long_answers_takes_no_second(words: tuple[str, ...]) -> None:
+    text = " ".join(words * (9_500 // len(" ".join(words))))
+    start = time.process_time()
+    result(f"{text} end", original=f"{text} begin")
+    result(" ".join(reversed(text.split())) + " x", original=text)
+    assert time.process_time() - start < 1
+
+
+def test_an_answer_of_ten_thousand_short_words_is_compared_at_once() -> None:
+    words = [str(number % 97) for number in range(9_000)]
+    copy = [word if number % 3 else "x" for number, word in enumerate(words)]
+    start = time.process_time()
+    assert result(" ".join(copy)[:20_000], original=" ".join(words)[:20_000]).reason
+    assert time.process_time() - start < 2
 
 
 def test_a_copy_cut_off_at_the_limit_is_dropped() -> None:
@@ -67,7 +117,8 @@ def test_a_note_about_a_mistake_in_the_original_is_no_alteration_note() -> None:
 
 
 def test_changed_words_lists_every_place() -> None:
-    assert changed_words("a b c d", "a x c y z") == "b -> x; d -> y z"
+    assert changed_words("a b c d e f", "a x c d e y z") == "b -> x; f -> y z"
+    assert changed_words("红色的沙发上有狗", "绿色的沙发上有猫") == "红 -> 绿; 狗 -> 猫"
 
 
 def test_errors_are_drawn_evenly_and_repeatably() -> None:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Sequence
+from enum import StrEnum
 
 from judgeloop.method.prompts import PromptSet
 from judgeloop.method.synthesis.answers import MAX_ANSWER
+from judgeloop.method.synthesis.cleaning import clean_answer, with_ending_of
+from judgeloop.method.synthesis.difference import changes, content, markup, similarity
+from judgeloop.method.synthesis.notes import talks_about_itself
 from judgeloop.method.synthesis.vote import answer_variables
 from judgeloop.schema.config import SynthesisSection
 from judgeloop.schema.keys import content_key, fraction, seed_for
 from judgeloop.schema.records import Altered, Dropped, Pair, Question
 from judgeloop.schema.requests import Request, Response, Sample
 
-# Words by which a model talks about the alteration instead of just making it.
-_NOTE = re.compile(
-    r"\b(?:mistake|error|incorrect(?:ly)?|altered|alteration|modified|changed)\b|\bnote:", re.I
-)
-MAX_CHANGED_SHARE = 0.5
-"""A copy in which more of the words differ is another answer, not an altered one."""
+MIN_SIMILARITY = 0.5
+"""Share of segments in common below which a copy is another answer, not an altered one."""
+MAX_PLACES = 3
+"""Places that one error may change: what it is about can be named more than once."""
+MAX_EDIT = 8
+"""Segments that one place may change ..."""
+MAX_EDIT_SHARE = 0.1
+"""... or this share of the original's, where that is more."""
 
 
 def answer_request(
@@ -60,7 +64,7 @@ def draw_error(question: Question, errors: Sequence[str], seed: int) -> str:
 
 
 def original_answer(question: Question, response: Response) -> str | Dropped:
-    """Returns the original answer, or why it cannot be used."""
+    """Returns the original answer without what wraps it, or why it cannot be used."""
     if response.error is not None:
         return Dropped(id=question.id, reason="engine_error", detail=response.error)
     sample = response.samples[0]
@@ -69,7 +73,10 @@ def original_answer(question: Question, response: Response) -> str | Dropped:
     if len(sample.text) > MAX_ANSWER:
         detail = f"{len(sample.text)} characters, the limit is {MAX_ANSWER}"
         return Dropped(id=question.id, reason="answer_too_long", detail=detail)
-    return sample.text.strip() or Dropped(id=question.id, reason="answer_empty")
+    answer = clean_answer(sample.text)
+    if answer is None:
+        return Dropped(id=question.id, reason="unfinished_thinking", detail=sample.text[-80:])
+    return answer or Dropped(id=question.id, reason="answer_empty")
 
 
 def pair_by_alteration(
@@ -78,45 +85,73 @@ def pair_by_alteration(
     """Makes a pair of the answer and the first altered copy that passes the checks."""
     if response.error is not None:
         return Dropped(id=question.id, reason="engine_error", detail=response.error)
-    reasons = [(sample, _unusable(answer, sample, settings)) for sample in response.samples]
-    for sample, reason in reasons:
-        if reason is None:
-            copy = sample.text.strip()
-            error = draw_error(question, settings.errors, seed)
-            return Pair(
-                id=content_key("alter", question.id, answer, copy),
-                question=question,
-                chosen=answer,
-                rejected=copy,
-                origin=Altered(error=error, place=changed_words(answer, copy)),
-            )
-    sample, reason = reasons[0]
-    return Dropped(id=question.id, reason=reason or "unchanged", detail=sample.text[:200])
+    copies = [(sample, _copy(answer, sample, settings)) for sample in response.samples]
+    for _, copy in copies:
+        if isinstance(copy, Unusable):
+            continue
+        error = draw_error(question, settings.errors, seed)
+        return Pair(
+            id=content_key("alter", question.id, answer, copy),
+            question=question,
+            chosen=answer,
+            rejected=copy,
+            origin=Altered(error=error, place=changed_words(answer, copy)),
+        )
+    sample, reason = copies[0]
+    return Dropped(id=question.id, reason=str(reason), detail=sample.text[:200])
 
 
 def changed_words(original: str, copy: str) -> str:
     """Returns what was replaced, as `old words -> new words`; several places joined by `; `."""
-    before, after = original.split(), copy.split()
-    blocks = difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
-    return "; ".join(
-        f"{' '.join(before[i1:i2])} -> {' '.join(after[j1:j2])}"
-        for tag, i1, i2, j1, j2 in blocks
-        if tag != "equal"
-    )
+    return "; ".join(f"{change.before} -> {change.after}" for change in changes(original, copy))
 
 
-def _unusable(original: str, sample: Sample, settings: SynthesisSection) -> str | None:
-    copy = sample.text.strip()
+class Unusable(StrEnum):
+    """Why a copy is not used."""
+
+    TRUNCATED = "copy_truncated"
+    THINKING = "unfinished_thinking"
+    EMPTY = "copy_empty"
+    LENGTH = "length"
+    UNCHANGED = "unchanged"
+    NOTE = "alteration_note"
+    FORM = "other_form"
+    REWRITTEN = "rewritten"
+    ERRORS = "several_errors"
+    EDIT = "large_edit"
+
+
+def _copy(original: str, sample: Sample, settings: SynthesisSection) -> str | Unusable:
+    """Returns the altered copy without what wraps it, or why it is not used."""
     if sample.finish_reason != "stop":
-        return "copy_truncated"
+        return Unusable.TRUNCATED
+    if len(sample.text) > MAX_ANSWER:
+        return Unusable.LENGTH
+    copy = clean_answer(sample.text)
+    if copy is None:
+        return Unusable.THINKING
     if not copy:
-        return "copy_empty"
-    if copy.split() == original.split():
-        return "unchanged"
+        return Unusable.EMPTY
+    copy = with_ending_of(copy, original)
+    return _fault(original, copy, settings) or copy
+
+
+def _fault(original: str, copy: str, settings: SynthesisSection) -> Unusable | None:
+    before, after = content(original), content(copy)
+    if before == after:
+        return Unusable.UNCHANGED
+    if talks_about_itself(copy, original):
+        return Unusable.NOTE
     ratio = len(copy) / len(original)
     if not settings.min_length_ratio <= ratio <= 1 / settings.min_length_ratio:
-        return "length"
-    if _NOTE.search(copy) and not _NOTE.search(original):
-        return "alteration_note"
-    matcher = difflib.SequenceMatcher(None, original.split(), copy.split(), autojunk=False)
-    return "rewritten" if matcher.ratio() < 1 - MAX_CHANGED_SHARE else None
+        return Unusable.LENGTH
+    if markup(copy) != markup(original):
+        return Unusable.FORM
+    if similarity(before, after) < MIN_SIMILARITY:
+        return Unusable.REWRITTEN
+    places = changes(original, copy)
+    if len(places) > MAX_PLACES:
+        return Unusable.ERRORS
+    largest = max(change.size for change in places)
+    limit = max(MAX_EDIT, int(len(before) * MAX_EDIT_SHARE))
+    return Unusable.EDIT if largest > limit else None

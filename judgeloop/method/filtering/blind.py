@@ -1,0 +1,87 @@
+"""A cheap judge that sees neither picture nor question, to find what gives rejected answers away.
+
+Kept pairs teach the judge to look at the picture only where nothing else tells which answer is the
+rejected one. A logistic regression guesses that from the texts alone (which is longer, has more
+markup, a preamble, which words one has and the other has not); it learns from each pair after
+guessing at it, so that its accuracy is that of new pairs. At chance, nothing gives them away.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import zlib
+
+from judgeloop.method.synthesis.difference import markup, segments
+from judgeloop.schema.keys import fraction
+from judgeloop.schema.records import Pair
+
+WARM_UP = 50
+"""Pairs that are learnt from and not yet guessed at."""
+MIN_PAIRS = 100
+"""Guesses below which no warning is given."""
+BUCKETS = 2**14
+"""Weights of words, by hash: memory does not grow with the pairs."""
+RATE = 0.2
+MAX_WORDS = 400
+"""Segments of an answer that are looked at."""
+_PREAMBLE = re.compile(
+    r"\A\W*(?:sure|certainly|of course|okay|here (?:is|are)|here's|answer)\b", re.I
+)
+_ENDING = re.compile(r"[.!?。！？]\W*\Z")
+
+
+class BlindJudge:
+    """Guesses which answer of each pair is the rejected one; `guesses` and `right` count."""
+
+    def __init__(self) -> None:
+        self.guesses = 0
+        self.right = 0
+        self._seen = 0
+        self._weights = [0.0] * BUCKETS
+        self._cues: dict[str, float] = {}
+
+    def add(self, pair: Pair) -> None:
+        """Guesses at a pair, then learns from it."""
+        is_first = fraction("blind", pair.id) < 0.5
+        one, other = (pair.rejected, pair.chosen) if is_first else (pair.chosen, pair.rejected)
+        cues, words = _cues(one, other), _words(one, other)
+        score = sum(self._cues.get(name, 0.0) * value for name, value in cues.items())
+        score += sum(self._weights[bucket] * value for bucket, value in words.items())
+        self._seen += 1
+        if self._seen > WARM_UP:
+            self.guesses += 1
+            says_first = score > 0 or (score == 0 and fraction("blind tie", pair.id) < 0.5)
+            self.right += says_first == is_first
+        error = is_first - 1 / (1 + math.exp(-max(-30.0, min(30.0, score))))
+        for name, value in cues.items():
+            self._cues[name] = self._cues.get(name, 0.0) + RATE * error * value
+        for bucket, value in words.items():
+            self._weights[bucket] += RATE * error * value
+
+
+def _cues(one: str, other: str) -> dict[str, float]:
+    """Returns differences of form between two answers, each -1, 0 or 1."""
+    forms = markup(one), markup(other)
+    differences = {
+        "longer": len(one) - len(other),
+        "more words": len(one.split()) - len(other.split()),
+        "capital": one[:1].isupper() - other[:1].isupper(),
+        "digits": sum(map(str.isdigit, one)) - sum(map(str.isdigit, other)),
+        "ending": bool(_ENDING.search(one[-9:])) - bool(_ENDING.search(other[-9:])),
+        "preamble": bool(_PREAMBLE.match(one)) - bool(_PREAMBLE.match(other)),
+        **{name: forms[0][name] - forms[1][name] for name in forms[0]},
+    }
+    return {name: math.copysign(1, value) for name, value in differences.items() if value}
+
+
+def _words(one: str, other: str) -> dict[int, float]:
+    """Returns hashed words that one answer has and the other has not, by 1 and -1."""
+    first = {word.lower() for word in segments(one)[:MAX_WORDS]}
+    second = {word.lower() for word in segments(other)[:MAX_WORDS]}
+    found = {_bucket(word): 1.0 for word in sorted(first - second)}
+    return found | {_bucket(word): -1.0 for word in sorted(second - first)}
+
+
+def _bucket(word: str) -> int:
+    return zlib.crc32(word.encode()) % BUCKETS
