@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from judgeloop.judge import AnswerPair, Judge
+    from judgeloop.method.judging.comparison import PairJudgement
     from judgeloop.method.judging.verdict import parse_verdict
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "parse_verdict"]
+__all__ = ["AnswerPair", "Judge", "PairJudgement", "__version__", "parse_verdict"]
+
+_PLACES = {
+    "AnswerPair": "judgeloop.judge",
+    "Judge": "judgeloop.judge",
+    "PairJudgement": "judgeloop.method.judging.comparison",
+    "parse_verdict": "judgeloop.method.judging.verdict",
+}
 
 
 def __getattr__(name: str) -> object:
     """Loads what the package offers where it is asked for, so that importing it costs nothing."""
-    if name == "parse_verdict":
-        from judgeloop.method.judging.verdict import parse_verdict
-
-        return parse_verdict
+    if name in _PLACES:
+        return getattr(import_module(_PLACES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

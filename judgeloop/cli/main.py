@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from judgeloop import __version__
-from judgeloop.cli import clean, doctor, plan, route, score, status, verdict
+from judgeloop.cli import clean, doctor, judge, plan, route, score, status, verdict
 from judgeloop.runtime.log_level import log_level
 from judgeloop.schema.errors import JudgeLoopError
 
@@ -35,6 +35,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"judgeloop {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
-    for command in (verdict, score, status, clean, doctor, route, plan):
+    for command in (verdict, judge, score, status, clean, doctor, route, plan):
         command.add(commands)
     return parser

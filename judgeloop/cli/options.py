@@ -16,3 +16,38 @@ def add_place(command: argparse.ArgumentParser) -> None:
         metavar="DIR-or-URI",
         help="a run's folder such as runs/demo, a store's folder, or s3://bucket/prefix",
     )
+
+
+def add_judge(command: argparse.ArgumentParser, flag: str) -> None:
+    """Declares which judge, and how it is run."""
+    command.add_argument(
+        flag,
+        required=True,
+        metavar="JUDGE",
+        help="models:/judge@champion, an adapter or model folder, builtin:tiny-vlm, or a hub id",
+    )
+    command.add_argument(
+        "--engine", choices=("transformers", "vllm"), help="what runs it; default: transformers"
+    )
+    command.add_argument(
+        "--prompts", help="prompt set; default: the one the judge was trained with"
+    )
+    command.add_argument(
+        "--max-pixels", type=positive, default=20_000_000, help="a larger image is refused"
+    )
+
+
+def add_sampling(command: argparse.ArgumentParser) -> None:
+    """Declares how judgements are sampled."""
+    command.add_argument("--samples", type=positive, default=1, help="judgements an order")
+    command.add_argument(
+        "--temperature", type=float, default=0.0, help="0 gives the most likely judgement"
+    )
+    command.add_argument("--max-tokens", type=positive, help="default: what the prompts need")
+
+
+def positive(text: str) -> int:
+    """Reads a whole number above 0."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)

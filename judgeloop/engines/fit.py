@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from judgeloop.models.references import base_type
-from judgeloop.schema.engine_section import scripted_misfit
+from judgeloop.schema.engine_section import SCRIPTED, EngineSection, scripted_misfit
 from judgeloop.schema.errors import ConfigError
 from judgeloop.schema.records import ModelRef
 
@@ -29,3 +31,24 @@ def check_fit(kind: str, model: ModelRef) -> None:
     refused = _NOT_RUN.get(kind, {})
     if refused and (reason := refused.get(base_type(model) or "")):
         raise ConfigError(f"engine.kind `{kind}` cannot run model.base {model.base}: {reason}")
+
+
+def choose_engine(asked: EngineSection | str | None, base: str) -> EngineSection:
+    """Returns the settings of the engine that is to run a judge.
+
+    Args:
+        asked: A kind of engine, all its settings, or None for Transformers.
+        base: The judge's base; a scripted one has an engine of its own.
+
+    Raises:
+        ConfigError: There is no such kind, or it needs more settings.
+    """
+    if isinstance(asked, EngineSection):
+        return asked
+    kind = asked or ("scripted" if base.startswith(SCRIPTED) else "transformers")
+    try:
+        return msgspec.convert({"kind": kind}, EngineSection)
+    except msgspec.ValidationError as error:
+        raise ConfigError(
+            f"engine {kind!r}: {error}; for a server give an EngineSection with its endpoint"
+        ) from error

@@ -9,7 +9,7 @@ import msgspec
 
 from judgeloop.models.references import BUILTIN, check_base, describe_base
 from judgeloop.schema.errors import ConfigError
-from judgeloop.schema.records import ModelRef
+from judgeloop.schema.records import JudgeVersion, ModelRef
 
 
 class JudgeModel(msgspec.Struct, frozen=True):
@@ -18,6 +18,19 @@ class JudgeModel(msgspec.Struct, frozen=True):
     model: ModelRef
     prompts: str
     """Name of its prompt set."""
+    version: str | None = None
+    """Number of a registered version."""
+
+
+def judge_version(name: str, found: JudgeModel) -> JudgeVersion:
+    """Returns what results say of a judge that was found by a name."""
+    return JudgeVersion(
+        name=name,
+        version=found.version,
+        base=found.model.base,
+        revision=found.model.revision,
+        adapter_sha256=found.model.adapter_sha256,
+    )
 
 
 def find_judge(name: str, scratch: Path, prompts: str | None = None) -> JudgeModel:
@@ -25,8 +38,7 @@ def find_judge(name: str, scratch: Path, prompts: str | None = None) -> JudgeMod
 
     Args:
         name: `models:/judge@champion` or `models:/judge/3`; a folder that holds `judge.json`, a
-        PEFT
-            adapter or a model; `builtin:tiny-vlm`; or a hub id.
+            PEFT adapter or a model; `builtin:tiny-vlm`; or a hub id.
         scratch: Folder for what is downloaded; it must outlive the engine.
         prompts: Prompt set; None takes the one that the judge was trained with, else the default.
 
@@ -37,8 +49,8 @@ def find_judge(name: str, scratch: Path, prompts: str | None = None) -> JudgeMod
     if name.startswith("models:/"):
         from judgeloop.registry.addresses import fetch_version
 
-        fetch_version(name, scratch)
-        return _registered(scratch, name, prompts)
+        version = fetch_version(name, scratch).version
+        return msgspec.structs.replace(_registered(scratch, name, prompts), version=str(version))
     folder = Path(name)
     if (folder / "judge.json").is_file():
         return _registered(folder, name, prompts)

@@ -186,6 +186,19 @@ class Dropped(Record, frozen=True, kw_only=True):
     detail: str = ""
 
 
+class JudgeVersion(Record, frozen=True, kw_only=True):
+    """Which judge it was."""
+
+    name: str
+    """As it was asked for, such as `models:/judgeloop-tiny@champion`."""
+    version: str | None
+    """Of a registered judge."""
+    base: str
+    revision: str | None
+    adapter_sha256: str
+    """Empty for a base alone."""
+
+
 class Shard(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
     """One file of records in the store."""
 

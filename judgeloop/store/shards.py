@@ -231,13 +231,7 @@ def read_shards(store: Store, manifest: Manifest, kind: type[R]) -> Iterator[lis
         DataError: A line is not such a record.
     """
     for shard in manifest.shards:
-        data = store.read(shard.key)
-        if sha256_bytes(data) != shard.sha256:
-            raise StoreError(
-                f"{store.uri}/{shard.key}: its bytes don't match the manifest's checksum; delete "
-                f"{manifest.stage}/{manifest.key}/ in the store and run again"
-            )
-        records, *_ = _sections(data)
+        records, *_ = _sections(_checked(store, manifest, shard))
         yield list(_decode(records, kind, shard.key, first=1))
 
 
@@ -245,6 +239,23 @@ def read_records(store: Store, manifest: Manifest, kind: type[R]) -> Iterator[R]
     """Yields a stage's records one by one; raises as `read_shards`."""
     for records in read_shards(store, manifest, kind):
         yield from records
+
+
+def read_dropped(store: Store, manifest: Manifest) -> Iterator[Dropped]:
+    """Yields the rows that a stage did not use; raises as `read_shards`."""
+    for shard in manifest.shards:
+        records, dropped, _ = _sections(_checked(store, manifest, shard))
+        yield from _decode(dropped, Dropped, shard.key, first=len(records) + 2)
+
+
+def _checked(store: Store, manifest: Manifest, shard: Shard) -> bytes:
+    data = store.read(shard.key)
+    if sha256_bytes(data) != shard.sha256:
+        raise StoreError(
+            f"{store.uri}/{shard.key}: its bytes don't match the manifest's checksum; delete "
+            f"{manifest.stage}/{manifest.key}/ in the store and run again"
+        )
+    return data
 
 
 def _lines(records: Iterable[object]) -> bytes:

@@ -90,10 +90,10 @@ def test_a_verdict_comes_from_a_version_a_folder_or_an_adapter(
     )
     assert done.returncode == 0, done.stderr
     result: dict[str, Any] = json.loads(done.stdout)
-    assert [order["shown_first"] for order in result["orders"]] == ["a", "b"]
-    assert all(order["text"].startswith("I see") for order in result["orders"])
+    assert [one["shown_first"] for one in result["judgements"]] == ["a", "b"]
+    assert all(one["text"].startswith("I see") for one in result["judgements"])
     if form == "folder":  # the base says A whatever is shown: no side wins
-        assert result["verdict"] == {"choice": "UNDECIDED", "reason": "orders_disagree"}
+        assert (result["winner"], result["reason"]) == (None, "orders_disagree")
 
 
 def test_a_verdict_for_people_has_both_reasonings_and_one_conclusion(
@@ -113,8 +113,10 @@ def test_a_verdict_beside_the_base_shows_what_training_changed(tiny: Run, tmp_pa
     assert beside.returncode == 0, beside.stderr
     result = json.loads(beside.stdout)
     base = result.pop("base")
-    assert base == json.loads(judgeloop(tiny, *asked, "builtin:tiny-vlm").stdout)
-    assert base["orders"] != result["orders"]
+    alone = json.loads(judgeloop(tiny, *asked, "builtin:tiny-vlm").stdout)
+    assert alone.pop("judge")["base"] == "builtin:tiny-vlm"
+    assert base == alone
+    assert base["judgements"] != result["judgements"]
 
 
 @pytest.mark.parametrize(

@@ -60,13 +60,13 @@ def ask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Ask:
 def test_a_verdict_beside_the_base_shows_what_training_changed(version: Path, ask: Ask) -> None:
     lines = ask("--model", str(version), "--beside-base").splitlines()
     assert [line for line in lines if line.startswith(("[", "->", "verdict"))] == [
-        "[the base: a shown as A, b shown as B]",
+        "[the base: a shown first, b shown second]",
         "-> a is better",
-        "[the base: b shown as A, a shown as B]",
+        "[the base: b shown first, a shown second]",
         "-> b is better",
-        "[the judge: a shown as A, b shown as B]",
+        "[the judge: a shown first, b shown second]",
         "-> b is better",
-        "[the judge: b shown as A, a shown as B]",
+        "[the judge: b shown first, a shown second]",
         "-> b is better",
         "verdict of the base: undecided (orders_disagree)",
         "verdict: b is better",
@@ -75,11 +75,13 @@ def test_a_verdict_beside_the_base_shows_what_training_changed(version: Path, as
 
 def test_for_machines_the_base_is_one_more_field(version: Path, ask: Ask) -> None:
     alone = json.loads(ask("--model", str(version), "--json"))
-    assert sorted(alone) == ["orders", "verdict"]
+    assert sorted(alone) == ["confidence", "id", "judge", "judgements", "reason", "winner"]
+    assert (alone["winner"], alone["confidence"]) == ("b", 1.0)
+    assert alone["judge"]["name"] == str(version)
     beside = json.loads(ask("--model", str(version), "--json", "--beside-base"))
     base = json.loads(ask("--model", BASE, "--prompts", "tiny", "--json"))
-    assert beside == {**alone, "base": base}
-    assert base["verdict"] == {"choice": "UNDECIDED", "reason": "orders_disagree"}
+    assert beside == {**alone, "base": {k: v for k, v in base.items() if k != "judge"}}
+    assert (base["winner"], base["reason"], base["confidence"]) == (None, "orders_disagree", None)
 
 
 def test_without_the_flag_nothing_speaks_of_a_base(version: Path, ask: Ask) -> None:
@@ -90,5 +92,5 @@ def test_without_the_flag_nothing_speaks_of_a_base(version: Path, ask: Ask) -> N
 
 def test_a_base_has_no_base_beside_it_and_the_error_says_so(ask: Ask) -> None:
     said = ask("--model", BASE, "--beside-base", code=2)
-    assert f"--beside-base: {BASE} is a base without an adapter" in said
+    assert f"{BASE} is a base without an adapter" in said
     assert "name a judge that was trained" in said

@@ -1,0 +1,186 @@
+"""Judges the rows of a file on one engine, a shard at a time, and writes one file of judgements."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from judgeloop.batch.rows import PairRow, read_rows
+from judgeloop.batch.summary import Summary, summarize
+from judgeloop.data.images import SourceImages
+from judgeloop.engines.fit import choose_engine
+from judgeloop.engines.lazy import lazy_engine
+from judgeloop.method.judging.comparison import PairJudgement, compare_answers
+from judgeloop.method.prompts import PromptSet, load_prompts, prompt_hash
+from judgeloop.method.steps import Steps
+from judgeloop.models.judge import JudgeModel, find_judge, judge_version
+from judgeloop.runtime.inference import Records, infer_shards
+from judgeloop.runtime.lease import Lease
+from judgeloop.runtime.once import once
+from judgeloop.schema.engine_section import EngineSection
+from judgeloop.schema.errors import ConfigError, DataError, EngineError
+from judgeloop.schema.keys import content_key
+from judgeloop.schema.records import Dropped, JudgeVersion, Kind, Manifest, Question, to_json
+from judgeloop.schema.sampling import Sampling
+from judgeloop.store import FolderStore
+from judgeloop.store.checksums import sha256_file
+from judgeloop.store.images import ImageLibrary
+from judgeloop.store.shards import read_dropped, read_records
+
+STAGE = "compare"
+VERSION = 1
+SHARD_ROWS = 50
+SHARDS_IN_FLIGHT = 3
+
+
+class BatchSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a file is judged."""
+
+    judge: str
+    """Name of the judge, as `judgeloop.models.judge.find_judge` takes it."""
+    engine: EngineSection | str | None = None
+    """A kind of engine or all its settings; None takes Transformers."""
+    prompts: str | None = None
+    samples: int = 1
+    sampling: Sampling | None = None
+    """None: greedy, with as many tokens as the prompts need."""
+    max_pixels: int = 20_000_000
+
+
+def judge_file(
+    pairs: Path,
+    out: Path,
+    settings: BatchSettings,
+    advance: Callable[[int], None] = lambda rows: None,
+) -> Summary:
+    """Judges every row of `pairs` in both orders and writes a `PairJudgement` a line to `out`.
+
+    Stopped at any moment and started again with the same arguments it goes on after the last stored
+    shard, which lies in `<out>.work` until all is done. Rows that cannot be judged are written to
+    `<out>.dropped.jsonl` with the reason.
+
+    Args:
+        pairs: JSONL file, see `judgeloop.batch.rows.PairRow`.
+        out: File to write; it must not exist yet.
+        settings: How.
+        advance: Called with the number of rows of each stored shard.
+
+    Raises:
+        ConfigError: `out` exists, `pairs` cannot be read, or the judge's name means nothing.
+        DataError: No row could be judged.
+        EngineError: The engine cannot run the judge, or died.
+    """
+    if out.exists():
+        raise ConfigError(f"{out} exists already: remove it, or give another --out")
+    work = out.with_name(f"{out.name}.work")
+    store = FolderStore(work)
+    with tempfile.TemporaryDirectory(prefix="judgeloop-judge-") as scratch:
+        found = find_judge(settings.judge, Path(scratch) / "version", settings.prompts)
+        manifest = _Batch(pairs, store, settings, found, advance).run()
+    records = list(read_records(store, manifest, PairJudgement))
+    dropped = list(read_dropped(store, manifest))
+    if not records:
+        first = f" The first: {dropped[0].detail}" if dropped else ""
+        raise DataError(f"{pairs}: no row could be judged.{first}")
+    if dropped:
+        _write(out.with_name(f"{out.name}.dropped.jsonl"), dropped)
+    _write(out, records)
+    shutil.rmtree(work)
+    return summarize(records, dropped)
+
+
+class _Batch:
+    """The work on one file."""
+
+    def __init__(
+        self,
+        pairs: Path,
+        store: FolderStore,
+        settings: BatchSettings,
+        found: JudgeModel,
+        advance: Callable[[int], None],
+    ) -> None:
+        self._pairs = pairs
+        self._store = store
+        self._settings = settings
+        self._found = found
+        self._engine = choose_engine(settings.engine, found.model.base)
+        self._advance = advance
+        self._prompts: PromptSet = load_prompts(found.prompts)
+        self._version: JudgeVersion = judge_version(settings.judge, found)
+        self._sampling = settings.sampling or Sampling(
+            temperature=0.0, max_tokens=self._prompts.judgement_tokens
+        )
+        self._library = ImageLibrary(store, settings.max_pixels)
+        names = (
+            name for row in read_rows(pairs) if isinstance(row, PairRow) for name in row.images
+        )
+        self._images = SourceImages(FolderStore(pairs.absolute().parent), names)
+
+    def run(self) -> Manifest:
+        """Judges what is not judged yet; returns the manifest."""
+        key = content_key(
+            STAGE,
+            VERSION,
+            self._found.model.content(),
+            prompt_hash(self._prompts),
+            self._sampling,
+            self._settings.samples,
+            self._engine,
+            self._settings.max_pixels,
+            sha256_file(self._pairs),
+            self._images.look(),
+        )
+        header = Manifest(stage=STAGE, stage_version=VERSION, key=key, model=self._found.model)
+        return once(self._store, STAGE, key, lambda lease: self._judge(header, lease))
+
+    def _judge(self, header: Manifest, lease: Lease) -> Manifest:
+        with self._library.adding() as add:
+            self._images.add_all(add)
+        with lazy_engine(self._engine, self._found.model, self._library, self._store) as engine:
+            return infer_shards(
+                engine,
+                self._store,
+                header,
+                self._batches(),
+                self._steps,
+                SHARDS_IN_FLIGHT,
+                before_shard=lease.keep,
+                advance=self._advance,
+            )
+
+    def _batches(self) -> Iterator[Sequence[PairRow | Dropped]]:
+        rows = read_rows(self._pairs)
+        while batch := list(islice(rows, SHARD_ROWS)):
+            yield batch
+
+    def _steps(self, row: PairRow | Dropped) -> Steps[Records]:
+        if isinstance(row, Dropped):
+            return (row,)
+        answers = row.answers()
+        assert answers is not None  # `read_rows` drops the others
+        a, b, label = answers
+        try:
+            images = self._images.hashes(row.images)
+        except DataError as error:
+            return (Dropped(id=row.id, reason="bad_image", detail=str(error)),)
+        question = Question(id=row.id, images=images, text=row.question, kind=Kind.LONG_ANSWER)
+        try:
+            judged = yield from compare_answers(
+                self._prompts, question, a, b, self._sampling, self._settings.samples
+            )
+        except EngineError as error:
+            return (Dropped(id=row.id, reason="engine_error", detail=str(error)),)
+        return (msgspec.structs.replace(judged, label=label, judge=self._version),)
+
+
+def _write(file: Path, records: Sequence[object]) -> None:
+    """Writes a file of lines; it is there whole or not at all."""
+    part = file.with_name(f"{file.name}.part")
+    part.write_bytes(b"".join(to_json(record) + b"\n" for record in records))
+    part.replace(file)
