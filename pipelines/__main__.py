@@ -9,11 +9,14 @@ from pathlib import Path
 
 from rich.console import Console
 
+from judgeloop.runtime.log_level import log_level
+from judgeloop.runtime.redaction import hide_secrets
 from judgeloop.schema.errors import JudgeLoopError
 from pipelines.cluster.command import add_commands
 from pipelines.compile import compile_pipeline
 from pipelines.local import CONTAINERS, PROCESSES
 from pipelines.options import add_loop, add_profile
+from pipelines.plain import print_plain
 from pipelines.profile import read_profile
 from pipelines.run import loop_id_for, read_config, run_loop
 
@@ -25,9 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     options = _parser().parse_args(arguments)
     try:
+        hide_secrets("%(levelname)s:%(name)s:%(message)s", log_level("WARNING"))
         return options.command(options)
     except JudgeLoopError as error:
-        Console(stderr=True).print(f"error: {error}", markup=False, soft_wrap=True)
+        print_plain(Console(stderr=True), f"error: {error}")
         return error.exit_code
     except KeyboardInterrupt:
         said = "Interrupted. What is finished is kept: the same command goes on from there."
@@ -74,7 +78,7 @@ def _compile(options: argparse.Namespace) -> int:
     if options.local:
         said = "for this machine only: images without a digest are not checked"
         Console(stderr=True).print(said, soft_wrap=True)
-    Console().print(f"{options.out}  {digest}", highlight=False, soft_wrap=True)
+    print_plain(Console(), f"{options.out}  {digest}")
     return 0
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from judgeloop.runtime.redaction import shown
 from judgeloop.schema.errors import ConfigError
 
 LABEL = "judgeloop.run"
@@ -63,7 +64,7 @@ def run_container(client: Any, image: str, command: Sequence[str], **given: Any)
     )
     try:
         for line in container.logs(stream=True, follow=True):
-            print(line.decode(errors="replace"), end="", flush=True)
+            print(shown(line.decode(errors="replace")), end="", flush=True)
         return int(container.wait()["StatusCode"])
     finally:
         container.remove(force=True)

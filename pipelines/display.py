@@ -22,6 +22,7 @@ from rich.progress import (
 )
 
 from judgeloop.runtime.progress import Step, read_steps
+from judgeloop.runtime.redaction import shown
 from pipelines.plain import print_plain
 
 LINE_EVERY_S = 5.0
@@ -78,7 +79,7 @@ class Bars:
         self._bars: dict[str, TaskID] = {}
         self._started: dict[str, float] = {}
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[unit]}"),
@@ -97,13 +98,13 @@ class Bars:
             if step.task in self._bars:
                 self._progress.remove_task(self._bars.pop(step.task))
             seconds = time.monotonic() - started
-            self._progress.console.print(_line(step, seconds), markup=False, highlight=False)
+            print_plain(self._progress.console, _line(step, seconds))
             return
         if step.task not in self._bars:
-            self._bars[step.task] = self._progress.add_task(step.task, unit="", note="")
+            self._bars[step.task] = self._progress.add_task(shown(step.task), unit="", note="")
         self._progress.update(
             self._bars[step.task],
-            completed=step.done, total=step.total, unit=step.unit, note=step.note,
+            completed=step.done, total=step.total, unit=shown(step.unit), note=shown(step.note),
         )  # fmt: skip
 
     def close(self) -> None:

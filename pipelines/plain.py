@@ -1,10 +1,12 @@
-"""Text on a console as it is: what comes from a server or a file is never taken for a style."""
+"""Text on a console: what comes from a server or a file is no style, no secret and no command."""
 
 from __future__ import annotations
 
 from rich.console import Console
 
+from judgeloop.runtime.redaction import shown
+
 
 def print_plain(console: Console, text: str) -> None:
-    """Prints text without markup, colours or line breaks of our own."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    """Prints text without markup, colours or line breaks of our own, secrets struck out."""
+    console.print(shown(text), markup=False, highlight=False, soft_wrap=True)

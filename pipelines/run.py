@@ -88,7 +88,7 @@ def _run_alone(
     digest = compile_pipeline(
         package, config.loop.iterations, config.loop.partitions, read_profile("cpu"), local=True
     )
-    console.print(f"loop {loop_id}  pipeline {digest[:12]}  store {store.uri}", soft_wrap=True)
+    print_plain(console, f"loop {loop_id}  pipeline {digest[:12]}  store {store.uri}")
     arguments = {"config": config.to_json(), "loop_id": loop_id}
     with Display(out / "progress.jsonl", console) as display:
         succeeded = run_compiled(package, arguments, out, display.update, runner)
@@ -96,7 +96,7 @@ def _run_alone(
     if succeeded:
         return 0
     failure = find_failure(ledger, out / "run.log")
-    console.print(f"{failure.task} failed: {failure.error}", markup=False, soft_wrap=True)
+    print_plain(console, f"{failure.task} failed: {failure.error}")
     if failure.exit_code != ConfigError.exit_code:
         console.print("Once that is mended, the same command goes on after the last whole shard.")
     return failure.exit_code

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from collections.abc import Sequence
 from judgeloop import __version__
 from judgeloop.cli import clean, doctor, judge, plan, route, score, status, verdict
 from judgeloop.runtime.log_level import log_level
+from judgeloop.runtime.redaction import hide_secrets, shown
 from judgeloop.schema.errors import JudgeLoopError
 
 
@@ -20,12 +20,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Its remarks on model files of others are nothing that a user of a judge can act on.
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:
-        logging.basicConfig(level=log_level("WARNING"))
+        hide_secrets("%(levelname)s:%(name)s:%(message)s", log_level("WARNING"))
         text = options.run(options)
     except JudgeLoopError as error:
-        sys.stderr.write(f"judgeloop {options.command}: {error}\n")
+        sys.stderr.write(shown(f"judgeloop {options.command}: {error}") + "\n")
         return error.exit_code
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(shown(text) + "\n")
     return 0
 
 

@@ -14,6 +14,7 @@ from judgeloop.report.story import Estimate, Iteration, Story, Task
 from judgeloop.report.summary import NONE, interval, share
 from judgeloop.runtime.ledger import AFTER_LOOP
 from judgeloop.schema.config import Config
+from judgeloop.schema.printable import printable
 from judgeloop.schema.records import Record
 
 FOLDER = Path(__file__).parent
@@ -60,12 +61,18 @@ def _environment(*, escape: bool) -> Environment:
         loader=FileSystemLoader(FOLDER),
         autoescape=escape,
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters |= {"interval": interval, "share": share, "cell": markdown_cell}
     environment.filters["indented"] = lambda text: "\n".join(f"    {x}" for x in text.splitlines())
     return environment
+
+
+def _shown(value: object) -> object:
+    """Writes out the control characters of a text of others; markup of our own stays."""
+    return printable(value) if type(value) is str else value
 
 
 def _content(story: Story, config: Config) -> dict[str, object]:

@@ -23,7 +23,7 @@ import msgspec
 from judgeloop.runtime.garbage_collector import collect_rarely
 from judgeloop.runtime.ledger import AFTER_LOOP, BASE_ITERATION, Entry, Ledger
 from judgeloop.runtime.log_level import log_level
-from judgeloop.runtime.redaction import hidden, hide_secrets
+from judgeloop.runtime.redaction import hidden, hide_secrets, shown
 from judgeloop.runtime.stage_table import StageSpec, stage_spec
 from judgeloop.schema.config import Config, config_from_json
 from judgeloop.schema.errors import ConfigError, JudgeLoopError, StarvedError
@@ -255,7 +255,7 @@ def report(config: str, loop_id: str, status: str, out: str) -> None:
     try:
         task.ledger.check(task.config)
     except ConfigError as error:
-        Path(out).write_text(f"<pre>No report: {html.escape(str(error))}</pre>\n")
+        Path(out).write_text(f"<pre>No report: {html.escape(shown(str(error)))}</pre>\n")
         return
     with task.failures_recorded():
         images = open_library(task.config, task.store)

@@ -20,6 +20,7 @@ import msgspec
 
 from judgeloop.runtime.garbage_collector import collect_rarely
 from judgeloop.runtime.progress import Progress
+from judgeloop.runtime.redaction import hide_secrets
 from judgeloop.schema.errors import TrainingError
 from judgeloop.schema.records import Example
 from judgeloop.training.adapter import check_movement, fingerprints, load_model, save_adapter
@@ -223,7 +224,7 @@ def _end_with_parent() -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Trains one adapter.")
     parser.add_argument("--job", type=Path, required=True)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    hide_secrets("%(levelname)s %(name)s %(message)s", "INFO")
     _end_with_parent()
     collect_rarely()
     _run(read_job(parser.parse_args().job))

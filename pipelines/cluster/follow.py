@@ -45,7 +45,7 @@ def follow(server: Kubeflow, run_id: str, console: Console, poll_s: float = POLL
 
 def ended(run: Any, console: Console) -> int:
     """Says how a run ended, and why where it failed; returns the exit code."""
-    console.print(f"run {run.run_id}  {run.state}", highlight=False, soft_wrap=True)
+    print_plain(console, f"run {run.run_id}  {run.state}")
     if run.state == SUCCEEDED:
         return 0
     for what, error in errors_of(run):

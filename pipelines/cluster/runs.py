@@ -43,7 +43,7 @@ def show_run(server: Kubeflow, name: str, console: Console) -> int:
         line = f"{task.display_name:<28} {task.state}"
         print_plain(console, line)
     if run.state in ACTIVE:
-        console.print(f"run {run.run_id}  {run.state}", highlight=False, soft_wrap=True)
+        print_plain(console, f"run {run.run_id}  {run.state}")
         return 0
     return ended(run, console)
 
@@ -85,7 +85,7 @@ def cancel(server: Kubeflow, name: str, console: Console, ending_s: float = ENDI
             )
         time.sleep(POLL_S)
         run = server.run(run.run_id)
-    console.print(f"run {run.run_id}  {run.state}", highlight=False, soft_wrap=True)
+    print_plain(console, f"run {run.run_id}  {run.state}")
     said = "What is finished is kept: submitted with the same loop id, the loop goes on from there."
     console.print(said, soft_wrap=True)
     return 0

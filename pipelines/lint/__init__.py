@@ -14,7 +14,7 @@ from pathlib import Path
 from pipelines.lint.constructs import graph_constructs, task_constructs
 from pipelines.lint.data import data_in_artifacts
 from pipelines.lint.schema import unknown_fields
-from pipelines.lint.secrets import secret_values
+from pipelines.lint.secrets import secrets_of
 from pipelines.lint.tasks import task_rules, unpinned_images
 from pipelines.lint.wiring import executors, inputs
 from pipelines.spec import Spec, read_spec
@@ -34,7 +34,7 @@ def check(spec: Spec, *, local: bool = False) -> list[str]:
     """Returns what is wrong with a specification that was read; see `lint`."""
     pinned = [] if local else unpinned_images(spec)
     return [*unknown_fields(spec), *executors(spec), *_graphs(spec), *data_in_artifacts(spec),
-            *secret_values(spec), *pinned]  # fmt: skip
+            *secrets_of(spec), *pinned]  # fmt: skip
 
 
 def _graphs(spec: Spec) -> Iterator[str]:

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterator
 
+from judgeloop.runtime.secret_list import FORMS, IN_ADDRESS, names_secret, secret_values
 from pipelines.spec import Spec
 
-_NAMES = re.compile(r"(TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?|(ACCESS|API|PRIVATE)_?KEY)",
-                    re.IGNORECASE)  # fmt: skip
-_FORMS = {
-    "a password in an address": re.compile(r"\w+://[^/\s:@]+:[^/\s:@]+@"),
-    "an AWS access key": re.compile(r"\b(AKIA|ASIA)[0-9A-Z]{16}\b"),
-    "a Hugging Face token": re.compile(r"\bhf_[A-Za-z0-9]{30,}\b"),
-    "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
-    "a signed token": re.compile(r"\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}"),
-}
-MIN_LENGTH = 8
-"""A shorter value of the environment is no secret that could be recognised in a text."""
 
-
-def secret_values(spec: Spec) -> Iterator[str]:
+def secrets_of(spec: Spec) -> Iterator[str]:
     """Says where a package holds what looks like a secret; never the value."""
     for label, executor in spec.executors.items():
         for variable in executor.get("container", {}).get("env", []):
-            if _NAMES.search(variable["name"]) and variable.get("value"):
+            if names_secret(variable["name"]) and variable.get("value"):
                 yield f"{label}: the variable {variable['name']} has a value; {_WAY_OUT}"
     for where, document in (("the pipeline", spec.pipeline), ("its settings", spec.platform)):
         for what in secrets_in("\n".join(_texts(document))):  # at once: it reads the environment
@@ -37,11 +24,12 @@ def secrets_in(text: str) -> list[str]:
 
     Values of this process's own variables that are named like secrets are recognised too.
     """
-    found = [what for what, form in _FORMS.items() if form.search(text)]
-    for name, value in os.environ.items():
-        if _NAMES.search(name) and len(value) >= MIN_LENGTH and value in text:
-            found.append(f"the value of ${name}")
-    return found
+    found = [what for what, form in FORMS.items() if form.search(text)]
+    if IN_ADDRESS.search(text):
+        found.insert(0, "a password in an address")
+    return found + sorted(
+        {f"the value of ${name}" for name, value in secret_values() if value in text}
+    )
 
 
 _WAY_OUT = "name a Secret under `secrets` in the profile"

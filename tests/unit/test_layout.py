@@ -41,7 +41,10 @@ CORE_IN_PIPELINES = (
     "judgeloop.ops.doctor",  # one preflight, from inside a cluster and from outside
     "judgeloop.schema.errors",
     "judgeloop.runtime.ledger",  # the local runner claims the loop id and reads what failed
+    "judgeloop.runtime.log_level",
     "judgeloop.runtime.progress",
+    "judgeloop.runtime.redaction",  # what is printed holds no secret and no control character
+    "judgeloop.runtime.secret_list",  # the check of compiled files has no list of its own
     "judgeloop.runtime.stage_table",  # what placement and the check of compiled files go by
     "judgeloop.store",  # the local runner copies the finished report out of the store
 )

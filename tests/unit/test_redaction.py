@@ -1,19 +1,27 @@
 """What is struck out of a text, and what is left."""
 
+import base64
+import json
 import logging
 import sys
+from collections.abc import Callable
 
 import pytest
 
 from judgeloop.runtime import redaction
 from judgeloop.runtime.redaction import hidden, hide_secrets
+from pipelines.lint.secrets import secrets_in
 
 
 @pytest.mark.parametrize(
     "name",
     ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "MLFLOW_TRACKING_PASSWORD", "HF_TOKEN",
      "OPENAI_API_KEY", "my_api_key", "DB_PASSWD", "VAULT_SECRET", "SSH_PASSPHRASE",
-     "GOOGLE_CREDENTIALS", "GIT_CREDENTIAL"],
+     "GOOGLE_CREDENTIALS", "GIT_CREDENTIAL",
+     "KF_PIPELINES_COOKIE",
+     "SMTP_PASS", "AZURE_STORAGE_CONNECTION_STRING", "DB_CONN_STR", "HF_TOKEN_2", "API_KEY1",
+     "SLACK_WEBHOOK_URL", "GITHUB_PAT", "SENTRY_DSN", "MONGO_PWD", "PROXY_AUTH", "X_JWT",
+     "OTEL_EXPORTER_OTLP_HEADERS", "BLOB_SAS", "REQUEST_SIGNATURE"],
 )  # fmt: skip
 def test_the_values_of_variables_with_such_names_are_struck_out(
     name: str, monkeypatch: pytest.MonkeyPatch
@@ -38,6 +46,95 @@ def test_a_secret_within_another_leaves_nothing_of_the_longer_one(
     monkeypatch.setenv("HF_TOKEN", "abcdef")
     monkeypatch.setenv("OPENAI_API_KEY", "abcdefghi")
     assert hidden("abcdefghi abcdef") == "*** ***"
+
+
+def test_what_is_named_otherwise_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PWD", "KEYBOARD", "TOKENS", "COMPASS", "PATH", "SECRETARY_NAME", "TOKEN_FILE"):
+        monkeypatch.setenv(name, f"value-of-{name}")
+        assert hidden(f"a value-of-{name} b") == f"a value-of-{name} b"
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab", "abc", "user:", "someone@host:"])
+@pytest.mark.parametrize("after", ["", "x", "xy"])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_a_secret_within_base64_is_struck_out(
+    before: str, after: str, encode: Callable[[bytes], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "correct/horse>battery?staple"
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", secret)
+    text = encode(f"{before}{secret}{after}".encode()).decode()
+    left = hidden(f"<{text}>").strip("<>").split("***")
+    assert len(left) == 2
+    assert all(len(part) <= len(before) * 4 / 3 + 6 for part in left)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps({"a": 'quo"te\\back\x1bslash'}),
+        json.dumps(json.dumps({"a": 'quo"te\\back\x1bslash'})),
+        "quo%22te%5cback%1bslash",
+        "quo&quot;te\\back\x1bslash",
+        repr('quo"te\\back\x1bslash'),
+    ],
+)
+def test_escaped_forms_are_struck_out(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", 'quo"te\\back\x1bslash')
+    assert "slash" not in hidden(text)
+    assert "***" in hidden(text)
+
+
+def test_what_a_cookie_or_a_connection_string_holds_is_struck_out_where_it_stands_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("KF_PIPELINES_COOKIE", "theme=dark; session_key=abcdefgh")
+    monkeypatch.setenv("BLOB_CONNECTION_STRING", "Host=h;AccountKey=Zm9vYmFy;Port=1")
+    assert hidden("sent abcdefgh and Zm9vYmFy, theme dark, Host=h") == (
+        "sent *** and ***, theme dark, Host=h"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{'X-Amz-Security-Token': b'LEAKED/token+here', 'User-Agent': b'kept'}",
+        "x-amz-security-token:LEAKED/token+here\nhost:kept",
+        "GET /k?X-Amz-Security-Token=LEAKEDtoken&kept=1",
+        'headers: {"Authorization": "Basic TEFLEDpwYXNzd29yZA==", "accept": "kept"}',
+        "Authorization: Bearer LEAKED.token-here\nkept",
+        "Set-Cookie: session=LEAKED\nkept",
+        "posted to https://hooks.slack.com/services/T0/B0/LEAKED kept",
+        "-----BEGIN RSA PRIVATE KEY-----\nLEAKED\n-----END RSA PRIVATE KEY----- kept",
+        "kept hf_LEAKEDLEAKEDLEAKEDLEAKEDLEAKEDLEAKED",
+        "kept AKIALEAKEDLEAKED0000",
+        "session_token=LEAKED&kept",
+    ],
+)
+def test_what_looks_or_is_named_like_a_secret_is_struck_out_wherever_it_came_from(
+    text: str,
+) -> None:
+    found = hidden(text)
+    assert "LEAKED" not in found
+    assert "TEFLED" not in found
+    assert "kept" in found
+
+
+def test_the_check_of_compiled_files_and_the_redaction_have_one_list(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("KF_PIPELINES_COOKIE", "SMTP_PASS", "HF_TOKEN_2"):
+        monkeypatch.setenv(name, f"value-of-{name}")
+        assert secrets_in(f"a value-of-{name} b") == [f"the value of ${name}"]
+    assert secrets_in("http://ada:lovelace@host") == ["a password in an address"]
+    assert secrets_in("https://hooks.slack.com/services/T0/B0/xyz") == ["a webhook"]
+
+
+def test_control_characters_are_written_out_in_a_line_of_the_log(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    line = logging.LogRecord("x", logging.INFO, "", 0, "a\x1b[2Jb\x9b1mc\x7f\rd", None, None)
+    text = redaction._Formatter("%(message)s").format(line)
+    assert text == "a\\u001b[2Jb\\u009b1mc\\u007f\\u000dd"
 
 
 def test_ordinary_text_and_short_values_stay(monkeypatch: pytest.MonkeyPatch) -> None:

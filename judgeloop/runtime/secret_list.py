@@ -1,0 +1,79 @@
+"""What is a secret: by the name of the variable that holds it, by its form, or by what names it.
+
+The only list: what is struck out of logs and errors, and what no compiled pipeline may hold.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from urllib.parse import unquote
+
+SHORTEST = 6
+"""Characters; to strike out a shorter value, such as `true`, would make nonsense of a text."""
+_NAME = re.compile(
+    r"(SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|PASSCODE|CREDENTIALS?|KEY|COOKIES?|BEARER"
+    r"|CONN(ECTION)?_?STR(ING)?|WEBHOOK(_?(URL|URI|ADDRESS))?|SIGNATURE|AUTHORI[SZ]ATION"
+    r"|(^|_)(PASS|PWD|PAT|SAS|DSN|JWT|AUTH|HEADERS?))([_-]?\d+)?$",
+    re.IGNORECASE,
+)
+_NO_SECRETS = frozenset({"PWD"})
+"""The working folder."""
+IN_ADDRESS = re.compile(r"://[^/@\s:]*:([^/@\s]+)@")
+"""A password in an address."""
+FORMS = {
+    "an AWS access key": re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
+    "a Hugging Face token": re.compile(r"\bhf_[A-Za-z0-9]{30,}\b"),
+    "a key of an API": re.compile(r"\bsk-[A-Za-z0-9_-]{20,}\b"),
+    "a private key": re.compile(
+        r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----)?"
+    ),
+    "a signed token": re.compile(r"\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*"),
+    "a webhook": re.compile(
+        r"https://(?:hooks\.slack\.com/|discord(?:app)?\.com/api/webhooks/|[\w.-]+\.webhook\.office"
+        r"\.com/)[^\s\"'<>]+"
+    ),
+    "a basic authorization": re.compile(r"\bBasic [A-Za-z0-9+/_-]{8,}={0,2}"),
+    "a bearer's token": re.compile(r"\bBearer [A-Za-z0-9._~+/-]{8,}={0,2}"),
+}
+"""What is known by its looks."""
+NAMED = re.compile(
+    r"(?P<name>(?:x-amz-security-token|x-amz-security-token-bin|(?:proxy-)?authorization|"
+    r"(?:set-)?cookie|x-api-key|api-key|x-auth-token|session_?token|secret_?access_?key)"
+    r"['\"]?\s*[:=]\s*b?['\"]?)(?P<value>[^'\"\r\n,&}]+)",
+    re.IGNORECASE,
+)
+"""A header or field with its value, as HTTP libraries log them; the value is `value`."""
+
+
+def names_secret(name: str) -> bool:
+    """Says whether a variable of this name holds a secret."""
+    return name not in _NO_SECRETS and _NAME.search(name) is not None
+
+
+def secret_values(
+    more: frozenset[str] = frozenset(), environment: Mapping[str, str] = os.environ
+) -> Iterator[tuple[str, str]]:
+    """Yields the environment's secrets, each with the name of its variable.
+
+    Args:
+        more: Further variables with a secret, whatever they are called.
+        environment: Where they are looked up.
+    """
+    for name, value in environment.items():
+        found = set(_parts(value)) if names_secret(name) or name in more else set()
+        for password in IN_ADDRESS.findall(value):
+            found |= {password, unquote(password)}
+        yield from ((name, secret) for secret in found if len(secret) >= SHORTEST)
+
+
+def _parts(value: str) -> Iterator[str]:
+    """Yields a value, and what of it may stand alone: lines, and what follows `name=` of each."""
+    yield value
+    for line in value.splitlines():
+        yield line.strip()
+        for field in line.split(";"):  # of a cookie or of a connection string
+            name, sign, rest = field.strip().partition("=")
+            if sign and names_secret(name.replace(" ", "_") or "KEY"):
+                yield rest

@@ -1,0 +1,24 @@
+"""Text of others on a terminal, in a log or in a report: shown, never obeyed.
+
+A terminal takes control characters for commands: to move, to colour, to rename its window, to
+answer with what it shows. They come from rows, models, servers and file names.
+"""
+
+import re
+
+_CONTROLS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and line feed, delete, C1
+    "\u2028\u2029"  # line and paragraph separators
+    "\u202a-\u202e\u2066-\u2069]"  # what turns the direction of writing round
+)
+
+
+def printable(text: str) -> str:
+    """Returns a text with its control characters written out by their codes, as in JSON.
+
+    Tabs and line feeds stay. In a JSON text the written form means the same character.
+
+    Args:
+        text: Any text.
+    """
+    return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
