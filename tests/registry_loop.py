@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from judgeloop.evaluation.scorecard import scorecard
 from judgeloop.registry.client import connect
 from judgeloop.runtime.ledger import Entry, Ledger
+from judgeloop.runtime.stages.measure import scored
 from judgeloop.runtime.stages.promote import promote as promote_stage
 from judgeloop.runtime.stages.register import register
 from judgeloop.schema.config import Config, load_config
@@ -21,6 +21,22 @@ from tests.conftest import REPOSITORY
 
 ITEMS = 40
 """Gold pairs, and held-out ones."""
+
+
+def judged(
+    count: int, right: int, items: str = "item", categories: Sequence[str] = ("colour",)
+) -> list[ItemResult]:
+    """Results of a judge that is right in both orders on the first `right`, else says A."""
+    return [
+        ItemResult(
+            item_id=f"{items}-{number}",
+            category=categories[number % len(categories)],
+            chosen_first=Choice.A,
+            rejected_first=Choice.B if number < right else Choice.A,
+            lengths=(20, 20),
+        )
+        for number in range(count)
+    ]
 
 
 class Loop:
@@ -45,21 +61,14 @@ class Loop:
         categories: Sequence[str] = ("colour",),
     ) -> Manifest:
         """Record a judge that is right on the first `right` of the items."""
-        results = [
-            ItemResult(
-                item_id=f"{items}-{number}",
-                category=categories[number % len(categories)],
-                chosen_first=Choice.A,
-                rejected_first=Choice.B if number < right else Choice.A,
-            )
-            for number in range(ITEMS)
-        ]
+        results = judged(ITEMS, right, items, categories)
+        probe = judged(1, 0, f"{items}-probe")[0]
+        results.append(msgspec.structs.replace(probe, identical=True))
         key = content_key(stage, items, right, iteration, self.ledger.loop_id)
-        header = Manifest(stage=stage, stage_version=1, key=key, details={"pairs": items})
-        card = scorecard(results)
+        details = {"pairs": items, "protocol": "both orders"}
+        header = Manifest(stage=stage, stage_version=1, key=key, details=details)
         made = write_shards(self.store, header, [results], lambda batch: Work(batch))
-        made = msgspec.structs.replace(made, metrics=card.metrics(), counts=card.counts())
-        return self.record(finish(self.store, made), iteration)
+        return self.record(finish(self.store, scored(self.store, made)), iteration)
 
     def trained(self, iteration: int, folder: Path) -> Manifest:
         adapter = folder / f"adapter-{iteration}"

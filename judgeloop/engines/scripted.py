@@ -175,7 +175,9 @@ def _judge(turn: _Turn, endings: tuple[str, str] | None) -> str:
     unparsable = turn.rng.random() < UNPARSABLE_SHARE
     sees = turn.rng.random() < turn.model.skill
     says_first = turn.rng.random() < turn.model.first_bias
-    if sees and worth_a != worth_b:
+    if answer_a == answer_b:  # the same prompt in both orders, so the same verdict
+        letter = "A" if turn.model.first_bias >= 0.5 else "B"
+    elif sees and worth_a != worth_b:
         letter = "A" if worth_a > worth_b else "B"
     else:
         letter = "A" if says_first else "B"

@@ -1,52 +1,77 @@
-"""Judges that look at nothing: rows of every table that a real judge must beat."""
+"""Judges that look at nothing: rows of every table that a real judge must beat.
+
+They are computed from another judge's item results, which name the items and the answers' lengths.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from judgeloop.evaluation.items import category
+import msgspec
+
 from judgeloop.evaluation.scorecard import Tally
-from judgeloop.method.judging.orders import shown_answers
+from judgeloop.schema.errors import DataError
 from judgeloop.schema.keys import fraction
-from judgeloop.schema.records import Choice, ItemResult, Order, Pair
+from judgeloop.schema.records import Choice, ItemResult, Order
 
-Rule = Callable[[Pair, Order], Choice]
+Rule = Callable[[ItemResult, Order], Choice]
 
 
-def always_first(pair: Pair, order: Order) -> Choice:
+def always_first(item: ItemResult, order: Order) -> Choice:
     """Always says A."""
     return Choice.A
 
 
-def longer(pair: Pair, order: Order) -> Choice:
+def longer(item: ItemResult, order: Order) -> Choice:
     """Prefers the longer answer; undecided where both are of one length."""
-    a, b = map(len, shown_answers(pair, order))
-    if a == b:
+    chosen, rejected = _lengths(item)
+    if chosen == rejected:
         return Choice.UNDECIDED
-    return Choice.A if a > b else Choice.B
+    return Choice.A if (chosen > rejected) == (order is Order.CHOSEN_FIRST) else Choice.B
 
 
-def random(pair: Pair, order: Order) -> Choice:
+def shorter(item: ItemResult, order: Order) -> Choice:
+    """Prefers the shorter answer; undecided where both are of one length."""
+    return {Choice.A: Choice.B, Choice.B: Choice.A}.get(longer(item, order), Choice.UNDECIDED)
+
+
+def random(item: ItemResult, order: Order) -> Choice:
     """Tosses a seeded coin for each order: 0.5 on average, 0.25 in both orders."""
-    return Choice.A if fraction("coin", pair.id, order) < 0.5 else Choice.B
+    return Choice.A if fraction("coin", item.item_id, order) < 0.5 else Choice.B
 
 
 FIGURES = tuple(
     f"{name}{end}" for name in ("accuracy", "both_orders") for end in ("", "_low", "_high")
 )
-BASELINES: dict[str, Rule] = {"always_first": always_first, "longer": longer, "random": random}
+BASELINES: dict[str, Rule] = {
+    "always_first": always_first,
+    "longer": longer,
+    "shorter": shorter,
+    "random": random,
+}
 
 
-def baseline_metrics(pairs: Iterable[Pair]) -> dict[str, float]:
+def blind_result(item: ItemResult, rule: Rule) -> ItemResult:
+    """Returns what a rule would have been scored on an item."""
+    return msgspec.structs.replace(
+        item,
+        chosen_first=rule(item, Order.CHOSEN_FIRST),
+        rejected_first=rule(item, Order.REJECTED_FIRST),
+        chosen_first_text="",
+        rejected_first_text="",
+    )
+
+
+def baseline_metrics(results: Iterable[ItemResult]) -> dict[str, float]:
     """Returns each baseline's figures as `baseline/<name>/<figure>`, with their intervals.
 
     Args:
-        pairs: Read once, not kept.
+        results: Of any judge on the items. Read once, not kept.
     """
     tallies = {name: Tally() for name in BASELINES}
-    for pair in pairs:
+    for item in results:
         for name, rule in BASELINES.items():
-            tallies[name].add(_result(pair, rule))
+            tallies[name].add(blind_result(item, rule))
     metrics: dict[str, float] = {}
     for name, tally in tallies.items():
         figures = tally.scorecard().metrics()
@@ -54,10 +79,10 @@ def baseline_metrics(pairs: Iterable[Pair]) -> dict[str, float]:
     return metrics
 
 
-def _result(pair: Pair, rule: Rule) -> ItemResult:
-    return ItemResult(
-        item_id=pair.id,
-        category=category(pair),
-        chosen_first=rule(pair, Order.CHOSEN_FIRST),
-        rejected_first=rule(pair, Order.REJECTED_FIRST),
-    )
+def _lengths(item: ItemResult) -> tuple[int, int]:
+    if item.lengths is None:
+        raise DataError(
+            f"the result of item {item.item_id} has no lengths of the answers: an earlier version "
+            "stored it; evaluate the judge again"
+        )
+    return item.lengths

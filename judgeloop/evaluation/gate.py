@@ -1,16 +1,38 @@
 """The promotion gate: may a candidate take the champion's place?
 
-It compares two judges item by item on the same gold pairs. It knows no registry and no store.
+A pure function of two judges' item results and a policy; it knows no registry and no store.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, NamedTuple
 
+import msgspec
+
+from judgeloop.evaluation.floors import Check, failed, floors
+from judgeloop.evaluation.scorecard import Scorecard, scorecard
 from judgeloop.evaluation.statistics import Interval, paired_interval
+from judgeloop.schema.config import GateSection
 from judgeloop.schema.errors import DataError
 from judgeloop.schema.records import ItemResult, Record
+
+Results = dict[str, ItemResult]
+
+
+class Judged(NamedTuple):
+    """A judge's results, and what makes them comparable with another judge's."""
+
+    name: str
+    """Of the version."""
+    data: str
+    """Content key of the items and their labels; empty where it is not known."""
+    protocol: str
+    """Content key of how the judge was asked and read; empty where it is not known."""
+    results: Iterable[ItemResult]
+    used_gold: bool = False
+    """Whether these labels had a part in the judge's training or choice."""
 
 
 class GateDecision(Record, frozen=True, kw_only=True):
@@ -28,6 +50,8 @@ class GateDecision(Record, frozen=True, kw_only=True):
     low: float = -1.0
     high: float = 1.0
     """95 % interval of the difference; -1 to 1 where nothing was compared."""
+    checks: tuple[Check, ...] = ()
+    """Every condition, in order; all hold where the decision is to promote."""
 
 
 def refusal(candidate: str, champion: str, reason: str) -> GateDecision:
@@ -35,64 +59,157 @@ def refusal(candidate: str, champion: str, reason: str) -> GateDecision:
     return GateDecision(decision="refuse", reason=reason, candidate=candidate, champion=champion)
 
 
-def decide_promotion(
-    candidate: Iterable[ItemResult],
-    champion: Iterable[ItemResult],
-    names: tuple[str, str],
-    min_difference: float,
-) -> GateDecision:
-    """Decides by the paired 95 % interval of the difference in both-order accuracy.
+def decide_promotion(candidate: Judged, champion: Judged, policy: GateSection) -> GateDecision:
+    """Promotes a candidate that is better than its opponent and than every blind baseline.
 
-    Args:
-        candidate: The candidate's results on the gold pairs, in any order.
-        champion: The champion's results on the same pairs.
-        names: Names of candidate and champion.
-        min_difference: The interval must lie above this, 0..1.
+    Better is a lower bound of a paired 95 % interval of the difference in both-order accuracy. Nor
+    may the candidate lose on single verdicts, on a group, on undecided verdicts or on position
+    bias by more than the policy allows, or see a difference between identical answers.
 
     Raises:
-        DataError: A judge has two results for one item.
+        DataError: A judge has two results for one item, or results without the answers' lengths.
     """
-    if names[0] == names[1]:
-        return refusal(*names, "the candidate is the champion already")
-    mine, theirs = _by_item(candidate, names[0]), _by_item(champion, names[1])
-    differing = len(mine.keys() ^ theirs.keys())
-    if differing:
-        return refusal(
-            *names,
-            f"they were scored on different items: {differing} have a result of only one of them",
-        )
+    names = candidate.name, champion.name
+    if reason := _incomparable(candidate, champion):
+        return refusal(*names, reason)
+    mine, my_probes = _by_item(candidate)
+    theirs, _ = _by_item(champion)
+    if differing := len(mine.keys() ^ theirs.keys()):
+        reason = f"they were scored on different items: {differing} have a result of only one"
+        return refusal(*names, f"{reason} of them")
     if not mine:
         return refusal(*names, "there are no items to compare them on")
-    differences = [right - theirs[item] for item, right in mine.items()]
-    interval = paired_interval(differences)
-    mean = sum(differences) / len(differences)
+    difference, interval = _difference(mine, theirs)
+    checks = (
+        _better(difference, interval, len(mine), policy.min_difference),
+        *_no_loss(scorecard(mine.values()), scorecard(theirs.values()), policy),
+        *_groups(mine, theirs, policy),
+        _probes(my_probes, policy.max_clear_probes),
+        *floors(mine.values()),
+    )
+    refused = failed(checks)
     return GateDecision(
-        decision="promote" if interval.low > min_difference else "refuse",
-        reason=_reason(mean, interval, len(differences), min_difference),
-        candidate=names[0],
-        champion=names[1],
-        n=len(differences),
-        difference=mean,
+        decision="refuse" if refused else "promote",
+        reason=refused or f"{checks[0].text}; all {len(checks)} conditions hold",
+        candidate=candidate.name,
+        champion=champion.name,
+        n=len(mine),
+        difference=difference,
         low=interval.low,
         high=interval.high,
+        checks=checks,
     )
 
 
-def _by_item(results: Iterable[ItemResult], name: str) -> dict[str, bool]:
-    right: dict[str, bool] = {}
-    for result in results:
-        if result.item_id in right:
+def _incomparable(candidate: Judged, champion: Judged) -> str:
+    """Returns why two results say nothing about each other; empty where they do."""
+    if candidate.name == champion.name:
+        return "the candidate is the champion already"
+    for judged in (candidate, champion):
+        if judged.used_gold:
+            return f"{judged.name} was trained or chosen with the gold labels that it is scored on"
+        if not (judged.data and judged.protocol):
+            return f"the results of {judged.name} don't say on what items, or how, it was scored"
+    if candidate.data != champion.data:
+        return f"{champion.name} was scored on other items, or on another revision of them"
+    if candidate.protocol != champion.protocol:
+        return f"{champion.name} was scored by another protocol (prompts, sampling or parser)"
+    return ""
+
+
+def _by_item(judged: Judged) -> tuple[Results, list[ItemResult]]:
+    """Returns the results by item, without texts, and those of the probes."""
+    items: Results = {}
+    probes = []
+    for result in judged.results:
+        if result.identical:
+            probes.append(result)
+            continue
+        if result.item_id in items:
             raise DataError(
-                f"{name} has two results for item {result.item_id}; make the items' ids unique and "
-                "evaluate again"
+                f"{judged.name} has two results for item {result.item_id}; make the items' ids "
+                "unique and evaluate again"
             )
-        right[result.item_id] = result.both_orders
-    return right
+        items[result.item_id] = msgspec.structs.replace(
+            result, chosen_first_text="", rejected_first_text=""
+        )
+    return items, probes
 
 
-def _reason(mean: float, interval: Interval, n: int, min_difference: float) -> str:
-    verb = "lies" if interval.low > min_difference else "does not lie"
+def _difference(mine: Results, theirs: Results) -> tuple[float, Interval]:
+    differences = [result.both_orders - theirs[item].both_orders for item, result in mine.items()]
+    return sum(differences) / len(differences), paired_interval(differences)
+
+
+def _better(difference: float, interval: Interval, n: int, bound: float) -> Check:
+    holds = interval.low > bound
+    return Check(
+        name="opponent",
+        holds=holds,
+        text=f"both-order accuracy differs by {difference:+.3f} on {n} items; the 95 % interval "
+        f"{interval.low:+.3f} to {interval.high:+.3f} {'lies' if holds else 'does not lie'} above "
+        f"{bound:.3f}",
+    )
+
+
+def _no_loss(mine: Scorecard, theirs: Scorecard, policy: GateSection) -> tuple[Check, ...]:
+    lost = theirs.accuracy - mine.accuracy
+    undecided = mine.undecided - theirs.undecided
+    bias, before = _position_bias(mine), _position_bias(theirs)
     return (
-        f"both-order accuracy differs by {mean:+.3f} on {n} items; the 95 % interval "
-        f"{interval.low:+.3f} to {interval.high:+.3f} {verb} above {min_difference:.3f}"
+        Check(
+            name="accuracy",
+            holds=lost <= policy.max_accuracy_loss,
+            text=f"accuracy by single verdict went from {theirs.accuracy:.3f} to "
+            f"{mine.accuracy:.3f} (it may fall by {policy.max_accuracy_loss:.3f})",
+        ),
+        Check(
+            name="undecided",
+            holds=undecided <= policy.max_undecided_rise,
+            text=f"undecided verdicts went from {theirs.undecided:.3f} to {mine.undecided:.3f} "
+            f"(they may rise by {policy.max_undecided_rise:.3f})",
+        ),
+        Check(
+            name="position_bias",
+            holds=bias - before <= policy.max_position_bias_rise,
+            text=f"position bias went from {before:.3f} to {bias:.3f} (it may rise by "
+            f"{policy.max_position_bias_rise:.3f})",
+        ),
+    )
+
+
+def _position_bias(card: Scorecard) -> float:
+    """Returns the distance of the first-position share from 0.5; 0 where nothing is decided."""
+    return abs(card.first_position - 0.5) if card.first_position is not None else 0.0
+
+
+def _groups(mine: Results, theirs: Results, policy: GateSection) -> tuple[Check, ...]:
+    won: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
+    for item, result in mine.items():
+        sizes[result.category] += 1
+        won[result.category] += result.both_orders - theirs[item].both_orders
+    return tuple(_group(name, won[name], sizes[name], policy) for name in sorted(sizes))
+
+
+def _group(name: str, won: int, size: int, policy: GateSection) -> Check:
+    bound = policy.group_losses.get(name, policy.max_group_loss)
+    return Check(
+        name=f"group/{name}",
+        holds=won >= -1 or -won / size <= bound,
+        text=f"both-order accuracy of group {name} differs by {won / size:+.3f} on {size} items "
+        f"(it may fall by {bound:.3f})",
+    )
+
+
+def _probes(probes: list[ItemResult], bound: float) -> Check:
+    if not probes:
+        text = "it was shown no identical answers: evaluate it again"
+        return Check(name="identical_answers", holds=False, text=text)
+    share = sum(probe.clear for probe in probes) / len(probes)
+    return Check(
+        name="identical_answers",
+        holds=share <= bound,
+        text=f"it prefers one of two identical answers in both orders on {share:.3f} of "
+        f"{len(probes)} (at most {bound:.3f})",
     )

@@ -4,8 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from judgeloop.method.filtering.agreement import join_judgements
 from judgeloop.schema.records import ItemResult, Judgement, Labelled, Order, Pair
+
+PROBE_SHARE = 0.1
+"""Share of the pairs that are also judged with their chosen answer on both sides."""
+FEWEST_PROBES = 10
+PROBE = "/identical"
+"""End of a probe's id."""
+
+
+def probe_share(pairs: int) -> float:
+    """Returns the share of so many pairs that is probed: some ten at least, where there are."""
+    return min(1.0, max(PROBE_SHARE, FEWEST_PROBES / max(1, pairs)))
+
+
+def probe_of(pair: Pair) -> Pair:
+    """Returns the pair's chosen answer against itself."""
+    return msgspec.structs.replace(pair, id=pair.id + PROBE, rejected=pair.chosen)
 
 
 def item_results(pairs: Sequence[Pair], judgements: Sequence[Judgement]) -> list[ItemResult]:
@@ -34,4 +52,6 @@ def _result(pair: Pair, judgements: Sequence[Judgement]) -> ItemResult:
         rejected_first=behind.verdict.choice,
         chosen_first_text=ahead.text,
         rejected_first_text=behind.text,
+        lengths=(len(pair.chosen), len(pair.rejected)),
+        identical=pair.chosen == pair.rejected,
     )

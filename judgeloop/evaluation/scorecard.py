@@ -46,6 +46,10 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
     """Share of all verdicts that are undecided, 0..1."""
     categories: dict[str, CategoryScore]
     """By category, sorted."""
+    probes: int = 0
+    """Items whose two answers are identical; they count in no figure above."""
+    clear_probes: int = 0
+    """Probes on which both orders prefer the same one of two identical answers."""
 
     def metrics(self) -> dict[str, float]:
         """Returns the figures by their names in manifests and MLflow; what is None is left out."""
@@ -68,7 +72,8 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
     def counts(self) -> dict[str, int]:
         """Returns the numbers of items and of undecided verdicts behind the figures."""
         by_category = {f"n/{name}": score.n for name, score in self.categories.items()}
-        return {"n": self.n, "undecided_verdicts": self.undecided_verdicts} | by_category
+        probes = {"probes": self.probes, "clear_probes": self.clear_probes} if self.probes else {}
+        return {"n": self.n, "undecided_verdicts": self.undecided_verdicts} | probes | by_category
 
 
 class Tally:
@@ -77,9 +82,13 @@ class Tally:
     def __init__(self) -> None:
         self._choices: Counter[Choice] = Counter()
         self._categories: defaultdict[str, Counter[float]] = defaultdict(Counter)
+        self._probes: Counter[bool] = Counter()
 
     def add(self, result: ItemResult) -> None:
         """Counts one item."""
+        if result.identical:
+            self._probes[result.clear] += 1
+            return
         self._choices[result.chosen_first] += 1
         self._choices[result.rejected_first] += 1
         self._categories[result.category][result.accuracy] += 1
@@ -100,6 +109,8 @@ class Tally:
             undecided_verdicts=undecided,
             undecided=undecided / (VERDICTS_PER_ITEM * score.n) if score.n else 0.0,
             categories={name: _score(self._categories[name]) for name in sorted(self._categories)},
+            probes=self._probes.total(),
+            clear_probes=self._probes[True],
         )
 
 

@@ -36,6 +36,8 @@ class Start(NamedTuple):
     model: ModelRef
     controls: tuple[str, ...]
     """The study's control arms behind it; none for a judge by the method."""
+    metrics: dict[str, float]
+    """Its figures when it was registered, as in its judge file."""
 
 
 class Resolved(NamedTuple):
@@ -101,7 +103,7 @@ def bring_version(uri: str, store: Store) -> Start:
         store: Gets the adapter under its content, once.
 
     Returns:
-        The version, the model with its adapter in the store, and the arms behind it.
+        The version, the model with its adapter in the store, the arms behind it and its figures.
 
     Raises:
         RegistryError, DataError: As for `fetch_version`.
@@ -112,11 +114,12 @@ def bring_version(uri: str, store: Store) -> Start:
         _, version, judge = fetch_version(uri, folder)
         arms = control_arms(judge.config["filtering"]["keep"], judge.controls)
         if judge.model.adapter is None:
-            return Start(version, judge.model, arms)
+            return Start(version, judge.model, arms, judge.metrics)
         key = f"adapters/{content_key(judge.adapter_files)}"
         if not store.exists(f"{key}/{CHECKSUMS}"):
             upload_folder(store, folder / ADAPTER_FOLDER, key)
-        return Start(version, msgspec.structs.replace(judge.model, adapter=key), arms)
+        model = msgspec.structs.replace(judge.model, adapter=key)
+        return Start(version, model, arms, judge.metrics)
 
 
 def _parse(uri: str) -> tuple[str, str]:

@@ -157,7 +157,7 @@ STAGES = (
         function="validate:validate",
         phases=("start", "iteration"),
         key=KeySpec(
-            version=3,
+            version=4,
             settings=("validation.sampling", "loop.seed"),
             inputs=("engine", "prompts", "model", "pairs"),
         ),
@@ -170,7 +170,7 @@ STAGES = (
         function="evaluate:evaluate",
         phases=("start", "iteration"),
         key=KeySpec(
-            version=4,
+            version=5,
             settings=("evaluation.sampling", "loop.seed"),
             inputs=("engine", "prompts", "model", "pairs"),
         ),
@@ -184,7 +184,7 @@ STAGES = (
         function="register:register",
         phases=("iteration",),
         key=KeySpec(  # with the version's number, which the registry gives
-            version=3,
+            version=4,
             settings=("registry.model_name",),
             inputs=("loop_id", "iteration", "trained", "validation", "evaluation", "examples"),
         ),
@@ -206,9 +206,9 @@ STAGES = (
         function="promote:promote",
         phases=("end",),
         key=KeySpec(
-            version=3,
+            version=4,
             settings=("gate",),
-            inputs=("loop_id", "names", "controls", "candidate", "evaluations"),
+            inputs=("loop_id", "names", "controls", "used_gold", "candidate", "evaluations"),
         ),
         section="gate",
         permanent=True,

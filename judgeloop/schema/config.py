@@ -163,11 +163,26 @@ class EvaluationSection(Section, frozen=True, kw_only=True):
     sampling: Sampling
 
 
-class GateSection(Section, frozen=True, kw_only=True):
-    """When the champion moves."""
+Bound = Annotated[float, Meta(ge=0, le=1)]
 
-    min_difference: Annotated[float, Meta(ge=0)] = 0.0
+
+class GateSection(Section, frozen=True, kw_only=True):
+    """When the champion moves. Every condition must hold; shares are of 0..1."""
+
+    min_difference: Bound = 0.0
     """The paired 95 % interval of (candidate - champion), both-order accuracy, must lie above."""
+    max_accuracy_loss: Bound = 0.0
+    """Accuracy by single verdict may fall by no more than this."""
+    max_group_loss: Bound = 0.05
+    """Both-order accuracy of a group may fall by no more than this; one item is no evidence."""
+    group_losses: dict[str, Bound] = msgspec.field(default_factory=dict)
+    """The same for single groups, by name, instead of `max_group_loss`."""
+    max_undecided_rise: Bound = 0.02
+    """The share of undecided verdicts may rise by no more than this."""
+    max_position_bias_rise: Bound = 0.05
+    """The distance of the first-position share from 0.5 may rise by no more than this."""
+    max_clear_probes: Bound = 0.1
+    """Share of identical answers, shown twice, on which both orders may prefer the same one."""
 
 
 class ReportSection(Section, frozen=True, kw_only=True):

@@ -143,6 +143,20 @@ class ItemResult(Record, frozen=True, kw_only=True):
     chosen_first_text: str = ""
     """The judge's reasoning with the chosen answer shown as A."""
     rejected_first_text: str = ""
+    lengths: tuple[int, int] | None = None
+    """Characters of the chosen and of the rejected answer: what a judge that looks at nothing may
+    go by. None in results of an earlier version."""
+    identical: bool = False
+    """True for a probe: both answers are the same text, so that neither verdict is right. Probes
+    count in no accuracy."""
+
+    @property
+    def clear(self) -> bool:
+        """True where both orders prefer the same answer."""
+        return (self.chosen_first, self.rejected_first) in (
+            (Choice.A, Choice.B),
+            (Choice.B, Choice.A),
+        )
 
     @property
     def correct(self) -> tuple[bool, bool]:

@@ -11,17 +11,17 @@ import pytest
 from judgeloop.data.images import SourceImages
 from judgeloop.data.rows import QuestionRow, image_names, read_questions
 from judgeloop.data.source import Source
-from judgeloop.evaluation.baselines import baseline_metrics
 from judgeloop.report.gallery import draw_gallery
 from judgeloop.report.story import read_story
 from judgeloop.runtime.ledger import Entry, Ledger
 from judgeloop.runtime.stages.filter import filter_judgements
+from judgeloop.runtime.stages.measure import scored
 from judgeloop.schema.config import ReportSection, load_config
 from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import Choice, ItemResult, Judgement, Manifest, Order, Pair, Verdict
 from judgeloop.store import FolderStore
 from judgeloop.store.images import ImageLibrary, packer
-from judgeloop.store.shards import Work, finish, read_records, write_shards
+from judgeloop.store.shards import Work, finish, write_shards
 from tests.conftest import REPOSITORY
 from tests.unit.test_filter import pair
 from tests.unit.test_images import picture
@@ -127,11 +127,17 @@ def test_the_reports_gallery(tmp_path: Path) -> None:
     assert_flat(prepare, tmp_path)
 
 
-def test_the_baselines(tmp_path: Path) -> None:
+def test_the_figures_of_a_judge_and_of_the_baselines(tmp_path: Path) -> None:
+    def result(of: Pair) -> ItemResult:
+        return ItemResult(
+            item_id=of.id, category="caption", chosen_first=Choice.A, rejected_first=Choice.B,
+            chosen_first_text="because " * 40, lengths=(len(of.chosen), len(of.rejected)),
+        )  # fmt: skip
+
     def prepare(folder: Path, rows: int) -> Callable[[], object]:
         store = FolderStore(folder)
-        pairs = stored(store, rows, "synthesize", Work)
-        return lambda: baseline_metrics(read_records(store, pairs, Pair))
+        judged = stored(store, rows, "validate", lambda batch: Work([result(p) for p in batch]))
+        return lambda: scored(store, judged)
 
     assert_flat(prepare, tmp_path)
 

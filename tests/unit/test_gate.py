@@ -1,90 +1,238 @@
 """The gate: it promotes on evidence alone."""
 
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgeloop.evaluation.gate import decide_promotion
+from judgeloop.evaluation.gate import GateDecision, Judged, decide_promotion
+from judgeloop.schema.config import GateSection
 from judgeloop.schema.errors import DataError
+from judgeloop.schema.keys import fraction
 from judgeloop.schema.records import Choice, ItemResult
 
-NAMES = ("judge/8", "judge/7")
+A, B, NONE = Choice.A, Choice.B, Choice.UNDECIDED
+POLICY = GateSection()
+RIGHT, FIRST, WRONG, SILENT = (A, B), (A, A), (B, A), (NONE, NONE)
+Pair = tuple[Choice, Choice]
 
 
-def results(right: list[bool], first: int = 0) -> list[ItemResult]:
-    return [
+def results(verdicts: list[Pair], group: Callable[[int], str] = lambda at: "x") -> list[ItemResult]:
+    made = [
         ItemResult(
-            item_id=f"item-{number}",
-            category="x",
-            chosen_first=Choice.A,
-            rejected_first=Choice.B if good else Choice.A,
+            item_id=f"item-{at}", category=group(at), chosen_first=first, rejected_first=second,
+            lengths=(20, 20 + at % 3 - 1),
         )
-        for number, good in enumerate(right, start=first)
-    ]
+        for at, (first, second) in enumerate(verdicts)
+    ]  # fmt: skip
+    probe = ItemResult(
+        item_id="probe", category="x", chosen_first=A, rejected_first=A, lengths=(9, 9),
+        identical=True,
+    )  # fmt: skip
+    return [*made, probe]
+
+
+def judged(items: list[ItemResult], name: str = "judge/8", **changed: Any) -> Judged:
+    return Judged(name, "gold", "both orders", items)._replace(**changed)
+
+
+def share(right: int, of: int, else_: Pair = FIRST) -> list[ItemResult]:
+    return results([RIGHT] * right + [else_] * (of - right))
+
+
+def meet(
+    mine: list[ItemResult], theirs: list[ItemResult], policy: GateSection = POLICY
+) -> GateDecision:
+    return decide_promotion(judged(mine), judged(theirs, "judge/7"), policy)
+
+
+def holding(decision: GateDecision) -> dict[str, bool]:
+    return {check.name: check.holds for check in decision.checks}
 
 
 def test_a_clearly_better_candidate_is_promoted_with_the_figures():
-    mine, theirs = [True] * 45 + [False] * 5, [True] * 20 + [False] * 30
-    decision = decide_promotion(results(mine), results(theirs), NAMES, 0.0)
+    decision = meet(share(45, 50), share(20, 50))
     assert decision.decision == "promote"
-    assert (decision.candidate, decision.champion, decision.n) == (*NAMES, 50)
+    assert (decision.candidate, decision.champion, decision.n) == ("judge/8", "judge/7", 50)
     assert decision.difference == pytest.approx(0.5)
     assert 0 < decision.low < 0.5 < decision.high < 1
     assert "+0.500 on 50 items" in decision.reason
+    assert set(holding(decision).values()) == {True}
+    assert set(holding(decision)) == {
+        "opponent", "accuracy", "undecided", "position_bias", "group/x", "identical_answers",
+        "blind/always_first", "blind/longer", "blind/shorter", "blind/random", "blind/coin",
+        "blind/chance",
+    }  # fmt: skip
+
+
+def test_a_judge_with_inverted_labels_is_refused_though_the_opponent_has_nothing():
+    verdicts = [RIGHT] * 25 + [(A, A)] * 46 + [WRONG] * 929  # accuracy .048, both orders .025
+    decision = meet(results(verdicts), results([FIRST] * 1000))
+    assert decision.low > 0  # the old gate's only condition
+    assert decision.decision == "refuse"
+    failing = [name for name, holds in holding(decision).items() if not holds]
+    assert {"accuracy", "blind/coin", "blind/chance", "blind/longer"} <= set(failing)
+    assert "from 0.500 to 0.048" in decision.reason
+
+
+def test_a_judge_without_sight_is_refused_though_the_opponent_has_nothing():
+    coins = [tuple(A if fraction("blank", at, order) < 0.5 else B for order in (0, 1))
+             for at in range(1000)]  # fmt: skip
+    decision = meet(results(coins), results([FIRST] * 1000))
+    assert decision.low > 0
+    assert decision.decision == "refuse"
+    assert not any(holding(decision)[f"blind/{name}"] for name in ("coin", "chance", "random"))
+
+
+@pytest.mark.parametrize("rule", ["longer", "shorter"])
+def test_a_judge_that_goes_by_length_is_refused(rule: str):
+    sign = 1 if rule == "longer" else -1
+    items = results([FIRST] * 300)[:-1]
+    mine = [
+        msgspec.structs.replace(
+            item, lengths=(20, 20 - sign * (2 if at % 4 else -2)),
+            rejected_first=B if at % 4 else A, chosen_first=A if at % 4 else B,
+        )
+        for at, item in enumerate(items)
+    ]  # fmt: skip
+    decision = meet([*mine, results([])[0]], results([FIRST] * 300))
+    assert decision.decision == "refuse"
+    assert [name for name, holds in holding(decision).items() if not holds] == [f"blind/{rule}"]
 
 
 def test_a_small_difference_is_refused():
-    decision = decide_promotion(
-        results([True] * 26 + [False] * 24), results([True] * 25 + [False] * 25), NAMES, 0.0
-    )
+    decision = meet(share(26, 50), share(25, 50))
     assert decision.decision == "refuse"
     assert decision.low < 0 < decision.difference
 
 
 def test_the_interval_must_lie_above_the_configured_difference():
-    mine, theirs = results([True] * 50), results([True] * 20 + [False] * 30)
-    assert decide_promotion(mine, theirs, NAMES, 0.4).decision == "promote"
-    assert decide_promotion(mine, theirs, NAMES, 0.6).decision == "refuse"
+    mine, theirs = share(50, 50), share(20, 50)
+    assert meet(mine, theirs, GateSection(min_difference=0.4)).decision == "promote"
+    assert meet(mine, theirs, GateSection(min_difference=0.6)).decision == "refuse"
 
 
 def test_results_are_paired_by_item_and_not_by_position():
-    mine, theirs = results([True] * 30 + [False] * 30), results([True] * 30 + [False] * 30)
-    decision = decide_promotion(mine, theirs[::-1], NAMES, 0.0)
+    mine, theirs = share(30, 60), share(30, 60)
+    decision = meet(mine, theirs[::-1])
     assert (decision.difference, decision.decision) == (0, "refuse")
     assert decision.high < 0.1  # item by item they agree; by position they would not
 
 
-def test_the_champion_is_not_compared_with_itself():
-    decision = decide_promotion(results([True]), results([False]), ("judge/7", "judge/7"), 0.0)
-    assert decision.decision == "refuse"
-    assert "champion already" in decision.reason
+def test_better_in_both_orders_and_worse_by_single_verdicts_is_refused():
+    mine, theirs = [RIGHT] * 130 + [WRONG] * 70, results([FIRST] * 140 + [RIGHT] * 60)
+    assert meet(results(mine), theirs).decision == "promote"  # .65 against .65
+    worse = results([*mine[:129], *[WRONG] * 71])
+    found = meet(worse, theirs)
+    assert found.low > 0
+    assert [name for name, holds in holding(found).items() if not holds] == ["accuracy"]
+    lenient = GateSection(max_accuracy_loss=0.01, max_group_loss=1)
+    assert meet(worse, theirs, lenient).decision == "promote"
+
+
+def test_a_group_that_loses_more_than_its_bound_is_refused_and_one_item_is_no_evidence():
+    def group(at: int) -> str:
+        return "small" if at >= 80 else "large"
+
+    theirs = results([RIGHT] * 20 + [FIRST] * 60 + [RIGHT] * 20, group)
+    for lost, decision in ((1, "promote"), (2, "refuse")):
+        mine = [RIGHT] * 80 + [RIGHT] * (20 - lost) + [FIRST] * lost
+        found = meet(results(mine, group), theirs)
+        assert found.decision == decision
+        assert holding(found)["group/small"] == (decision == "promote")
+        lenient = GateSection(group_losses={"small": 0.2})
+        assert meet(results(mine, group), theirs, lenient).decision == "promote"
+
+
+def test_more_undecided_verdicts_are_refused():
+    mine = results([RIGHT] * 80 + [SILENT] * 20)
+    found = meet(mine, share(40, 100, WRONG))
+    assert [name for name, holds in holding(found).items() if not holds] == ["undecided"]
+    assert meet(mine, share(40, 100, WRONG), GateSection(max_undecided_rise=0.3)).reason
+
+
+def test_more_position_bias_is_refused():
+    mine, theirs = share(80, 100, FIRST), share(40, 100, WRONG)
+    found = meet(mine, theirs)
+    assert [name for name, holds in holding(found).items() if not holds] == ["position_bias"]
+
+
+@pytest.mark.parametrize("second", [A, B])
+def test_identical_answers_must_not_get_a_clear_verdict(second: Choice):
+    mine = share(45, 50)
+    mine[-1] = msgspec.structs.replace(mine[-1], chosen_first=B if second is A else A)
+    mine[-1] = msgspec.structs.replace(mine[-1], rejected_first=second)
+    found = meet(mine, share(20, 50))
+    assert [name for name, holds in holding(found).items() if not holds] == ["identical_answers"]
+
+
+def test_a_candidate_that_was_shown_no_identical_answers_is_refused():
+    assert "no identical answers" in meet(share(45, 50)[:-1], share(20, 50)).reason
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "words"),
+    [
+        ({"name": "judge/7"}, {}, "champion already"),
+        ({"data": "gold-2"}, {}, "judge/7 was scored on other items, or on another revision"),
+        ({"protocol": "one order"}, {}, "judge/7 was scored by another protocol"),
+        ({"used_gold": True}, {}, "judge/8 was trained or chosen with the gold labels"),
+        ({}, {"used_gold": True}, "judge/7 was trained or chosen with the gold labels"),
+        ({"data": ""}, {"data": ""}, "judge/8 don't say on what items"),
+        ({}, {"protocol": ""}, "judge/7 don't say on what items"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(mine: Any, theirs: Any, words: str):
+    found = decide_promotion(
+        judged(share(45, 50))._replace(**mine),
+        judged(share(20, 50), "judge/7")._replace(**theirs),
+        POLICY,
+    )
+    assert (found.decision, found.n, found.low, found.high) == ("refuse", 0, -1, 1)
+    assert words in found.reason
 
 
 def test_other_items_are_refused_and_counted():
-    decision = decide_promotion(results([True] * 30), results([False] * 30, 1), NAMES, 0.0)
+    theirs = [msgspec.structs.replace(item, item_id=f"item-{at + 1}")
+              for at, item in enumerate(share(0, 30)[:-1])]  # fmt: skip
+    decision = meet(share(30, 30), theirs)
     assert decision.decision == "refuse"
     assert "different items: 2 have" in decision.reason
     assert (decision.n, decision.low, decision.high) == (0, -1, 1)
 
 
 def test_no_items_are_refused():
-    decision = decide_promotion([], [], NAMES, 0.0)
+    decision = meet([], [])
     assert (decision.decision, decision.n) == ("refuse", 0)
     assert "no items" in decision.reason
 
 
-def test_two_results_for_one_item_are_an_error_that_names_it():
-    with pytest.raises(DataError, match=r"judge/8 has two results for item item-0"):
-        decide_promotion(results([True]) * 2, results([True]), NAMES, 0.0)
+def test_results_without_the_answers_lengths_are_an_error_that_says_what_to_do():
+    old = [msgspec.structs.replace(item, lengths=None) for item in share(45, 50)]
+    with pytest.raises(DataError, match="evaluate the judge again"):
+        meet(old, share(20, 50))
 
 
-@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
-def test_of_two_judges_at_most_one_may_replace_the_other(pairs):
-    mine, theirs = (results(list(side)) for side in zip(*pairs, strict=True))
-    there = decide_promotion(mine, theirs, NAMES, 0.0)
-    back = decide_promotion(theirs, mine, NAMES[::-1], 0.0)
-    assert {there.decision, back.decision} != {"promote"}
-    assert (there.difference, there.low) == (
-        pytest.approx(-back.difference),
-        pytest.approx(-back.high),
-    )
+def test_two_results_for_one_item_are_an_error():
+    with pytest.raises(DataError, match="two results for item item-0"):
+        meet(share(1, 1)[:1] * 2, share(1, 1))
+
+
+verdicts = st.lists(st.tuples(st.sampled_from(Choice), st.sampled_from(Choice)), min_size=1)
+
+
+@given(verdicts, st.data())
+def test_of_two_judges_at_most_one_is_promoted_over_the_other(mine, data):
+    theirs = data.draw(st.lists(st.sampled_from([RIGHT, FIRST, WRONG, SILENT]),
+                                min_size=len(mine), max_size=len(mine)))  # fmt: skip
+    there, back = meet(results(mine), results(theirs)), meet(results(theirs), results(mine))
+    assert (there.decision, back.decision) != ("promote", "promote")
+    assert there.difference == -back.difference
+
+
+@given(verdicts)
+def test_nobody_is_promoted_over_the_same_verdicts(mine):
+    assert meet(results(mine), results(mine)).decision == "refuse"

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from judgeloop.evaluation.baselines import baseline_metrics
 from judgeloop.evaluation.gold import load_gold
 from judgeloop.runtime.stages.inference import open_library
 from judgeloop.runtime.stages.measure import measure
 from judgeloop.schema.config import Config
-from judgeloop.schema.records import Manifest, ModelRef, Pair
+from judgeloop.schema.records import Manifest, ModelRef
 from judgeloop.store import Store
-from judgeloop.store.shards import read_records
 
 STAGE = "evaluate"
 
@@ -20,9 +18,8 @@ def evaluate(config: Config, store: Store, iteration: int, model: ModelRef) -> M
     """Scores the judge on the gold pairs.
 
     Returns:
-        As `measure`; `details["gold"]` is the content key of the gold set, and the metrics hold the
-        baselines of `judgeloop.evaluation.baselines`. The counts `dropped/<reason>` are those of
-        the gold file's bad rows.
+        As `measure`; `details["gold"]` is the content key of the gold set. The counts
+        `dropped/<reason>` are those of the gold file's bad rows.
     """
     gold = load_gold(config, store, open_library(config, store))
     sampling = config.evaluation.sampling
@@ -32,8 +29,7 @@ def evaluate(config: Config, store: Store, iteration: int, model: ModelRef) -> M
         return msgspec.structs.replace(
             scored,
             counts=dict(sorted((scored.counts | dropped).items())),
-            metrics=scored.metrics | baseline_metrics(read_records(store, gold, Pair)),
             details=scored.details | {"gold": gold.key},
         )
 
-    return measure(config, store, STAGE, iteration, gold, model, sampling, complete)
+    return measure(config, store, STAGE, iteration, gold, model, sampling, True, complete)

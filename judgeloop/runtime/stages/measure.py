@@ -9,7 +9,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from judgeloop.evaluation.items import item_results
+from judgeloop.evaluation.baselines import baseline_metrics
+from judgeloop.evaluation.floors import FAILED, failed, floors
+from judgeloop.evaluation.items import item_results, probe_of, probe_share
 from judgeloop.evaluation.scorecard import scorecard
 from judgeloop.method.judging.orders import judge_pair
 from judgeloop.method.prompts import load_prompts
@@ -20,10 +22,14 @@ from judgeloop.runtime.progress import Progress
 from judgeloop.runtime.stage_key import stage_manifest
 from judgeloop.runtime.stages.inference import infer
 from judgeloop.schema.config import Config
+from judgeloop.schema.keys import content_key, fraction
 from judgeloop.schema.records import ItemResult, Manifest, ModelRef, Pair
 from judgeloop.schema.sampling import Sampling
 from judgeloop.store import Store
 from judgeloop.store.shards import read_records, read_shards
+
+PROTOCOL = 1
+"""Of the judging in both orders and the reading of verdicts: raised when either changes."""
 
 
 def measure(
@@ -34,6 +40,7 @@ def measure(
     pairs: Manifest,
     model: ModelRef,
     sampling: Sampling,
+    probes: bool = False,
     complete: Callable[[Manifest], Manifest] = lambda manifest: manifest,
 ) -> Manifest:
     """Judges the pairs in both orders and scores the judge.
@@ -46,30 +53,38 @@ def measure(
         pairs: Manifest of the pairs.
         model: The judge.
         sampling: How it is asked.
+        probes: Judge some pairs of identical answers too (`judgeloop.evaluation.items`).
         complete: Adds to the manifest, before it is stored, what the caller knows of the pairs.
 
     Returns:
         The manifest: shards of ItemResult, one for each shard of pairs; metrics and counts of the
-        scorecard; `details["pairs"]` is the content key of the pairs.
+        scorecard and of the blind baselines; `details` has `pairs`, the content key of the pairs,
+        `protocol`, that of how the judge was asked and read, and `floors`, what of
+        `judgeloop.evaluation.floors` it does not clear.
     """
     seed = config.loop.seed
+    identity = engine_identity(config) | prompts_identity(config)
+    protocol = content_key(PROTOCOL, identity["prompt_hash"], sampling)
     header = msgspec.structs.replace(
         stage_manifest(stage, config, model=model, pairs=pairs),
         model=model,
-        details=engine_identity(config)
-        | prompts_identity(config)
-        | {"sampling": sampling_text(sampling), "pairs": pairs.key},
+        details=identity
+        | {"sampling": sampling_text(sampling), "pairs": pairs.key, "protocol": protocol},
     )
     prompts = load_prompts(config.prompts)
 
+    share = probe_share(pairs.rows) if probes else 0.0
+
     def steps(pair: Pair) -> Steps[Records]:
-        judgements = yield from judge_pair(prompts, pair, sampling, 1, seed)
-        return item_results([pair], judgements)
+        results = item_results([pair], (yield from judge_pair(prompts, pair, sampling, 1, seed)))
+        if fraction("probe", pair.id) < share:
+            probe = probe_of(pair)
+            found = yield from judge_pair(prompts, probe, sampling, 1, seed)
+            results += item_results([probe], found)
+        return results
 
     def score(written: Manifest) -> Manifest:
-        card = scorecard(read_records(store, written, ItemResult))
-        counts = dict(sorted((written.counts | card.counts()).items()))
-        return complete(msgspec.structs.replace(written, metrics=card.metrics(), counts=counts))
+        return complete(scored(store, written))
 
     return infer(
         config,
@@ -80,4 +95,17 @@ def measure(
         steps=steps,
         progress=lambda: Progress(f"{iteration:03d}/{stage}", pairs.rows, "pairs"),
         complete=score,
+    )
+
+
+def scored(store: Store, written: Manifest) -> Manifest:
+    """Adds the figures of a manifest's item results, and how they compare with blind baselines."""
+    card = scorecard(read_records(store, written, ItemResult))
+    below = [check for check in floors(read_records(store, written, ItemResult)) if not check.holds]
+    blind = baseline_metrics(read_records(store, written, ItemResult))
+    return msgspec.structs.replace(
+        written,
+        metrics=card.metrics() | blind | {FAILED: float(len(below))},
+        counts=dict(sorted((written.counts | card.counts()).items())),
+        details=written.details | {"floors": failed(below)},
     )

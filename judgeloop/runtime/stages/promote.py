@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
 
-from judgeloop.evaluation.gate import GateDecision, decide_promotion, refusal
+from judgeloop.evaluation.floors import FAILED
+from judgeloop.evaluation.gate import GateDecision, Judged, decide_promotion, refusal
 from judgeloop.registry.addresses import resolve_model
 from judgeloop.registry.client import wait_for_server
 from judgeloop.registry.judge_file import CONTROLS, control_arms
@@ -25,14 +27,18 @@ from judgeloop.registry.versions import promote as move_champion
 from judgeloop.runtime.lease import held
 from judgeloop.runtime.ledger import BASE_ITERATION, Ledger
 from judgeloop.runtime.stage_key import stage_manifest
+from judgeloop.runtime.stages.register import FLOORS
 from judgeloop.schema.config import Config
 from judgeloop.schema.keys import content_key
-from judgeloop.schema.records import ItemResult, Manifest
+from judgeloop.schema.records import ItemResult, Manifest, to_json
 from judgeloop.store import Store
 from judgeloop.store.shards import finish, finished, read_records
 
 STAGE = "promote"
 BY_VALIDATION = "validation/both_orders"
+BELOW_FLOORS = f"validation/{FAILED}"
+USED_GOLD = "judgeloop.used_gold"
+"""A tag that people set to `true` on a version that was trained or chosen with the gold labels."""
 START_MODEL = "start model"
 """Name of the opponent where there is no champion."""
 _EVALUATE = "evaluate"
@@ -60,13 +66,16 @@ class Match(NamedTuple):
     """Empty where there is no champion."""
     evaluations: tuple[Manifest | None, Manifest | None]
     """Both judges' gold results; None where this store has none."""
+    used_gold: tuple[bool, bool]
+    """Whether both were trained or chosen with the gold labels."""
 
 
 def promote(config: Config, store: Store, ledger: Ledger) -> Manifest:
     """Decides whether the loop's best version becomes the champion, and moves the alias if so.
 
     The best version is the one with the highest both-order accuracy on held-out synthetic pairs,
-    the earlier of two equal ones; gold results decide only at the gate. Where there is no champion,
+    the earlier of two equal ones, of those that are better there than judges that look at nothing;
+    gold results decide only at the gate. Where there is no champion,
     the opponent is the model that the loop started from. Doing it again gives the same decision,
     and moves nothing that was moved back by hand since. A champion that takes the place of the
     opponent meanwhile is met in its turn.
@@ -81,8 +90,10 @@ def promote(config: Config, store: Store, ledger: Ledger) -> Manifest:
         RegistryError: MLflow cannot be used.
         StoreError, DataError: Recorded item results cannot be read.
     """
-    candidate = best_version(ledger)
+    versions = registered_versions(ledger)
+    candidate = best_version(versions)
     if candidate is None:
+        reason = _no_candidate(versions)
         header = msgspec.structs.replace(
             stage_manifest(
                 STAGE,
@@ -90,12 +101,13 @@ def promote(config: Config, store: Store, ledger: Ledger) -> Manifest:
                 loop_id=ledger.loop_id,
                 names=("", ""),
                 controls=(),
-                candidate=None,
+                used_gold=(),
+                candidate=[one.registered for one in versions],
                 evaluations=(),
             ),
             details={"candidate_version": "", "champion_version": ""},
         )
-        return finish(store, _filled(header, refusal("", "", "the loop registered no version")))
+        return finish(store, _filled(header, refusal("", "", reason)))
     wait_for_server()
     # One match a registered model: MLflow moves an alias without a condition. A loop on another
     # store is not kept off by this.
@@ -108,17 +120,36 @@ def promote(config: Config, store: Store, ledger: Ledger) -> Manifest:
                 logger.warning("%s", moved)
 
 
-def best_version(ledger: Ledger) -> Candidate | None:
-    """Returns the registered version with the best validation; None where none was registered."""
-    found = [
+def registered_versions(ledger: Ledger) -> list[Candidate]:
+    """Returns the versions that the loop registered, by iteration."""
+    return [
         Candidate(iteration, made.details["model_name"], made.details["version"], made)
-        for iteration, manifests in ledger.manifests("register").items()
+        for iteration, manifests in sorted(ledger.manifests("register").items())
         for made in manifests
     ]
+
+
+def best_version(versions: Sequence[Candidate]) -> Candidate | None:
+    """Returns the version with the best validation of those that are better than blind judges.
+
+    On the held-out pairs a version must clear what `judgeloop.evaluation.floors` lists; None where
+    none does.
+    """
     return max(
-        found,
+        (one for one in versions if one.registered.metrics.get(BELOW_FLOORS) == 0),
         key=lambda one: (one.registered.metrics[BY_VALIDATION], -one.iteration),
         default=None,
+    )
+
+
+def _no_candidate(versions: Sequence[Candidate]) -> str:
+    if not versions:
+        return "the loop registered no version"
+    best = max(versions, key=lambda one: (one.registered.metrics[BY_VALIDATION], -one.iteration))
+    said = best.registered.details.get(FLOORS) or "it was validated by an earlier judgeloop"
+    return (
+        f"no version is better than judges that look at nothing on the held-out pairs; of the best "
+        f"one, {best.version}: {said}"
     )
 
 
@@ -128,14 +159,16 @@ def _match(store: Store, ledger: Ledger, candidate: Candidate) -> Match:
     if champion == version:  # this very loop's doing: the opponent is who was there before
         champion = replaced_by(name, version)
     evaluations = ledger.manifests(_EVALUATE)
-    used = candidate.registered.inputs
-    mine = next((m for m in evaluations.get(candidate.iteration, []) if m.key in used), None)
+    inputs = candidate.registered.inputs
+    mine = next((m for m in evaluations.get(candidate.iteration, []) if m.key in inputs), None)
     if champion is None:
         theirs = next(iter(evaluations.get(BASE_ITERATION, [])), None)
-        return Match((f"{name}/{version}", START_MODEL), "", (mine, theirs))
+        used = (_used_gold(name, version), False)
+        return Match((f"{name}/{version}", START_MODEL), "", (mine, theirs), used)
     key = resolve_model(version_uri(name, champion)).judge.manifests.get(_EVALUATE)
     theirs = finished(store, _EVALUATE, key) if key else None
-    return Match((f"{name}/{version}", f"{name}/{champion}"), champion, (mine, theirs))
+    used = (_used_gold(name, version), _used_gold(name, champion))
+    return Match((f"{name}/{version}", f"{name}/{champion}"), champion, (mine, theirs), used)
 
 
 def _meet(
@@ -172,6 +205,7 @@ def _header(config: Config, ledger: Ledger, candidate: Candidate, match: Match) 
             loop_id=ledger.loop_id,
             names=match.names,
             controls=_controls(config, candidate),
+            used_gold=match.used_gold,
             candidate=candidate.registered,
             evaluations=match.evaluations,
         ),
@@ -194,14 +228,25 @@ def _decide(config: Config, store: Store, match: Match, controls: tuple[str, ...
     if mine is None or theirs is None:
         name = match.names[0] if mine is None else match.names[1]
         return refusal(*match.names, f"there are no item results of {name} in this store")
-    if mine.details.get("pairs") != theirs.details.get("pairs"):
-        return refusal(*match.names, f"{match.names[1]} was scored on other items")
     return decide_promotion(
-        read_records(store, mine, ItemResult),
-        read_records(store, theirs, ItemResult),
-        match.names,
-        config.gate.min_difference,
+        _judged(store, match.names[0], mine, match.used_gold[0]),
+        _judged(store, match.names[1], theirs, match.used_gold[1]),
+        config.gate,
     )
+
+
+def _judged(store: Store, name: str, made: Manifest, used_gold: bool) -> Judged:
+    return Judged(
+        name=name,
+        data=made.details.get("pairs", ""),
+        protocol=made.details.get("protocol", ""),
+        results=read_records(store, made, ItemResult),
+        used_gold=used_gold,
+    )
+
+
+def _used_gold(model_name: str, version: str) -> bool:
+    return version_tags(model_name, version).get(USED_GOLD) == "true"
 
 
 def _filled(header: Manifest, decision: GateDecision) -> Manifest:
@@ -209,6 +254,7 @@ def _filled(header: Manifest, decision: GateDecision) -> Manifest:
         "decision": decision.decision,
         "reason": decision.reason,
         "opponent": decision.champion,
+        "checks": to_json(decision.checks).decode(),
     }
     return msgspec.structs.replace(
         header,

@@ -42,6 +42,7 @@ N = TypeVar("N", int, float)
 Inputs = tuple[Manifest, Manifest, Manifest, Manifest]
 
 STAGE = "register"
+FLOORS = "floors"
 
 
 def register(
@@ -70,9 +71,10 @@ def register(
         examples: What the adapter was trained on.
 
     Returns:
-        A manifest whose details hold `model_name`, `version`, `uri` and `controls` (the study's
-        control arms behind the judge), and whose metrics and counts hold those of validation and
-        evaluation under `validation/` and `evaluation/`.
+        A manifest whose details hold `model_name`, `version`, `uri`, `controls` (the study's
+        control arms behind the judge) and `floors` (see `measure`, of validation), and whose
+        metrics and counts hold those of validation and evaluation under `validation/` and
+        `evaluation/`.
 
     Raises:
         RegistryError: MLflow cannot be used.
@@ -103,7 +105,8 @@ def register(
         counts=judge.counts,
         metrics=judge.metrics,
         model=judge.model,
-        details=details | {CONTROLS: ",".join(judge.controls)},
+        details=details
+        | {CONTROLS: ",".join(judge.controls), FLOORS: validation.details.get("floors", "")},
     )
     return finish(store, manifest)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from judgeloop.engines.fit import check_fit
+from judgeloop.evaluation.floors import FAILED
 from judgeloop.method.prompts import load_prompts
 from judgeloop.models.references import check_base, describe_base, without_adapter
 from judgeloop.registry.judge_file import CONTROLS
@@ -29,7 +30,8 @@ def resolve(config: Config, store: Store, ledger: Ledger) -> Manifest:
 
     Raises:
         ConfigError: A setting names nothing, a hub id's commit cannot be found out, the engine
-            cannot run the model, or `model.start` was trained on another base.
+            cannot run the model, or `model.start` was trained on another base or is no better than
+            judges that look at nothing.
         RegistryError: `model.start` names no version.
         StoreError: A base in S3 cannot be read.
     """
@@ -50,6 +52,12 @@ def _start_model(config: Config, store: Store) -> tuple[ModelRef, dict[str, str]
     from judgeloop.registry.addresses import bring_version
 
     start = bring_version(config.model.start, store)
+    if start.metrics.get(f"evaluation/{FAILED}"):
+        raise ConfigError(
+            f"model.start {config.model.start} is version {start.version}, which is no better on "
+            "the gold pairs than judges that look at nothing: start from another version, or from "
+            "the base (model.start: null)"
+        )
     details = {"start": config.model.start, "version": start.version}
     return _on_base(config, start.model), details | {CONTROLS: ",".join(start.controls)}
 
