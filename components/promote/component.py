@@ -10,8 +10,8 @@ def promote(config: str, loop_id: str, decision: dsl.Output[dsl.Artifact]):
     """Compares the loop's best version with the champion on gold pairs and moves the alias, or not.
 
     Once a loop, after it. The candidate is the version with the best validation, looked up in the
-    loop's ledger whichever gate stopped the loop; the champion moves if the paired 95 % interval of
-    the difference lies above `gate.min_difference`. A refusal is recorded with its figures.
+    loop's ledger whichever gate stopped the loop; the champion moves if every condition of
+    `judgeloop.evaluation.gate` holds. A refusal is recorded with its figures.
 
     Resumed: runs again; where the champion is this version already, nothing moves.
 

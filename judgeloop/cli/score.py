@@ -59,6 +59,7 @@ def describe(result: Score) -> str:
         f"{result.outputs['missing_items']} items have none",
         *_strict_lines(result),
         *(f"map {name}: {_short(figures)}" for name, figures in result.maps.items()),
+        f"suspect labels: {', '.join(result.suspects) or 'none'}",
         *_fault_lines(result),
     ]
     return "\n".join(lines)

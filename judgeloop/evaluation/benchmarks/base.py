@@ -7,7 +7,7 @@ repeat in the released files, some of them with opposite labels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,8 @@ class Item(Record, frozen=True, kw_only=True):
     """Index of the better response, 0 or 1."""
     image: str = ""
     """Path of the image, empty where the row names none."""
+    reference: str = ""
+    """The row's own reference answer, where it has one."""
 
     @property
     def chosen(self) -> str:
@@ -118,6 +120,8 @@ class Benchmark(msgspec.Struct, frozen=True, kw_only=True):
     shows_chosen_first: Callable[[Item, int], bool]
     """The order rule: whether a sample of an item shows the better response first."""
     aggregate: Callable[[Sequence[Item], Sequence[Output]], Figures]
+    suspects: Callable[[Iterable[Item]], list[str]] = lambda items: []
+    """Keys of items whose label contradicts what the row itself says."""
 
 
 def item_key(row: int, *content: object) -> str:

@@ -37,6 +37,8 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     """The file with its sha256, its layout, and how many outputs, items and missing items."""
     missing: list[str]
     """Keys of the items without an output; no figure counts them."""
+    suspects: list[str]
+    """Keys of items whose label contradicts what the row itself says. They count all the same."""
     fault_counts: dict[str, int]
     """Rows and outputs at fault, by reason."""
     faults: list[Fault]
@@ -89,6 +91,7 @@ def score(benchmark: Benchmark, data: Path, outputs: Path) -> Score:
             "better_shown_first": sum(one.chosen_first for one in official) / len(official),
         },
         missing=missing,
+        suspects=benchmark.suspects(loaded.items),
         fault_counts=dict(sorted(Counter(fault.reason for fault in faults).items())),
         faults=faults,
         lines=list(figures.lines),

@@ -5,6 +5,7 @@ from judgeloop.evaluation.benchmarks.vl_rewardbench.aggregate import aggregate
 from judgeloop.evaluation.benchmarks.vl_rewardbench.load import load
 from judgeloop.evaluation.benchmarks.vl_rewardbench.outputs import read_outputs
 from judgeloop.evaluation.benchmarks.vl_rewardbench.parse import preferred
+from judgeloop.evaluation.benchmarks.vl_rewardbench.suspects import suspects
 
 VL_REWARDBENCH = Benchmark(
     name="vl-rewardbench",
@@ -14,4 +15,5 @@ VL_REWARDBENCH = Benchmark(
     parse=preferred,
     shows_chosen_first=coin_order,
     aggregate=aggregate,
+    suspects=suspects,
 )

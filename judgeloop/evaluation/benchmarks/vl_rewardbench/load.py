@@ -36,6 +36,7 @@ class VLRow(msgspec.Struct):
     human_ranking: tuple[int, int]
     image: ImageCell | None = None
     image_path: str | None = None
+    ground_truth: str | None = None
 
     def __post_init__(self) -> None:
         """Refuses a ranking that names no better response."""
@@ -94,6 +95,7 @@ def _item(number: int, row: VLRow) -> Item:
         responses=row.response,
         better=row.human_ranking.index(0),
         image=path or "",
+        reference=row.ground_truth or "",
     )
 
 
