@@ -13,7 +13,7 @@ from judgeloop.runtime.stages import promote as promote_module
 from judgeloop.runtime.stages.register import register
 from judgeloop.runtime.stages.resolve import resolve
 from judgeloop.schema.config import Config
-from judgeloop.schema.errors import RegistryError
+from judgeloop.schema.errors import ConfigError, RegistryError
 from tests.registry_loop import ITEMS, Loop
 
 # MLflow's SQL tables use a strategy that SQLAlchemy 2.1 wants to drop.
@@ -212,3 +212,31 @@ def test_a_loop_without_versions_is_refused_with_that_reason(loop):
     decision = loop.promote()
     assert decision.details["reason"] == "the loop registered no version"
     assert loop.promote() == decision
+
+
+def test_of_versions_no_better_than_blind_judges_on_the_held_out_pairs_none_is_chosen(
+    loop, tmp_path
+):
+    loop.register(1, tmp_path, validation=12, gold=40)  # .3, at least .18: a coin has .25
+    decision = loop.promote()
+    assert decision.details["decision"] == "refuse"
+    assert "no version is better than judges that look at nothing" in decision.details["reason"]
+    assert "of the best one, 1: both-order accuracy 0.300" in decision.details["reason"]
+    assert "champion" not in aliases(loop.name)
+    loop.register(2, tmp_path, validation=30, gold=40)
+    assert loop.promote().details["candidate_version"] == "2"
+
+
+def test_a_version_that_was_chosen_with_gold_labels_is_refused(loop, tmp_path):
+    loop.register(1, tmp_path, validation=25, gold=40)
+    connect().set_model_version_tag(loop.name, "1", promote_module.USED_GOLD, "true")
+    decision = loop.promote()
+    assert decision.details["decision"] == "refuse"
+    assert "with the gold labels" in decision.details["reason"]
+
+
+def test_a_loop_does_not_start_from_a_version_that_is_no_better_than_blind_judges(loop, tmp_path):
+    made = loop.register(1, tmp_path, validation=25, gold=12)
+    child = Loop(tmp_path / "store", loop.name, "child", **{"model.start": made.details["uri"]})
+    with pytest.raises(ConfigError, match="no better on the gold pairs than judges that look at"):
+        resolve(child.config, child.store, child.ledger)
