@@ -113,6 +113,12 @@ EXPECTED: dict[str, tuple[str, set[str]]] = {
     "evaluation.sampling.top_p": ("0.5", {"evaluate"}),
     "evaluation.sampling.top_k": ("5", {"evaluate"}),
     "evaluation.sampling.max_tokens": ("9", {"evaluate"}),
+    "gate.group_losses": ("{count: 0.1}", {"promote"}),
+    "gate.max_accuracy_loss": ("0.5", {"promote"}),
+    "gate.max_clear_probes": ("0.5", {"promote"}),
+    "gate.max_group_loss": ("0.5", {"promote"}),
+    "gate.max_position_bias_rise": ("0.5", {"promote"}),
+    "gate.max_undecided_rise": ("0.5", {"promote"}),
     "gate.min_difference": ("0.5", {"promote"}),
     "registry.model_name": ("other", set()),  # `register`: see below
     "registry.experiment": ("other", set()),
@@ -231,7 +237,7 @@ def test_each_iteration_makes_pairs_of_its_own(tmp_path: Path) -> None:
 def input_of(name: str, tag: str) -> object:
     if name in ("model", "base", "start"):
         return msgspec.structs.replace(JUDGE, base_sha256=tag)
-    if name in ("file", "images", "loop_id", "names", "controls", "libraries"):
+    if name in ("file", "images", "loop_id", "names", "controls", "libraries", "used_gold"):
         return tag
     if name in ("iteration", "partition", "slices"):
         return len(tag)
