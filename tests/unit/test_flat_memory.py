@@ -127,7 +127,7 @@ def test_the_reports_gallery(tmp_path: Path) -> None:
     assert_flat(prepare, tmp_path)
 
 
-def test_the_figures_of_a_judge_and_of_the_baselines(tmp_path: Path) -> None:
+def test_the_baselines(tmp_path: Path) -> None:
     def result(of: Pair) -> ItemResult:
         return ItemResult(
             item_id=of.id, category="caption", chosen_first=Choice.A, rejected_first=Choice.B,

@@ -173,10 +173,17 @@ def test_a_candidate_that_was_shown_no_identical_answers_is_refused():
     assert "no identical answers" in meet(share(45, 50)[:-1], share(20, 50)).reason
 
 
+def test_the_champion_is_not_compared_with_itself():
+    found = decide_promotion(
+        judged(share(45, 50), "judge/7"), judged(share(20, 50), "judge/7"), POLICY
+    )
+    assert (found.decision, found.n) == ("refuse", 0)
+    assert "champion already" in found.reason
+
+
 @pytest.mark.parametrize(
     ("mine", "theirs", "words"),
     [
-        ({"name": "judge/7"}, {}, "champion already"),
         ({"data": "gold-2"}, {}, "judge/7 was scored on other items, or on another revision"),
         ({"protocol": "one order"}, {}, "judge/7 was scored by another protocol"),
         ({"used_gold": True}, {}, "judge/8 was trained or chosen with the gold labels"),
@@ -216,7 +223,7 @@ def test_results_without_the_answers_lengths_are_an_error_that_says_what_to_do()
         meet(old, share(20, 50))
 
 
-def test_two_results_for_one_item_are_an_error():
+def test_two_results_for_one_item_are_an_error_that_names_it():
     with pytest.raises(DataError, match="two results for item item-0"):
         meet(share(1, 1)[:1] * 2, share(1, 1))
 
@@ -225,7 +232,7 @@ verdicts = st.lists(st.tuples(st.sampled_from(Choice), st.sampled_from(Choice)),
 
 
 @given(verdicts, st.data())
-def test_of_two_judges_at_most_one_is_promoted_over_the_other(mine, data):
+def test_of_two_judges_at_most_one_may_replace_the_other(mine, data):
     theirs = data.draw(st.lists(st.sampled_from([RIGHT, FIRST, WRONG, SILENT]),
                                 min_size=len(mine), max_size=len(mine)))  # fmt: skip
     there, back = meet(results(mine), results(theirs)), meet(results(theirs), results(mine))
