@@ -8,6 +8,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from judgeloop.evaluation.statistics import wilson
+from judgeloop.method.filtering.funnel import explain_giveaway
 from judgeloop.report.charts import Chart, retention
 from judgeloop.report.gallery import Gallery
 from judgeloop.report.story import Estimate, Iteration, Story, Task
@@ -152,6 +154,15 @@ def funnel(item: Iteration) -> list[Step]:
         ("right in one order at least", once, _lost(counts, "disagreeing_pairs", "wrong twice")),
         ("kept", counts.get("kept_pairs", 0), _lost(counts, "one_order_pairs", "right once only")),
     ]
+    guesses, right = counts.get("blind_guesses", 0), counts.get("blind_right", 0)
+    if guesses:
+        found = wilson(right, guesses)
+        label = (
+            f"rejected answer told by its wording alone, {right / guesses:.3f} "
+            f"[{found.low:.3f}, {found.high:.3f}] of {guesses} guesses"
+        )
+        label += "; WARNING: above chance" * (explain_giveaway(counts) is not None)
+        steps.append((label, right, ""))
     steps = [step for step in steps if step[1] or step[0] != "questions asked"]
     widest = max(count for _, count, _ in steps) or 1
     return [

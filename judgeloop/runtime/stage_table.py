@@ -82,7 +82,7 @@ STAGES = (
         function="synthesize:hold_out",
         phases=("start",),
         key=KeySpec(
-            version=3,
+            version=4,
             settings=("synthesis", "data.shard_size", "loop.seed"),
             inputs=("engine", "prompts", "base", "questions"),
         ),
@@ -95,7 +95,7 @@ STAGES = (
         function="synthesize:synthesize",
         phases=("iteration",),
         key=KeySpec(
-            version=3,
+            version=4,
             settings=("synthesis", "data.shard_size", "loop.seed"),
             inputs=("engine", "prompts", "base", "questions", "partition", "slices", "iteration"),
         ),
@@ -123,7 +123,7 @@ STAGES = (
         function="filter:filter_judgements",
         phases=("iteration",),
         key=KeySpec(
-            version=2,
+            version=3,
             settings=(
                 *("filtering.keep", "filtering.both_orders", "filtering.max_examples"),
                 "loop.seed",  # `filtering.min_examples` is read by `enough` alone

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from judgeloop.method.filtering.agreement import Outcome
+from judgeloop.method.filtering.blind import MIN_PAIRS, BlindJudge
 from judgeloop.schema.config import FilteringSection
 from judgeloop.schema.records import Choice, Judgement, Pair
 
@@ -18,6 +19,7 @@ class Funnel:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self._verdicts: Counter[Choice] = Counter()
+        self._blind = BlindJudge()
 
     def add(self, pair: Pair, judgements: Sequence[Judgement], outcome: Outcome) -> None:
         """Counts one pair."""
@@ -26,10 +28,17 @@ class Funnel:
         self.counts[f"{outcome.reason}_pairs"] += 1
         self.counts[f"kept/{pair.question.kind}"] += outcome.reason == "kept"
         self.counts["kept_judgements"] += len(outcome.kept)
+        if outcome.reason == "kept":
+            self._blind.add(pair)
+            self.counts["blind_guesses"] = self._blind.guesses
+            self.counts["blind_right"] = self._blind.right
         self._verdicts.update(judgement.verdict.choice for judgement in judgements)
 
     def metrics(self) -> dict[str, float]:
-        """Returns kept_share, kept_share/<kind>, and first_position where anything is decided."""
+        """Returns kept_share, kept_share/<kind>, and first_position where anything is decided.
+
+        `blind_accuracy` is there where the blind judge guessed at kept pairs.
+        """
         metrics = {"kept_share": _share(self.counts["kept_pairs"], self.counts["pairs"])}
         for name in sorted(self.counts):
             if name.startswith("pairs/"):
@@ -40,7 +49,32 @@ class Funnel:
         decided = self._verdicts[Choice.A] + self._verdicts[Choice.B]
         if decided:
             metrics["first_position"] = self._verdicts[Choice.A] / decided
+        if self.counts["blind_guesses"]:
+            right = self.counts["blind_right"]
+            metrics["blind_accuracy"] = _share(right, self.counts["blind_guesses"])
         return metrics
+
+
+def explain_giveaway(counts: Mapping[str, int]) -> str | None:
+    """Says that rejected answers can be told without picture and question; None where not.
+
+    They can where the whole 95 % interval of the blind judge's accuracy lies above chance.
+    """
+    from judgeloop.evaluation.statistics import wilson
+
+    guesses, right = counts.get("blind_guesses", 0), counts.get("blind_right", 0)
+    if guesses < MIN_PAIRS:
+        return None
+    found = wilson(right, guesses)
+    if found.low <= 0.5:
+        return None
+    return (
+        f"a judge that sees neither picture nor question tells the rejected answers of kept pairs "
+        f"in {right / guesses:.3f} [{found.low:.3f}, {found.high:.3f}] of {guesses} cases, chance "
+        "is 0.5: their wording gives them away, and a judge may learn that instead of looking. "
+        "Compare chosen and rejected answers in synthesize/ in the store; other errors in "
+        "synthesis.errors, other alteration prompts or a higher synthesis.min_length_ratio may help"
+    )
 
 
 def explain_starvation(

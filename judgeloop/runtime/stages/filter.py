@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from judgeloop.method.filtering.agreement import join_judgements, keep_judgements
 from judgeloop.method.filtering.draw import Draw, example_name
-from judgeloop.method.filtering.funnel import Funnel
+from judgeloop.method.filtering.funnel import Funnel, explain_giveaway
 from judgeloop.method.judging.orders import shown_answers
 from judgeloop.method.prompts import PromptSet, load_prompts
 from judgeloop.runtime.once import once
@@ -20,6 +21,7 @@ from judgeloop.store import Store
 from judgeloop.store.shards import Work, read_shards, write_shards
 
 STAGE = "filter"
+_log = logging.getLogger(__name__)
 
 Judged = tuple[Pair, tuple[Judgement, ...]]
 
@@ -40,7 +42,8 @@ def filter_judgements(
     Returns:
         The manifest: shards of Example; counts of the funnel (`pairs`, `undecided_pairs`,
         `disagreeing_pairs`, `one_order_pairs`, `kept_pairs`, `capped_examples`, `examples`, and
-        `pairs/<kind>`, `kept/<kind>`); metrics `kept_share`, `kept_share/<kind>`, `first_position`.
+        `pairs/<kind>`, `kept/<kind>`, `blind_guesses`, `blind_right`); metrics `kept_share`,
+        `kept_share/<kind>`, `first_position`, `blind_accuracy`.
 
     Raises:
         DataError: The pairs and judgements don't belong together, or are not those of all
@@ -80,6 +83,8 @@ def _keep(
         )
 
     written = write_shards(store, header, _judged_shards(store, joined), work)
+    if (giveaway := explain_giveaway(funnel.counts)) is not None:
+        _log.warning("filter: %s", giveaway)
     counts = funnel.counts | {
         "examples": written.rows,
         "capped_examples": draw.candidates - written.rows,

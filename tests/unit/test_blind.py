@@ -1,0 +1,94 @@
+"""A judge without picture and question stays at chance, or says what gives answers away."""
+
+import random
+import sys
+
+import pytest
+
+from judgeloop.evaluation.statistics import wilson
+from judgeloop.method.filtering.agreement import Outcome
+from judgeloop.method.filtering.blind import MIN_PAIRS, WARM_UP, BlindJudge
+from judgeloop.method.filtering.funnel import Funnel, explain_giveaway
+from judgeloop.schema.records import Altered, Kind, Pair, Question
+
+COLOURS = ("red", "green", "blue", "yellow", "white", "black", "brown", "grey")
+THINGS = ("sofa", "car", "ball", "house", "door", "cup", "hat", "boat")
+
+
+def pairs(count: int, give_away: str = "", seed: int = 0) -> list[Pair]:
+    """Pairs that differ in a colour, in which nothing but `give_away` tells the rejected one."""
+    rng = random.Random(seed)
+    made = []
+    for number in range(count):
+        thing, (one, other) = rng.choice(THINGS), rng.sample(COLOURS, 2)
+        texts = [f"There is a {colour} {thing}, number {number}." for colour in (one, other)]
+        if give_away == "preamble":
+            texts[1] = f"Sure! {texts[1]}"
+        elif give_away == "longer":
+            texts[1] = texts[1].replace("There", "There really")
+        elif give_away == "markup":
+            texts[1] = texts[1].replace(other, f"**{other}**")
+        elif give_away == "word":
+            texts[1] = texts[1].replace(other, "purple")
+        elif give_away == "ending":
+            texts[1] = texts[1].rstrip(".")
+        question = Question(id=str(number), images=("0",), text="?", kind=Kind.CAPTION)
+        origin = Altered(error="colour", place="")
+        made.append(Pair(id=f"{seed}/{number}", question=question, chosen=texts[0],
+                         rejected=texts[1], origin=origin))  # fmt: skip
+    return made
+
+
+def judged(some: list[Pair]) -> BlindJudge:
+    judge = BlindJudge()
+    for pair in some:
+        judge.add(pair)
+    return judge
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_where_nothing_gives_answers_away_its_interval_holds_chance(seed: int) -> None:
+    judge = judged(pairs(1000, seed=seed))
+    assert judge.guesses == 1000 - WARM_UP
+    found = wilson(judge.right, judge.guesses)
+    assert found.low < 0.5 < found.high + 0.03
+
+
+@pytest.mark.parametrize("give_away", ["preamble", "longer", "markup", "word", "ending"])
+def test_what_gives_answers_away_is_found(give_away: str) -> None:
+    judge = judged(pairs(400, give_away))
+    assert judge.right / judge.guesses > 0.9
+    counts = {"blind_guesses": judge.guesses, "blind_right": judge.right}
+    assert "tells the rejected answers" in (explain_giveaway(counts) or "")
+
+
+def test_a_funnel_counts_guesses_at_kept_pairs_alone() -> None:
+    funnel = Funnel()
+    for number, pair in enumerate(pairs(400, "preamble")):
+        funnel.add(pair, [], Outcome(reason="kept" if number % 2 else "one_order"))
+    assert funnel.counts["blind_guesses"] == 200 - WARM_UP
+    assert funnel.metrics()["blind_accuracy"] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("right", "guesses", "warns"),
+    [(59, 100, False), (62, 100, True), (540, 1000, True), (520, 1000, False), (400, 1000, False),
+     (MIN_PAIRS - 1, MIN_PAIRS - 1, False), (0, 0, False)],
+)  # fmt: skip
+def test_the_warning_needs_the_whole_interval_above_chance(
+    right: int, guesses: int, warns: bool
+) -> None:
+    found = explain_giveaway({"blind_guesses": guesses, "blind_right": right})
+    assert (found is not None) is warns
+
+
+def test_its_guesses_do_not_depend_on_which_answer_is_stored_first() -> None:
+    one, other = judged(pairs(300, "longer")), judged(pairs(300, "longer"))
+    assert (one.right, one.guesses) == (other.right, other.guesses)
+
+
+def test_its_memory_does_not_grow_with_the_pairs() -> None:
+    def size(judge: BlindJudge) -> int:
+        return sum(sys.getsizeof(value) for value in vars(judge).values())
+
+    assert size(judged(pairs(2000))) <= size(judged(pairs(60))) + 4096
