@@ -14,12 +14,18 @@ from judgeloop.runtime.redaction import hide_secrets
 from judgeloop.schema.errors import JudgeLoopError
 from pipelines.cluster.command import add_commands
 from pipelines.compile import compile_pipeline
+from pipelines.estimate import estimate
 from pipelines.local import CONTAINERS, PROCESSES
 from pipelines.options import add_loop, add_profile
 from pipelines.plain import print_plain
 from pipelines.profile import read_profile
 from pipelines.run import loop_id_for, read_config, run_loop
+from pipelines.spec import read_spec
 
+FROZEN = (
+    "Kubeflow's own page of the run will stand still from some task on; `make status` reads the "
+    "loop's ledger and does not"
+)
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
@@ -78,6 +84,10 @@ def _compile(options: argparse.Namespace) -> int:
     if options.local:
         said = "for this machine only: images without a digest are not checked"
         Console(stderr=True).print(said, soft_wrap=True)
+    size = estimate(read_spec(options.out))
+    print_plain(Console(), str(size))
+    if size.freezes:
+        print_plain(Console(), FROZEN)
     print_plain(Console(), f"{options.out}  {digest}")
     return 0
 

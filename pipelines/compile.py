@@ -6,10 +6,14 @@ from pathlib import Path
 
 from judgeloop.schema.errors import ConfigError, JudgeLoopError
 from pipelines.digest import digest_of
+from pipelines.estimate import ALLOWED, LIMIT, Estimate, estimate
 from pipelines.lint import check
 from pipelines.profile import Profile
 from pipelines.smaller import make_smaller
-from pipelines.spec import read_spec, write_spec
+from pipelines.spec import Spec, write_spec
+
+FIRST_TRY = 8
+"""Iterations in a run that are tried first where nothing bounds them: few loops have more."""
 
 
 def compile_pipeline(
@@ -19,22 +23,69 @@ def compile_pipeline(
 
     Args:
         out: The file to write; its folder is made.
-        iterations: The bound of the loop. Each iteration adds about 85 KB to the file, and Argo
-            takes about 1 MB.
-        partitions: Default of the parameter `partitions`.
+        iterations: The bound of one run; a loop that is not at its end then goes on in another.
+        partitions: How many tasks share the questions of an iteration.
         profile: What the tasks ask of a cluster.
-        local: The file is for this machine only: images need no digest, and a failed task is not
-            tried again by itself, since KFP's local runner would wait for the back-off and then
-            repeat what a person can mend.
+        local: The file is for this machine only: images need no digest, the size has no bound, and
+            a failed task is not tried again by itself, since KFP's local runner would wait for the
+            back-off and then repeat what a person can mend.
 
     Returns:
         The canonical digest: the same for the same pipeline, however often it is compiled.
 
     Raises:
-        ConfigError: A number below 1, or a file name that does not end with `.yaml`.
+        ConfigError: A number below 1, a file name that does not end with `.yaml`, or a run that
+            would be too large for Argo.
         JudgeLoopError: The compiled pipeline is broken; says where.
     """
-    from kfp import compiler
+    spec = _compile(out, iterations, partitions, profile, local=local)
+    size = estimate(spec)
+    if not local and not size.fits:
+        raise _too_large(iterations, partitions, size)
+    return digest_of(spec)
+
+
+def compile_fitting(
+    out: Path, iterations: int, partitions: int, profile: Profile, per_run: int | None = None
+) -> tuple[str, int]:
+    """Compiles the loop with as many iterations in a run as Argo's object has room for.
+
+    Args:
+        out: The file to write.
+        iterations: `loop.iterations`.
+        partitions: `loop.partitions`.
+        profile: What the tasks ask of a cluster.
+        per_run: `loop.iterations_per_run`, where it is set.
+
+    Returns:
+        The canonical digest, and the iterations of a run.
+
+    Raises:
+        ConfigError: Not even one iteration, or not what `per_run` says, fits.
+        JudgeLoopError: The compiled pipeline is broken; says where.
+    """
+    bound = min(per_run or FIRST_TRY, iterations)
+    while True:
+        spec = _compile(out, bound, partitions, profile, local=False)
+        size = estimate(spec)
+        if size.fits:
+            return digest_of(spec), bound
+        if bound == 1 or per_run is not None:
+            raise _too_large(bound, partitions, size)
+        bound = max(1, min(bound - 1, int(bound * ALLOWED * LIMIT / size.total)))
+
+
+def _too_large(iterations: int, partitions: int, size: Estimate) -> ConfigError:
+    return ConfigError(
+        f"{iterations} iteration(s) of {partitions} partition(s) in one run are too large: {size}, "
+        f"and {ALLOWED:.0%} are allowed. Set loop.iterations_per_run lower (the run's last task "
+        "starts the next run), or loop.partitions"
+    )
+
+
+def _compile(out: Path, iterations: int, partitions: int, profile: Profile, *, local: bool) -> Spec:
+    """Compiles, makes smaller and checks; returns what was written."""
+    from google.protobuf import json_format
 
     from pipelines.judge_loop import make_pipeline
     from pipelines.placement import Placement
@@ -46,10 +97,11 @@ def compile_pipeline(
         raise ConfigError(f"{out}: name the compiled pipeline with the ending .yaml")
     placement = Placement(profile, retried=not local)
     pipeline = make_pipeline(iterations, partitions, placement)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    compiler.Compiler().compile(pipeline, str(out))
-    spec = read_spec(out)
+    # KFP's own writer takes most of a compilation's time, and its text would be read back here.
+    documents = (pipeline.pipeline_spec, pipeline.platform_spec)
+    spec = Spec(*(json_format.MessageToDict(each) for each in documents))
     make_smaller(spec)
+    out.parent.mkdir(parents=True, exist_ok=True)
     write_spec(spec, out)
     found = check(spec, local=local)
     if found:
@@ -57,4 +109,4 @@ def compile_pipeline(
             f"{out}: the compiled pipeline breaks these rules (pipelines/lint/):\n  "
             + "\n  ".join(found)
         )
-    return digest_of(spec)
+    return spec

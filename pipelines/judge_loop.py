@@ -68,7 +68,7 @@ def make_pipeline(iterations: int, partitions: int, placement: Placement) -> Com
     """Makes the whole pipeline.
 
     Args:
-        iterations: The bound of the loop; `loop.iterations` of the configuration may be lower.
+        iterations: The bound of one run; a loop that is not at its end then goes on in another.
         partitions: How many tasks share the questions of an iteration.
         placement: Gives each task what it asks of a cluster.
     """
@@ -78,7 +78,8 @@ def make_pipeline(iterations: int, partitions: int, placement: Placement) -> Com
     def judge_loop(config: str, loop_id: str):
         """Runs the loop and reports on it."""
         common = {"config": config, "loop_id": loop_id}
-        with dsl.ExitHandler(placement.place(report(**common)), name="run"):
+        last = report(**common, run_id=dsl.PIPELINE_JOB_ID_PLACEHOLDER)
+        with dsl.ExitHandler(placement.place(last), name="run"):
             resolved = placement.place(resolve(**common, asked=placement.profile.asked()))
             model = resolved.outputs["model"]
             # `resolve` claims the loop id, so nothing is done for an id that another loop holds.
@@ -91,7 +92,8 @@ def make_pipeline(iterations: int, partitions: int, placement: Placement) -> Com
             # Not before the questions are known to be sound: this may take long.
             scored = evaluate(**common, iteration=0, model=model).after(ingested)
             measured = placement.place(scored)
-            iterated = loop(**common, questions=questions, held_out=held_out, model=model)
+            current = resolved.outputs["current"]
+            iterated = loop(**common, questions=questions, held_out=held_out, model=current)
             # `decide` and `promote` compare with iteration 0 by the ledger: no data edge shows it.
             iterated.after(start)
             placement.place(promote(**common)).after(iterated, measured)

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from judgeloop.runtime.ending import read_ending
 from judgeloop.runtime.ledger import Ledger, loop_identity
+from judgeloop.runtime.reference import write_config
 from judgeloop.schema.config import Config, load_config
 from judgeloop.schema.errors import ConfigError
 from judgeloop.store import MissingObjectError, Store, open_store
@@ -82,16 +84,24 @@ def run_loop(
 def _run_alone(
     config: Config, store: Store, ledger: Ledger, out: Path, console: Console, runner: str
 ) -> int:
+    """Runs the loop, in as many runs of the pipeline as `loop.iterations_per_run` makes of it."""
     ledger.begin(config)
-    loop_id = ledger.loop_id
+    ledger.allow()
+    loop_id, given = ledger.loop_id, config.loop
     package = out / "judge_loop.yaml"
-    digest = compile_pipeline(
-        package, config.loop.iterations, config.loop.partitions, read_profile("cpu"), local=True
-    )
+    bound = given.iterations_per_run or given.iterations
+    digest = compile_pipeline(package, bound, given.partitions, read_profile("cpu"), local=True)
     print_plain(console, f"loop {loop_id}  pipeline {digest[:12]}  store {store.uri}")
-    arguments = {"config": config.to_json(), "loop_id": loop_id}
-    with Display(out / "progress.jsonl", console) as display:
-        succeeded = run_compiled(package, arguments, out, display.update, runner)
+    succeeded, first = True, read_ending(ledger).first
+    while succeeded:
+        arguments = {"config": str(write_config(store, loop_id, config, first)), "loop_id": loop_id}
+        with Display(out / "progress.jsonl", console) as display:
+            succeeded = run_compiled(package, arguments, out, display.update, runner)
+        ending = read_ending(ledger)
+        if ending.state != "continues":
+            break
+        first = ending.first
+        print_plain(console, f"the loop goes on with iteration {first} in another run")
     _show_report(store, loop_id, out, console)
     if succeeded:
         return 0

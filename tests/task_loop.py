@@ -43,7 +43,7 @@ class TaskLoop(NamedTuple):
     def run(self, until: str = "report") -> TaskLoop:
         """Runs the tasks in order, up to the first one of this stage in the last iteration."""
         call = {"config": self.config.to_json(), "loop_id": self.loop_id}
-        tasks.resolve(**call, out=self.path("resolve"))
+        tasks.resolve(**call, out=self.path("resolve"), judge_out=self.path("current"))
         tasks.run("ingest", **call, out=self.path("ingest"))
         start = {"questions": self.path("ingest"), "model": self.path("resolve")}
         tasks.run("hold_out", **call, **start, out=self.path("hold_out"))
@@ -55,7 +55,7 @@ class TaskLoop(NamedTuple):
                 return self
             model = self.path(f"train{iteration}")
         tasks.promote(**call, out=self.path("promote"))
-        tasks.report(**call, status="SUCCEEDED", out=self.path("report"))
+        tasks.report(**call, out=self.path("report"))
         return self
 
     def _iterate(self, iteration: int, model: str, until: str) -> bool:

@@ -16,7 +16,7 @@ def decide(config: str, loop_id: str, iteration: int, validation: dsl.Input[dsl.
     Resumed: runs again, at once; the same scores give the same decision.
 
     Args:
-        config: The configuration as JSON (`Config.to_json`).
+        config: Reference to the configuration.
         loop_id: Names the loop.
         iteration: The iteration that has just been validated.
         validation: Manifest written by `validate` for it.

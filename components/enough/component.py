@@ -15,7 +15,7 @@ def enough(config: str, loop_id: str, iteration: int, examples: dsl.Input[dsl.Da
     Resumed: runs again, at once; it decides from the manifest alone.
 
     Args:
-        config: The configuration as JSON (`Config.to_json`).
+        config: Reference to the configuration.
         loop_id: Names the loop.
         iteration: From 1.
         examples: Manifest written by `filter`.

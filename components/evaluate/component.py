@@ -22,7 +22,7 @@ def evaluate(
     Resumed: finished shards are found in the store; a killed task repeats those in flight at most.
 
     Args:
-        config: The configuration as JSON (`Config.to_json`).
+        config: Reference to the configuration.
         loop_id: Names the loop.
         iteration: 0 for the start model, else the iteration that trained the judge.
         model: Manifest of the judge.

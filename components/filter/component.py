@@ -25,7 +25,7 @@ def filter(
     Resumed: runs again, seconds; a finished result is found in the store.
 
     Args:
-        config: The configuration as JSON (`Config.to_json`).
+        config: Reference to the configuration.
         loop_id: Names the loop.
         iteration: From 1.
         pairs: Manifests of all partitions' pairs, joined to the judgements by id.

@@ -22,7 +22,7 @@ def hold_out(
         other validation pairs (other software or prompts) is refused: use another loop id.
 
     Args:
-        config: The configuration as JSON (`Config.to_json`).
+        config: Reference to the configuration.
         loop_id: Names the loop.
         questions: Manifest written by `ingest`.
         model: Manifest of the start model; its base makes the pairs.

@@ -19,7 +19,7 @@ def ingest(config: str, loop_id: str, questions: dsl.Output[dsl.Dataset]):
         is refused: use another loop id.
 
     Args:
-        config: The configuration as JSON (`Config.to_json`).
+        config: Reference to the configuration.
         loop_id: Names the loop.
 
     Outputs:

@@ -23,7 +23,7 @@ def judge(
     Resumed: finished shards are found in the store; a killed task repeats those in flight at most.
 
     Args:
-        config: The configuration as JSON (`Config.to_json`).
+        config: Reference to the configuration.
         loop_id: Names the loop.
         iteration: From 1.
         partition: Which part, from 0.

@@ -16,7 +16,7 @@ def promote(config: str, loop_id: str, decision: dsl.Output[dsl.Artifact]):
     Resumed: runs again; where the champion is this version already, nothing moves.
 
     Args:
-        config: The configuration as JSON (`Config.to_json`).
+        config: Reference to the configuration.
         loop_id: Names the loop.
 
     Outputs:

@@ -24,7 +24,7 @@ def register(
     Resumed: runs again; a version with the same content is found and not made twice.
 
     Args:
-        config: The configuration as JSON (`Config.to_json`).
+        config: Reference to the configuration.
         loop_id: Names the loop.
         iteration: The iteration that trained the judge.
         trained: Manifest written by `train`.

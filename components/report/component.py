@@ -6,25 +6,27 @@ from components.images import stage_image
 
 
 @dsl.component(base_image=stage_image("report"), install_kfp_package=False)
-def report(
-    config: str, loop_id: str, status: dsl.PipelineTaskFinalStatus, page: dsl.Output[dsl.HTML]
-):
-    """Writes the loop's report when the run ends, however it ends.
+def report(config: str, loop_id: str, run_id: str, page: dsl.Output[dsl.HTML]):
+    """Writes the loop's report when a run ends, and starts the loop's next run where one is due.
 
-    The exit handler: it runs when the loop succeeded and when it failed, and shows what there is.
-    Cancelling a run in Kubeflow runs no exit handler.
+    The exit handler: it runs when the run succeeded, failed or was cancelled, and how it ended is
+    told by the loop's ledger, not by Kubeflow. The next run follows where this one has done its
+    iterations and the loop is not at its end, and where a lost pod or a server's fault ended it
+    (`loop.reruns`); never after a cancel, bad data or a wrong configuration.
 
-    Resumed: runs again and replaces the report.
+    Resumed: runs again, replaces the report, and finds the next run by its name.
 
     Args:
-        config: The configuration as JSON (`Config.to_json`).
+        config: Reference to the configuration.
         loop_id: Names the loop.
-        status: How the run ended; Kubeflow Pipelines gives it to the exit handler.
+        run_id: Kubeflow's id of this run; the next one gets its pipeline version and experiment.
 
     Outputs:
         page: The report, one HTML file that needs nothing else.
     """
     from judgeloop.runtime import tasks
 
-    ended = f"{status.state}: {status.error_message}" if status.error_message else status.state
-    tasks.report(config, loop_id, ended, page.path)
+    try:
+        tasks.report(config, loop_id, page.path)
+    finally:
+        tasks.go_on(config, loop_id, run_id)

@@ -6,7 +6,13 @@ from components.images import stage_image
 
 
 @dsl.component(base_image=stage_image("resolve"), install_kfp_package=False)
-def resolve(config: str, loop_id: str, asked: dict, model: dsl.Output[dsl.Model]):
+def resolve(
+    config: str,
+    loop_id: str,
+    asked: dict,
+    model: dsl.Output[dsl.Model],
+    current: dsl.Output[dsl.Model],
+):
     """Claims the loop id and names the model that the loop starts from.
 
     An alias such as `models:/judge@champion` becomes a version, and a local base gets a hash over
@@ -18,13 +24,15 @@ def resolve(config: str, loop_id: str, asked: dict, model: dsl.Output[dsl.Model]
         start model is no longer the one that the loop began with.
 
     Args:
-        config: The configuration as JSON (`Config.to_json`).
+        config: Reference to the configuration.
         loop_id: Names the loop; the same id with the same configuration goes on where it was.
         asked: What one task of each kind asks for, compared with the namespace's quota.
 
     Outputs:
         model: Manifest with the start model's reference; no weights.
+        current: The same of the judge that this run's first iteration begins with: what the loop's
+            run before it has trained, else the start model.
     """
     from judgeloop.runtime import tasks
 
-    tasks.resolve(config, loop_id, model.path, asked)
+    tasks.resolve(config, loop_id, model.path, current.path, asked)

@@ -22,7 +22,7 @@ def train(
     Resumed: a finished adapter is found in the store, else training goes on or starts again.
 
     Args:
-        config: The configuration as JSON (`Config.to_json`).
+        config: Reference to the configuration.
         loop_id: Names the loop.
         iteration: From 1.
         examples: Manifest written by `filter`.

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from judgeloop.registry.client import TRACKING_URI
-from judgeloop.schema.config import config_from_json
+from judgeloop.runtime.reference import parse_reference
 from judgeloop.schema.errors import ConfigError
 from judgeloop.schema.records import from_json
 from judgeloop.store import Store, open_store
@@ -70,7 +70,7 @@ def find_place(name: str) -> Place:
         store = open_store(str(inner if inner.is_dir() else folder))
         return Place(name=name, store=store, run=folder if inner.is_dir() else None)
     found = from_json(arguments.read_bytes(), _Arguments, str(arguments))
-    config = config_from_json(found.config)
+    given = parse_reference(found.config).store
     moved = folder / "store"  # a run's folder may have been moved since
-    place = str(moved) if moved.is_dir() and "://" not in config.store else config.store
+    place = str(moved) if moved.is_dir() and "://" not in given else given
     return Place(name=name, store=open_store(place), run=folder, loop_id=found.loop_id)

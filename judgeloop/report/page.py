@@ -101,6 +101,8 @@ def headline(story: Story) -> str:
         task = story.failures[0]
         more = f", and {len(story.failures) - 1} more" if len(story.failures) > 1 else ""
         return f"The loop failed in {task.stage.replace('_', ' ')}, {when(task)}{more}."
+    if story.status == "CANCELED":
+        return "The run was cancelled."
     if story.failed:
         return f"The pipeline ended as {story.status}, though no task left an error."
     if promotion is None:

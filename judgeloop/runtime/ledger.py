@@ -62,7 +62,7 @@ class Ledger:
     """
 
     def __init__(self, store: Store, loop_id: str) -> None:
-        self._store = store
+        self.store = store
         self.loop_id = checked_loop_id(loop_id)
         self._prefix = f"loops/{loop_id}"
 
@@ -72,12 +72,12 @@ class Ledger:
         Raises:
             ConfigError: The id is taken by another configuration; names the keys that differ.
         """
-        if not self._store.create(f"{self._prefix}/loop.json", loop_identity(config)):
+        if not self.store.create(f"{self._prefix}/loop.json", loop_identity(config)):
             self.check(config)
 
     def held(self) -> AbstractContextManager[Lease]:
         """Keeps a second run of this loop waiting while the block runs."""
-        return held(self._store, f"loop-{self.loop_id}")
+        return held(self.store, f"loop-{self.loop_id}")
 
     def begin(self, config: Config) -> None:
         """Claims the loop id and begins a run: what failed in an earlier one is forgotten.
@@ -86,8 +86,35 @@ class Ledger:
             ConfigError: The id is taken by another configuration; names the keys that differ.
         """
         self.claim(config)
-        for key in self._store.list(f"{self._prefix}/failures"):
-            self._store.delete(key)
+        for key in self.store.list(f"{self._prefix}/failures"):
+            self.store.delete(key)
+
+    def cancel(self) -> None:
+        """Notes that a person ends the loop's run: nothing goes on by itself after that."""
+        self.store.write(self._cancelled, b"{}\n")
+
+    def cancelled(self) -> bool:
+        """Says whether a person has ended the loop's run since a person last started one."""
+        return self.store.exists(self._cancelled)
+
+    def allow(self) -> None:
+        """Forgets a cancellation: a person starts the loop again."""
+        self.store.delete(self._cancelled)
+
+    def count_rerun(self, decided: int, most: int) -> int | None:
+        """Counts a run that is started because the one before it was interrupted.
+
+        Args:
+            decided: The last decided iteration: a run that decides one more begins a new count.
+            most: How many runs may follow without a new decision.
+
+        Returns:
+            The number of the run, from 1; None where there were `most` already.
+        """
+        for number in range(1, most + 1):
+            if self.store.create(f"{self._prefix}/reruns/{decided:03d}-{number}.json", b"{}\n"):
+                return number
+        return None
 
     def check(self, config: Config) -> None:
         """Passes where the loop was begun with this configuration.
@@ -97,7 +124,7 @@ class Ledger:
         """
         mine = loop_identity(config)
         try:
-            theirs = self._store.read(f"{self._prefix}/loop.json")
+            theirs = self.store.read(f"{self._prefix}/loop.json")
         except MissingObjectError:
             raise ConfigError(f"{self._name} was never begun: run it first") from None
         if theirs != mine:
@@ -115,15 +142,15 @@ class Ledger:
         """
         failure = f"{self._prefix}/failures/{entry.name}.json"
         if entry.manifest is None:
-            self._store.write(failure, to_json(entry) + b"\n")
+            self.store.write(failure, to_json(entry) + b"\n")
             return
         key = f"{self._prefix}/tasks/{entry.name}.json"
-        if not self._store.create(key, to_json(entry) + b"\n"):
-            earlier = from_json(self._store.read(key), Entry, key).manifest
+        if not self.store.create(key, to_json(entry) + b"\n"):
+            earlier = from_json(self.store.read(key), Entry, key).manifest
             self._refuse_another_start(entry, earlier)
             if earlier != entry.manifest:
-                self._store.write(key, to_json(entry) + b"\n")
-        self._store.delete(failure)
+                self.store.write(key, to_json(entry) + b"\n")
+        self.store.delete(failure)
 
     def entries(self) -> list[Entry]:
         """Returns how each task ended the last time, by iteration, stage and partition."""
@@ -148,13 +175,17 @@ class Ledger:
         return found
 
     @property
+    def _cancelled(self) -> str:
+        return f"{self._prefix}/cancelled.json"
+
+    @property
     def _name(self) -> str:
-        return f"loop {self.loop_id!r} in {self._store.uri}"
+        return f"loop {self.loop_id!r} in {self.store.uri}"
 
     def _read(self, folder: str, name: str = ".*") -> list[Entry]:
         wanted = re.compile(rf".*/{name}\.json")
-        keys = [k for k in self._store.list(f"{self._prefix}/{folder}") if wanted.fullmatch(k)]
-        return [from_json(self._store.read(key), Entry, key) for key in keys]
+        keys = [k for k in self.store.list(f"{self._prefix}/{folder}") if wanted.fullmatch(k)]
+        return [from_json(self.store.read(key), Entry, key) for key in keys]
 
     def _refuse_another_start(self, entry: Entry, earlier: Manifest | None) -> None:
         now = entry.manifest
@@ -189,6 +220,7 @@ def loop_identity(config: Config) -> bytes:
     """Returns what stays the same under one loop id: all but where things lie and how they look."""
     tree = msgspec.to_builtins(config)
     del tree["store"], tree["report"]
+    del tree["loop"]["iterations_per_run"], tree["loop"]["reruns"]  # how it is run, not what it is
     return to_json(tree) + b"\n"
 
 

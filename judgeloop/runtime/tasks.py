@@ -20,10 +20,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from judgeloop.runtime.ending import State, read_ending
 from judgeloop.runtime.garbage_collector import collect_rarely
 from judgeloop.runtime.ledger import AFTER_LOOP, BASE_ITERATION, Entry, Ledger
 from judgeloop.runtime.log_level import log_level
 from judgeloop.runtime.redaction import hidden, hide_secrets, shown
+from judgeloop.runtime.reference import parse_reference
 from judgeloop.runtime.stage_table import StageSpec, stage_spec
 from judgeloop.schema.config import Config, config_from_json
 from judgeloop.schema.errors import ConfigError, JudgeLoopError, StarvedError
@@ -36,6 +38,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 logger = logging.getLogger("judgeloop")
+_STATUS: dict[State, str] = {
+    "finished": "SUCCEEDED",
+    "continues": "RUNNING",
+    "cancelled": "CANCELED",
+    "failed": "FAILED",
+    "interrupted": "INTERRUPTED",
+}
+"""How a run ended, in the words of the report."""
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -47,14 +57,33 @@ class Task(msgspec.Struct, frozen=True):
     stage: str
     iteration: int
     partition: int | None = None
+    first: int = 1
+    """The loop's iteration that this run begins with."""
 
     @classmethod
     def open(
         cls, stage: str, config: str, loop_id: str, iteration: int, partition: int | None = None
     ) -> Task:
-        """Opens a task from the pipeline's parameters."""
+        """Opens a task from the pipeline's parameters.
+
+        Args:
+            stage: The stage's name.
+            config: A reference to the configuration (`judgeloop.runtime.reference`), or its JSON.
+            loop_id: Names the loop.
+            iteration: The iteration of the run: its first is 1, whatever it is in the loop. 0 and
+                `AFTER_LOOP` are the same in every run.
+            partition: For a stage that is cut into partitions.
+        """
         collect_rarely()
-        settings = config_from_json(config)
+        if config.startswith("{"):
+            settings, first = config_from_json(config), 1
+            store = open_store(settings.store)
+        else:
+            reference = parse_reference(config)
+            settings, store = reference.read(loop_id)
+            first = reference.first
+        if iteration not in (BASE_ITERATION, AFTER_LOOP):
+            iteration += first - 1
         endpoint = settings.engine.endpoint
         hide_secrets(
             f"%(asctime)s %(levelname)s loop={loop_id} iteration={iteration} stage={stage} "
@@ -62,8 +91,7 @@ class Task(msgspec.Struct, frozen=True):
             log_level("INFO"),
             endpoint.key_variable if endpoint else None,
         )
-        store = open_store(settings.store)
-        return cls(settings, store, Ledger(store, loop_id), stage, iteration, partition)
+        return cls(settings, store, Ledger(store, loop_id), stage, iteration, partition, first)
 
     def run(self, work: Callable[[], Manifest], out: str | None = None) -> Manifest:
         """Does the work, enters it into the ledger and writes its manifest to `out`."""
@@ -174,7 +202,9 @@ def run(
     return task.run(work, out)
 
 
-def resolve(config: str, loop_id: str, out: str, asked: Asked | None = None) -> None:
+def resolve(
+    config: str, loop_id: str, out: str, judge_out: str, asked: Asked | None = None
+) -> None:
     """Claims the loop id and turns the start model's alias into a version and a hash.
 
     On a cluster it is the preflight too: no pod with a GPU is asked for before it has passed. On
@@ -183,7 +213,9 @@ def resolve(config: str, loop_id: str, out: str, asked: Asked | None = None) -> 
     Args:
         config: The configuration.
         loop_id: The loop.
-        out: File that gets the manifest.
+        out: File that gets the manifest of the start model.
+        judge_out: File that gets the manifest of the judge that this run's first iteration begins
+            with: what the run before it has trained, else the start model.
         asked: What one task of each kind asks of the cluster; None where that is not known.
     """
     from judgeloop.ops.doctor.pod import on_cluster
@@ -200,7 +232,10 @@ def resolve(config: str, loop_id: str, out: str, asked: Asked | None = None) -> 
             require_registry(task.config)
         return stage(task.config, task.store, task.ledger)
 
-    task.run(work, out)
+    judge = task.run(work, out)
+    if task.first > 1:
+        (judge,) = task.ledger.manifests("train")[task.first - 1]
+    Path(judge_out).write_bytes(to_json(judge) + b"\n")
 
 
 def enough(config: str, loop_id: str, iteration: int, examples: str) -> str:
@@ -215,7 +250,7 @@ def enough(config: str, loop_id: str, iteration: int, examples: str) -> str:
     task = Task.open("enough", config, loop_id, iteration)
     kept = _read(examples)
     made = task.run(lambda: stage(task.config, kept)).details
-    if made["decision"] == STARVED and iteration == BASE_ITERATION + 1:
+    if made["decision"] == STARVED and task.iteration == BASE_ITERATION + 1:
         with task.failures_recorded():
             raise StarvedError(made["reason"])
     return made["decision"]
@@ -227,25 +262,33 @@ def decide(config: str, loop_id: str, iteration: int, validation: str) -> str:
 
     task = Task.open("decide", config, loop_id, iteration)
     earlier = sorted(task.ledger.manifests("validate").items())
-    scored = [made[0] for number, made in earlier if number < iteration] + [_read(validation)]
-    return task.run(lambda: stage(task.config, iteration, scored)).details["decision"]
+    scored = [made[0] for number, made in earlier if number < task.iteration] + [_read(validation)]
+    return task.run(lambda: stage(task.config, task.iteration, scored)).details["decision"]
 
 
 def promote(config: str, loop_id: str, out: str) -> None:
-    """Gates the best version against the champion and moves the alias or refuses."""
+    """Gates the best version against the champion and moves the alias or refuses.
+
+    Nothing is decided, and nothing recorded, where another run goes on with the loop.
+    """
     from judgeloop.runtime.stages.promote import promote as stage
 
     task = Task.open("promote", config, loop_id, AFTER_LOOP)
+    ending = read_ending(task.ledger)
+    if ending.state == "continues":
+        logger.info("the loop goes on with iteration %d in another run", ending.first)
+        later = Manifest(stage=task.stage, stage_version=0, key="", details={"decision": "later"})
+        Path(out).write_bytes(to_json(later) + b"\n")
+        return
     task.run(lambda: stage(task.config, task.store, task.ledger), out)
 
 
-def report(config: str, loop_id: str, status: str, out: str) -> None:
-    """Writes the report into the store, and its page to `out`.
+def report(config: str, loop_id: str, out: str) -> None:
+    """Writes the report into the store, and its page to `out`; how the run ended says the ledger.
 
     Args:
         config: The configuration.
         loop_id: The loop.
-        status: How the pipeline ended, such as `SUCCEEDED` or `FAILED: <message>`.
         out: File that gets the HTML page.
     """
     from judgeloop.runtime.stages.inference import open_library
@@ -259,8 +302,25 @@ def report(config: str, loop_id: str, status: str, out: str) -> None:
         return
     with task.failures_recorded():
         images = open_library(task.config, task.store)
-        files = stage(task.config, task.store, task.ledger, images, hidden(status))
+        status = _STATUS[read_ending(task.ledger).state]
+        files = stage(task.config, task.store, task.ledger, images, status)
         Path(out).write_bytes(task.store.read(files.html))
+
+
+def go_on(config: str, loop_id: str, run_id: str) -> None:
+    """Starts the loop's next run on Kubeflow, where one is due; see `judgeloop.ops.next_run`.
+
+    Args:
+        config: The configuration.
+        loop_id: The loop.
+        run_id: The run of Kubeflow that this is the last task of.
+    """
+    from judgeloop.ops.doctor.pod import on_cluster
+    from judgeloop.ops.next_run import start_next
+
+    if on_cluster() and not config.startswith("{"):
+        task = Task.open("report", config, loop_id, AFTER_LOOP)
+        start_next(parse_reference(config), task.config, task.ledger, run_id)
 
 
 def metrics_of(path: str) -> dict[str, float]:

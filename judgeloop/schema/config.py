@@ -31,7 +31,13 @@ class LoopSection(Section, frozen=True, kw_only=True):
     """How long the loop runs and how far it fans out."""
 
     iterations: Positive
-    """Bound of the loop; the compiled pipeline's own bound must be at least this."""
+    """Bound of the loop, over all its runs."""
+    iterations_per_run: Positive | None = None
+    """Iterations in one run of the pipeline, whose last task starts the next run. None: on a
+    cluster as many as the size of Argo's object allows, on one machine all of them."""
+    reruns: Count = 2
+    """Runs that follow by themselves after one that a lost pod or a server's fault has ended, until
+    another iteration is decided."""
     partitions: Positive
     """Tasks that synthesis and judging are cut into, one pod each."""
     min_delta: Annotated[float, Meta(ge=0)]

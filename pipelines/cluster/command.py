@@ -73,7 +73,9 @@ def _submit(options: argparse.Namespace) -> int:
         pipeline_root=options.pipeline_root,
     )
     run_id = submit(server, given, console)
-    return follow(server, run_id, console, options.poll) if options.follow else 0
+    if run_id is None or not options.follow:
+        return 0
+    return follow(server, run_id, console, options.poll)
 
 
 def _status(options: argparse.Namespace) -> int:

@@ -3,7 +3,7 @@
 | variable | what |
 | --- | --- |
 | `KF_PIPELINES_ENDPOINT` | address, such as http://localhost:8888 behind `kubectl port-forward` |
-| `KF_PIPELINES_UI_ENDPOINT` | address of the user interface, where it is another one |
+| `KF_PIPELINES_UI_ENDPOINT` | address of the user interface, for what is printed |
 | `KF_PIPELINES_SA_TOKEN_PATH` | file with a bearer token, read again for each request |
 | `KF_PIPELINES_TOKEN` | a bearer token |
 | `KF_PIPELINES_COOKIE` | a session's cookie, such as `oauth2_proxy_kubeflow=...` |
@@ -33,7 +33,7 @@ class Connection:
     """How to reach one server."""
 
     host: str
-    ui: str
+    ui: str | None
     namespace: str | None
     token: str | None
     token_file: Path | None
@@ -63,7 +63,7 @@ class Connection:
             path = POD_TOKEN
         found = cls(
             host=host.rstrip("/"),
-            ui=(given.get("KF_PIPELINES_UI_ENDPOINT") or host).rstrip("/"),
+            ui=(given.get("KF_PIPELINES_UI_ENDPOINT") or "").rstrip("/") or None,
             namespace=given.get("KF_PIPELINES_NAMESPACE") or None,
             token=given.get("KF_PIPELINES_TOKEN") or None,
             token_file=Path(path) if path else None,

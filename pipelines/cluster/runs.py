@@ -57,7 +57,7 @@ def show_logs(server: Kubeflow, name: str, console: Console) -> int:
     if not show_pod_logs(run.run_id, namespace, console):
         said = (
             f"No pods of run {run.run_id} are in namespace {namespace}: it has just begun, or they "
-            f"were removed some time after its end. Its page: {server.address(run.run_id)}"
+            f"were removed some time after its end.{server.shown_address(run.run_id)}"
         )
         print_plain(console, said)
     return 0

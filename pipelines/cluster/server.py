@@ -21,7 +21,9 @@ REQUEST_S = 30.0
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 10.0
 BEGIN = "use the server"
 AWAY = frozenset({429, 500, 502, 503, 504})
-ACTIVE = frozenset({"PENDING", "RUNNING", "PAUSED", "CANCELING"})
+ACTIVE = frozenset({"RUNTIME_STATE_UNSPECIFIED", "PENDING", "RUNNING", "PAUSED", "CANCELING"})
+EQUALS, IS_SUBSTRING = 1, 9
+"""Operations of the API's filters."""
 
 
 class Kubeflow:
@@ -116,32 +118,46 @@ class Kubeflow:
         """
 
         def find() -> str | None:
-            return next(iter(self.active(run.display_name, run.experiment_id)), None)
+            return self._started(run)
 
         def make() -> str:
             return self._runs.run_service_create_run(run, _request_timeout=REQUEST_S).run_id
 
         return self._find_or_make(f"the run {run.display_name}", find, make)
 
+    def _started(self, run: Any) -> str | None:
+        same = self.runs(run.display_name.partition("#")[0], run.experiment_id)
+        found = (each for each in same if each.display_name == run.display_name)
+        return next((each.run_id for each in found if is_active(each)), None)
+
     def active(self, name: str, experiment_id: str | None = None) -> list[str]:
-        """Returns the ids of the runs of a name that are on."""
+        """Returns the ids of the runs of a loop that are on.
+
+        A run that was just started has no state until its Workflow is first reported.
+        """
         runs = self.runs(name, experiment_id)
-        return [run.run_id for run in runs if run.state in ACTIVE]
+        return [run.run_id for run in runs if is_active(run)]
 
     def runs(self, name: str | None = None, experiment_id: str | None = None) -> list[Any]:
-        """Returns the newest runs first, twenty at most; all names where none is given."""
+        """Returns the newest runs first, twenty at most.
+
+        Args:
+            name: A loop id: only its runs, which are named `<loop id>` or `<loop id>#...`.
+            experiment_id: Only runs of this experiment.
+        """
         asked: dict[str, Any] = {"page_size": 20, "sort_by": "created_at desc"}
         if self.connection.namespace:
             asked["namespace"] = self.connection.namespace
         if experiment_id:
             asked["experiment_id"] = experiment_id
         if name:
-            asked["filter"] = _named(name)
+            asked["filter"] = _named(name, IS_SUBSTRING)
         answer = self._ask(
             "list the runs",
             lambda: self._runs.run_service_list_runs(**asked, _request_timeout=REQUEST_S),
         )
-        return answer.runs or []
+        found = answer.runs or []
+        return [run for run in found if not name or run.display_name.partition("#")[0] == name]
 
     def run(self, run_id: str) -> Any:
         """Returns a run (`kfp_server_api.V2beta1Run`)."""
@@ -157,9 +173,13 @@ class Kubeflow:
             lambda: self._runs.run_service_terminate_run(run_id, _request_timeout=REQUEST_S),
         )
 
-    def address(self, run_id: str) -> str:
-        """Returns the address of a run in the user interface."""
-        return f"{self.connection.ui}/#/runs/details/{run_id}"
+    def shown_address(self, run_id: str) -> str:
+        """Returns where a browser shows a run, after two spaces; empty where that is not known.
+
+        The API's own address shows no page.
+        """
+        ui = self.connection.ui
+        return f"  {ui}/#/runs/details/{run_id}" if ui else ""
 
     def _greet(self) -> None:
         """Asks whether the server is there and knows us; name servers have no time limit either."""
@@ -253,9 +273,13 @@ class Kubeflow:
         )
 
 
-def _named(name: str) -> str:
-    equals = 1
-    predicate = {"operation": equals, "key": "display_name", "stringValue": name}
+def is_active(run: Any) -> bool:
+    """Says whether a run (`kfp_server_api.V2beta1Run`) is on: it has ended in no other state."""
+    return run.state is None or run.state in ACTIVE
+
+
+def _named(name: str, operation: int = EQUALS) -> str:
+    predicate = {"operation": operation, "key": "display_name", "stringValue": name}
     return json.dumps({"predicates": [predicate]})
 
 

@@ -7,17 +7,22 @@ from pathlib import Path
 
 from rich.console import Console
 
-from judgeloop.runtime.ledger import checked_loop_id
+from judgeloop.ops.next_run import run_name
+from judgeloop.runtime.ending import read_ending
+from judgeloop.runtime.lease import held
+from judgeloop.runtime.ledger import Ledger, checked_loop_id
+from judgeloop.runtime.reference import Reference, write_config
 from judgeloop.schema.config import Config
 from judgeloop.schema.errors import ConfigError
+from judgeloop.store import open_store
 from pipelines.cluster.server import Kubeflow
-from pipelines.compile import compile_pipeline
+from pipelines.compile import compile_fitting
 from pipelines.lint.secrets import secrets_in
 from pipelines.plain import print_plain
 from pipelines.profile import Profile
 
 PIPELINE = "judge-loop"
-"""One name for all versions: KFP keeps its cache by name."""
+"""One name for all versions."""
 
 
 @dataclass(frozen=True)
@@ -35,54 +40,74 @@ class Submission:
     """Where the server keeps artifacts, which are manifests; None is the server's own setting."""
 
 
-def submit(server: Kubeflow, given: Submission, console: Console) -> str:
+def submit(server: Kubeflow, given: Submission, console: Console) -> str | None:
     """Starts a run of a loop; a loop id that was run before goes on where it was.
 
     Returns:
-        The run's id.
+        The run's id; None where the loop is finished, and nothing is to do.
 
     Raises:
-        ConfigError: The configuration cannot run on a cluster, or this loop is running.
+        ConfigError: The configuration cannot run on a cluster, this loop is running, or the loop id
+            is another configuration's.
         ClusterError: The server is away for long, or refuses something.
+        StoreError: The store cannot be used from here.
         JudgeLoopError: The compiled pipeline breaks a rule.
     """
-    import kfp_server_api as api
-
     config = given.config
     _check(config, given.loop_id)
-    digest = compile_pipeline(
-        given.package, config.loop.iterations, config.loop.partitions, given.profile
-    )
+    ledger = Ledger(open_store(config.store), given.loop_id)
+    ledger.claim(config)
+    ending = read_ending(ledger)
+    if ending.state == "finished":
+        said = f"loop {given.loop_id} is finished: nothing is to do; its report is in the store"
+        print_plain(console, said)
+        return None
+    digest, bound = compile_fitting(
+        given.package, config.loop.iterations, config.loop.partitions, given.profile,
+        config.loop.iterations_per_run,
+    )  # fmt: skip
     experiment = server.experiment(given.experiment)
-    running = server.active(given.loop_id, experiment)
-    if running:
-        raise ConfigError(
-            f"loop {given.loop_id} is running as {running[0]}: follow it "
-            f"(make status RUN={running[0]}), or end it (make cancel RUN={running[0]})"
-        )
-    pipeline = server.pipeline(PIPELINE)
-    version = server.version(pipeline, given.package, digest)
-    arguments = {"config": config.to_json(), "loop_id": given.loop_id}
-    run_id = server.start(
-        api.V2beta1Run(
-            experiment_id=experiment,
-            display_name=given.loop_id,
-            pipeline_version_reference=api.V2beta1PipelineVersionReference(
-                pipeline_id=pipeline, pipeline_version_id=version
-            ),
-            runtime_config=api.V2beta1RuntimeConfig(
-                parameters=arguments, pipeline_root=given.pipeline_root
-            ),
-            service_account=given.service_account,
-        )
-    )
+    with held(ledger.store, f"submit-{given.loop_id}"):  # two at once would not see each other's
+        running = server.active(given.loop_id, experiment)
+        if running:
+            raise ConfigError(
+                f"loop {given.loop_id} is running as {running[0]}: follow it "
+                f"(make status RUN={running[0]}), or end it (make cancel RUN={running[0]})"
+            )
+        ledger.allow()
+        reference = write_config(ledger.store, given.loop_id, config, ending.first)
+        run_id = _start(server, given, digest, experiment, reference)
+    share = f"{bound} of {config.loop.iterations} iterations a run"
     lines = (
-        f"loop {given.loop_id}  version {digest[:12]}  store {config.store}",
-        f"run {run_id}  {server.address(run_id)}",
+        f"loop {given.loop_id}  version {digest[:12]}  {share}  store {config.store}",
+        f"run {run_id}{server.shown_address(run_id)}",
     )
     for line in lines:
         print_plain(console, line)
     return run_id
+
+
+def _start(
+    server: Kubeflow, given: Submission, digest: str, experiment: str, reference: Reference
+) -> str:
+    import kfp_server_api as api
+
+    pipeline = server.pipeline(PIPELINE)
+    version = server.version(pipeline, given.package, digest)
+    parameters = {"config": str(reference), "loop_id": given.loop_id}
+    return server.start(
+        api.V2beta1Run(
+            experiment_id=experiment,
+            display_name=run_name(given.loop_id, reference.first),
+            pipeline_version_reference=api.V2beta1PipelineVersionReference(
+                pipeline_id=pipeline, pipeline_version_id=version
+            ),
+            runtime_config=api.V2beta1RuntimeConfig(
+                parameters=parameters, pipeline_root=given.pipeline_root
+            ),
+            service_account=given.service_account,
+        )
+    )
 
 
 def _check(config: Config, loop_id: str) -> None:

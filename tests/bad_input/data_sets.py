@@ -37,7 +37,7 @@ def starving(folder: Path) -> Outcome:
     collector, root = gc.get_threshold(), logging.getLogger()
     level, handlers = root.level, root.handlers[:]
     try:
-        tasks.resolve(*loop, paths["model"])
+        tasks.resolve(*loop, paths["model"], paths["model"])
         tasks.run("ingest", *loop, paths["asked"])
         model, pairs, judged = paths["model"], paths["pairs"], paths["judged"]
         tasks.run("synthesize", *loop, pairs, 1, 0, questions=paths["asked"], model=model)

@@ -21,6 +21,7 @@ import pytest
 from components.images import image
 from images.locks import LOCKS, read_pins
 from judgeloop.runtime.ledger import Ledger
+from judgeloop.runtime.reference import write_config
 from judgeloop.schema.config import load_config
 from judgeloop.store import Store, open_store
 from tests.canary import Canaries, files_below, objects_of
@@ -57,7 +58,7 @@ import sys
 from judgeloop.runtime import tasks
 import json
 config, at = sys.argv[1], "/tmp/"
-tasks.resolve(config, "loop", at + "model")
+tasks.resolve(config, "loop", at + "model", at + "current")
 def run(stage, name, *place, **inputs):
     tasks.run(stage, config, "loop", at + name, *place, **inputs)
 run("ingest", "questions")
@@ -243,7 +244,8 @@ class Cluster:
             REPOSITORY / "pipelines/configs/micro.yaml",
             [f"store={self.store_uri}", "loop.patience=2", "registry.model_name=judgeloop-cluster"],
         )
-        arguments = {"config": config.to_json(), "loop_id": LOOP_ID}
+        reference = write_config(open_store(self.store_uri), LOOP_ID, config)
+        arguments = {"config": str(reference), "loop_id": LOOP_ID}
         (folder / "arguments.json").write_text(json.dumps(arguments))
         self._root_uri = f"{root_uri}/pipeline-root"
         done = subprocess.run(

@@ -127,10 +127,10 @@ def test_in_a_pod_the_first_task_fails_before_any_other_and_leaves_the_reason(
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     given = config(tmp_path / "store")
-    tasks.resolve(given.to_json(), "laptop", str(tmp_path / "out"))
+    tasks.resolve(given.to_json(), "laptop", str(tmp_path / "out"), str(tmp_path / "current"))
     monkeypatch.setenv(IN_POD, "10.0.0.1")
     with pytest.raises(PreflightError):
-        tasks.resolve(given.to_json(), "pod", str(tmp_path / "out"))
+        tasks.resolve(given.to_json(), "pod", str(tmp_path / "out"), str(tmp_path / "current"))
     (failure,) = Ledger(FolderStore(tmp_path / "store"), "pod").failures()
     assert failure.name == "000-resolve"
     assert failure.exit_code == PreflightError.exit_code

@@ -26,6 +26,10 @@ WITHIN_S = 8.0
 """Three seconds, and some for a busy machine."""
 
 
+def outs(folder: Path) -> tuple[str, str]:
+    return str(folder / "out"), str(folder / "current")
+
+
 def asked(gpus: int = 1) -> Asked:
     size = {"cpu": "8", "memory": "64Gi", "nvidia.com/gpu": gpus}
     return {"inference": size, "training": size}
@@ -157,7 +161,13 @@ def test_too_small_a_quota_fails_the_first_task_and_leaves_the_reason(
     pod: Pod, config: Config, tmp_path: Path
 ) -> None:
     with pytest.raises(PreflightError) as caught:
-        tasks.resolve(config.to_json(), "large", str(tmp_path / "out"), asked(gpus=8))
+        tasks.resolve(
+            config.to_json(),
+            "large",
+            str(tmp_path / "out"),
+            str(tmp_path / "current"),
+            asked(gpus=8),
+        )
     (failure,) = Ledger(FolderStore(tmp_path / "store"), "large").failures()
     assert (failure.name, failure.exit_code) == ("000-resolve", PreflightError.exit_code)
     for said in (str(caught.value), failure.error or ""):
@@ -173,7 +183,7 @@ def test_what_is_unknown_is_a_warning_and_the_first_task_goes_on(
 ) -> None:  # fmt: skip
     monkeypatch.setattr(tasks, "hide_secrets", lambda *_: None)  # it would take caplog's handler
     (pod.account / "namespace").write_text("closed")
-    tasks.resolve(config.to_json(), "goes-on", str(tmp_path / "out"), asked())
+    tasks.resolve(config.to_json(), "goes-on", *outs(tmp_path), asked())
     assert (tmp_path / "out").exists()
     said = [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
     assert [line.split()[:3] for line in said] == [
@@ -185,5 +195,5 @@ def test_a_local_run_in_a_notebooks_pod_asks_the_cluster_for_nothing(
     pod: Pod, config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(FILE_VARIABLE, str(tmp_path / "progress.jsonl"))
-    tasks.resolve(config.to_json(), "local", str(tmp_path / "out"), asked(gpus=8))
+    tasks.resolve(config.to_json(), "local", *outs(tmp_path), asked(gpus=8))
     assert pod.api.asked == []

@@ -1,7 +1,6 @@
 """The client side of Kubeflow Pipelines over HTTP: who we are, what is asked, what goes wrong."""
 
 import io
-import json
 import subprocess
 import threading
 import time
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from judgeloop.runtime.reference import parse_reference
 from judgeloop.schema.errors import ClusterError, ConfigError
 from pipelines.cluster.connection import Connection
 from pipelines.cluster.follow import follow
@@ -20,10 +20,13 @@ from tests.kfp_process import REPOSITORY, KfpServer
 MICRO = str(REPOSITORY / "pipelines/configs/micro.yaml")
 
 
-def submit(server: KfpServer, out: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def submit(
+    server: KfpServer, out: Path, *options: str, **variables: str
+) -> subprocess.CompletedProcess[str]:
     return server.call(
         "submit", "--config", MICRO, "--set", f"store={out}/store", "--set", "loop.iterations=1",
         "--out", str(out / "p.yaml"), "--loop-id", "one", *options,
+        **variables,
     )  # fmt: skip
 
 
@@ -91,12 +94,12 @@ def test_a_loop_is_uploaded_once_started_refused_while_it_runs_and_cancelled(
     (run,) = [each for each in kfp_server.exchanges() if each["path"].endswith("/runs")
               and each["method"] == "POST"]  # fmt: skip
     run_id = run["answer"]["run_id"]
-    assert f"{kfp_server.url}/#/runs/details/{run_id}" in first.stdout
+    assert f"run {run_id}\n" in first.stdout  # the API's own address shows no page
     (upload,) = [e for e in kfp_server.exchanges() if e["path"].endswith("upload_version")]
     assert upload["query"]["name"][:12] in first.stdout
     parameters = run["body"]["runtime_config"]["parameters"]
     assert parameters["loop_id"] == "one"
-    assert json.loads(parameters["config"])["store"] == f"{tmp_path}/store"
+    assert parse_reference(parameters["config"]).read("one")[0].store == f"{tmp_path}/store"
     assert set(parameters) == {"config", "loop_id"}
 
     second = submit(kfp_server, tmp_path)
@@ -113,8 +116,9 @@ def test_a_loop_is_uploaded_once_started_refused_while_it_runs_and_cancelled(
     assert shown.returncode == 1
     assert "CANCELED" in shown.stdout
 
-    again = submit(kfp_server, tmp_path)
+    again = submit(kfp_server, tmp_path, KF_PIPELINES_UI_ENDPOINT="http://kubeflow.example")
     assert again.returncode == 0, again.stderr
+    assert "http://kubeflow.example/#/runs/details/" in again.stdout
     made = {path: kfp_server.made(path) for path in ("/pipelines", "/experiments", "/runs",
                                                       "/pipelines/upload_version")}  # fmt: skip
     assert made == {"/pipelines": 1, "/experiments": 1, "/runs": 2, "/pipelines/upload_version": 1}

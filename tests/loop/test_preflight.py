@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from judgeloop.runtime.ledger import Ledger
+from judgeloop.runtime.reference import write_config
 from judgeloop.schema.config import load_config
 from judgeloop.schema.errors import PreflightError
 from judgeloop.store import FolderStore
@@ -56,7 +57,8 @@ def test_a_run_that_asks_for_more_than_the_quota_ends_with_its_first_task(
                 pipeline_id=pipeline, pipeline_version_id=server.version(pipeline, package, "1")
             ),
             runtime_config=api.V2beta1RuntimeConfig(parameters={
-                "config": config.to_json(), "loop_id": "large",
+                "config": str(write_config(FolderStore(tmp_path / "store"), "large", config)),
+                "loop_id": "large",
             }),
         )
     )  # fmt: skip

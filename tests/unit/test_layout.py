@@ -40,8 +40,13 @@ CORE_IN_PIPELINES = (
     "judgeloop.schema.config",
     "judgeloop.ops.doctor",  # one preflight, from inside a cluster and from outside
     "judgeloop.schema.errors",
+    "judgeloop.ops.next_run",  # how a run is named
+    "judgeloop.ops.status",  # `make status` tells a loop from its ledger
+    "judgeloop.runtime.ending",
+    "judgeloop.runtime.lease",  # two submits of one loop at once
     "judgeloop.runtime.ledger",  # the local runner claims the loop id and reads what failed
     "judgeloop.runtime.log_level",
+    "judgeloop.runtime.reference",  # the configuration goes into the store, a pipeline names it
     "judgeloop.runtime.progress",
     "judgeloop.runtime.redaction",  # what is printed holds no secret and no control character
     "judgeloop.runtime.secret_list",  # the check of compiled files has no list of its own

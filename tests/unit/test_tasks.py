@@ -101,8 +101,8 @@ def test_a_loop_whose_start_model_has_changed_is_refused_and_keeps_what_it_has(
     config: Config, ledger: Ledger, tmp_path: Path
 ) -> None:
     out = str(tmp_path / "out.json")
-    tasks.resolve(config.to_json(), "loop", out)
-    tasks.resolve(config.to_json(), "loop", out)  # unchanged: it goes on
+    tasks.resolve(config.to_json(), "loop", out, out)
+    tasks.resolve(config.to_json(), "loop", out, out)  # unchanged: it goes on
     (mine,) = ledger.manifests("resolve")[0]
     other = Manifest(stage="resolve", stage_version=1, key="of another base")
     with pytest.raises(ConfigError, match="another loop id"):
@@ -137,7 +137,7 @@ def test_no_report_is_made_of_no_loop_or_of_another_one(
     if begun_with:
         ledger.begin(load_config(MICRO, [begun_with]))
     page = tmp_path / "page.html"
-    tasks.report(config.to_json(), "loop", "FAILED", str(page))
+    tasks.report(config.to_json(), "loop", str(page))
     assert words in page.read_text()
     assert not ledger.entries()
     assert not (tmp_path / "store/loops/loop/report").exists()

@@ -48,7 +48,7 @@ def ask_release() -> str | None:
     address = (os.environ.get("KF_PIPELINES_ENDPOINT") or KUBEFLOW).rstrip("/")
     authority = os.environ.get("KF_PIPELINES_CA_CERT") or None
     try:
-        answer = _get(f"{address}/apis/v2beta1/healthz", authority)
+        answer = ask(f"{address}/apis/v2beta1/healthz", authority)
         return told_version(msgspec.json.decode(answer, type=dict[str, Any]))
     except ValueError:  # no JSON, or no text
         reason = "what answers is not its API"
@@ -78,7 +78,7 @@ def ask_quotas() -> tuple[str, list[Quota]]:
     place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     address = f"https://{place}/api/v1/namespaces/{namespace}/resourcequotas"
     try:
-        return namespace, parse_quotas(_get(address, str(ACCOUNT / "ca.crt"), token))
+        return namespace, parse_quotas(ask(address, str(ACCOUNT / "ca.crt"), token))
     except ClusterError as error:
         raise ClusterError(
             f"the quota of namespace {namespace} cannot be read ({error}). Where the pod's service "
@@ -98,23 +98,33 @@ def _require_pod() -> None:
         raise ClusterError(f"this is no pod of a cluster. {OUTSIDE}")
 
 
-def _get(address: str, authority: str | None, token: str | None = None) -> bytes:
+def ask(
+    address: str, authority: str | None, token: str | None = None, body: bytes | None = None
+) -> bytes:
     """Returns the body of an answer, asked for directly: proxies lead out of a cluster.
+
+    Args:
+        address: Where to ask.
+        authority: File with the certificate authority of an https address.
+        token: A bearer token.
+        body: JSON to post; None only reads.
 
     Raises:
         ClusterError: There is none; says why, and never shows the token.
     """
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
-        request = urllib.request.Request(address, headers=headers)
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        request = urllib.request.Request(address, body, headers)
         opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}),
             urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=authority)),
             _StayHere(),
         )
         with opener.open(request, timeout=TIMEOUT_S) as answer:
-            body: bytes = answer.read(MAX_BYTES)
-            return body
+            found: bytes = answer.read(MAX_BYTES)
+            return found
     except urllib.error.HTTPError as error:
         with error:
             reason = f"{error.code}: {_message(error)}"

@@ -1,0 +1,130 @@
+"""Starts the next run of a loop on Kubeflow Pipelines, from the last task of the run before it.
+
+A run holds as many iterations as Argo's object has room for, so a loop may take several. A run that
+a lost pod, a full memory or a server's fault has ended is started again too, a few times.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from judgeloop.ops.doctor.pod import KUBEFLOW, ask
+from judgeloop.runtime.ending import Ending, read_ending
+from judgeloop.runtime.ledger import Ledger
+from judgeloop.runtime.reference import Reference
+from judgeloop.schema.config import Config
+from judgeloop.schema.errors import ClusterError
+
+logger = logging.getLogger("judgeloop")
+
+TOKEN = Path("/var/run/secrets/kubeflow/pipelines/token")
+"""Where a projected token for Kubeflow lies, if the namespace's administrator gives pods one."""
+WAIT_S = 30.0
+"""Before the first rerun; doubled for each further one."""
+
+
+def run_name(loop_id: str, first: int, rerun: int = 0) -> str:
+    """Returns the name of a loop's run.
+
+    Args:
+        loop_id: The loop.
+        first: The iteration that the run begins with.
+        rerun: Which further run from there it is; 0 is the first.
+    """
+    if rerun:
+        return f"{loop_id}#{first}.{rerun}"
+    return loop_id if first == 1 else f"{loop_id}#{first}"
+
+
+def start_next(given: Reference, config: Config, ledger: Ledger, run_id: str) -> str | None:
+    """Starts the run that is due after this one, if any, and returns its id.
+
+    It is looked for by its name first, so that this task, run twice, starts one run.
+
+    Args:
+        given: What this run was given.
+        config: The configuration.
+        ledger: The loop's ledger, which says how this run ended.
+        run_id: This run.
+
+    Raises:
+        ClusterError: Kubeflow's API does not answer or refuses us.
+        StoreError, DataError: The ledger cannot be read.
+    """
+    ending = read_ending(ledger)
+    rerun = 0
+    if ending.state == "interrupted":
+        counted = ledger.count_rerun(ending.decided, config.loop.reruns)
+        if counted is None:
+            logger.warning("no further run: loop.reruns = %d are used up", config.loop.reruns)
+            return None
+        rerun = counted
+    elif ending.state != "continues":
+        logger.info("no further run: the loop is %s. %s", ending.state, ending.reason)
+        return None
+    api = _Api()
+    this = api.get(f"runs/{run_id}")
+    if this.get("state") == "CANCELING":
+        logger.info("no further run: this one is being cancelled")
+        return None
+    if rerun:
+        wait_s = WAIT_S * 2 ** (rerun - 1)
+        logger.warning("%s; starting run %d again in %.0f s", ending.reason, rerun, wait_s)
+        time.sleep(wait_s)
+    return _start(api, this, given, ledger, ending, rerun)
+
+
+def _start(
+    api: _Api, this: dict[str, Any], given: Reference, ledger: Ledger, ending: Ending, rerun: int
+) -> str:
+    name = run_name(ledger.loop_id, ending.first, rerun)
+    experiment = this["experiment_id"]
+    predicate = {"operation": 1, "key": "display_name", "stringValue": name}
+    query = {"experiment_id": experiment, "filter": json.dumps({"predicates": [predicate]})}
+    found = api.get(f"runs?{urlencode(query)}").get("runs", [])
+    if found:
+        logger.info("the next run, %s, is there already", name)
+        return str(found[0]["run_id"])
+    settings = this["runtime_config"]
+    parameters = {
+        **settings["parameters"],
+        "config": str(given._replace(first=ending.first)),
+    }
+    kept = ("experiment_id", "pipeline_version_reference", "service_account")
+    body = {key: this[key] for key in kept if this.get(key)}
+    body |= {"display_name": name, "runtime_config": {**settings, "parameters": parameters}}
+    made = api.post("runs", body)
+    logger.info("started the next run, %s: %s", name, made["run_id"])
+    return str(made["run_id"])
+
+
+class _Api:
+    """Kubeflow's API as a pod reaches it."""
+
+    def __init__(self) -> None:
+        address = os.environ.get("KF_PIPELINES_ENDPOINT") or KUBEFLOW
+        self._address = f"{address.rstrip('/')}/apis/v2beta1"
+        self._authority = os.environ.get("KF_PIPELINES_CA_CERT") or None
+        self._token = TOKEN.read_text(encoding="utf-8").strip() if TOKEN.exists() else None
+
+    def get(self, path: str) -> dict[str, Any]:
+        return self._read(path, None)
+
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        return self._read(path, json.dumps(body).encode())
+
+    def _read(self, path: str, body: bytes | None) -> dict[str, Any]:
+        answer = ask(f"{self._address}/{path}", self._authority, self._token, body)
+        try:
+            found = json.loads(answer)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise ClusterError(f"{self._address}: what answers is not Kubeflow's API")
+        return found

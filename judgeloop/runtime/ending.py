@@ -1,0 +1,66 @@
+"""How far a loop's last run came, told from the ledger.
+
+Kubeflow's word decides nothing: the exit handler hears RUNNING after an early stop and after a
+cancel, and a pod that was lost or killed leaves no error anywhere.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from judgeloop.runtime.ledger import Ledger
+from judgeloop.schema.errors import ConfigError, DataError, PreflightError, StarvedError
+
+State = Literal["finished", "continues", "cancelled", "failed", "interrupted"]
+LASTING = frozenset(
+    error.exit_code for error in (ConfigError, DataError, StarvedError, PreflightError)
+)
+"""Exit codes of failures that another run would meet again."""
+
+
+class Ending(NamedTuple):
+    """How a run of a loop ended."""
+
+    state: State
+    """`finished`: nothing is left to do. `continues`: the run's iterations are done, and the loop
+    goes on. `cancelled`: by a person. `failed`: another run would fail too. `interrupted`: a task
+    failed by what may pass, or was lost or killed without a word."""
+    decided: int
+    """The last iteration that is decided; 0 where none is."""
+    reason: str
+    """What happened, for a person; empty where the loop finished or goes on."""
+
+    @property
+    def first(self) -> int:
+        """The iteration that the loop's next run begins with."""
+        return self.decided + 1
+
+
+def read_ending(ledger: Ledger) -> Ending:
+    """Reads how the last run of a loop ended, once nothing of it works any more.
+
+    Raises:
+        StoreError, DataError: The ledger cannot be read.
+    """
+    decisions = {
+        iteration: manifests[0].details["decision"]
+        for iteration, manifests in ledger.manifests("decide").items()
+    }
+    # A loop that stopped in iteration 3 begins with 3 again, where promotion is left to do.
+    decided = max((n for n, decision in decisions.items() if decision == "continue"), default=0)
+    entries = ledger.entries()
+    # A report that failed leaves the loop's result as it is.
+    failures = [e for e in entries if e.manifest is None and e.stage != "report"]
+    if ledger.cancelled():
+        return Ending("cancelled", decided, "the run was cancelled")
+    if failures:
+        first = failures[0]
+        lasting = any(entry.exit_code in LASTING for entry in failures)
+        reason = f"{first.name} failed: {first.error or 'no message'}"
+        return Ending("failed" if lasting else "interrupted", decided, reason)
+    if any(entry.stage == "promote" for entry in entries):
+        return Ending("finished", decided, "")
+    numbers = {entry.iteration for entry in entries}
+    if decided and decided + 1 not in numbers:
+        return Ending("continues", decided, "")
+    return Ending("interrupted", decided, "no task left an error: a pod was lost or killed")

@@ -1,0 +1,146 @@
+"""How large Argo's object of a run becomes, before it is submitted.
+
+Argo keeps one object a run: its specification, and the status of every node, which it compresses
+once the whole passes 1 MiB. What is still larger then ends the run, without a report. The counts of
+nodes and pods follow from the compiled graph. The sizes were fitted to runs of this pipeline on
+Kubernetes 1.34 with Kubeflow Pipelines 2.17 and Argo 4.0 (tests/unit/test_estimate.py holds them
+against the recorded figures): a driver's patch of the pod is kept several times a task, and is most
+of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pipelines.spec import Spec, Tree
+
+LIMIT = 1 << 20
+"""Bytes of the whole object; KFP installs no off-loading."""
+ALLOWED = 0.8
+"""Share of the limit above which nothing is compiled for a cluster."""
+SPECIFICATION_BASE, SPECIFICATION_PER_BYTE = 47_500, 1.275
+"""Of the object's specification, by the bytes of the package as JSON."""
+NODE_RAW, NODE_COMPRESSED = 1_025, 361
+"""Bytes of a node without what is made from the patch."""
+PATCH_BASE = 3_400
+"""Bytes of a task's patch beside its container and its component."""
+PATCH_RAW, PATCH_COMPRESSED = 8.5, 0.74
+"""Bytes of status a byte of patch."""
+PATCH_COMPRESSED_AGAIN = 0.46
+"""The same in a loop over partitions, whose tasks are alike."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run takes where every gate opens and every partition runs; sizes in bytes."""
+
+    nodes: int
+    pods: int
+    specification: int
+    compressed: int
+    """The status of all nodes, compressed."""
+    raw: int
+    """The same, uncompressed."""
+
+    @property
+    def total(self) -> int:
+        """The object at its largest."""
+        return self.specification + self.compressed
+
+    @property
+    def fits(self) -> bool:
+        """Whether the object stays below the allowed share of the limit."""
+        return self.total <= ALLOWED * LIMIT
+
+    @property
+    def freezes(self) -> bool:
+        """Whether Kubeflow's list of tasks stands still from some task on.
+
+        Its API server does not unpack compressed nodes.
+        """
+        return self.specification + self.raw > LIMIT
+
+    def __str__(self) -> str:
+        """Returns one line for a person."""
+        return (
+            f"{self.pods} pods, {self.nodes} nodes; Argo's object: specification "
+            f"{_kilobytes(self.specification)} + status {_kilobytes(self.compressed)} compressed "
+            f"({_kilobytes(self.raw)} raw) = {self.total / LIMIT:.0%} of the limit"
+        )
+
+
+@dataclass(frozen=True)
+class _Leaf:
+    patch: int
+    in_loop: bool
+
+
+def estimate(spec: Spec) -> Estimate:
+    """Estimates the object of a run of a compiled pipeline."""
+    # The entry point, the root with its driver, and the exit handler's hook.
+    nodes, pods, leaves = 8, 1, list(_leaves(spec, spec.pipeline["root"], in_loop=False))
+    for graph_nodes, graph_pods in _graphs(spec, spec.pipeline["root"]):
+        nodes, pods = nodes + graph_nodes, pods + graph_pods
+    nodes, pods = nodes + 6 * len(leaves), pods + 2 * len(leaves)
+    package = len(json.dumps([spec.pipeline, spec.platform], separators=(",", ":")))
+    once = sum(leaf.patch for leaf in leaves if not leaf.in_loop)
+    again = sum(leaf.patch for leaf in leaves if leaf.in_loop)
+    return Estimate(
+        nodes=nodes,
+        pods=pods,
+        specification=round(SPECIFICATION_BASE + SPECIFICATION_PER_BYTE * package),
+        compressed=status_compressed(nodes, once, again),
+        raw=round(NODE_RAW * nodes + PATCH_RAW * (once + again)),
+    )
+
+
+def status_compressed(nodes: int, once: int, again: int) -> int:
+    """Returns the size of the compressed status.
+
+    Args:
+        nodes: How many nodes there are.
+        once: Bytes of the patches of all tasks outside of loops.
+        again: The same inside.
+    """
+    patches = PATCH_COMPRESSED * once + PATCH_COMPRESSED_AGAIN * again
+    return round(NODE_COMPRESSED * nodes + patches)
+
+
+def _leaves(spec: Spec, graph: Tree, *, in_loop: bool) -> Iterator[_Leaf]:
+    """Yields every task that runs a container, as often as it runs."""
+    for task in graph["dag"]["tasks"].values():
+        component = spec.component_of(task)
+        if "dag" not in component:
+            yield _Leaf(_patch(spec, component, task), in_loop)
+            continue
+        items = _items(task)
+        yield from [*_leaves(spec, component, in_loop=in_loop or items > 0)] * (items or 1)
+
+
+def _graphs(spec: Spec, graph: Tree) -> Iterator[tuple[int, int]]:
+    """Yields (nodes, pods) of every graph inside a graph, without its tasks."""
+    for task in graph["dag"]["tasks"].values():
+        component = spec.component_of(task)
+        if "dag" not in component:
+            continue
+        items = _items(task)
+        # A graph is a driver and itself, each in a wrapper that retries. A loop is a driver, itself
+        # and its group, and each of its items two graphs, of which one has a driver.
+        yield (5 + 6 * items, 1 + items) if items else (4, 1)
+        yield from [*_graphs(spec, component)] * (items or 1)
+
+
+def _items(task: Tree) -> int:
+    iterator = task.get("parameterIterator")
+    return len(json.loads(iterator["items"]["raw"])) if iterator else 0
+
+
+def _patch(spec: Spec, component: Tree, task: Tree) -> int:
+    container = spec.executors[component["executorLabel"]]["container"]
+    return PATCH_BASE + sum(len(json.dumps(each)) for each in (container, component, task))
+
+
+def _kilobytes(size: int) -> str:
+    return f"{size / 1000:,.0f} KB"
