@@ -49,7 +49,7 @@ def _merge_executors(spec: Spec) -> None:
     """Keeps one executor of those that are the same, its Kubernetes settings included."""
     first: dict[str, str] = {}
     renamed = {}
-    for label in list(spec.executors):
+    for label in sorted(spec.executors):
         content = _text([spec.executors[label], spec.kubernetes.get(label)])
         kept = first.setdefault(content, label)
         if kept != label:
@@ -66,7 +66,7 @@ def _merge_components(spec: Spec) -> bool:
     """Keeps one component of those that are the same; says whether any went."""
     first: dict[str, str] = {}
     renamed = {}
-    for name in list(spec.components):
+    for name in sorted(spec.components):
         kept = first.setdefault(_text(spec.components[name]), name)
         if kept != name:
             renamed[name] = kept
