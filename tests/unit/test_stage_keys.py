@@ -30,6 +30,8 @@ EXPECTED: dict[str, tuple[str, set[str]]] = {
     "store": ("elsewhere", set()),
     "prompts": ("default", ASK | {"filter"}),
     "loop.iterations": ("7", {"decide"}),
+    "loop.iterations_per_run": ("1", set()),
+    "loop.reruns": ("0", set()),
     "loop.partitions": ("2", {"ingest", "filter"}),  # filter gets two partitions
     "loop.min_delta": ("0.25", {"decide"}),
     "loop.patience": ("2", {"decide"}),
