@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     Picture = str | os.PathLike[str] | bytes | Image.Image
     """A path, the bytes of an image file, a `data:` URI, or an image of Pillow."""
 
-MAX_PIXELS = 20_000_000
-
 
 class AnswerPair(msgspec.Struct, frozen=True, kw_only=True):
     """Two answers to a question, to be compared."""
@@ -86,7 +84,7 @@ class Judge:
         *,
         engine: EngineSection | str | None = None,
         prompts: str | None = None,
-        max_pixels: int = MAX_PIXELS,
+        max_pixels: int | None = None,
     ) -> Self:
         """Loads a judge.
 
@@ -96,7 +94,7 @@ class Judge:
             engine: A kind of engine (`transformers`, `vllm`, `scripted`) or all its settings; None
                 takes Transformers.
             prompts: Prompt set; None takes the one that the judge was trained with.
-            max_pixels: A larger image is refused.
+            max_pixels: A larger image is made smaller; None is the limit of its training.
 
         Raises:
             ConfigError: The name means nothing, or engine and judge do not go together.
@@ -112,7 +110,7 @@ class Judge:
             found = find_judge(name, folder / "version", prompts)
             settings = choose_engine(engine, found.model.base)
             store = FolderStore(folder / "store")
-            library = ImageLibrary(store, max_pixels)
+            library = ImageLibrary(store, max_pixels or found.max_pixels, found.background)
             opened = open_engine(settings, found.model, library, store)
             return cls(judge_version(name, found), found, opened, library, scratch)
         except BaseException:

@@ -49,7 +49,8 @@ class BatchSettings(msgspec.Struct, frozen=True, kw_only=True):
     samples: int = 1
     sampling: Sampling | None = None
     """None: greedy, with as many tokens as the prompts need."""
-    max_pixels: int = 20_000_000
+    max_pixels: int | None = None
+    """A larger image is made smaller; None is the limit of the judge's training."""
 
 
 def judge_file(
@@ -116,7 +117,8 @@ class _Batch:
         self._sampling = settings.sampling or Sampling(
             temperature=0.0, max_tokens=self._prompts.judgement_tokens
         )
-        self._library = ImageLibrary(store, settings.max_pixels)
+        self._max_pixels = settings.max_pixels or found.max_pixels
+        self._library = ImageLibrary(store, self._max_pixels, found.background)
         names = (
             name for row in read_rows(pairs) if isinstance(row, PairRow) for name in row.images
         )
@@ -132,7 +134,8 @@ class _Batch:
             self._sampling,
             self._settings.samples,
             self._engine,
-            self._settings.max_pixels,
+            self._max_pixels,
+            self._found.background,
             sha256_file(self._pairs),
             self._images.look(),
         )

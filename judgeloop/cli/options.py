@@ -33,7 +33,9 @@ def add_judge(command: argparse.ArgumentParser, flag: str) -> None:
         "--prompts", help="prompt set; default: the one the judge was trained with"
     )
     command.add_argument(
-        "--max-pixels", type=positive, default=20_000_000, help="a larger image is refused"
+        "--max-pixels",
+        type=positive,
+        help="a larger image is made smaller; default: the limit of the judge's training",
     )
 
 

@@ -29,12 +29,10 @@ class Pictures:
 
     Args:
         library: Where images come from.
-        max_pixels: A larger image is made smaller, in its shape.
     """
 
-    def __init__(self, library: ImageLibrary, max_pixels: int | None = None) -> None:
+    def __init__(self, library: ImageLibrary) -> None:
         self._library = library
-        self._max_pixels = max_pixels
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="decode")
         self._decoding: dict[str, Future[Image.Image]] = {}
         self._users: dict[str, int] = {}
@@ -74,12 +72,6 @@ class Pictures:
 
     def _decode(self, name: str) -> Image.Image:
         try:
-            image = self._library.open(name)
+            return self._library.open(name)
         except (DataError, MissingObjectError) as error:
             raise UnusableImageError(str(error)) from error
-        if self._max_pixels is not None and image.width * image.height > self._max_pixels:
-            share = (self._max_pixels / (image.width * image.height)) ** 0.5
-            image = image.resize(
-                (max(1, int(image.width * share)), max(1, int(image.height * share)))
-            )
-        return image

@@ -56,7 +56,7 @@ class VllmEngine:
     ) -> None:
         self._settings = settings
         self._started = start_vllm(settings, model, store)
-        self._pictures = Pictures(images, settings.vllm.max_pixels)
+        self._pictures = Pictures(images)
         # One thread: vLLM's cache of processed images wants prompts in the order of the scheduler.
         self._renderer = ThreadPoolExecutor(1, thread_name_prefix="render")
         self._rendering: deque[tuple[int, Request, Future[Prompt | str]]] = deque()

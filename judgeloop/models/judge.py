@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from judgeloop.models.references import BUILTIN, check_base, describe_base
+from judgeloop.schema.config import BACKGROUND, MAX_PIXELS
 from judgeloop.schema.errors import ConfigError
 from judgeloop.schema.records import JudgeVersion, ModelRef
 
@@ -20,6 +21,9 @@ class JudgeModel(msgspec.Struct, frozen=True):
     """Name of its prompt set."""
     version: str | None = None
     """Number of a registered version."""
+    max_pixels: int = MAX_PIXELS
+    background: str = BACKGROUND
+    """What it sees of an image: as in its training, where that is known."""
 
 
 def judge_version(name: str, found: JudgeModel) -> JudgeVersion:
@@ -64,7 +68,13 @@ def _registered(folder: Path, name: str, prompts: str | None) -> JudgeModel:
 
     judge = read_judge_file(folder / JUDGE_FILE, name)
     check_base(judge.model)
-    return JudgeModel(judge.located(folder), prompts or str(judge.config["prompts"]))
+    seen = judge.config.get("data", {})
+    return JudgeModel(
+        model=judge.located(folder),
+        prompts=prompts or str(judge.config["prompts"]),
+        max_pixels=int(seen.get("max_pixels", MAX_PIXELS)),
+        background=str(seen.get("background", BACKGROUND)),
+    )
 
 
 def _adapter(folder: Path, prompts: str | None) -> JudgeModel:

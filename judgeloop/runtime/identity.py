@@ -29,7 +29,6 @@ ENGINE_SETTINGS = {
         "vllm.structured_verdict",
         "vllm.max_model_len",
         "vllm.max_images",
-        "vllm.max_pixels",
     ),
     "openai": (*_EVERY_ENGINE, "endpoint.host", "endpoint.model", "endpoint.extra"),
     "scripted": _EVERY_ENGINE,

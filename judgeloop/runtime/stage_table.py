@@ -70,7 +70,7 @@ STAGES = (
         key=KeySpec(
             version=6,
             settings=(
-                *("data.count", "data.max_pixels", "data.shard_size"),
+                *("data.count", "data.max_pixels", "data.background", "data.shard_size"),
                 *("validation.share", "loop.partitions", "loop.seed"),
             ),
             inputs=("file", "images"),
@@ -224,7 +224,7 @@ STAGES = (
 )
 GOLD = KeySpec(
     version=5,
-    settings=("evaluation.count", "data.max_pixels", "data.shard_size"),
+    settings=("evaluation.count", "data.max_pixels", "data.background", "data.shard_size"),
     inputs=("file", "images"),
 )
 """Of the gold pairs, which `evaluate` brings into the store."""

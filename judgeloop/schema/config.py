@@ -25,6 +25,11 @@ from judgeloop.schema.sampling import Sampling
 from judgeloop.schema.section import Count, Positive, Section
 
 S = typing.TypeVar("S", bound=msgspec.Struct)
+MAX_PIXELS = 1_003_520
+"""Default of `data.max_pixels`: 1,280 tokens of 28 x 28 pixels of Qwen2.5-VL, which its model card
+recommends as an upper bound."""
+BACKGROUND = "white"
+"""Default of `data.background`."""
 
 
 class LoopSection(Section, frozen=True, kw_only=True):
@@ -56,8 +61,11 @@ class DataSection(Section, frozen=True, kw_only=True):
     """Questions made by `tiny-world`, or the first so many of a file."""
     per_iteration: Positive | None = None
     """Questions used in one iteration: the next slice of the pool each time. None uses all."""
-    max_pixels: Annotated[int, Meta(ge=1, le=178_956_970)] = 20_000_000
-    """A larger image is quarantined unopened. Above the bound, Pillow opens nothing."""
+    max_pixels: Annotated[int, Meta(ge=1, le=100_000_000)] = MAX_PIXELS
+    """Width x height of what a model sees of an image, on every engine and in training; a larger
+    image is made smaller, in its shape. Above the bound no image is decoded."""
+    background: Annotated[str, Meta(pattern="^(white|black|gr[ae]y|#[0-9a-fA-F]{6})$")] = BACKGROUND
+    """Colour behind transparent pixels: `white`, `black`, `grey` or `#rrggbb`."""
     shard_size: Positive = 200
     """Rows a shard: the unit of resumption."""
 

@@ -64,8 +64,6 @@ class VllmSection(Section, frozen=True, kw_only=True):
     model's own context where that is less."""
     max_images: Positive = 4
     """Images in a prompt; one with more is an error of its item."""
-    max_pixels: Positive | None = None
-    """A larger image is made smaller, in its shape, before the model's processor gets it."""
     structured_verdict: bool = False
     """Let a judgement end in no other way than with a verdict."""
 

@@ -6,15 +6,13 @@ trained is what is asked. Not covered: tokenizing and pixels, which TRL's collat
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judgeloop.schema.errors import DataError, TrainingError
 from judgeloop.schema.records import Example, from_json
-from judgeloop.store.images import decode_image
 
 if TYPE_CHECKING:
     import datasets
@@ -71,10 +69,13 @@ def wants_messages(model_type: str) -> bool:
     return model_type == "mllama"
 
 
-def make_dataset(examples: Sequence[Example], images: Path, model_type: str) -> datasets.Dataset:
+def make_dataset(
+    examples: Sequence[Example], open_image: Callable[[str], Image.Image], model_type: str
+) -> datasets.Dataset:
     """Makes the trainer's dataset; images are opened when a batch needs them.
 
-    Rows have `images` and either `prompt` and `completion` or `messages` (see `wants_messages`).
+    `open_image` opens an image by its hash. Rows have `images` and either `prompt` and `completion`
+    or `messages` (see `wants_messages`).
     """
     from datasets import Dataset
 
@@ -86,16 +87,15 @@ def make_dataset(examples: Sequence[Example], images: Path, model_type: str) -> 
             "completion": [example.completion for example in examples],
         }
     )
-    return table.with_transform(_Rows(images, wants_messages(model_type)))
+    return table.with_transform(_Rows(open_image, wants_messages(model_type)))
 
 
 class _Rows:
     """Turns a slice of the table into TRL's rows."""
 
-    def __init__(self, folder: Path, messages: bool) -> None:
-        self._folder = folder
+    def __init__(self, open_image: Callable[[str], Image.Image], messages: bool) -> None:
         self._messages = messages
-        self._open = lru_cache(CACHED_IMAGES)(self._decode)
+        self._open = lru_cache(CACHED_IMAGES)(open_image)
 
     def __call__(self, table: dict[str, list[Any]]) -> dict[str, list[Any]]:
         ids, files = table["id"], table["files"]
@@ -114,10 +114,6 @@ class _Rows:
             return [self._open(name) for name in files]
         except (DataError, OSError) as error:
             raise TrainingError(f"example {example_id}: image of {files}: {error}") from error
-
-    def _decode(self, name: str) -> Image.Image:
-        # The limit on pixels was applied when the image entered the store.
-        return decode_image((self._folder / name).read_bytes(), sys.maxsize)
 
 
 def _user(images: int, text: str) -> list[dict[str, Any]]:

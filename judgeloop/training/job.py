@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+from PIL import Image
 
 from judgeloop.schema.config import TrainingSection
 from judgeloop.schema.errors import TrainingError
+from judgeloop.store.images import decode_image
 
 
 class TrainingJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,6 +28,9 @@ class TrainingJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """JSONL file of `Example` records."""
     images: str
     """Folder of images, each file named by its content hash."""
+    max_pixels: int
+    background: str
+    """What the model sees of an image, as `decode_image` takes it."""
     settings: TrainingSection
     seed: int
     out: str
@@ -57,6 +62,16 @@ class TrainingJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def errors_folder(self) -> Path:
         """Where torch writes what a training process raised, as files `error.json`."""
         return Path(self.out) / "errors"
+
+    def open_image(self, name: str) -> Image.Image:
+        """Opens an image as the engines do.
+
+        Raises:
+            DataError: It cannot be used.
+            OSError: It cannot be read.
+        """
+        data = (Path(self.images) / name).read_bytes()
+        return decode_image(data, self.max_pixels, self.background)
 
     def write(self) -> None:
         """Writes the job to `file`, making the output folder."""

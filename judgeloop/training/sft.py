@@ -82,7 +82,7 @@ def make_trainer(job: TrainingJob, examples: Sequence[Example]) -> trl.SFTTraine
     trainer = SFTTrainer(
         model=model,
         args=training_arguments(job, on_gpu=on_gpu, half=half, messages=messages),
-        train_dataset=make_dataset(examples, Path(job.images), model_type),
+        train_dataset=make_dataset(examples, job.open_image, model_type),
         processing_class=processor,
         callbacks=[_reporter(job.task)],
     )

@@ -14,7 +14,7 @@ from PIL import Image
 
 from judgeloop.cli.main import main as judgeloop_main
 from judgeloop.runtime.stages.ingest import ingest
-from judgeloop.schema.config import Config, load_config
+from judgeloop.schema.config import MAX_PIXELS, Config, load_config
 from judgeloop.schema.errors import JudgeLoopError
 from judgeloop.schema.records import Dropped, Manifest, Question
 from judgeloop.store import FolderStore
@@ -128,7 +128,7 @@ def normalised(make: Make) -> Callable[[Path], Outcome]:
         (key,) = [key for key in store.list("ingest") if key.endswith("manifest.json")]
         manifest = msgspec.json.decode(store.read(key), type=Manifest)
         found = {q.id: q.images[0] for q in read_records(store, manifest, Question)}
-        image = ImageLibrary(store, 20_000_000).open(found["q1"])
+        image = ImageLibrary(store, MAX_PIXELS).open(found["q1"])
         corners = [image.getpixel(place) for place in ((0, 0), (image.width - 1, image.height - 1))]
         width, height = image.size
         seen = f"{image.mode}, {width} x {height}, first pixel {corners[0]}, last {corners[1]}"

@@ -1,9 +1,7 @@
 """Images that cannot be used, and unusual ones that can."""
 
-import io
 import struct
 import zlib
-from typing import Any
 
 from PIL import Image
 
@@ -16,8 +14,10 @@ from tests.bad_input.case import (
     question,
     with_image,
 )
+from tests.image_files import OPAQUE, TRANSPARENT, saved
 
 GROUP = "Images"
+INK_ON_WHITE = r"first pixel \(0, 0, 0\), last \(255, 255, 255\)"
 
 
 def chunk(name: bytes, data: bytes) -> bytes:
@@ -32,13 +32,6 @@ def black_png(side: int, extra: bytes = b"") -> bytes:
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0))
     parts = (head, extra, chunk(b"IDAT", body), chunk(b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
-
-
-def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
-    """An image's file."""
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 def rotated() -> bytes:
@@ -105,10 +98,12 @@ IMAGES = [
     bad("a truncated image", lambda: png(5, (64, 64))[:-30], "broken or truncated"),
     bad("a page of HTML in place of an image", lambda: b"<html>404</html>", "not an image"),
     bad("an SVG", lambda: b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not an image"),
-    bad("an image of 5,000 x 5,000 pixels", lambda: black_png(5_000), "over the limit of 20000000"),
+    bad("an image of 12,000 x 12,000 pixels", lambda: black_png(12_000), "limit of 100000000"),
     bad("an image of 20,000 x 20,000 pixels", lambda: black_png(20_000), "400000000 pixels"),
     bad("a decompression bomb: a comment of 80 MB", text_bomb, "too large"),
     bad("an image whose EXIF data are damaged", broken_exif, "broken or truncated"),
+    bad("an image that is transparent everywhere", lambda: saved(
+        Image.new("RGBA", (8, 8), (255, 0, 0, 0)), "PNG"), "nothing to be seen"),
     bad("an image with pixels of 32 bits", float_pixels, "8 or 16 bits a channel"),
     named("a path out of the data set's folder", "../secret.png", "without empty, '.' or '..'"),
     named("an absolute path", "/etc/passwd", "it must be a relative path"),
@@ -128,4 +123,12 @@ IMAGES = [
         "a grey image of 16 bits, black and white", grey_16,
         r"first pixel \(0, 0, 0\), last \(255, 255, 255\)",
     ),
+    unusual("black ink on a transparent PNG", TRANSPARENT["png_rgba"], INK_ON_WHITE),
+    unusual("black ink on a transparent PNG of a palette", TRANSPARENT["png_palette_alphas"],
+            INK_ON_WHITE),
+    unusual("black ink on a transparent WebP", TRANSPARENT["webp"], INK_ON_WHITE),
+    unusual("black ink on a transparent GIF", TRANSPARENT["gif"], INK_ON_WHITE),
+    unusual("a photograph of 12 megapixels", lambda: png(255, (4000, 3000)),
+            r"RGB, 1156 x 867, first pixel \(255, 0, 0\)"),
+    unusual("a progressive JPEG", OPAQUE["jpeg_progressive"][0], r"RGB, 64 x 32, .*\(254, 0, 0\)"),
 ]  # fmt: skip

@@ -29,7 +29,7 @@ SETTINGS = [
     wrong("a section in place of a value", "loop.iterations.x=1", "is a value, not a section"),
     wrong("a change without a value", "loop.iterations", "section.key=value"),
     wrong("a limit of pixels above what can be opened", "data.max_pixels=999999999",
-          "<= 178956970"),
+          "<= 100000000"),
     wrong("a model's name with a slash", "registry.model_name=a/b", "registry.model_name"),
     wrong("a model's name that begins with a space", "registry.model_name=' judge'",
           "begins or ends with white space"),

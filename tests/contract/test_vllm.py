@@ -36,12 +36,6 @@ def test_a_prompt_with_more_images_than_allowed_fails_alone(start, pictures):
     assert len(texts(other)) == 4
 
 
-def test_an_image_over_the_limit_is_made_smaller(start, pictures):
-    request = ask(0, pictures)
-    whole = generate(start("vllm"), [request], WARM)
-    assert generate(start("vllm", vllm=VllmSection(max_pixels=64)), [request], WARM) != whole
-
-
 def test_greedy_texts_are_those_of_transformers(start, pictures):
     """On the trained base: of random weights, the best two words may be closer than rounding."""
     base = describe_base(BUILTIN, None)

@@ -98,7 +98,8 @@ def make_job(run: Run, folder: Path, **changes: Any) -> Any:
         (images / name).write_bytes(library.read(name))
     values = {
         "base": run.base.base, "base_name": "tiny", "examples": str(folder / "none"),
-        "images": str(images), "settings": run.config.training, "seed": 0,
+        "images": str(images), "max_pixels": 10_000, "background": "white",
+        "settings": run.config.training, "seed": 0,
         "out": str(folder / "out"), "task": "0/train",
     }  # fmt: skip
     return TrainingJob(**(values | changes)), examples

@@ -92,6 +92,8 @@ def make_job(world: Path, tmp_path: Path) -> MakeJob:
             "base_name": "builtin:tiny-vlm",
             "examples": str(world / "examples.jsonl"),
             "images": str(world / "images"),
+            "max_pixels": 10_000,
+            "background": "white",
             "settings": msgspec.convert(section | (settings or {}), TrainingSection),
             "seed": 3,
             "out": str(tmp_path / out),
@@ -250,18 +252,18 @@ def test_no_row_is_cut_however_long_it_is(make_job: MakeJob) -> None:
 def test_a_conversation_is_one_row_for_mllama(make_job: MakeJob) -> None:
     job = make_job()
     example = read_examples(Path(job.examples), Path(job.images))[0]
-    row = make_dataset([example], Path(job.images), "mllama")[0]
+    row = make_dataset([example], job.open_image, "mllama")[0]
     assert [turn["role"] for turn in row["messages"]] == ["user", "assistant"]
     assert [part["type"] for part in row["messages"][0]["content"]] == ["image", "text"]
     assert row.keys() == {"images", "messages"}
 
 
 def test_a_broken_image_names_its_example(make_job: MakeJob, tmp_path: Path) -> None:
-    job = make_job()
-    example = read_examples(Path(job.examples), Path(job.images))[0]
+    job = make_job(images=str(tmp_path))
+    example = read_examples(Path(job.examples), Path(make_job().images))[0]
     (tmp_path / example.images[0]).write_bytes(b"\x89PNG broken")
     with pytest.raises(TrainingError, match=f"example {example.id}: image .*not an image"):
-        make_dataset([example], tmp_path, "idefics3")[0]
+        make_dataset([example], job.open_image, "idefics3")[0]
 
 
 def test_an_epoch_is_every_example_once(make_job: MakeJob) -> None:

@@ -17,6 +17,7 @@ from judgeloop.store.images import ImageLibrary, library, packer
 from judgeloop.store.images.index import index_key
 from judgeloop.store.images.packs import pack_bytes, read_pack
 from judgeloop.store.s3 import s3_client
+from tests.bad_input.images import black_png
 
 
 class CountingStore(FolderStore):
@@ -190,8 +191,8 @@ def test_a_bad_image_is_refused_and_leaves_no_trace(tmp_path: Path) -> None:
     with ImageLibrary(store, 10).adding() as add:
         with pytest.raises(DataError, match="not an image"):
             add(b"<html>")
-        with pytest.raises(DataError, match="over the limit of 10"):
-            add(noise(1, 4))
+        with pytest.raises(DataError, match="over the limit of 100000000"):
+            add(black_png(12_000))
     assert store.list("") == []
 
 

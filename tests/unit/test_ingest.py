@@ -20,6 +20,7 @@ from judgeloop.schema.records import Dropped, ModelRef, Pair, Question
 from judgeloop.store import FolderStore
 from judgeloop.store.images import ImageLibrary
 from judgeloop.store.shards import finished, read_records
+from tests.bad_input.images import black_png
 from tests.unit.test_images import CountingStore
 
 MICRO = Path(__file__).parents[2] / "pipelines" / "configs" / "micro.yaml"
@@ -86,9 +87,9 @@ def test_a_bad_row_is_quarantined_with_its_reason_and_the_good_rows_go_on(
     source = write(tmp_path, [row(0), bad, row(2)])
     (tmp_path / "page.png").write_text("<html>not found</html>")
     (tmp_path / "cut.png").write_bytes(png((1, 2, 3), (64, 64))[:-30])
-    (tmp_path / "huge.png").write_bytes(png((0, 0, 0), (200, 200)))
+    (tmp_path / "huge.png").write_bytes(black_png(12_000))
     store = FolderStore(tmp_path / "store")
-    manifest = ingest(configured(source, max_pixels=10_000), store)
+    manifest = ingest(configured(source), store)
     assert manifest.counts[f"dropped/{reason}"] == 1
     assert {q.id for q in read_records(store, manifest, Question)} == {"q0", "q2"}
     (quarantine,) = [k for k in store.list(f"ingest/{manifest.key}") if "quarantine" in k]
@@ -158,7 +159,7 @@ def test_the_key_names_the_data_and_not_its_place_or_what_decides_nothing(tmp_pa
         keys.append(ingest(configured(source), FolderStore(tmp_path / f"store-{name}")).key)
     keys.append(ingest(configured(source, per_iteration=2), FolderStore(tmp_path / "store")).key)
     assert len(set(keys)) == 1
-    for changes in ({"max_pixels": 64}, {"shard_size": 3}):
+    for changes in ({"max_pixels": 64}, {"background": "black"}, {"shard_size": 3}):
         assert ingest(configured(source, **changes), FolderStore(tmp_path / "s")).key != keys[0]
 
 
@@ -250,12 +251,12 @@ def test_gold_is_read_anew_where_an_image_or_a_setting_changed(tmp_path: Path) -
     first = load_gold(gold_config(tmp_path), store, library)
     others = [
         load_gold(gold_config(tmp_path, change), store, library)
-        for change in ("data.max_pixels=70", "data.shard_size=1")
+        for change in ("data.max_pixels=70", "data.background=grey", "data.shard_size=1")
     ]
     config = gold_config(tmp_path)
     (tmp_path / "n.png").write_bytes(png((9, 9, 9)))
     mended = load_gold(config, store, library)
-    assert len({manifest.key for manifest in (first, mended, *others)}) == 4
+    assert len({manifest.key for manifest in (first, mended, *others)}) == 5
     assert mended.rows == 2
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from PIL import Image
 
 from judgeloop.method.prompts import load_prompts
 from judgeloop.models.references import base_type
@@ -14,9 +15,11 @@ from judgeloop.schema.config import Config, load_config
 from judgeloop.schema.errors import ConfigError
 from judgeloop.schema.records import Kind, Question
 from judgeloop.store import FolderStore
+from judgeloop.store.images import decode_image
 from pipelines.compile import compile_pipeline
 from pipelines.profile import read_profile
 from tests.conftest import REPOSITORY
+from tests.image_files import saved
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 FOLDER = REPOSITORY / "pipelines/configs"
@@ -32,8 +35,11 @@ class Family(NamedTuple):
     layers: int
     key_heads: int
     context: int
-    pixels_per_token: float
-    """Mllama sees a picture by attention of its own: it is one token."""
+    factor: int | None
+    """Edge, in pixels, of the square that becomes a token. None: Mllama sees a picture by attention
+    of its own, and it is one token."""
+    pixels: tuple[int, int] = (0, 0)
+    """Bounds of the model's own processor, in `preprocessor_config.json`."""
 
     @property
     def cache_bytes(self) -> int:
@@ -42,9 +48,9 @@ class Family(NamedTuple):
 
 
 FAMILIES = {
-    "qwen2.5-vl-7b": Family("qwen2_5_vl", 8.3, 28, 4, 128_000, 28 * 28),
-    "qwen3-vl-8b": Family("qwen3_vl", 8.8, 36, 8, 262_144, 32 * 32),
-    "llama-3.2-11b-vision": Family("mllama", 10.7, 40, 8, 131_072, float("inf")),
+    "qwen2.5-vl-7b": Family("qwen2_5_vl", 8.3, 28, 4, 128_000, 28, (3136, 12_845_056)),
+    "qwen3-vl-8b": Family("qwen3_vl", 8.8, 36, 8, 262_144, 32, (65_536, 16_777_216)),
+    "llama-3.2-11b-vision": Family("mllama", 10.7, 40, 8, 131_072, None),
 }
 every = pytest.mark.parametrize("name", FAMILIES)
 
@@ -85,17 +91,59 @@ def test_llama_3_2_vision_with_vllm_is_refused_with_the_reason(tmp_path: Path) -
         resolve(config, store, Ledger(store, "loop"))
 
 
+SHAPES = {
+    "photograph of 12 megapixels": (4032, 3024),
+    "upright photograph of 48 megapixels": (6048, 8064),
+    "full HD screen": (1920, 1080),
+    "square": (1002, 1002),
+    "page at 300 dpi": (2480, 3508),
+    "panorama": (16_000, 2500),
+    "strip": (9000, 60),
+    "icon": (32, 32),
+}
+
+
+def image_tokens(size: tuple[int, int], config: Config, family: Family) -> int:
+    """Tokens of an image by the model's own processor, after our limit."""
+    if family.factor is None:
+        return 1
+    from transformers import Qwen2VLImageProcessorPil
+
+    low, high = family.pixels
+    processor = Qwen2VLImageProcessorPil(
+        patch_size=family.factor // 2, merge_size=2, min_pixels=low, max_pixels=high
+    )
+    seen = decode_image(saved(Image.new("1", size), "PNG"), config.data.max_pixels)
+    return int(processor.get_number_of_image_patches(seen.height, seen.width, {})) // 4
+
+
 @every
-def test_two_full_answers_and_an_image_of_four_megapixels_fit_into_a_judge_prompt(
-    name: str,
+@pytest.mark.parametrize("shape", SHAPES)
+def test_two_full_answers_and_as_many_images_as_allowed_fit_into_a_judge_prompt(
+    name: str, shape: str
 ) -> None:
     config, family = preset(name), FAMILIES[name]
     empty = Question(id="q", images=(), text="", kind=Kind.LONG_ANSWER)
     ours = len(load_prompts(config.prompts).judge(empty, "", "")) / CHARACTERS_PER_TOKEN
     answers = 2 * max(s.max_tokens for s in (config.synthesis.answer, config.synthesis.vote))
-    image = 4_000_000 / family.pixels_per_token
+    images = config.engine.vllm.max_images * image_tokens(SHAPES[shape], config, family)
+    assert ours + answers + QUESTION_TOKENS + images <= config.engine.max_prompt_tokens
+
+
+@every
+def test_the_limit_is_no_lower_than_it_must_be(name: str) -> None:
+    config, family = preset(name), FAMILIES[name]
+    assert config.data.max_pixels >= 1_000_000
+    if family.factor:  # the processor makes nothing smaller that we let pass
+        assert config.data.max_pixels <= family.pixels[1]
+    else:  # and what Mllama's four tiles of 560 x 560 hold is not made smaller by us
+        assert config.data.max_pixels == 4 * 560 * 560
+
+
+@every
+def test_the_longest_answer_fits_behind_the_longest_prompt(name: str) -> None:
+    config, family = preset(name), FAMILIES[name]
     limit = config.engine.max_prompt_tokens
-    assert ours + answers + QUESTION_TOKENS + image <= limit
     longest = max(
         sampling.max_tokens
         for sampling in (

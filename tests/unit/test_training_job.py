@@ -28,6 +28,8 @@ def make_job(folder: Path, **changes: Any) -> TrainingJob:
         "base_name": "builtin:tiny-vlm",
         "examples": str(folder / "examples.jsonl"),
         "images": str(folder / "images"),
+        "max_pixels": 10_000,
+        "background": "white",
         "settings": TrainingSection(kind="lora", max_steps=3),
         "seed": 7,
         "out": str(folder / "out"),

@@ -12,7 +12,7 @@ from judgeloop.data.source import TINY_WORLD, Source, open_source
 from judgeloop.method.routing.form import route
 from judgeloop.models.references import local_folder
 from judgeloop.ops.plan.workload import Questions
-from judgeloop.schema.config import Config
+from judgeloop.schema.config import Config, DataSection
 from judgeloop.schema.errors import ConfigError, JudgeLoopError
 from judgeloop.schema.records import Kind
 
@@ -44,7 +44,7 @@ def survey(config: Config) -> tuple[Questions, int, tuple[str, ...]]:
         )
     try:
         with open_source(config.data.questions, _question_maker(config)) as source:
-            questions = _read(source, config.data.count, count_tokens)
+            questions = _read(source, config.data, count_tokens)
     except JudgeLoopError as error:
         if config.data.count is None:
             raise ConfigError(f"{error}; or set data.count to plan without the file") from error
@@ -67,12 +67,12 @@ def _question_maker(config: Config) -> Callable[[Path], Path]:
 
 
 def _read(
-    source: Source, limit: int | None, count_tokens: Callable[[str], int] | None
+    source: Source, settings: DataSection, count_tokens: Callable[[str], int] | None
 ) -> Questions:
     count = opens = images = 0
     sizes: list[int] = []
     lengths: list[float] = []
-    for row in _rows(source, limit):
+    for row in _rows(source, settings.count):
         count += 1
         opens += (row.kind or route(row.text).kind).is_open
         images += len(row.images)
@@ -80,7 +80,7 @@ def _read(
             known = count_tokens(row.text) if count_tokens else None
             lengths.append(len(row.text) / CHARACTERS_PER_TOKEN if known is None else known)
         for name in row.images[: LOOKED_AT - len(sizes)]:
-            sizes += _pixels(source, name)
+            sizes += [min(size, settings.max_pixels) for size in _pixels(source, name)]
     if not count:
         raise ConfigError(f"{source.name}: no row can be read; `judgeloop route` says why")
     return Questions(

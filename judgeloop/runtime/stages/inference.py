@@ -80,4 +80,4 @@ def _priced(config: Config, written: Manifest) -> Manifest:
 
 def open_library(config: Config, store: Store) -> ImageLibrary:
     """Opens the image library of a loop."""
-    return ImageLibrary(store, config.data.max_pixels)
+    return ImageLibrary(store, config.data.max_pixels, config.data.background)

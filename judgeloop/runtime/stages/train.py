@@ -106,6 +106,8 @@ def _train(
             adapter=str(adapter) if adapter else None,
             examples=str(folder / "examples.jsonl"),
             images=str(folder / "images"),
+            max_pixels=config.data.max_pixels,
+            background=config.data.background,
             settings=config.training,
             seed=config.loop.seed,
             out=str(folder / "out"),

@@ -15,7 +15,7 @@ from PIL import Image
 from judgeloop.schema.errors import StoreError
 from judgeloop.store import MissingObjectError, Store
 from judgeloop.store.checksums import sha256_bytes
-from judgeloop.store.images.decode import decode_image
+from judgeloop.store.images.decode import WHITE, decode_image
 from judgeloop.store.images.index import RESTORE, StoreIndex, pack_key
 from judgeloop.store.images.packer import Packer, single_key
 from judgeloop.store.images.packs import Position, read_pack
@@ -36,12 +36,14 @@ class ImageLibrary:
 
     Args:
         store: Where images live, below `images/`.
-        max_pixels: Limit on width x height.
+        max_pixels: Width x height; a larger image is made smaller when it is opened.
+        background: Colour behind transparent pixels.
     """
 
-    def __init__(self, store: Store, max_pixels: int) -> None:
+    def __init__(self, store: Store, max_pixels: int, background: str = WHITE) -> None:
         self._store = store
         self._max_pixels = max_pixels
+        self._background = background
         self._index = StoreIndex(store)
         self._singles: LRUCache[str, bytes] = LRUCache(CACHE_BYTES, getsizeof=len)
         self._packs: LRUCache[str, Any] = LRUCache(CACHED_PACKS)
@@ -55,7 +57,7 @@ class ImageLibrary:
             DataError: The image cannot be used.
             StoreError: The store cannot be written.
         """
-        decode_image(data, self._max_pixels)
+        decode_image(data, self._max_pixels, self._background)
         image_hash = sha256_bytes(data)
         self._store.create(single_key(image_hash), data)
         return image_hash
@@ -71,7 +73,7 @@ class ImageLibrary:
         Raises:
             StoreError: The store cannot be written.
         """
-        packer = Packer(self._store, self._max_pixels)
+        packer = Packer(self._store)
         yield packer.add
         packer.close()
 
@@ -101,13 +103,13 @@ class ImageLibrary:
         )
 
     def open(self, image_hash: str) -> Image.Image:
-        """Returns an image as upright RGB.
+        """Returns what a model sees of an image; see `decode_image`.
 
         Raises:
             DataError: The bytes are no usable image.
             StoreError: As in `read`.
         """
-        return decode_image(self.read(image_hash), self._max_pixels)
+        return decode_image(self.read(image_hash), self._max_pixels, self._background)
 
     def prefetch(self, hashes: Iterable[str]) -> None:
         """Fetches images into the cache in parallel; a failure shows when the image is opened."""

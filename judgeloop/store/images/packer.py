@@ -13,7 +13,7 @@ from pathlib import Path
 from judgeloop.store import Store
 from judgeloop.store.checksums import sha256_bytes, sha256_file
 from judgeloop.store.disk_dict import DiskDict
-from judgeloop.store.images.decode import decode_image
+from judgeloop.store.images.decode import LARGEST_PIXELS, decode_image
 from judgeloop.store.images.index import index_key, pack_key
 from judgeloop.store.images.packs import Position, pack_bytes, write_index
 from judgeloop.store.local_files import disk_errors_named
@@ -35,12 +35,10 @@ class Packer:
 
     Args:
         store: Where images live.
-        max_pixels: Limit on width x height.
     """
 
-    def __init__(self, store: Store, max_pixels: int) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._max_pixels = max_pixels
         self._hashes: list[str] = []
         self._images: list[bytes] = []
         self._bytes = 0
@@ -61,7 +59,7 @@ class Packer:
         image_hash = sha256_bytes(data)
         if image_hash in self._positions:
             return image_hash
-        decode_image(data, self._max_pixels)
+        decode_image(data, LARGEST_PIXELS)
         if len(data) > SMALL_BYTES:
             self._store.create(single_key(image_hash), data)
             return image_hash

@@ -16,16 +16,19 @@ def portable_image(data: bytes, decoded: Image.Image) -> tuple[str, bytes]:
     """Returns the media type and the bytes of an image in a widely read format.
 
     The bytes are those given where every reader makes the same pixels of them; with transparency,
-    a turn noted in EXIF, several frames or a rarer format, they are a PNG of the decoded image.
+    a turn noted in EXIF, several frames, a rarer format or more pixels than the limit, they are a
+    PNG of the decoded image.
 
     Args:
         data: The encoded image, known to be sound.
-        decoded: The same as upright RGB.
+        decoded: What `decode_image` makes of it.
     """
     with Image.open(io.BytesIO(data)) as image:
         plain = (
             image.format in _FORMATS
             and image.mode in _MODES
+            and not image.has_transparency_data
+            and image.size == decoded.size
             and getattr(image, "n_frames", 1) == 1
             and image.getexif().get(_ORIENTATION, _UPRIGHT) == _UPRIGHT
         )
