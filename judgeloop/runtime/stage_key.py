@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from judgeloop.runtime.identity import engine_identity, prompts_identity
-from judgeloop.runtime.stage_table import GOLD, KeySpec, stage_spec
+from judgeloop.runtime.stage_table import BENCHMARK, BENCHMARK_ITEMS, GOLD, KeySpec, stage_spec
 from judgeloop.schema.config import Config
 from judgeloop.schema.keys import content_key, field_at
 from judgeloop.schema.records import Manifest, ModelRef
@@ -20,8 +20,9 @@ _IDENTITIES = {"engine": engine_identity, "prompts": prompts_identity}
 
 
 def key_spec(stage: str) -> KeySpec:
-    """Returns what enters the content key of a stage, or of the gold pairs."""
-    return GOLD if stage == "gold" else stage_spec(stage).key
+    """Returns what enters the content key of a stage, or of a part of `evaluate`."""
+    parts = {"gold": GOLD, "benchmark_items": BENCHMARK_ITEMS, "benchmark": BENCHMARK}
+    return parts[stage] if stage in parts else stage_spec(stage).key
 
 
 def stage_key(stage: str, config: Config, **inputs: object) -> str:

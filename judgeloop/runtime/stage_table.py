@@ -228,6 +228,16 @@ GOLD = KeySpec(
     inputs=("file", "images"),
 )
 """Of the gold pairs, which `evaluate` brings into the store."""
+BENCHMARK_ITEMS = KeySpec(
+    settings=("data.max_pixels", "data.shard_size"),
+    inputs=("benchmark", "files", "images"),
+)
+"""Of a named benchmark's items, likewise."""
+BENCHMARK = KeySpec(
+    settings=("evaluation.samples", "loop.seed"),
+    inputs=("engine", "prompts", "model", "pairs", "benchmark", "official_prompt"),
+)
+"""Of the judgements of a named benchmark's items."""
 
 
 def stage_names() -> tuple[str, ...]:

@@ -175,6 +175,22 @@ class EvaluationSection(Section, frozen=True, kw_only=True):
     """`tiny-world`, or a JSONL file of gold pairs (path or s3:// URI)."""
     count: Positive | None = None
     sampling: Sampling
+    benchmarks: tuple[str, ...] = ()
+    """Further sets, for people alone: `vl-rewardbench`, `mm-rewardbench`, `mm-rlhf-rewardbench`, or
+    files of gold pairs such as `gold.jsonl`."""
+    data: dict[str, str] = msgspec.field(default_factory=dict)
+    """Folder or file of each named benchmark. A benchmark's own script beside its data gives the
+    official prompt."""
+    samples: Positive | None = None
+    """Samples an item of a named benchmark, in each order; None is the benchmark's own number."""
+
+    def __post_init__(self) -> None:
+        """Refuses sets that are named twice, or named without a place."""
+        if len(set(self.benchmarks)) != len(self.benchmarks):
+            raise ValueError("benchmarks names a set twice")
+        for name in self.benchmarks:
+            if not name.endswith(".jsonl") and name not in self.data:
+                raise ValueError(f"benchmarks names {name}: give its folder as data.{name}")
 
 
 Bound = Annotated[float, Meta(ge=0, le=1)]

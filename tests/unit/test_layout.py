@@ -32,6 +32,8 @@ GOLD = {
     },
 }
 GOLD_MODULE = "judgeloop.evaluation.gold"  # holds nothing else, so it is out of reach as a whole
+BENCHMARKS = "judgeloop.evaluation.benchmarks"  # their loaders give labels
+BENCHMARK_READERS = {"judgeloop/cli/score.py", "judgeloop/runtime/stages/benchmark.py"}
 MAY_IMPORT_IN_PIPELINES = {
     "components", "docker", "google", "kfp", "kfp_server_api", "kubernetes", "msgspec",
     "pipelines", "rich", "urllib3", "yaml",
@@ -161,6 +163,15 @@ def gold_in_reach(root: Path) -> Iterator[str]:
                         yield f"{path}:{line}: only {sorted(allowed)} may ask for {source}"
 
 
+def benchmark_labels_in_reach(root: Path) -> Iterator[str]:
+    for path, tree in modules(root, "judgeloop"):
+        if path in BENCHMARK_READERS or path.startswith("judgeloop/evaluation/benchmarks/"):
+            continue
+        for name, line in imports(tree, path):
+            if below(name, BENCHMARKS):
+                yield f"{path}:{line}: only {sorted(BENCHMARK_READERS)} may import {name}"
+
+
 def nameless_module(root: Path) -> Iterator[str]:
     for folder in ("judgeloop", "components", "pipelines", "images", "benchmarks", "tests"):
         for path, _ in modules(root, folder):
@@ -182,7 +193,7 @@ def too_long(root: Path) -> Iterator[str]:
 Rule = Callable[[Path], Iterator[str]]
 RULES: list[Rule] = [
     orchestrator_in_core, heavy_at_import, thick_component, pipeline_reaching_into_core,
-    gold_in_reach, nameless_module, too_long,
+    gold_in_reach, benchmark_labels_in_reach, nameless_module, too_long,
 ]  # fmt: skip
 
 
@@ -227,6 +238,11 @@ def test_the_rule_about_gold_names_what_exists(source: str) -> None:
             "from judgeloop.data.rows import read_gold\n",
         ),
         (gold_in_reach, "judgeloop/a.py", "from .tiny import dataset\ndataset.write_gold()\n"),
+        (
+            benchmark_labels_in_reach,
+            "judgeloop/runtime/stages/judge.py",
+            f"def f():\n    from {BENCHMARKS} import BENCHMARKS\n",
+        ),
         (nameless_module, "judgeloop/runtime/stages/utils.py", ""),
         (nameless_module, "judgeloop/common/a.py", ""),
         (too_long, "judgeloop/a.py", "a = 1\n" * 401),

@@ -115,6 +115,9 @@ EXPECTED: dict[str, tuple[str, set[str]]] = {
     "evaluation.sampling.top_p": ("0.5", {"evaluate"}),
     "evaluation.sampling.top_k": ("5", {"evaluate"}),
     "evaluation.sampling.max_tokens": ("9", {"evaluate"}),
+    "evaluation.benchmarks": ("[more.jsonl]", set()),  # `evaluate`: see test_benchmark_stage.py
+    "evaluation.data": ("{vl-rewardbench: data}", set()),
+    "evaluation.samples": ("3", set()),
     "gate.group_losses": ("{count: 0.1}", {"promote"}),
     "gate.max_accuracy_loss": ("0.5", {"promote"}),
     "gate.max_clear_probes": ("0.5", {"promote"}),
@@ -239,7 +242,8 @@ def test_each_iteration_makes_pairs_of_its_own(tmp_path: Path) -> None:
 def input_of(name: str, tag: str) -> object:
     if name in ("model", "base", "start"):
         return msgspec.structs.replace(JUDGE, base_sha256=tag)
-    if name in ("file", "images", "loop_id", "names", "controls", "libraries", "used_gold"):
+    if name in ("file", "images", "loop_id", "names", "controls", "libraries", "used_gold",
+                "benchmark", "files", "official_prompt"):  # fmt: skip
         return tag
     if name in ("iteration", "partition", "slices"):
         return len(tag)
@@ -252,7 +256,7 @@ def inputs_of(stage: str) -> dict[str, object]:
     return {name: input_of(name, "a") for name in names}
 
 
-ALL = ("gold", *(spec.name for spec in STAGES))
+ALL = ("gold", "benchmark_items", "benchmark", *(spec.name for spec in STAGES))
 
 
 @pytest.mark.parametrize("stage", ALL)

@@ -13,8 +13,10 @@ from typing import Any
 
 import msgspec
 
+from judgeloop.evaluation.benchmarks.prompts import OfficialPrompt
 from judgeloop.schema.keys import content_key, fraction
 from judgeloop.schema.records import Choice, Record
+from judgeloop.schema.sampling import Sampling
 
 CONTENT_DIGITS = 12
 Row = dict[str, Any]
@@ -82,6 +84,8 @@ class Loaded(Record, frozen=True, kw_only=True):
     faults: tuple[Fault, ...]
     files: dict[str, str]
     """sha256 by file name: the data's revision."""
+    paths: tuple[str, ...]
+    """Of the same files."""
 
 
 class Read(Record, frozen=True, kw_only=True):
@@ -120,6 +124,13 @@ class Benchmark(msgspec.Struct, frozen=True, kw_only=True):
     shows_chosen_first: Callable[[Item, int], bool]
     """The order rule: whether a sample of an item shows the better response first."""
     aggregate: Callable[[Sequence[Item], Sequence[Output]], Figures]
+    endings: tuple[str, str]
+    """A verdict for the first and for the second response, in the protocol's words."""
+    samples: int
+    """Samples an item."""
+    sampling: Sampling
+    prompt: OfficialPrompt | None = None
+    """None where judges are always asked by the loop's own prompts."""
     suspects: Callable[[Iterable[Item]], list[str]] = lambda items: []
     """Keys of items whose label contradicts what the row itself says."""
 

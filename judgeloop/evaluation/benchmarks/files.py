@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
-from judgeloop.evaluation.benchmarks.base import Fault, Row
+from judgeloop.evaluation.benchmarks.base import Fault, Item, Loaded, Row
 from judgeloop.schema.errors import DataError
 from judgeloop.store.checksums import sha256_file
 
@@ -46,6 +46,16 @@ def find_files(place: Path, patterns: Sequence[str]) -> list[Path]:
 def hashes(files: Sequence[Path]) -> dict[str, str]:
     """Returns the sha256 of each file by its name."""
     return {path.name: sha256_file(path) for path in files}
+
+
+def loaded(items: Iterable[Item], faults: Iterable[Fault], files: Sequence[Path]) -> Loaded:
+    """Returns what was loaded from files, with their hashes."""
+    return Loaded(
+        items=tuple(items),
+        faults=tuple(faults),
+        files=hashes(files),
+        paths=tuple(map(str, files)),
+    )
 
 
 def read_rows(file: Path, faults: list[Fault]) -> Iterator[tuple[str, Row]]:

@@ -16,6 +16,9 @@ from judgeloop.evaluation.benchmarks.own import FIELD, read_own
 from judgeloop.evaluation.benchmarks.strict import strict
 from judgeloop.schema.errors import DataError
 
+OFFICIAL, OWN = "official", "judgeloop"
+"""Layouts of outputs."""
+
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):
     """What `judgeloop score --json` prints. Others read it: fields stay, and new ones may come."""
@@ -65,7 +68,7 @@ def score(benchmark: Benchmark, data: Path, outputs: Path) -> Score:
     if not read.outputs:
         first = f" The first fault: {faults[0].where}: {faults[0].detail}." if faults else ""
         raise DataError(f"{file}: no line belongs to an item of {data}.{first}")
-    official, absent = _official(benchmark, loaded.items, read.outputs, layout)
+    official, absent = official_outputs(benchmark, loaded.items, read.outputs, layout)
     if not official:
         raise DataError(f"{file}: no item was judged in the order of the official protocol")
     figures = benchmark.aggregate(loaded.items, official)
@@ -119,11 +122,11 @@ def _read(
         return "empty", Read(outputs=(), faults=())
     lines = chain([first], rows)
     if FIELD in first[1]:
-        return "judgeloop", read_own(lines, items)
-    return "official", benchmark.official_outputs(lines, items)
+        return OWN, read_own(lines, items)
+    return OFFICIAL, benchmark.official_outputs(lines, items)
 
 
-def _official(
+def official_outputs(
     benchmark: Benchmark, items: Sequence[Item], outputs: Sequence[Output], layout: str
 ) -> tuple[list[Output], list[Fault]]:
     """Returns the outputs that the official protocol would have asked for.
@@ -131,7 +134,7 @@ def _official(
     Outputs in the official layout are those; ours hold both orders of every sample, of which the
     protocol's order rule takes one.
     """
-    if layout == "official":
+    if layout == OFFICIAL:
         return list(outputs), []
     by_key = {item.key: item for item in items}
     taken, present = [], set()

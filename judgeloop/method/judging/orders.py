@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from judgeloop.method.judging.verdict import undecided
-from judgeloop.method.prompts import PromptSet
+from judgeloop.method.prompts.base import JudgePrompts
 from judgeloop.method.steps import Steps
 from judgeloop.schema.keys import seed_for
 from judgeloop.schema.records import Judgement, Order, Pair, Question
@@ -14,7 +14,7 @@ from judgeloop.schema.sampling import Sampling
 
 
 def judge_pair(
-    prompts: PromptSet, pair: Pair, sampling: Sampling, samples: int, seed: int
+    prompts: JudgePrompts, pair: Pair, sampling: Sampling, samples: int, seed: int
 ) -> Steps[list[Judgement]]:
     """Judges a pair `samples` times in each order, all of them asked together.
 
@@ -56,7 +56,7 @@ def shown_answers(pair: Pair, order: Order) -> tuple[str, str]:
 
 
 def judge_request(
-    prompts: PromptSet,
+    prompts: JudgePrompts,
     request_id: str,
     question: Question,
     answers: tuple[str, str],
@@ -84,7 +84,7 @@ def judge_request(
 
 
 def _read(
-    response: Response, pair: Pair, order: Order, samples: int, prompts: PromptSet
+    response: Response, pair: Pair, order: Order, samples: int, prompts: JudgePrompts
 ) -> Iterable[Judgement]:
     if response.error is not None:
         for index in range(samples):

@@ -8,13 +8,30 @@ from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import Kind, Question, Verdict
 
 
-class PromptSet(Protocol):
-    """Renders the text of the user turn, which follows the images, for each purpose."""
+class JudgePrompts(Protocol):
+    """Asks for a judgement, and reads its verdict."""
+
+    @property
+    def verdict_endings(self) -> tuple[str, str]:
+        """How a judgement ends that prefers the first answer, and one that prefers the second."""
+        ...
+
+    def judge(self, question: Question, answer_a: str, answer_b: str) -> str:
+        """Asks which of two answers is better: reasons first, the verdict last."""
+        ...
+
+    def read_verdict(self, text: str, finish_reason: str) -> Verdict:
+        """Reads a judgement's verdict."""
+        ...
+
+
+class PromptSet(JudgePrompts, Protocol):
+    """Renders the text of the user turn, which follows the images, for each purpose.
+
+    Verdicts are read by the rules of `judging.verdict`.
+    """
 
     name: str
-    verdict_endings: tuple[str, str]
-    """How a judgement of this set ends that prefers the first answer, and one that prefers the
-    second."""
     judgement_tokens: int
     """Tokens that suffice for a judgement of this set."""
 
@@ -24,14 +41,6 @@ class PromptSet(Protocol):
 
     def alter(self, question: Question, answer: str, error: str) -> str:
         """Asks for a copy of the answer with one planted error of that kind."""
-        ...
-
-    def judge(self, question: Question, answer_a: str, answer_b: str) -> str:
-        """Asks which of two answers is better: reasons first, the verdict last."""
-        ...
-
-    def read_verdict(self, text: str, finish_reason: str) -> Verdict:
-        """Reads a judgement's verdict by the rules of `judging.verdict`."""
         ...
 
 

@@ -5,22 +5,57 @@ from __future__ import annotations
 import msgspec
 
 from judgeloop.evaluation.gold import load_gold
+from judgeloop.runtime.stages.benchmark import judge_benchmark
 from judgeloop.runtime.stages.inference import open_library
 from judgeloop.runtime.stages.measure import measure
 from judgeloop.schema.config import Config
+from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import Manifest, ModelRef
 from judgeloop.store import Store
+from judgeloop.store.shards import finish
 
 STAGE = "evaluate"
 
 
 def evaluate(config: Config, store: Store, iteration: int, model: ModelRef) -> Manifest:
-    """Scores the judge on the gold pairs.
+    """Scores the judge on the gold pairs and on every further set of `evaluation.benchmarks`.
 
     Returns:
-        As `measure`; `details["gold"]` is the content key of the gold set. The counts
-        `dropped/<reason>` are those of the gold file's bad rows.
+        As `measure` on the gold pairs; `details["gold"]` is the content key of the gold set. The
+        counts `dropped/<reason>` are those of the gold file's bad rows. Of each further set the
+        metrics are below `benchmark/<set>/`, and its manifest's key is among the inputs.
     """
+    made = _on_gold(config, store, iteration, model)
+    sets = {name: _on_set(config, store, iteration, name, model)
+            for name in config.evaluation.benchmarks}  # fmt: skip
+    if not sets:
+        return made
+    metrics = {
+        f"benchmark/{_short(name)}/{metric}": value
+        for name, one in sets.items()
+        for metric, value in one.metrics.items()
+    }
+    whole = msgspec.structs.replace(
+        made,
+        key=content_key(made.key, {name: one.key for name, one in sets.items()}),
+        metrics=made.metrics | metrics,
+        inputs=(*made.inputs, made.key, *(one.key for one in sets.values())),
+    )
+    return finish(store, whole)
+
+
+def _on_set(config: Config, store: Store, iteration: int, name: str, model: ModelRef) -> Manifest:
+    if not name.endswith(".jsonl"):
+        return judge_benchmark(config, store, iteration, name, model)
+    section = msgspec.structs.replace(config.evaluation, gold=name, count=None)
+    return _on_gold(msgspec.structs.replace(config, evaluation=section), store, iteration, model)
+
+
+def _short(name: str) -> str:
+    return name.rpartition("/")[2].removesuffix(".jsonl")
+
+
+def _on_gold(config: Config, store: Store, iteration: int, model: ModelRef) -> Manifest:
     gold = load_gold(config, store, open_library(config, store))
     sampling = config.evaluation.sampling
 

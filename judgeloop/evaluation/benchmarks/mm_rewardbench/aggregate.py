@@ -27,12 +27,14 @@ SEVEN = (
 
 
 def aggregate(items: Sequence[Item], outputs: Sequence[Output]) -> Figures:
-    """Returns the figures of outputs that show Output1 as A, one an item."""
+    """Returns the figures of outputs that show Output1 as A; the first sample of an item counts."""
     by_key = {item.key: item for item in items}
     generator = random.Random(SEED)
     right: dict[str, list[bool]] = {ALL: []}
     undecided, both = [], []
     for output in outputs:
+        if output.sample:  # the protocol has one sample
+            continue
         item = by_key[output.item]
         text = output.text or ""
         shown = official(text)

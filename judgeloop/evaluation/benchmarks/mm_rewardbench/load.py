@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from judgeloop.evaluation.benchmarks.base import Fault, Item, Loaded, item_key
-from judgeloop.evaluation.benchmarks.files import convert, find_files, hashes, read_rows
+from judgeloop.evaluation.benchmarks.files import convert, find_files, loaded, read_rows
 from judgeloop.schema.errors import DataError
 
 PATTERNS = (
@@ -88,7 +88,7 @@ def load(place: Path) -> Loaded:
     if not items:
         first = f"The first fault: {faults[0].where}: {faults[0].detail}" if faults else ""
         raise DataError(f"{place}: no usable row of Multimodal RewardBench. {first}")
-    return Loaded(items=tuple(items), faults=tuple(faults), files=hashes(files))
+    return loaded(items, faults, files)
 
 
 def _item(number: int, row: MMRow) -> Item:

@@ -5,6 +5,7 @@ from judgeloop.evaluation.benchmarks.mm_rlhf_rewardbench.aggregate import aggreg
 from judgeloop.evaluation.benchmarks.mm_rlhf_rewardbench.load import load
 from judgeloop.evaluation.benchmarks.mm_rlhf_rewardbench.outputs import read_outputs
 from judgeloop.evaluation.benchmarks.mm_rlhf_rewardbench.parse import preferred
+from judgeloop.schema.sampling import Sampling
 
 MM_RLHF_REWARDBENCH = Benchmark(
     name="mm-rlhf-rewardbench",
@@ -14,4 +15,7 @@ MM_RLHF_REWARDBENCH = Benchmark(
     parse=preferred,
     shows_chosen_first=coin_order,
     aggregate=aggregate,
+    endings=("<answer>1</answer>", "<answer>2</answer>"),
+    samples=1,
+    sampling=Sampling(temperature=0.0, top_p=1.0, top_k=0, max_tokens=4096),
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from judgeloop.evaluation.benchmarks.base import Fault, Item, Loaded, item_key
-from judgeloop.evaluation.benchmarks.files import convert, find_files, hashes, read_rows
+from judgeloop.evaluation.benchmarks.files import convert, find_files, loaded, read_rows
 from judgeloop.evaluation.benchmarks.vl_rewardbench.groups import is_known, official, prefix
 from judgeloop.schema.errors import DataError
 
@@ -81,7 +81,7 @@ def load(place: Path) -> Loaded:
                 faults.append(Fault(where=where, reason="unknown_prefix", detail=detail))
     if not items:
         raise DataError(f"{place}: no usable row of VL-RewardBench. {_first(faults)}")
-    return Loaded(items=tuple(items.values()), faults=tuple(faults), files=hashes(files))
+    return loaded(items.values(), faults, files)
 
 
 def _item(number: int, row: VLRow) -> Item:

@@ -1,0 +1,189 @@
+"""Judges a named benchmark's items and scores the judge by the benchmark's protocol.
+
+A part of `evaluate`, for people alone: every item is judged in both orders, several samples each.
+The official figures take the order that the protocol draws for each sample.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from judgeloop.evaluation.benchmarks import BENCHMARKS
+from judgeloop.evaluation.benchmarks.base import Benchmark, Item, Loaded
+from judgeloop.evaluation.benchmarks.images import item_images
+from judgeloop.evaluation.benchmarks.judging import ProtocolPrompts, item_pair, outputs_of
+from judgeloop.evaluation.benchmarks.score import OWN, official_outputs
+from judgeloop.evaluation.benchmarks.strict import strict
+from judgeloop.method.judging.orders import judge_pair
+from judgeloop.method.prompts import load_prompts
+from judgeloop.method.prompts.base import JudgePrompts
+from judgeloop.method.steps import Steps
+from judgeloop.runtime.inference import Records
+from judgeloop.runtime.lease import Lease
+from judgeloop.runtime.once import once
+from judgeloop.runtime.progress import Progress
+from judgeloop.runtime.stage_key import stage_manifest
+from judgeloop.runtime.stages.inference import infer, open_library
+from judgeloop.schema.config import Config
+from judgeloop.schema.errors import ConfigError, DataError
+from judgeloop.schema.keys import listed_key
+from judgeloop.schema.records import Judgement, Manifest, ModelRef, Pair
+from judgeloop.store import Store
+from judgeloop.store.checksums import sha256_bytes
+from judgeloop.store.shards import ShardWriter, read_records, read_shards
+
+_ITEMS = "gold"
+"""Folder of the items in the store, beside the gold pairs."""
+_JUDGEMENTS = "evaluate"
+
+
+def judge_benchmark(
+    config: Config, store: Store, iteration: int, name: str, model: ModelRef
+) -> Manifest:
+    """Judges the items of a benchmark, and computes its official and strict figures.
+
+    Returns:
+        The manifest: shards of Judgement; metrics `official/...` and `strict/...`; counts of rows
+        and of items that were not judged, by reason; details `benchmark`, `protocol`, `data`
+        (sha256 by file), `prompt` (`official`, or the loop's own set) and `official`, the figures
+        in the benchmark's keys.
+
+    Raises:
+        ConfigError: No benchmark has this name.
+        DataError: The data cannot be used, or a script beside it has another prompt.
+    """
+    if name not in BENCHMARKS:
+        known = ", ".join(BENCHMARKS)
+        raise ConfigError(f"evaluation.benchmarks: no benchmark is called {name!r}; known: {known}")
+    benchmark, place = BENCHMARKS[name], Path(config.evaluation.data[name])
+    loaded = benchmark.load(place)
+    pairs = _stored_items(config, store, benchmark, loaded)
+    folder = Path(loaded.paths[0]).parent
+    template = benchmark.prompt.read(folder) if benchmark.prompt else None
+    prompts: JudgePrompts = (
+        ProtocolPrompts(benchmark, template) if template else load_prompts(config.prompts)
+    )
+    samples = config.evaluation.samples or benchmark.samples
+    seed = config.loop.seed
+    header = msgspec.structs.replace(
+        stage_manifest(
+            "benchmark",
+            config,
+            model=model,
+            pairs=pairs,
+            benchmark=(name, benchmark.protocol),
+            official_prompt=template or "",
+        ),
+        stage=_JUDGEMENTS,
+        model=model,
+        details={
+            "benchmark": name,
+            "protocol": benchmark.protocol,
+            "data": json.dumps(loaded.files),
+            "prompt": "official" if template else f"judgeloop's {config.prompts}",
+        },
+    )
+
+    def steps(pair: Pair) -> Steps[Records]:
+        return (yield from judge_pair(prompts, pair, benchmark.sampling, samples, seed))
+
+    return infer(
+        config,
+        store,
+        header,
+        model,
+        batches=read_shards(store, pairs, Pair),
+        steps=steps,
+        progress=lambda: Progress(f"{iteration:03d}/{name}", pairs.rows, "items"),
+        complete=_scoring(store, benchmark, loaded, pairs, bool(template)),
+    )
+
+
+def _stored_items(config: Config, store: Store, benchmark: Benchmark, loaded: Loaded) -> Manifest:
+    """Brings the items with their images into the store; items without one are counted."""
+    library = open_library(config, store)
+    paths = [Path(path) for path in loaded.paths]
+    hashed = (
+        [item.key, sha256_bytes(data) if data else ""]
+        for item, data in item_images(paths, loaded.items)
+    )
+    header = msgspec.structs.replace(
+        stage_manifest(
+            "benchmark_items",
+            config,
+            benchmark=benchmark.name,
+            files=loaded.files,
+            images=listed_key(hashed),
+        ),
+        stage=_ITEMS,
+    )
+
+    def write(_: Lease) -> Manifest:
+        shards = ShardWriter(store, f"{_ITEMS}/{header.key}/pairs", "", config.data.shard_size)
+        counts = {"inputs": len(loaded.items), "rows": 0, "dropped/bad_row": len(loaded.faults)}
+        with library.adding() as add:
+            for item, data in item_images(paths, loaded.items):
+                pair = _pair(item, data, add, counts)
+                if pair is not None:
+                    counts["rows"] += 1
+                    shards.add(pair)
+        if not counts["rows"]:
+            raise DataError(
+                f"{loaded.paths[0]}: no item of {benchmark.name} has an image that can be read; "
+                "give the folder with its images"
+            )
+        kept = {name: count for name, count in sorted(counts.items()) if count}
+        return msgspec.structs.replace(header, shards=tuple(shards.close()), counts=kept)
+
+    return once(store, _ITEMS, header.key, write)
+
+
+def _pair(
+    item: Item, data: bytes | None, add: Callable[[bytes], str], counts: dict[str, int]
+) -> Pair | None:
+    reason = "dropped/missing_image"
+    if data is not None:
+        try:
+            return item_pair(item, add(data))
+        except DataError:
+            reason = "dropped/bad_image"
+    counts[reason] = counts.get(reason, 0) + 1
+    return None
+
+
+def _scoring(
+    store: Store, benchmark: Benchmark, loaded: Loaded, pairs: Manifest, by_protocol: bool
+) -> Callable[[Manifest], Manifest]:
+    def score(written: Manifest) -> Manifest:
+        judgements = read_records(store, written, Judgement)
+        outputs = outputs_of(benchmark, judgements, by_protocol)
+        official, _ = official_outputs(benchmark, loaded.items, outputs, OWN)
+        figures = benchmark.aggregate(loaded.items, official)
+        strictly, _ = strict(benchmark, loaded.items, outputs)
+        dropped = {n: count for n, count in pairs.counts.items() if n.startswith("dropped/")}
+        return msgspec.structs.replace(
+            written,
+            metrics=flat_figures("official", figures.official)
+            | flat_figures("maps", figures.maps)
+            | flat_figures("strict", strictly or {}),
+            counts=dict(sorted((written.counts | dropped).items())),
+            details=written.details | {"official": json.dumps(figures.official)},
+        )
+
+    return score
+
+
+def flat_figures(prefix: str, figures: dict[str, Any]) -> dict[str, float]:
+    """Returns the numbers of nested figures by their path; what is undefined is left out."""
+    flat: dict[str, float] = {}
+    for name, value in figures.items():
+        if isinstance(value, dict):
+            flat |= flat_figures(f"{prefix}/{name}", value)
+        elif isinstance(value, int | float):
+            flat[f"{prefix}/{name}"] = float(value)
+    return flat
