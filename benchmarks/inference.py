@@ -1,209 +1,205 @@
-"""What an engine costs: our overhead beside bare vLLM, other engines, prefix cache.
+"""How full the slots are: our inference beside one bare `LLM.generate` over all prompts of a stage.
 
-`python -m benchmarks.inference` prints all figures of one run, side by side on the tiny base, whose
-own cost an item is so small that any overhead shows. Repeats take turns, and the median counts.
+`python -m benchmarks.inference` works through judging, open and closed synthesis on the tiny base
+with 256 slots, in shards of 200 items that are stored in a folder. Answers have log-normal lengths,
+cut at a limit, and the same ones for both sides (`benchmarks.vllm_steps`).
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from judgeloop.engines import Engine, generate, open_engine
+import msgspec
+
+from benchmarks.engines import bare_prompts, gold_pairs
+from benchmarks.vllm_steps import LIMIT, Measured, Steps
 from judgeloop.engines.vllm import VllmEngine
-from judgeloop.method.judging.orders import judge_request, shown_answers
+from judgeloop.method import steps as method
+from judgeloop.method.judging.orders import judge_pair
 from judgeloop.method.prompts import TinyPrompts
+from judgeloop.method.synthesis.pairs import make_pair
 from judgeloop.models.references import BUILTIN, describe_base
+from judgeloop.runtime.inference import Records, infer_shards
+from judgeloop.schema.config import SynthesisSection, load_config
 from judgeloop.schema.engine_section import EngineSection
-from judgeloop.schema.records import Kind, Labelled, Order, Pair, Question
+from judgeloop.schema.records import Kind, Manifest, Pair
 from judgeloop.schema.requests import Request
 from judgeloop.schema.sampling import Sampling
 from judgeloop.store import FolderStore
 from judgeloop.store.images import ImageLibrary
-from judgeloop.tiny.dataset import write_gold
 
-SAMPLING = Sampling(temperature=1.0, top_p=1.0, top_k=0, max_tokens=20)
-BATCH = 64
-LONG = 12
-"""How often a text is repeated to make a prompt longer than a block of the prefix cache."""
-
-
-def judge_requests(pairs: Sequence[Pair]) -> list[Request]:
-    """Asks for both orders of each pair."""
-    prompts = TinyPrompts()
-    return [
-        judge_request(
-            prompts,
-            f"{pair.id}/{order}",
-            pair.question,
-            shown_answers(pair, order),
-            SAMPLING,
-            1,
-            1024 * i,
-        )
-        for i, pair in enumerate(pairs)
-        for order in Order
-    ]
+SLOTS = 256
+SHARD = 200
+"""Items, the presets' `data.shard_size`."""
+SAMPLING = Sampling(temperature=1.0, top_p=1.0, top_k=0, max_tokens=LIMIT)
+PICTURES = 64
+PRESET = Path(__file__).parents[1] / "pipelines" / "configs" / "tiny.yaml"
 
 
-def bare_prompts(requests: Sequence[Request], images: ImageLibrary) -> list[dict[str, Any]]:
-    """The prompts of `LLM.generate`, with decoded images and rendered texts."""
-    return [
-        {
-            "prompt": f"<|user|><image>{request.text}<|assistant|>",
-            "multi_modal_data": {"image": [images.open(name) for name in request.images]},
-        }
-        for request in requests
-    ]
+class Stage(NamedTuple):
+    """A stage's inputs and what is done with each."""
+
+    name: str
+    pairs: Sequence[Pair]
+    steps: Callable[[Pair], method.Steps[Records]]
 
 
-def bare_parameters(requests: Sequence[Request]) -> list[Any]:
-    """What `LLM.generate` is given for the same tokens."""
-    from vllm import SamplingParams
+class Bench:
+    """Runs stages on one vLLM, by our engine and bare.
 
-    return [
-        SamplingParams(
-            n=request.n, seed=request.seed, temperature=SAMPLING.temperature, max_tokens=20
-        )
-        for request in requests
-    ]
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """Returns the processor time of a call, of all threads: other work on the machine is not in it.
-
-    With one thread for the model, that is how long it takes on an idle machine, or a little more.
+    Args:
+        folder: For shards.
+        images: Of the stages' inputs.
+        engine: Its vLLM serves both.
+        steps: Stands in that vLLM.
     """
-    started = time.process_time()
-    work()
-    return time.process_time() - started
 
+    def __init__(
+        self, folder: Path, images: ImageLibrary, engine: VllmEngine, steps: Steps
+    ) -> None:
+        self._folder = folder
+        self._images = images
+        self._engine = engine
+        self._steps = steps
+        self._keys = count()
+        self.requests: list[Request] = []
+        """Of the last run, in the order in which they were submitted."""
+        submit = engine.submit
 
-def overhead(ours: VllmEngine, images: ImageLibrary, pairs: Sequence[Pair], repeats: int) -> None:
-    """Prints milliseconds an item: bare, ours, and the difference."""
-    requests = judge_requests(pairs)
-    llm = ours._started.llm
-    prompts, parameters = bare_prompts(requests, images), bare_parameters(requests)
+        def note(number: int, request: Request) -> None:
+            self.requests.append(request)
+            submit(number, request)
 
-    def reset() -> None:
+        engine.submit = note  # type: ignore[method-assign]
+
+    def ours(self, stage: Stage, in_flight: int) -> Measured:
+        """Works through a stage, shard by shard."""
+        self._reset()
+        self.requests.clear()
+        pairs = stage.pairs
+        batches = [pairs[start : start + SHARD] for start in range(0, len(pairs), SHARD)]
+        header = Manifest(stage="benchmark", stage_version=1, key=str(next(self._keys)))
+        store = FolderStore(self._folder)
+        with self._steps.measured() as found:
+            infer_shards(self._engine, store, header, batches, stage.steps, in_flight)
+        return found[0]
+
+    def bare(self) -> Measured:
+        """Gives all prompts of the last run to one `LLM.generate`, with decoded images."""
+        from vllm import SamplingParams
+
+        self._reset()
+        prompts = bare_prompts(self.requests, self._images)
+        parameters = [
+            SamplingParams(n=it.n, seed=it.seed, temperature=1.0, max_tokens=LIMIT)
+            for it in self.requests
+        ]
+        with self._steps.measured() as found:
+            self._engine._started.llm.generate(prompts, parameters, use_tqdm=False)
+        return found[0]
+
+    def _reset(self) -> None:
+        llm = self._engine._started.llm
         llm.reset_mm_cache()
         llm.reset_prefix_cache()
-
-    times: dict[str, list[float]] = {"bare": [], "ours": []}
-    for _ in range(repeats + 1):
-        reset()
-        bare = seconds(lambda: llm.generate(prompts, parameters, use_tqdm=False))
-        reset()
-        made = seconds(lambda: generate(ours, requests))
-        times["bare"].append(bare * 1000 / len(requests))
-        times["ours"].append(made * 1000 / len(requests))
-    bare_ms, ours_ms = (statistics.median(times[name][1:]) for name in ("bare", "ours"))
-    difference = ours_ms - bare_ms
-    print(f"{len(requests)} items, batch {BATCH}, median of {repeats} turns, ms of CPU time each")
-    print(f"bare LLM.generate, images decoded before   {bare_ms:8.2f}")
-    print(f"our engine, images decoded by it           {ours_ms:8.2f}")
-    print(f"overhead                                   {difference:8.2f}")
-    for model_ms in (bare_ms, 100.0, 1000.0):
-        share = difference / (model_ms + difference)
-        print(f"  its share where the model takes {model_ms:7.1f} ms an item: {share:7.2%}")
+        llm.llm_engine.reset_encoder_cache()
 
 
-def one_at_a_time(engine: Engine, pairs: Sequence[Pair], name: str) -> None:
-    """Prints milliseconds an item where each request waits for the one before it."""
-    requests = judge_requests(pairs)
-    generate(engine, requests[:2])
-    took = seconds(lambda: [generate(engine, [request]) for request in requests])
-    print(f"{name:<42} {took * 1000 / len(requests):8.2f}")
+def stages(pairs: Sequence[Pair], items: int) -> list[Stage]:
+    """The three kinds of work, on so many items each; closed questions a quarter of that."""
+    prompts, settings = TinyPrompts(), _synthesis()
+
+    def named(kind: Kind, number: int) -> list[Pair]:
+        chosen = []
+        for index in range(number):
+            pair = pairs[index % len(pairs)]
+            question = msgspec.structs.replace(pair.question, id=f"q{index}", kind=kind)
+            chosen.append(msgspec.structs.replace(pair, id=f"p{index}", question=question))
+        return chosen
+
+    def synthesize(pair: Pair) -> method.Steps[Records]:
+        made = yield from make_pair(prompts, pair.question, settings, 0)
+        return [made]
+
+    return [
+        Stage(
+            "judging",
+            named(Kind.CAPTION, items),
+            lambda pair: judge_pair(prompts, pair, SAMPLING, 1, 0),
+        ),
+        Stage("open synthesis", named(Kind.CAPTION, items), synthesize),
+        Stage("closed synthesis", named(Kind.NUMBER, items // 4), synthesize),
+    ]
 
 
-def prefix_hits(ours: VllmEngine, images: ImageLibrary, pairs: Sequence[Pair]) -> None:
-    """Prints which share of prompt tokens the cache had, for two orders of a prompt's parts."""
-    from vllm import SamplingParams
+def _synthesis() -> SynthesisSection:
+    settings = load_config(PRESET).synthesis
+    return msgspec.structs.replace(settings, answer=SAMPLING, alter=SAMPLING, vote=SAMPLING)
 
-    llm = ours._started.llm
-    print(f"prefix cache, both orders of {len(pairs)} pairs, blocks of 128 tokens, long questions:")
-    for name in ("image, question, answers", "answers, question, image"):
-        prompts = []
-        for pair in pairs:
-            words = pair.question.text.split()
-            question = " ".join(words * (LONG * 12 // len(words) + 1))
-            for order in Order:
-                answers = "".join(f"{answer} " * LONG for answer in shown_answers(pair, order))
-                image = [images.open(pair.question.images[0])]
-                text = f"<image>{question} {answers}"
-                if name.startswith("answers"):
-                    text = f"{answers}{question}<image>"
-                prompts.append(
-                    {
-                        "prompt": f"<|user|>{text}<|assistant|>",
-                        "multi_modal_data": {"image": image},
-                    }
-                )
-        llm.reset_prefix_cache()
-        outputs = llm.generate(prompts, SamplingParams(temperature=0, max_tokens=1), use_tqdm=False)
-        cached = sum(output.num_cached_tokens or 0 for output in outputs)
-        total = sum(len(output.prompt_token_ids) for output in outputs)
-        print(f"  {name:<26} {cached / total:7.1%} of {total / len(outputs):.0f} tokens a prompt")
+
+def compare(bench: Bench, stage: Stage, in_flight: int, repeats: int, stand_in: bool) -> str:
+    """Runs a stage by turns, ours and bare; returns a row of the table."""
+    turns = [(bench.ours(stage, in_flight), bench.bare()) for _ in range(repeats)]
+    requests = len(bench.requests)
+
+    def middle(of: Callable[[Measured, Measured], float]) -> float:
+        return statistics.median(of(ours, bare) for ours, bare in turns)
+
+    ours, bare = turns[-1]
+    cells = [
+        f"{stage.name:<17} {in_flight:>9} {requests:>9} {ours.steps:>6} {bare.steps:>6}",
+        f"{ours.steps / bare.steps:>6.3f}",
+    ]
+    if stand_in:
+        cells.append(f"{middle(lambda ours, bare: ours.wall_s / bare.wall_s):>6.3f}")
+        return " ".join(cells)
+    cells.append(f"{middle(lambda ours, bare: ours.model_s / bare.model_s):>6.3f}")
+    for name, side in (("ours", 0), ("bare", 1)):
+        host = statistics.median((turn[side].cpu_s - turn[side].model_s) for turn in turns)
+        cells.append(f"{name} {host * 1000 / requests:>6.2f}")
+    return " ".join(cells)
 
 
 def main() -> None:
     """Runs all measurements and prints them."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=128)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--items", type=int, default=3200)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--in-flight", type=int, nargs="+", default=[1, 3, 6])
     options = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         store = FolderStore(folder / "store")
         images = ImageLibrary(store, max_pixels=10_000)
-        pairs = _pairs(folder, images, options.pairs)
-        model = describe_base(BUILTIN, None)
+        work = stages(gold_pairs(folder, images, PICTURES), options.items)
         fields: dict[str, Any] = {"dtype": "float32", "max_prompt_tokens": 900}
-        base = EngineSection(kind="transformers", batch_size=BATCH, **fields)
-        slow = open_engine(base, model, images, store)
-        requests = judge_requests(pairs)
-        generate(slow, requests[:BATCH])
-        took = seconds(lambda: generate(slow, requests))
-        vllm = VllmEngine(
-            EngineSection(kind="vllm", batch_size=BATCH, **fields), model, images, store
-        )
-        overhead(vllm, images, pairs, options.repeats)
-        print(
-            f"{'Transformers engine, batch ' + str(BATCH):<42} {took * 1000 / len(requests):8.2f}"
-        )
-        one_at_a_time(slow, pairs[:16], "Transformers engine, one request at a time")
-        one_at_a_time(vllm, pairs[:16], "vLLM engine, one request at a time")
-        prefix_hits(vllm, images, pairs[:32])
-        vllm.close()
-
-
-def _pairs(folder: Path, images: ImageLibrary, count: int) -> list[Pair]:
-    """Makes gold pairs of the tiny world, with their images in the library."""
-    file = write_gold(folder, count, seed=0)
-    pairs = []
-    for row in map(json.loads, file.read_text().splitlines()):
-        hashes = tuple(images.add((folder / name).read_bytes()) for name in row["images"])
-        question = Question(
-            id=row["id"], images=hashes, text=row["question"], kind=Kind(row["kind"])
-        )
-        pairs.append(
-            Pair(
-                id=row["id"],
-                question=question,
-                chosen=row["chosen"],
-                rejected=row["rejected"],
-                origin=Labelled(category=row["category"]),
-            )
-        )
-    return pairs
+        section = EngineSection(kind="vllm", batch_size=SLOTS, **fields)
+        engine = VllmEngine(section, describe_base(BUILTIN, None), images, store)
+        tokenizer = engine._started.tokenizer
+        (filler,) = tokenizer("red").input_ids
+        steps = Steps(engine._started.llm, filler, tokenizer.eos_token_id)
+        bench = Bench(folder, images, engine, steps)
+        head = f"{'':<17} in flight  requests   ours   bare  ratio"
+        print(f"{SLOTS} slots, shards of {SHARD}, answers of up to {LIMIT} tokens")
+        print(f"{head} model's  host's CPU, ms a request")
+        for stage in work:
+            for in_flight in options.in_flight:
+                print(compare(bench, stage, in_flight, options.repeats, False), flush=True)
+        # Last, for what vLLM believes to be in its caches now never was.
+        steps.stand_in = True
+        print(f"{head}   wall  with a stand-in step of 20 ms")
+        for stage in work:
+            for in_flight in options.in_flight:
+                print(compare(bench, stage, in_flight, options.repeats, True), flush=True)
+        engine.close()
 
 
 if __name__ == "__main__":

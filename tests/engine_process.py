@@ -16,6 +16,7 @@ from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.records import ModelRef
 from judgeloop.schema.requests import Request, Response
 from judgeloop.schema.sampling import Sampling
+from tests.images_alive import images_alive
 
 START_S = 400.0
 
@@ -95,6 +96,11 @@ class RemoteEngine:
         )
         return ids
 
+    def images_alive(self, requests: Sequence[Request]) -> tuple[int, int]:
+        """How many images it held; see `tests.images_alive`."""
+        found: tuple[int, int] = self._process.call("images_alive", *self._opened, list(requests))
+        return found
+
     def close(self) -> None:
         """Leaves the engine to the next one."""
 
@@ -123,6 +129,12 @@ class _Server:
     def of_engine(self, section: EngineSection, model: ModelRef, name: str, *arguments: Any) -> Any:
         self.open(section, model)
         return getattr(self._engine, name)(*arguments)
+
+    def images_alive(
+        self, section: EngineSection, model: ModelRef, requests: list[Request]
+    ) -> tuple[int, int]:
+        self.open(section, model)
+        return images_alive(self._engine, requests)
 
     def tokens(self, section: EngineSection, model: ModelRef, *asked: Any) -> list[list[list[int]]]:
         self.open(section, model)

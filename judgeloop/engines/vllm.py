@@ -26,7 +26,7 @@ from judgeloop.store.images import ImageLibrary
 Prompt = dict[str, Any]
 """A prompt as vLLM's renderer makes it."""
 
-_AHEAD = 8
+_AHEAD = 16
 """Requests whose images are decoded, or prompts rendered, before the scheduler has room for them.
 So many images in full size are in memory at most."""
 _WAITING_SHARE = 4

@@ -2,6 +2,7 @@
 
 import shutil
 from collections import deque
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,7 @@ from judgeloop import engines
 from judgeloop.schema.errors import EngineError, StoreError
 from judgeloop.schema.records import ModelRef
 from tests.engine_rig import GREEDY, MISSING, WARM, ask, generate, judged, mixed, png, texts
+from tests.images_alive import images_alive
 
 
 def poll_for_ever(engine):
@@ -199,6 +201,19 @@ class EngineContract:
 
 class ModelContract(EngineContract):
     """And the cases of engines that run a model, which sees its pictures."""
+
+    def test_few_images_are_in_memory_at_a_time_whatever_the_slots_and_the_rows(
+        self, start, engine_library
+    ):
+        """So large ones fit; both requests of a picture get the one that was decoded."""
+        names = [engine_library.add(png((number, 90, 9), (20, 20))) for number in range(60)]
+        requests = [ask(number, [names[number // 2]], n=1) for number in range(120)]
+        slots = 256 if self.kind == "vllm" else 8
+        engine = start(self.kind, batch_size=slots)
+        alive = getattr(engine, "images_alive", None) or partial(images_alive, engine)
+        opened, most = alive(requests)
+        assert 60 <= opened <= 60 * 1.3
+        assert 1 < most <= 20
 
     def test_a_changed_picture_changes_the_texts_of_its_request_alone(self, engine, pictures):
         before = [ask(i, pictures, images=(pictures[0],)) for i in range(3)]

@@ -84,6 +84,8 @@ class TestEndpoint(ModelContract):
     # What an adapter's files are, and what a faked image means, is the server's affair.
     test_a_pickled_adapter_is_refused = None
     test_a_prompt_that_fakes_an_image_fails_alone = None
+    # It sends bytes, of the requests under way alone.
+    test_few_images_are_in_memory_at_a_time_whatever_the_slots_and_the_rows = None
 
     def test_greedy_texts_are_those_of_transformers(self, start, engine, pictures):
         requests = mixed(pictures)
