@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from judgeloop.engines.chat_answer import CUT_OFF, STOPPED
-from judgeloop.runtime.stages.inference import engine_identity
+from judgeloop.runtime.identity import engine_identity
 from judgeloop.schema.config import load_config
 from judgeloop.schema.errors import ConfigError, EngineError
 from judgeloop.schema.requests import Usage
