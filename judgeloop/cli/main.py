@@ -1,4 +1,4 @@
-"""The command line: `judgeloop verdict`, `score`, `status`, `clean`, `doctor` and `route`."""
+"""The command line: one module a command, of which `add` declares it and `run` runs it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from judgeloop import __version__
-from judgeloop.cli import clean, doctor, judge, plan, route, score, status, verdict
+from judgeloop.cli import clean, compare, doctor, judge, plan, route, score, status, verdict
 from judgeloop.runtime.log_level import log_level
 from judgeloop.runtime.redaction import hide_secrets, shown
 from judgeloop.schema.errors import JudgeLoopError
@@ -35,6 +35,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"judgeloop {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
-    for command in (verdict, judge, score, status, clean, doctor, route, plan):
+    for command in (verdict, judge, score, compare, status, clean, doctor, route, plan):
         command.add(commands)
     return parser

@@ -11,9 +11,10 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from judgeloop.evaluation.comparison import difference_interval
 from judgeloop.evaluation.floors import Check, failed, floors
 from judgeloop.evaluation.scorecard import Scorecard, scorecard
-from judgeloop.evaluation.statistics import Interval, paired_interval
+from judgeloop.evaluation.statistics import Interval
 from judgeloop.schema.config import GateSection
 from judgeloop.schema.errors import DataError
 from judgeloop.schema.records import ItemResult, Record
@@ -138,7 +139,8 @@ def _by_item(judged: Judged) -> tuple[Results, list[ItemResult]]:
 
 def _difference(mine: Results, theirs: Results) -> tuple[float, Interval]:
     differences = [result.both_orders - theirs[item].both_orders for item, result in mine.items()]
-    return sum(differences) / len(differences), paired_interval(differences)
+    clusters = [result.image or item for item, result in mine.items()]
+    return sum(differences) / len(differences), difference_interval(differences, clusters)
 
 
 def _better(difference: float, interval: Interval, n: int, bound: float) -> Check:

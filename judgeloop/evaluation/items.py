@@ -53,5 +53,6 @@ def _result(pair: Pair, judgements: Sequence[Judgement]) -> ItemResult:
         chosen_first_text=ahead.text,
         rejected_first_text=behind.text,
         lengths=(len(pair.chosen), len(pair.rejected)),
+        image=next(iter(pair.question.images), ""),
         identical=pair.chosen == pair.rejected,
     )

@@ -157,7 +157,7 @@ STAGES = (
         function="validate:validate",
         phases=("start", "iteration"),
         key=KeySpec(
-            version=4,
+            version=5,
             settings=("validation.sampling", "loop.seed"),
             inputs=("engine", "prompts", "model", "pairs"),
         ),
@@ -170,7 +170,7 @@ STAGES = (
         function="evaluate:evaluate",
         phases=("start", "iteration"),
         key=KeySpec(
-            version=5,
+            version=6,
             settings=("evaluation.sampling", "loop.seed"),
             inputs=("engine", "prompts", "model", "pairs"),
         ),

@@ -146,6 +146,8 @@ class ItemResult(Record, frozen=True, kw_only=True):
     lengths: tuple[int, int] | None = None
     """Characters of the chosen and of the rejected answer: what a judge that looks at nothing may
     go by. None in results of an earlier version."""
+    image: str = ""
+    """The pair's first image, by which dependent items are known; empty where it is not."""
     identical: bool = False
     """True for a probe: both answers are the same text, so that neither verdict is right. Probes
     count in no accuracy."""

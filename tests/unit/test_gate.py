@@ -122,6 +122,19 @@ def test_results_are_paired_by_item_and_not_by_position():
     assert decision.high < 0.1  # item by item they agree; by position they would not
 
 
+def test_a_gain_on_a_few_images_that_have_many_items_is_not_taken_for_evidence():
+    theirs = share(20, 120)
+    mine = results([RIGHT] * 50 + [FIRST] * 70)
+    assert meet(mine, theirs).decision == "promote"
+    by_image = [
+        [msgspec.structs.replace(item, image=f"image-{at // 10}") for at, item in enumerate(side)]
+        for side in (mine, theirs)
+    ]  # three images of twelve make the whole difference
+    decision = meet(*by_image)
+    assert decision.decision == "refuse"
+    assert [name for name, holds in holding(decision).items() if not holds] == ["opponent"]
+
+
 def test_better_in_both_orders_and_worse_by_single_verdicts_is_refused():
     mine, theirs = [RIGHT] * 130 + [WRONG] * 70, results([FIRST] * 140 + [RIGHT] * 60)
     assert meet(results(mine), theirs).decision == "promote"  # .65 against .65

@@ -33,7 +33,9 @@ GOLD = {
 }
 GOLD_MODULE = "judgeloop.evaluation.gold"  # holds nothing else, so it is out of reach as a whole
 BENCHMARKS = "judgeloop.evaluation.benchmarks"  # their loaders give labels
-BENCHMARK_READERS = {"judgeloop/cli/score.py", "judgeloop/runtime/stages/benchmark.py"}
+BENCHMARK_READERS = {
+    "judgeloop/cli/compare.py", "judgeloop/cli/score.py", "judgeloop/runtime/stages/benchmark.py",
+}  # fmt: skip
 MAY_IMPORT_IN_PIPELINES = {
     "components", "docker", "google", "kfp", "kfp_server_api", "kubernetes", "msgspec",
     "pipelines", "rich", "urllib3", "yaml",

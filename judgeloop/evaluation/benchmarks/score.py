@@ -101,6 +101,11 @@ def score(benchmark: Benchmark, data: Path, outputs: Path) -> Score:
     )
 
 
+def read_outputs(benchmark: Benchmark, file: Path, items: Sequence[Item]) -> tuple[Output, ...]:
+    """Returns the outputs of a file in either layout; bad lines are left out (see `score`)."""
+    return _read(benchmark, file, items, [])[1].outputs
+
+
 def _one_sided(outputs: Sequence[Output]) -> list[Fault]:
     """Names outputs that a judge without eyes could have made: one that says the same always."""
     if len({output.chosen_first for output in outputs}) > 1:

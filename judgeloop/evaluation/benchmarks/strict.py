@@ -31,6 +31,7 @@ def strict_results(
             category=item.group,
             chosen_first=_majority(verdicts[item.key][True]),
             rejected_first=_majority(verdicts[item.key][False]),
+            image=item.image,
         )
         for item in items
         if len(verdicts.get(item.key, ())) == len((True, False))
