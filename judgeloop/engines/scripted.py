@@ -125,6 +125,10 @@ def _write(request: Request, model: ScriptedModel, rng: random.Random) -> str:
     turn = _Turn(request.variables, sight, model, rng)
     if request.purpose == "answer":
         return _answer(turn)
+    if request.purpose == "compare":
+        return (
+            "Answer: no" if turn.variables["original"] == turn.variables["copy"] else "Answer: yes"
+        )
     return _alter(turn) if request.purpose == "alter" else _judge(turn, request.verdict_endings)
 
 

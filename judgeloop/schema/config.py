@@ -96,6 +96,9 @@ class SynthesisSection(Section, frozen=True, kw_only=True):
     """Altered copies sampled until one passes the checks."""
     min_length_ratio: Annotated[float, Meta(gt=0, le=1)] = 0.5
     """Copies shorter than this times the original, or longer by its inverse, are dropped."""
+    check_meaning: bool = False
+    """Ask the base whether a copy contradicts its original, and drop it where it does not: one more
+    request a copy that passed the other checks."""
     vote: Sampling
     """Sampling of the answers to a closed question."""
     vote_samples: Positive = 16
@@ -229,7 +232,8 @@ class Config(Section, frozen=True, kw_only=True):
     store: str
     """Folder or s3://bucket/prefix that holds everything the loop makes."""
     prompts: str
-    """Prompt set in judgeloop/method/prompts: `tiny` or `default`."""
+    """Prompt set: `tiny`, `default`, or the path of a folder of templates (a copy of
+    judgeloop/method/prompts/default)."""
     loop: LoopSection
     data: DataSection
     model: ModelSection
@@ -254,6 +258,11 @@ class Config(Section, frozen=True, kw_only=True):
             raise ValueError(
                 "engine.kind and training.kind: `scripted` goes with `scripted` only "
                 "(a scripted model has no weights to train)"
+            )
+        if self.prompts == "tiny" and self.synthesis.check_meaning:
+            raise ValueError(
+                "synthesis.check_meaning: the prompt set `tiny` cannot ask what texts mean; set it "
+                "to false or use other prompts"
             )
         if reason := scripted_misfit(self.engine.kind, self.model.base):
             raise ValueError(reason)

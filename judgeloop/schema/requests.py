@@ -19,7 +19,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     text: str
-    purpose: Literal["answer", "alter", "judge"]
+    purpose: Literal["answer", "alter", "compare", "judge"]
     variables: dict[str, str] = {}
     """What `text` was rendered from. Purpose and variables are for the scripted engine; an engine
     that runs a model reads `text` and `images` alone."""

@@ -52,7 +52,9 @@ class FakeEngine:
         if request.purpose == "judge":
             right = "chosen_first" in request.id
             return [
-                Sample(text=f"Verdict: {'A' if right else 'B'}", finish_reason="stop", tokens=9)
+                Sample(
+                    text=f"ok{request.verdict_endings[not right]}", finish_reason="stop", tokens=9
+                )
             ]
         if "number" in request.variables.values():
             texts = ["3"] * (request.n - 1) + ["4"]

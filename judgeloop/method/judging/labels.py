@@ -42,10 +42,13 @@ class Labels:
         names = [" ".join(str(label).split()) for label in labels]
         if len(names) != 2 or not all(names) or names[0].casefold() == names[1].casefold():
             raise ValueError(f"labels must be two different names, not {labels!r}")
+        self.needs_noun = False
+        """`Response 1` is never written as `1`: that may be an option, or a number in an answer."""
         matches = [_NOUN_AND_NAME.fullmatch(name) for name in names]
         first, second = matches
         if first and second and first[1].casefold() == second[1].casefold():
             names = [first[2], second[2]]
+            self.needs_noun = True
         self.names = tuple(names)
         self._sides = {name.casefold(): side for side, name in enumerate(names)}
 
@@ -79,6 +82,8 @@ class Labels:
     @cached_property
     def anywhere(self) -> re.Pattern[str]:
         """Finds a label as a word of its own, written as it is named, or after a noun."""
+        if self.needs_noun:
+            return re.compile(self.named, re.IGNORECASE)
         return re.compile(rf"{self.named}|(?<![\w'’-])(?-i:{self.pattern})", re.IGNORECASE)
 
     def mention(self, text: str) -> Mention | None:
@@ -94,6 +99,8 @@ class Labels:
         if closed > opened:
             rest = rest[opened:]
         has_noun = match["noun"] is not None or match["inner"] is not None
+        if self.needs_noun and not has_noun:
+            return None
         is_word = not has_noun and not match["open"] and label in _ARTICLES
         side = self._sides[label.casefold()]
         return Mention(side, has_noun, is_word, rest)

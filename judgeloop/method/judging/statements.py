@@ -183,8 +183,10 @@ def _verdict_of(sentence: Sentence, labels: Labels) -> int | Stated | None:
         return None
     if marked := _VERDICT.match(text):
         return _value(marked["value"], labels)
-    if (marked := _ANSWER_MARK.match(text)) and (mention := labels.mention(marked["value"])):
-        return _value(marked["value"], labels) if mention.has_noun else None
+    if marked := _ANSWER_MARK.match(text):  # may be the answer's own: an option, a number
+        mention = labels.mention(marked["value"])
+        has_noun = mention is not None and mention.has_noun
+        return _value(marked["value"], labels) if has_noun else None
     return _bare(text, labels)
 
 

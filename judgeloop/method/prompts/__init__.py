@@ -1,22 +1,23 @@
 """Prompt sets: the texts that the models get, and where a judge of that set writes its verdict."""
 
+from functools import cache
+
 from judgeloop.method.prompts.base import PromptSet, prompt_hash
-from judgeloop.method.prompts.default import DefaultPrompts
+from judgeloop.method.prompts.templates import TemplatePrompts, default_prompts, own_prompts
 from judgeloop.method.prompts.tiny import TinyPrompts
 
-__all__ = ["DefaultPrompts", "PromptSet", "TinyPrompts", "load_prompts", "prompt_hash"]
+__all__ = ["PromptSet", "TemplatePrompts", "TinyPrompts", "load_prompts", "prompt_hash"]
 
 
+@cache
 def load_prompts(name: str) -> PromptSet:
-    """Returns the prompt set of that name.
+    """Returns the prompt set of that name, or that in the folder of that path.
+
+    A folder is read once in a process.
 
     Raises:
-        ConfigError: There is none.
+        ConfigError: There is none, or a file of it is wrong.
     """
-    from judgeloop.schema.errors import ConfigError
-
     if name == "tiny":
         return TinyPrompts()
-    if name == "default":
-        return DefaultPrompts()
-    raise ConfigError(f"prompts: there is no prompt set {name!r}; use `tiny` or `default`")
+    return default_prompts() if name == "default" else own_prompts(name)

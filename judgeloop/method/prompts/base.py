@@ -39,8 +39,19 @@ class PromptSet(JudgePrompts, Protocol):
         """Asks for an answer to the question."""
         ...
 
-    def alter(self, question: Question, answer: str, error: str) -> str:
-        """Asks for a copy of the answer with one planted error of that kind."""
+    def alter(self, question: Question, answer: str, error: str, draw: float) -> str:
+        """Asks for a copy of the answer with one planted error of that kind.
+
+        `draw`, from 0 to below 1, chooses the wording where the set has several.
+        """
+        ...
+
+    def compare(self, question: Question, original: str, copy: str) -> str | None:
+        """Asks whether a copy contradicts its original; None where the set has no such prompt."""
+        ...
+
+    def sources(self) -> list[str]:
+        """Returns the texts that the prompts are made of, where these are in files."""
         ...
 
 
@@ -55,6 +66,7 @@ def prompt_hash(prompts: PromptSet) -> str:
         prompts.name,
         prompts.verdict_endings,
         [prompts.answer(probe) for probe in probes],
-        [prompts.alter(probe, "<answer>", "<error>") for probe in probes],
+        [prompts.alter(probe, "<answer>", "<error>", 0) for probe in probes],
         [prompts.judge(probe, "<answer A>", "<answer B>") for probe in probes],
+        prompts.sources(),
     )

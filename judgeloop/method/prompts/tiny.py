@@ -18,7 +18,7 @@ class TinyPrompts:
         """Asks the question itself."""
         return question.text
 
-    def alter(self, question: Question, answer: str, error: str) -> str:
+    def alter(self, question: Question, answer: str, error: str, draw: float) -> str:
         """Asks for a copy with an error of that kind."""
         return formats.alter(error, answer)
 
@@ -29,3 +29,10 @@ class TinyPrompts:
     def read_verdict(self, text: str, finish_reason: str) -> Verdict:
         """Reads the letter after what was seen."""
         return parse_seen(text, finish_reason)
+
+    def compare(self, question: Question, original: str, copy: str) -> None:
+        """The model was not taught to compare meanings."""
+
+    def sources(self) -> list[str]:
+        """There are no files."""
+        return []

@@ -48,7 +48,7 @@ def alter_request(
     error = draw_error(question, settings.errors, seed)
     return Request(
         id=question.id,
-        text=prompts.alter(question, answer, error),
+        text=prompts.alter(question, answer, error, fraction("alter wording", seed, question.id)),
         images=question.images,
         purpose="alter",
         variables={"question": question.text, "answer": answer, "error": error},

@@ -10,6 +10,7 @@ from judgeloop.method.synthesis.alter import (
     original_answer,
     pair_by_alteration,
 )
+from judgeloop.method.synthesis.meaning import compare_request, pair_that_differs
 from judgeloop.method.synthesis.vote import pair_by_vote, vote_request
 from judgeloop.schema.config import SynthesisSection
 from judgeloop.schema.records import Dropped, Pair, Question
@@ -34,4 +35,8 @@ def make_pair(
     if isinstance(answer, Dropped):
         return answer
     (altered,) = yield [alter_request(prompts, question, answer, settings, seed)]
-    return pair_by_alteration(question, answer, altered, settings, seed)
+    pair = pair_by_alteration(question, answer, altered, settings, seed)
+    if isinstance(pair, Dropped) or not settings.check_meaning:
+        return pair
+    (compared,) = yield [compare_request(prompts, pair, settings, seed)]
+    return pair_that_differs(pair, compared)
