@@ -59,14 +59,16 @@ class Loop:
         right: int,
         items: str = "gold",
         categories: Sequence[str] = ("colour",),
+        model: ModelRef | None = None,
     ) -> Manifest:
-        """Record a judge that is right on the first `right` of the items."""
+        """Record a judge, the start model unless given, right on the first `right` of the items."""
         results = judged(ITEMS, right, items, categories)
         probe = judged(1, 0, f"{items}-probe")[0]
         results.append(msgspec.structs.replace(probe, identical=True))
         key = content_key(stage, items, right, iteration, self.ledger.loop_id)
         details = {"pairs": items, "protocol": "both orders"}
-        header = Manifest(stage=stage, stage_version=1, key=key, details=details)
+        model = model or self.base
+        header = Manifest(stage=stage, stage_version=1, key=key, model=model, details=details)
         made = write_shards(self.store, header, [results], lambda batch: Work(batch))
         return self.record(finish(self.store, scored(self.store, made)), iteration)
 
@@ -94,10 +96,11 @@ class Loop:
         return msgspec.structs.replace(made, metrics={"kept_share": 0.25})
 
     def inputs(self, iteration: int, folder: Path, validation: int, gold: int) -> list[Manifest]:
+        trained = self.trained(iteration, folder)
         return [
-            self.trained(iteration, folder),
-            self.scores("validate", iteration, validation, "held_out"),
-            self.scores("evaluate", iteration, gold),
+            trained,
+            self.scores("validate", iteration, validation, "held_out", model=trained.model),
+            self.scores("evaluate", iteration, gold, model=trained.model),
             self.examples(iteration),
         ]
 

@@ -71,7 +71,7 @@ def _registered(folder: Path, name: str, prompts: str | None) -> JudgeModel:
     seen = judge.config.get("data", {})
     return JudgeModel(
         model=judge.located(folder),
-        prompts=prompts or str(judge.config["prompts"]),
+        prompts=prompts or judge.prompts,
         max_pixels=int(seen.get("max_pixels", MAX_PIXELS)),
         background=str(seen.get("background", BACKGROUND)),
     )

@@ -11,7 +11,7 @@ import msgspec
 
 from judgeloop.models.hub import CONFIG, fetch_config, pin_revision
 from judgeloop.schema.engine_section import SCRIPTED
-from judgeloop.schema.errors import ConfigError, EngineError
+from judgeloop.schema.errors import ConfigError, EngineError, StoreError
 from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import ModelRef
 from judgeloop.store import (
@@ -19,6 +19,7 @@ from judgeloop.store import (
     MissingObjectError,
     Store,
     download_folder,
+    folder_checksums,
     open_store,
     sha256_bytes,
     sha256_file,
@@ -43,6 +44,10 @@ def describe_base(base: str, revision: str | None) -> ModelRef:
         ConfigError: It is no model folder, or the commit of a hub id cannot be found out.
         StoreError: The S3 folder cannot be read.
     """
+    if not base.strip():
+        raise ConfigError(
+            "model.base is empty: give a hub id, a folder, its s3:// URI or builtin:tiny-vlm"
+        )
     if base.startswith(SCRIPTED):
         return ModelRef(base=base, revision=revision)
     files = _base_files(base)
@@ -124,17 +129,29 @@ def fetch_adapter(model: ModelRef, store: Store, folder: Path) -> Path | None:
     """Brings a model's adapter into `folder`; returns the PEFT folder, None for the base alone.
 
     A key is looked up in `store`, a local folder is used where it is, an s3:// URI is fetched.
+    Content keys trust the reference's hash, so the files are compared with it at every use.
 
     Raises:
-        StoreError: It is missing or damaged.
+        StoreError: It is missing, damaged, or not the adapter that the reference was made of.
     """
     if model.adapter is None:
         return None
-    if Path(model.adapter).is_absolute():
-        return Path(model.adapter)
-    source, key = store, model.adapter
-    if model.adapter.startswith(S3):
-        source, key = _open_folder(model.adapter)
+    found = _adapter_folder(model.adapter, store, folder)
+    if model.adapter_sha256 and content_key(folder_checksums(found)) != model.adapter_sha256:
+        raise StoreError(
+            f"{model.adapter} is not the adapter that it is taken for: its files have another hash "
+            f"than {model.adapter_sha256[:12]}..., by which its scores are found. Bring that "
+            "adapter back, or train and register again"
+        )
+    return found
+
+
+def _adapter_folder(adapter: str, store: Store, folder: Path) -> Path:
+    if Path(adapter).is_absolute():
+        return Path(adapter)
+    source, key = store, adapter
+    if adapter.startswith(S3):
+        source, key = _open_folder(adapter)
     download_folder(source, key, folder)
     return folder
 

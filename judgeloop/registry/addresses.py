@@ -112,7 +112,7 @@ def bring_version(uri: str, store: Store) -> Start:
     with tempfile.TemporaryDirectory(prefix="judgeloop-version-") as temporary:
         folder = Path(temporary)
         _, version, judge = fetch_version(uri, folder)
-        arms = control_arms(judge.config["filtering"]["keep"], judge.controls)
+        arms = control_arms(judge.keep, judge.controls)
         if judge.model.adapter is None:
             return Start(version, judge.model, arms, judge.metrics)
         key = f"adapters/{content_key(judge.adapter_files)}"

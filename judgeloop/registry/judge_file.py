@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from judgeloop.schema.errors import RegistryError
+from judgeloop.schema.errors import DataError, RegistryError
+from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import SCHEMA_VERSION, ModelRef, Record, from_json, to_json
 from judgeloop.store import FileChecksum, folder_checksums
 
@@ -20,6 +21,8 @@ JUDGE_FILE = "judge.json"
 ADAPTER_FOLDER = "adapter"
 METHOD = "agreeing"
 """The `filtering.keep` of the method; any other is a control arm of the study."""
+PROMPTS_PATH, KEEP_PATH = ("prompts",), ("filtering", "keep")
+"""What is read of a judge's configuration."""
 CONTROLS = "controls"
 """Name, in a manifest's details, of the control arms behind a judge, with commas between."""
 
@@ -48,6 +51,16 @@ class JudgeFile(Record, frozen=True, kw_only=True):
     """Control arms of the study that this judge, or one that it goes on from, was trained in."""
     judgeloop_version: str
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def prompts(self) -> str:
+        """The prompt set that the judge was trained with."""
+        return str(self.config["prompts"])
+
+    @property
+    def keep(self) -> str:
+        """`filtering.keep` of the loop that made it."""
+        return str(self.config["filtering"]["keep"])
 
     def located(self, folder: Path) -> ModelRef:
         """Returns the model with its adapter in a version's folder on this machine."""
@@ -91,8 +104,9 @@ def read_judge_file(path: Path, version: str) -> JudgeFile:
         version: The version that it belongs to, for the error.
 
     Raises:
-        RegistryError: There is none, or it has another schema version.
-        DataError: It is no judge file.
+        RegistryError: There is none, it has another schema version, or what it says of its adapter
+            does not fit together.
+        DataError: It is no judge file; names the field that is missing.
     """
     if not path.is_file():
         raise RegistryError(
@@ -105,7 +119,37 @@ def read_judge_file(path: Path, version: str) -> JudgeFile:
             f"{version}: {JUDGE_FILE} has schema version {schema}, this judgeloop reads "
             f"{SCHEMA_VERSION}; use the judgeloop version that made it"
         )
-    return from_json(data, JudgeFile, f"{version}: {JUDGE_FILE}")
+    judge = from_json(data, JudgeFile, f"{version}: {JUDGE_FILE}")
+    _check_content(judge, f"{version}: {JUDGE_FILE}")
+    return judge
+
+
+def _check_content(judge: JudgeFile, where: str) -> None:
+    """Passes where the file says of one judge alone what it is.
+
+    Raises:
+        RegistryError: It names no base, no adapter for the files that it lists, or a hash that is
+            not theirs: the scores would be another judge's.
+        DataError: Its configuration lacks a value that is read.
+    """
+    model = judge.model
+    if not model.base.strip():
+        raise RegistryError(f"{where}: `model.base` is empty: register the version again")
+    expected = content_key(judge.adapter_files) if judge.adapter_files else ""
+    if model.adapter_sha256 != expected or (model.adapter is None) != (not judge.adapter_files):
+        raise RegistryError(
+            f"{where}: `model.adapter_sha256` {model.adapter_sha256[:12]!r} is not the hash of "
+            f"`adapter_files` ({expected[:12]!r}): don't use this version, its scores are another "
+            "judge's; register it again from its loop"
+        )
+    for path in (PROMPTS_PATH, KEEP_PATH):
+        value: Any = judge.config
+        for name in path:
+            value = value.get(name) if isinstance(value, dict) else None
+        if not isinstance(value, str):
+            raise DataError(
+                f"{where}: `config.{'.'.join(path)}` is missing or no text: register it again"
+            )
 
 
 def check_adapter(folder: Path, judge: JudgeFile, version: str) -> None:

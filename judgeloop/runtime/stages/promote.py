@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
 from judgeloop.evaluation.floors import FAILED
 from judgeloop.evaluation.gate import GateDecision, Judged, decide_promotion, refusal
-from judgeloop.registry.addresses import resolve_model
+from judgeloop.registry.addresses import fetch_version
 from judgeloop.registry.client import wait_for_server
 from judgeloop.registry.judge_file import CONTROLS, control_arms
 from judgeloop.registry.tracking import log_run, loop_run
@@ -29,6 +31,7 @@ from judgeloop.runtime.ledger import BASE_ITERATION, Ledger
 from judgeloop.runtime.stage_key import stage_manifest
 from judgeloop.runtime.stages.register import FLOORS
 from judgeloop.schema.config import Config
+from judgeloop.schema.errors import RegistryError
 from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import ItemResult, Manifest, to_json
 from judgeloop.store import Store
@@ -165,10 +168,31 @@ def _match(store: Store, ledger: Ledger, candidate: Candidate) -> Match:
         theirs = next(iter(evaluations.get(BASE_ITERATION, [])), None)
         used = (_used_gold(name, version), False)
         return Match((f"{name}/{version}", START_MODEL), "", (mine, theirs), used)
-    key = resolve_model(version_uri(name, champion)).judge.manifests.get(_EVALUATE)
-    theirs = finished(store, _EVALUATE, key) if key else None
+    theirs = _scores(store, version_uri(name, champion))
     used = (_used_gold(name, version), _used_gold(name, champion))
     return Match((f"{name}/{version}", f"{name}/{champion}"), champion, (mine, theirs), used)
+
+
+def _scores(store: Store, uri: str) -> Manifest | None:
+    """Returns a version's gold results, None where this store has none.
+
+    The version is fetched, so that its adapter is the one whose scores its judge file names.
+
+    Raises:
+        RegistryError, DataError: As `fetch_version`, or the results are another judge's.
+    """
+    with tempfile.TemporaryDirectory(prefix="judgeloop-champion-") as folder:
+        judge = fetch_version(uri, Path(folder) / "version").judge
+    key = judge.manifests.get(_EVALUATE)
+    found = finished(store, _EVALUATE, key) if key else None
+    if found is not None and (
+        found.model is None or found.model.content() != judge.model.content()
+    ):
+        raise RegistryError(
+            f"{uri}: its judge file names the gold results of another judge ({_EVALUATE}/{key}): "
+            "move the alias to a version that was registered by its own loop"
+        )
+    return found
 
 
 def _meet(
