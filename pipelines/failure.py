@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from judgeloop.runtime.ledger import Ledger
-from judgeloop.schema.errors import JudgeLoopError
+from judgeloop.runtime.lost_failures import read_lost
+from judgeloop.schema.errors import JudgeLoopError, StoreError
 
+_ROOM = 64 * 1024
+"""Bytes: where less is free, the log itself may lack its end."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -27,19 +31,30 @@ class Failure:
 def find_failure(ledger: Ledger, log: Path) -> Failure:
     """Reads what failed from the ledger, of several tasks the first by name.
 
-    A task that was killed left no error: then the last line of the run's log is shown, in which
-    Kubeflow's local runner names the task.
+    What a ledger could not take, since its store failed, is in the run's log. A task that was
+    killed left no error at all: then the log's last line is shown, in which Kubeflow's local
+    runner names the task.
 
     Args:
         ledger: The loop's ledger, begun by this run.
         log: The run's log.
 
     Raises:
-        StoreError, DataError: The ledger cannot be read.
+        StoreError, DataError: The ledger cannot be read, and the log does not say what failed.
     """
-    for entry in ledger.failures():
-        return Failure(entry.name, entry.error or "no message", entry.exit_code)
     lines = _COLOUR.sub("", log.read_text(encoding="utf-8", errors="replace")).splitlines()
+    found = {entry.name: entry for entry in read_lost(lines)}
+    try:
+        found |= {entry.name: entry for entry in ledger.failures()}
+    except JudgeLoopError:
+        if not found:
+            raise
+    for name in sorted(found):
+        entry = found[name]
+        return Failure(name, entry.error or "no message", entry.exit_code)
+    if shutil.disk_usage(log.parent).free < _ROOM:
+        text = f"the disk of {log.parent} is full: make room there"
+        return Failure("the pipeline", text, StoreError.exit_code)
     last = next((line for line in reversed(lines) if line.strip()), "nothing")
     text = f"no task left an error (killed, or out of memory?); {log} ends with: {last}"
     return Failure("the pipeline", text, JudgeLoopError.exit_code)

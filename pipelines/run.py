@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -14,7 +16,7 @@ from judgeloop.runtime.ending import read_ending
 from judgeloop.runtime.ledger import Ledger, loop_identity
 from judgeloop.runtime.reference import write_config
 from judgeloop.schema.config import Config, load_config
-from judgeloop.schema.errors import ConfigError
+from judgeloop.schema.errors import ConfigError, StoreError
 from judgeloop.store import MissingObjectError, Store, open_store
 from pipelines.compile import compile_pipeline
 from pipelines.display import Display
@@ -67,7 +69,7 @@ def run_loop(
 
     Raises:
         ConfigError: The loop id is taken by another configuration, or `out` is no folder.
-        JudgeLoopError: The pipeline cannot be compiled, or the store cannot be used.
+        JudgeLoopError: The pipeline cannot be compiled, or the store or `out` cannot be used.
         KeyboardInterrupt: The run was interrupted; nothing of it is left running.
     """
     try:
@@ -77,8 +79,22 @@ def run_loop(
     store = open_store(config.store)
     ledger = Ledger(store, loop_id)
     ledger.claim(config)  # before anything is shown: the report there may be another loop's
-    with ledger.held():
+    with ledger.held(), _folder_errors(out):
         return _run_alone(config, store, ledger, out, console, runner)
+
+
+@contextmanager
+def _folder_errors(out: Path) -> Iterator[None]:
+    """Says of a disk that is full, read-only or broken that it is the run's folder's."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO):
+            raise
+        raise StoreError(
+            f"--out {out}: cannot be written ({error.strerror}): make room there or choose another "
+            "folder, then run again: what is in the store is found"
+        ) from error
 
 
 def _run_alone(

@@ -24,11 +24,12 @@ from judgeloop.runtime.ending import State, read_ending
 from judgeloop.runtime.garbage_collector import collect_rarely
 from judgeloop.runtime.ledger import AFTER_LOOP, BASE_ITERATION, Entry, Ledger
 from judgeloop.runtime.log_level import log_level
+from judgeloop.runtime.lost_failures import log_lost
 from judgeloop.runtime.redaction import hidden, hide_secrets, shown
 from judgeloop.runtime.reference import parse_reference
 from judgeloop.runtime.stage_table import StageSpec, stage_spec
 from judgeloop.schema.config import Config, config_from_json
-from judgeloop.schema.errors import ConfigError, JudgeLoopError, StarvedError
+from judgeloop.schema.errors import ConfigError, JudgeLoopError, StarvedError, StoreError
 from judgeloop.schema.records import Manifest, ModelRef, to_json
 from judgeloop.store import Store, open_store
 from judgeloop.store.shards import read_manifest
@@ -99,10 +100,10 @@ class Task(msgspec.Struct, frozen=True):
         logger.info("started")
         with self.failures_recorded():
             manifest = work()
-            self._enter(started, clock, manifest=manifest)
+            self.ledger.record(self._entry(started, clock, manifest=manifest))
+            if out is not None:
+                _write_output(Path(out), to_json(manifest) + b"\n")
         logger.info("done key=%s counts=%s", manifest.key, manifest.counts)
-        if out is not None:
-            Path(out).write_bytes(to_json(manifest) + b"\n")
         return manifest
 
     def arguments(
@@ -126,8 +127,12 @@ class Task(msgspec.Struct, frozen=True):
         return {name: known[name] for name in names}
 
     @contextmanager
-    def failures_recorded(self) -> Iterator[None]:
-        """Enters an error of the block into the ledger, with its exit code, and lets it pass."""
+    def failures_recorded(self, in_ledger: bool = True) -> Iterator[None]:
+        """Enters an error of the block into the ledger, with its exit code, and lets it pass.
+
+        Args:
+            in_ledger: False where the ledger may be another loop's: then the log gets it alone.
+        """
         started, clock = datetime.now(UTC), time.monotonic()
         try:
             yield
@@ -137,31 +142,33 @@ class Task(msgspec.Struct, frozen=True):
                 text, code = str(error), error.exit_code
             text = hidden(text)
             logger.error("failed: %s", text)
+            entry = self._entry(started, clock, error=text, exit_code=code)
+            if not in_ledger:
+                log_lost(entry, "it may be another loop's")
+                raise
             try:
-                self._enter(started, clock, error=text, exit_code=code)
-            except JudgeLoopError as second:  # the store may be what failed
-                logger.error("the failure could not be entered into the ledger: %s", second)
+                self.ledger.record(entry)
+            except (JudgeLoopError, OSError) as second:  # the store may be what failed
+                log_lost(entry, second)
             raise
 
-    def _enter(
+    def _entry(
         self,
         started: datetime,
         clock: float,
         manifest: Manifest | None = None,
         error: str | None = None,
         exit_code: int = 0,
-    ) -> None:
-        self.ledger.record(
-            Entry(
-                stage=self.stage,
-                iteration=self.iteration,
-                partition=self.partition,
-                manifest=manifest,
-                error=error,
-                exit_code=exit_code,
-                seconds=round(time.monotonic() - clock, 3),
-                started_at=started.isoformat(timespec="seconds"),
-            )
+    ) -> Entry:
+        return Entry(
+            stage=self.stage,
+            iteration=self.iteration,
+            partition=self.partition,
+            manifest=manifest,
+            error=error,
+            exit_code=exit_code,
+            seconds=round(time.monotonic() - clock, 3),
+            started_at=started.isoformat(timespec="seconds"),
         )
 
 
@@ -223,7 +230,8 @@ def resolve(
     from judgeloop.runtime.stages.resolve import resolve as stage
 
     task = Task.open("resolve", config, loop_id, BASE_ITERATION)
-    task.ledger.begin(task.config)  # a refusal must not enter the ledger of the other loop
+    with task.failures_recorded(in_ledger=False):  # it may be another loop's
+        task.ledger.begin(task.config)
 
     def work() -> Manifest:
         if on_cluster():
@@ -326,6 +334,16 @@ def go_on(config: str, loop_id: str, run_id: str) -> None:
 def metrics_of(path: str) -> dict[str, float]:
     """Returns the metrics of a manifest file, for the pipeline's user interface."""
     return _read(path).metrics
+
+
+def _write_output(path: Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise StoreError(
+            f"the task's output {path} cannot be written ({error.strerror}): make room on that "
+            "disk, or let this user write there, then run again"
+        ) from error
 
 
 def _read(path: str) -> Manifest:

@@ -48,6 +48,7 @@ CORE_IN_PIPELINES = (
     "judgeloop.ops.status",  # `make status` tells a loop from its ledger
     "judgeloop.runtime.ending",
     "judgeloop.runtime.lease",  # two submits of one loop at once
+    "judgeloop.runtime.lost_failures",  # what the ledger could not take
     "judgeloop.runtime.ledger",  # the local runner claims the loop id and reads what failed
     "judgeloop.runtime.log_level",
     "judgeloop.runtime.reference",  # the configuration goes into the store, a pipeline names it
