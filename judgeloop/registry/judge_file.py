@@ -21,8 +21,6 @@ JUDGE_FILE = "judge.json"
 ADAPTER_FOLDER = "adapter"
 METHOD = "agreeing"
 """The `filtering.keep` of the method; any other is a control arm of the study."""
-PROMPTS_PATH, KEEP_PATH = ("prompts",), ("filtering", "keep")
-"""What is read of a judge's configuration."""
 CONTROLS = "controls"
 """Name, in a manifest's details, of the control arms behind a judge, with commas between."""
 
@@ -54,13 +52,24 @@ class JudgeFile(Record, frozen=True, kw_only=True):
 
     @property
     def prompts(self) -> str:
-        """The prompt set that the judge was trained with."""
-        return str(self.config["prompts"])
+        """The prompt set that the judge was trained with; a DataError where it is missing."""
+        return self._setting("prompts")
 
     @property
     def keep(self) -> str:
-        """`filtering.keep` of the loop that made it."""
-        return str(self.config["filtering"]["keep"])
+        """`filtering.keep` of the loop that made it; a DataError where it is missing."""
+        return self._setting("filtering", "keep")
+
+    def _setting(self, *path: str) -> str:
+        value: Any = self.config
+        for name in path:
+            value = value.get(name) if isinstance(value, dict) else None
+        if not isinstance(value, str):
+            raise DataError(
+                f"{JUDGE_FILE} of loop {self.loop_id}, iteration {self.iteration}: "
+                f"`config.{'.'.join(path)}` is missing or no text: register the version again"
+            )
+        return value
 
     def located(self, folder: Path) -> ModelRef:
         """Returns the model with its adapter in a version's folder on this machine."""
@@ -86,11 +95,19 @@ def write_judge_file(folder: Path, judge: JudgeFile) -> JudgeFile:
 
     Returns:
         What was written.
+
+    Raises:
+        RegistryError: The adapter beside it is another one than `judge.model` names.
     """
     adapter = folder / ADAPTER_FOLDER
     files = folder_checksums(adapter) if adapter.is_dir() else {}
-    place = ADAPTER_FOLDER if files else None
-    model = msgspec.structs.replace(judge.model, adapter=place)
+    place, digest = (ADAPTER_FOLDER, content_key(files)) if files else (None, "")
+    if judge.model.adapter_sha256 not in ("", digest):
+        raise RegistryError(
+            f"{adapter} is not the adapter {judge.model.adapter_sha256[:12]}... that the judge's "
+            "scores belong to: train and evaluate again"
+        )
+    model = msgspec.structs.replace(judge.model, adapter=place, adapter_sha256=digest)
     judge = msgspec.structs.replace(judge, model=model, adapter_files=files)
     (folder / JUDGE_FILE).write_bytes(msgspec.json.format(to_json(judge), indent=1) + b"\n")
     return judge
@@ -130,7 +147,6 @@ def _check_content(judge: JudgeFile, where: str) -> None:
     Raises:
         RegistryError: It names no base, no adapter for the files that it lists, or a hash that is
             not theirs: the scores would be another judge's.
-        DataError: Its configuration lacks a value that is read.
     """
     model = judge.model
     if not model.base.strip():
@@ -142,14 +158,6 @@ def _check_content(judge: JudgeFile, where: str) -> None:
             f"`adapter_files` ({expected[:12]!r}): don't use this version, its scores are another "
             "judge's; register it again from its loop"
         )
-    for path in (PROMPTS_PATH, KEEP_PATH):
-        value: Any = judge.config
-        for name in path:
-            value = value.get(name) if isinstance(value, dict) else None
-        if not isinstance(value, str):
-            raise DataError(
-                f"{where}: `config.{'.'.join(path)}` is missing or no text: register it again"
-            )
 
 
 def check_adapter(folder: Path, judge: JudgeFile, version: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from judgeloop.models.judge import find_judge
 from judgeloop.models.references import describe_base, fetch_adapter
 from judgeloop.registry.addresses import fetch_version, resolve_model
-from judgeloop.registry.judge_file import JUDGE_FILE, JudgeFile, read_judge_file
+from judgeloop.registry.judge_file import JUDGE_FILE, JudgeFile, read_judge_file, write_judge_file
 from judgeloop.registry.tracking import ITERATION_TAG, LOOP_TAG, iteration_run, loop_run
 from judgeloop.registry.versions import aliases, promote, register_version
 from judgeloop.schema.errors import (
@@ -69,9 +69,6 @@ def test_a_judge_file_without_a_field_is_an_error_that_names_it(
     ("change", "named"),
     [
         (lambda tree: tree["config"].pop("prompts"), "config.prompts"),
-        (lambda tree: tree["config"].pop("filtering"), "config.filtering.keep"),
-        (lambda tree: tree["config"]["filtering"].pop("keep"), "config.filtering.keep"),
-        (lambda tree: tree["config"].update(filtering=None), "config.filtering.keep"),
         (lambda tree: tree["config"].update(prompts=1), "config.prompts"),
         (lambda tree: tree["model"].pop("base"), "`base` - at `$.model`"),
         (lambda tree: tree["model"].pop("adapter_sha256"), "model.adapter_sha256"),
@@ -86,6 +83,36 @@ def test_what_is_read_of_a_judge_file_and_is_missing_is_named(
         find_judge(str(path.parent), tmp_path)
     assert named in str(caught.value)
     assert "judge.json" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tree: tree["config"].pop("filtering"),
+        lambda tree: tree["config"]["filtering"].pop("keep"),
+        lambda tree: tree["config"].update(filtering=None),
+        lambda tree: tree["config"]["filtering"].update(keep=1),
+    ],
+)
+def test_a_version_whose_arm_of_the_study_is_not_known_is_an_error_that_names_the_key(
+    registered: Path, tmp_path: Path, change: Change
+) -> None:
+    judge = read_judge_file(changed(registered, tmp_path / "v", change), "models:/judge/1")
+    with pytest.raises(DataError, match=r"judge\.json .*`config\.filtering\.keep` is missing"):
+        _ = judge.keep
+
+
+def test_a_judge_file_is_not_written_beside_another_adapter(
+    registered: Path, tmp_path: Path
+) -> None:
+    judge = read_judge_file(registered / JUDGE_FILE, "v")
+    (tmp_path / "adapter").mkdir()
+    (tmp_path / "adapter" / "adapter_config.json").write_text("{}")
+    with pytest.raises(RegistryError, match="is not the adapter"):
+        write_judge_file(tmp_path, judge)
+    unnamed = msgspec.structs.replace(judge.model, adapter_sha256="")
+    written = write_judge_file(tmp_path, msgspec.structs.replace(judge, model=unnamed))
+    assert read_judge_file(tmp_path / JUDGE_FILE, "v") == written
 
 
 BORROWED: dict[str, Change] = {
