@@ -10,15 +10,19 @@ from tests.documents.known import files
 
 DOCUMENTS = sorted(path for path in files() if path.endswith(".md"))
 PLACE = Path("docs/planted.md")
-SHOWN_AS_WRONG = {"`loop.iteration`: the configuration has no such key"}
-"""A page about wrong input shows wrong names."""
+EXCEPT = {
+    # A page about wrong input shows wrong names.
+    "`loop.iteration`: the configuration has no such key",
+    # Of MLLM-as-a-Judge.
+    "`1_run_model_as_judge_gpt4o.py`: there is no such file, and the code writes none",
+}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_everything_that_a_document_names_exists(document: str) -> None:
     place = Path(document)
     found = set(complaints((REPOSITORY / place).read_text(), place))
-    assert found - SHOWN_AS_WRONG == set()
+    assert found - EXCEPT == set()
 
 
 def test_the_documents_that_users_read_are_among_them() -> None:
