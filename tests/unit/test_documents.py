@@ -13,8 +13,9 @@ PLACE = Path("docs/planted.md")
 EXCEPT = {
     # A page about wrong input shows wrong names.
     "`loop.iteration`: the configuration has no such key",
-    # Of MLLM-as-a-Judge.
+    # Of benchmarks.
     "`1_run_model_as_judge_gpt4o.py`: there is no such file, and the code writes none",
+    "`prompt.py`: there is no such file, and the code writes none",
 }
 
 

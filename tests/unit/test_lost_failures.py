@@ -95,7 +95,7 @@ def test_a_failure_before_the_loop_is_claimed_is_in_the_log_alone(
     (tmp_path / "store").write_text("")
     config = load_config(MICRO, [f"store={tmp_path}/store"])
     with pytest.raises(StoreError):
-        tasks.resolve(config.to_json(), "loop", str(tmp_path / "out"))
+        tasks.resolve(config.to_json(), "loop", str(tmp_path / "out"), str(tmp_path / "judge"))
     (entry,) = read_lost(capsys.readouterr().err.splitlines())
     assert (entry.name, entry.exit_code) == ("000-resolve", StoreError.exit_code)
 
