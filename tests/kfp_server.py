@@ -2,7 +2,10 @@
 
 `python -m tests.kfp_server FOLDER` prints its port. A run is `python -m pipelines.local` in a
 process group of its own, on the very file that was uploaded. What Kubernetes, Argo and KFP's
-launcher do is not there. `FOLDER/control.json` plants trouble while it runs (`Control`), and
+launcher do is not there. Where a real server was recorded, this one behaves like it: a new run has
+no state at first; tasks are Argo's nodes, several for each, some without name or state, and their
+list freezes; there are no error texts; a run that is cancelled ends as FAILED, and its exit handler
+is started all the same. `FOLDER/control.json` plants trouble while it runs (`Control`), and
 `FOLDER/exchanges.jsonl` keeps every request and answer for the check by the API's contract.
 """
 
@@ -30,6 +33,10 @@ ACTIVE = ("PENDING", "RUNNING", "CANCELING")
 HEALTH = {"commit_sha": "0" * 40, "tag_name": "2.17.0", "multi_user": False,
           "pipeline_store": "database"}  # fmt: skip
 """What the API server of that release answers."""
+STATELESS_LOOKS = 2
+"""Answers about a new run that tell no state: seconds, until its Workflow is first reported."""
+FROZEN_AFTER = 6
+"""Lines of the local runner's log after which the list of tasks stands still."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _TASK = re.compile(
     r"(\d\d:\d\d:\d\d\.\d+) - (?:INFO|ERROR) - (?:Executing task '([^']+)'|"
@@ -56,6 +63,7 @@ class Running:
     def __init__(self, folder: Path, run: Tree, package: bytes, execute: bool) -> None:
         self.run, self._folder = run, folder
         self._child: subprocess.Popen[bytes] | None = None
+        self._looks = 0
         folder.mkdir(parents=True)
         (folder / "package.yaml").write_bytes(package)
         (folder / "arguments.json").write_text(json.dumps(run["runtime_config"]["parameters"]))
@@ -79,52 +87,62 @@ class Running:
         self._set("RUNNING")
 
     def look(self) -> Tree:
-        """The run as it is now."""
+        """The run as it is now; the first answers tell no state."""
+        self._looks += 1
         if self._child and self.run["state"] in ACTIVE and self._child.poll() is not None:
-            cancelled = self.run["state"] == "CANCELING"
-            ended = "SUCCEEDED" if self._child.returncode == 0 else "FAILED"
-            self._set("CANCELED" if cancelled else ended)
+            succeeded = self.run["state"] != "CANCELING" and self._child.returncode == 0
+            self._set("SUCCEEDED" if succeeded else "FAILED")
+        if self._looks <= STATELESS_LOOKS and self.run["state"] in ACTIVE:
+            return {key: value for key, value in self.run.items() if not key.startswith("state")}
         self.run["run_details"] = {"task_details": self._tasks()}
         return self.run
 
     def end(self) -> None:
-        """Ends the run as Kubeflow does: pods are killed, no exit handler runs."""
+        """Ends the run as Kubeflow does: pods are killed, then the exit handler is started."""
         self._set("CANCELING")
         if self._child is None:
-            self._set("CANCELED")
+            self._set("FAILED")
         elif self._child.poll() is None:
             os.killpg(self._child.pid, signal.SIGKILL)
+            self._child.wait()
+            given = self.run["runtime_config"]["parameters"]
+            code = (
+                "import sys; from judgeloop.runtime import tasks; given = sys.argv[1:3]; "
+                "tasks.report(*given, 'page.html'); tasks.go_on(*given, sys.argv[3])"
+            )
+            variables = environment(self._folder)
+            del variables[FILE_VARIABLE]
+            self._child = subprocess.Popen(
+                [sys.executable, "-c", code, given["config"], given["loop_id"],
+                 self.run["run_id"]],
+                cwd=self._folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL, env=variables, start_new_session=True,
+            )  # fmt: skip
 
     def _set(self, state: str) -> None:
         self.run["state"] = state
         self.run.setdefault("state_history", []).append({"update_time": now(), "state": state})
         if state not in ACTIVE:
             self.run["finished_at"] = now()
-        if state == "FAILED":
-            lines = (self._folder / "run.log").read_text(errors="replace").strip().splitlines()
-            self.run["error"] = {"code": 2, "message": _COLOUR.sub("", lines[-1])}
 
     def _tasks(self) -> list[Tree]:
-        """The tasks, from the log of the local runner."""
+        """Argo's nodes of the tasks, from the log of the local runner."""
         log = self._folder / "run.log"
         text = _COLOUR.sub("", log.read_text(errors="replace")) if log.exists() else ""
-        found: dict[str, Tree] = {}
-        for _, started, ended, status in _TASK.findall(text):
-            if started:
-                number = sum(task["display_name"] == started for task in found.values())
-                key = f"{started}-{number}"
-                found[key] = {
-                    "run_id": self.run["run_id"], "task_id": key, "display_name": started,
-                    "state": "RUNNING", "create_time": now(), "start_time": self.run["created_at"],
-                }  # fmt: skip
+        found: list[Tree] = []
+        for number, (_, started, ended, _status) in enumerate(_TASK.findall(text)):
+            if ended or number >= FROZEN_AFTER:
                 continue
-            open_ones = [t for t in found.values() if t["display_name"] == ended
-                         and t["state"] == "RUNNING"]  # fmt: skip
-            for task in open_ones[-1:]:
-                task["state"] = "SUCCEEDED" if status == "SUCCESS" else "FAILED"
-                if task["state"] == "FAILED":
-                    task["error"] = {"code": 2, "message": "the task failed"}
-        return list(found.values())
+            names = (f"{started}-driver(0)", f"{started}(0)", "executor(0)", started, "executor")
+            found += [
+                {"run_id": self.run["run_id"], "task_id": f"{number}-{name}", "display_name": name,
+                 "state": "RUNNING", "create_time": now()}
+                for name in names
+            ]  # fmt: skip
+            found.append(
+                {"run_id": self.run["run_id"], "task_id": f"{number}", "create_time": now()}
+            )
+        return found
 
 
 class State:
@@ -217,8 +235,15 @@ def _chosen(items: Any, query: dict[str, str]) -> list[Tree]:
     predicates = json.loads(query.get("filter", "{}")).get("predicates", [])
     return [
         item for item in items
-        if all(item.get(each["key"]) == each["stringValue"] for each in predicates)
+        if all(_passes(each, item.get(each["key"], "")) for each in predicates)
     ]  # fmt: skip
+
+
+def _passes(predicate: Tree, value: str) -> bool:
+    substring = 9
+    if predicate["operation"] == substring:
+        return predicate["stringValue"] in value
+    return value == predicate["stringValue"]
 
 
 class Handler(BaseHTTPRequestHandler):

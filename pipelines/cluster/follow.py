@@ -1,76 +1,117 @@
-"""Follows a run to its end: what each task does, one line for each change, and an exit code."""
+"""Follows a loop through its runs: a line for each task that ends, and an exit code."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
 
-from judgeloop.schema.errors import JudgeLoopError
-from pipelines.cluster.server import ACTIVE, Kubeflow
+from judgeloop.schema.errors import ClusterError, JudgeLoopError
+from pipelines.cluster.progress import LoopOfRun, line_of, open_loop, summary_of
+from pipelines.cluster.server import Kubeflow, is_active
+from pipelines.cluster.waiting import Finding, findings, run_pods
 from pipelines.plain import print_plain
 
 POLL_S = 5.0
-SUCCEEDED = "SUCCEEDED"
+NEXT_RUN_S = 120.0
+"""How long the next run of a loop may take to appear after the one before it."""
+SUCCEEDED, FAILED = "SUCCEEDED", "FAILED"
 
 
 def follow(server: Kubeflow, run_id: str, console: Console, poll_s: float = POLL_S) -> int:
-    """Shows a run until it has ended.
+    """Shows a loop until its runs have ended.
 
     Args:
         server: The server.
-        run_id: The run.
+        run_id: The run to begin with; those that it starts are followed too.
         console: Where lines go.
         poll_s: How often is asked.
 
     Returns:
-        The exit code: 0 where the run succeeded, else 1.
+        The exit code: 0 where the loop finished, else 1.
 
     Raises:
         ClusterError: The server is away for long, or refuses us; the run goes on without us.
     """
-    shown: dict[str, str] = {}
+    shown = _Shown(console)
     while True:
         run = server.run(run_id)
-        for task in tasks_of(run):
-            state = str(task.state)
-            if shown.get(task.task_id) != state:
-                shown[task.task_id] = state
-                _show(task, console)
-        if run.state not in ACTIVE:
-            return ended(run, console)
-        time.sleep(poll_s)
+        loop, unknown = open_loop(run)
+        shown.line("ledger", unknown)
+        shown.line(f"state {run_id}", f"run {run_id}  {state_of(run)}")
+        if loop:
+            for entry in loop.entries():
+                shown.line(entry.name, line_of(entry))
+        if is_active(run):
+            for finding in look_at_pods(server, run)[0]:
+                shown.line(str(finding), str(finding))
+            time.sleep(poll_s)
+            continue
+        following = _next_run(server, loop, run, poll_s)
+        if following is None:
+            return ended(server, run, loop, console)
+        run_id = following
 
 
-def ended(run: Any, console: Console) -> int:
-    """Says how a run ended, and why where it failed; returns the exit code."""
-    print_plain(console, f"run {run.run_id}  {run.state}")
-    if run.state == SUCCEEDED:
+def state_of(run: Any) -> str:
+    """Returns a run's state; one that was just started has none yet."""
+    return str(run.state or "PENDING")
+
+
+def ended(server: Kubeflow, run: Any, loop: LoopOfRun | None, console: Console) -> int:
+    """Says how a loop ended, and why where it failed; returns the exit code.
+
+    The ledger decides; Kubeflow's word does where the ledger cannot be read.
+    """
+    if loop is None:
+        succeeded = run.state == SUCCEEDED
+        print_plain(console, f"run {run.run_id}  {state_of(run)}")
+        return 0 if succeeded else JudgeLoopError.exit_code
+    ending = loop.ending()
+    print_plain(console, summary_of(loop.status()))
+    print_plain(console, f"run {run.run_id}  {state_of(run)}; the loop is {ending.state}")
+    if ending.state == "finished":
         return 0
-    for what, error in errors_of(run):
-        print_plain(console, f"{what}: {error}")
+    print_plain(console, ending.reason)
+    for finding in look_at_pods(server, run)[0]:
+        print_plain(console, str(finding))
     return JudgeLoopError.exit_code
 
 
-def tasks_of(run: Any) -> list[Any]:
-    """Returns a run's tasks in the order of their start, without KFP's own drivers."""
-    details = run.run_details.task_details if run.run_details else None
-    tasks = [task for task in details or [] if not str(task.display_name).endswith("-driver")]
-    return sorted(tasks, key=lambda task: (str(task.start_time or task.create_time), task.task_id))
+def look_at_pods(server: Kubeflow, run: Any) -> tuple[Sequence[Finding], str]:
+    """Returns what the pods of a run say, or nothing and why they cannot be listed."""
+    try:
+        pods = run_pods(run.run_id, server.connection.namespace or "kubeflow")
+    except ClusterError as error:
+        return [], str(error)
+    return list(findings(pods)), ""
 
 
-def errors_of(run: Any) -> list[tuple[str, str]]:
-    """Returns (task, message) of what failed, and the run's own error last."""
-    found = [(str(task.display_name), task.error.message) for task in tasks_of(run) if task.error]
-    if run.error:
-        found.append(("the run", run.error.message))
-    return [(what, message) for what, message in found if message]
+def _next_run(server: Kubeflow, loop: LoopOfRun | None, run: Any, poll_s: float) -> str | None:
+    """Returns the run that goes on after this one, where one does."""
+    if loop is None or loop.ending().state not in ("continues", "interrupted"):
+        return None
+    end = time.monotonic() + (NEXT_RUN_S if loop.ending().state == "continues" else 0)
+    while True:
+        later = [each for each in server.runs(loop.loop_id, run.experiment_id)
+                 if each.run_id != run.run_id and each.created_at > run.created_at]  # fmt: skip
+        if later:
+            return str(later[0].run_id)
+        if time.monotonic() > end:
+            return None
+        time.sleep(poll_s)
 
 
-def _show(task: Any, console: Console) -> None:
-    seconds = ""
-    if task.start_time and task.end_time and task.end_time > task.start_time:
-        seconds = f"{(task.end_time - task.start_time).total_seconds():8.1f} s"
-    line = f"{task.display_name:<28} {task.state:<10}{seconds}"
-    print_plain(console, line.rstrip())
+class _Shown:
+    """Prints a line where it is new or has changed."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._lines: dict[str, str] = {}
+
+    def line(self, name: str, text: str) -> None:
+        if text and self._lines.get(name) != text:
+            self._lines[name] = text
+            print_plain(self._console, text)

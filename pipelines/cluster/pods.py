@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 from rich.console import Console
 
 from pipelines.cluster.kubernetes_api import TIMEOUT_S, core_api
 from pipelines.cluster.server import message_of
+from pipelines.cluster.waiting import CONTAINER, LABEL, explain, is_driver, run_pods, task_of
 from pipelines.plain import print_plain
 
-LABEL = "pipeline/runid"
-"""KFP puts it on every pod of a run (kubeflow/pipelines, `LabelKeyWorkflowRunId`)."""
-CONTAINER = "main"
-"""Argo's name for the container in which the task runs; beside it are those that wait and fetch."""
+KUBEFLOW = re.compile(r"[IWEF]\d{4} \d\d:\d\d:\d\d|time=\"|\[KFP Executor|WARNING: Running pip")
+"""How lines of KFP's launcher (glog), Argo's executor (logfmt) and KFP's own executor begin."""
 SILENCE_S = 60
 """How long a log may pause on its way."""
 
 
 def show_pod_logs(run_id: str, namespace: str, console: Console) -> int:
-    """Prints the logs of a run's pods, oldest first, each line with its pod's name.
+    """Prints the logs of a run's pods, oldest first, each line with its stage.
 
-    Pods that drove a task and succeeded are left out: what they log is KFP's own.
+    Pods that drove a task and succeeded are left out, and so is what KFP's launcher and Argo's
+    executor log around a task: none of it is ours.
 
     Returns:
         How many pods there were.
@@ -32,13 +33,10 @@ def show_pod_logs(run_id: str, namespace: str, console: Console) -> int:
     """
     selector = f"{LABEL}={run_id}"
     by_hand = f"kubectl logs -n {namespace} -l {selector} -c {CONTAINER} --prefix --tail=-1"
+    pods = run_pods(run_id, namespace, by_hand)
     with core_api(f"the pods of run {run_id} in namespace {namespace}", by_hand) as api:
-        pods = api.list_namespaced_pod(
-            namespace, label_selector=selector, _request_timeout=TIMEOUT_S
-        ).items
-        pods.sort(key=lambda pod: (str(pod.metadata.creation_timestamp), pod.metadata.name))
         for pod in pods:
-            if "-driver-" not in pod.metadata.name or pod.status.phase != "Succeeded":
+            if not is_driver(pod) or pod["status"]["phase"] != "Succeeded":
                 _show(api, pod, namespace, console)
     return len(pods)
 
@@ -46,19 +44,20 @@ def show_pod_logs(run_id: str, namespace: str, console: Console) -> int:
 def _show(api: Any, pod: Any, namespace: str, console: Console) -> None:
     import kubernetes
 
-    name = pod.metadata.name
-    prefix = f"[pod/{name}/{CONTAINER}]"
+    name = pod["metadata"]["name"]
+    prefix = f"[{task_of(pod)}]"
     try:
         log = api.read_namespaced_pod_log(
             name, namespace, container=CONTAINER, _preload_content=False,
             _request_timeout=(TIMEOUT_S, SILENCE_S),
         )  # fmt: skip
     except kubernetes.client.ApiException as error:  # such as one that waits for its node
-        said = f"{prefix} {pod.status.phase}, no log: {message_of(error)}"
-        print_plain(console, said)
+        why = explain(pod)
+        said = f"{why.reason}: {why.message}" if why else message_of(error)
+        print_plain(console, f"{prefix} {pod['status']['phase']}, no log: {said}")
         return
     log.auto_close = False
     with io.TextIOWrapper(log, encoding="utf-8", errors="replace") as lines:
         for line in lines:
-            said = f"{prefix} {line.rstrip()}"
-            print_plain(console, said)
+            if not KUBEFLOW.match(line):
+                print_plain(console, f"{prefix} {line.rstrip()}")

@@ -8,9 +8,10 @@ from typing import Any
 from rich.console import Console
 
 from judgeloop.schema.errors import ClusterError
-from pipelines.cluster.follow import ended, errors_of, tasks_of
+from pipelines.cluster.follow import ended, look_at_pods, state_of
 from pipelines.cluster.pods import show_pod_logs
-from pipelines.cluster.server import ACTIVE, Kubeflow
+from pipelines.cluster.progress import line_of, open_loop, summary_of
+from pipelines.cluster.server import Kubeflow, is_active
 from pipelines.plain import print_plain
 
 ENDING_S = 180.0
@@ -30,34 +31,45 @@ def find_run(server: Kubeflow, name: str) -> Any:
 
 def show_runs(server: Kubeflow, console: Console) -> int:
     """Lists the newest runs; returns the exit code."""
-    for run in server.runs():
-        line = f"{run.run_id}  {run.state:<10}  {run.created_at:%Y-%m-%d %H:%M}  {run.display_name}"
-        print_plain(console, line)
+    runs = server.runs()
+    for run in runs:
+        created = f"{run.created_at:%Y-%m-%d %H:%M}"
+        print_plain(console, f"{run.run_id}  {state_of(run):<10}  {created}  {run.display_name}")
+    if not runs:
+        print_plain(console, "no runs: start one with make submit")
     return 0
 
 
 def show_run(server: Kubeflow, name: str, console: Console) -> int:
-    """Shows a run's tasks and how it stands; 1 where it has failed."""
+    """Shows how far a run's loop is, and what keeps its pods waiting; 1 where it has failed."""
     run = find_run(server, name)
-    for task in tasks_of(run):
-        line = f"{task.display_name:<28} {task.state}"
-        print_plain(console, line)
-    if run.state in ACTIVE:
-        print_plain(console, f"run {run.run_id}  {run.state}")
-        return 0
-    return ended(run, console)
+    loop, unknown = open_loop(run)
+    for entry in loop.entries() if loop else []:
+        print_plain(console, line_of(entry))
+    if unknown:
+        print_plain(console, unknown)
+    if not is_active(run):
+        return ended(server, run, loop, console)
+    if loop:
+        print_plain(console, summary_of(loop.status()))
+    found, refused = look_at_pods(server, run)
+    for said in (*found, *([f"why pods wait is unknown: {refused}"] if refused else [])):
+        print_plain(console, str(said))
+    print_plain(console, f"run {run.run_id}  {state_of(run)}")
+    return 0
 
 
 def show_logs(server: Kubeflow, name: str, console: Console) -> int:
     """Shows what failed, then the logs of the run's pods; returns the exit code."""
     run = find_run(server, name)
-    for what, error in errors_of(run):
-        print_plain(console, f"{what}: {error}")
+    loop, _ = open_loop(run)
+    for entry in loop.ledger.failures() if loop else []:
+        print_plain(console, f"{entry.name}: {entry.error}")
     namespace = server.connection.namespace or "kubeflow"
     if not show_pod_logs(run.run_id, namespace, console):
         said = (
             f"No pods of run {run.run_id} are in namespace {namespace}: it has just begun, or they "
-            f"were removed some time after its end.{server.shown_address(run.run_id)}"
+            f"were removed an hour after its end{server.shown_address(run.run_id)}"
         )
         print_plain(console, said)
     return 0
@@ -66,18 +78,23 @@ def show_logs(server: Kubeflow, name: str, console: Console) -> int:
 def cancel(server: Kubeflow, name: str, console: Console, ending_s: float = ENDING_S) -> int:
     """Ends a run and waits until nothing of it works any more.
 
-    Kubeflow runs no exit handler on cancellation, so nothing inside the run can clean up. What is
-    left: finished shards, which the loop finds again, and the leases of tasks that were killed,
-    which expire within a minute. Pods are removed by Kubeflow.
+    The ledger learns of it first: Kubeflow starts the exit handler after a cancel too, and tells it
+    nothing, and it would start the loop again. What is left: finished shards, which the loop finds
+    again, and the leases of tasks that were killed, which expire. Pods are removed by Kubeflow.
 
     Raises:
         ClusterError: The run does not end.
     """
     run = find_run(server, name)
-    if run.state in ACTIVE:
+    if is_active(run):
+        loop, unknown = open_loop(run)
+        if loop:
+            loop.ledger.cancel()
+        else:
+            print_plain(console, f"{unknown}; if the run starts another, cancel that too")
         server.terminate(run.run_id)
     end = time.monotonic() + ending_s
-    while run.state in ACTIVE:
+    while is_active(run):
         if time.monotonic() > end:
             raise ClusterError(
                 f"run {run.run_id} has not ended {ending_s:.0f} s after it was cancelled: look for "
@@ -85,7 +102,7 @@ def cancel(server: Kubeflow, name: str, console: Console, ending_s: float = ENDI
             )
         time.sleep(POLL_S)
         run = server.run(run.run_id)
-    print_plain(console, f"run {run.run_id}  {run.state}")
+    print_plain(console, f"run {run.run_id}  {state_of(run)}, by your cancel")
     said = "What is finished is kept: submitted with the same loop id, the loop goes on from there."
     console.print(said, soft_wrap=True)
     return 0

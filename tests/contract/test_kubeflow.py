@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from judgeloop.runtime.ledger import Ledger
 from judgeloop.runtime.reference import parse_reference
 from judgeloop.schema.errors import ClusterError, ConfigError
+from judgeloop.store import FolderStore
 from pipelines.cluster.connection import Connection
 from pipelines.cluster.follow import follow
 from pipelines.cluster.server import Kubeflow
@@ -108,16 +110,19 @@ def test_a_loop_is_uploaded_once_started_refused_while_it_runs_and_cancelled(
 
     listed = kfp_server.call("status")
     assert run_id in listed.stdout
-    assert "RUNNING" in listed.stdout
+    ledger = Ledger(FolderStore(tmp_path / "store"), "one")
+    assert not ledger.cancelled()
     ended = kfp_server.call("cancel", "one")
     assert ended.returncode == 0, ended.stderr
-    assert "CANCELED" in ended.stdout
+    assert f"run {run_id}  FAILED, by your cancel" in ended.stdout
+    assert ledger.cancelled()
     shown = kfp_server.call("status", "one")
     assert shown.returncode == 1
-    assert "CANCELED" in shown.stdout
+    assert "the loop is cancelled" in shown.stdout
 
     again = submit(kfp_server, tmp_path, KF_PIPELINES_UI_ENDPOINT="http://kubeflow.example")
     assert again.returncode == 0, again.stderr
+    assert not ledger.cancelled()
     assert "http://kubeflow.example/#/runs/details/" in again.stdout
     made = {path: kfp_server.made(path) for path in ("/pipelines", "/experiments", "/runs",
                                                       "/pipelines/upload_version")}  # fmt: skip

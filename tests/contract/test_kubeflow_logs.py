@@ -13,7 +13,7 @@ from rich.console import Console
 
 from judgeloop.schema.errors import ClusterError
 from pipelines.cluster.runs import show_logs
-from pipelines.cluster.server import ACTIVE
+from pipelines.cluster.server import is_active
 from tests.kfp_process import KfpServer, connect
 from tests.kubernetes_api import KubernetesApi, Pod, write_kubeconfig
 
@@ -39,7 +39,7 @@ def failed_run(kfp_server: KfpServer, tmp_path: Path) -> str:
         )
     )  # fmt: skip
     end = time.monotonic() + 120
-    while server.run(run_id).state in ACTIVE:
+    while is_active(server.run(run_id)):
         assert time.monotonic() < end
         time.sleep(0.2)
     return run_id
@@ -65,14 +65,11 @@ def test_logs_show_what_failed_and_the_pods_from_the_first_to_the_last(
 ) -> None:
     done = kfp_server.call("logs", "first", KF_PIPELINES_NAMESPACE="team")
     assert done.returncode == 0, done.stderr
-    error, *lines = done.stdout.splitlines()
-    assert error.startswith("the run: ")
-    assert error == f"the run: {connect(kfp_server.url).run(failed_run).error.message}"
-    assert lines == [
-        "[pod/loop-system-container-impl-1/main] pairs: 80",
-        "[pod/loop-system-container-impl-2/main] stage=judge begins",
-        "[pod/loop-system-container-impl-2/main] error: the model has no [chat template], \u2713",
-        '[pod/loop-system-container-impl-3/main] Pending, no log: container "main" in pod '
+    assert done.stdout.splitlines() == [
+        "[loop-system-container-impl-1] pairs: 80",
+        "[loop-system-container-impl-2] stage=judge begins",
+        "[loop-system-container-impl-2] error: the model has no [chat template], \u2713",
+        '[loop-system-container-impl-3] Pending, no log: container "main" in pod '
         '"loop-system-container-impl-3" is waiting to start: ContainerCreating',
     ]
 
@@ -84,7 +81,7 @@ def test_logs_of_a_run_whose_pods_are_gone_say_so_and_where_to_look(
     assert show_logs(connect(kfp_server.url), failed_run, console) == 0
     said = console.file.getvalue()
     assert f"No pods of run {failed_run} are in namespace team" in said
-    assert f"{kfp_server.url}/#/runs/details/{failed_run}" in said
+    assert "an hour after its end" in said
 
 
 def test_logs_that_we_may_not_read_name_the_command_by_which_others_may(

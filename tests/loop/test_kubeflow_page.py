@@ -58,6 +58,6 @@ def test_the_file_takes_a_loop_from_nothing_to_a_finished_run(
         text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines()[-1].endswith("SUCCEEDED")
+    assert done.stdout.splitlines()[-1].endswith("SUCCEEDED; the loop is finished")
     assert (tmp_path / "store/loops/first/report/report.html").exists()
     assert len(asked.read_text().splitlines()) == 4

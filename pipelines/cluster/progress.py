@@ -1,0 +1,83 @@
+"""How far a submitted loop is, told from its ledger in the store.
+
+Kubeflow's own list of tasks freezes once Argo compresses its nodes, names none of them, and has
+entries that never end, so it is not read.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from judgeloop.ops.status import LoopStatus, read_status
+from judgeloop.runtime.ending import Ending, read_ending
+from judgeloop.runtime.ledger import Entry, Ledger
+from judgeloop.runtime.reference import parse_reference
+from judgeloop.schema.errors import ConfigError, JudgeLoopError
+from judgeloop.store import open_store
+
+
+class LoopOfRun(NamedTuple):
+    """The loop that a run of Kubeflow works for."""
+
+    loop_id: str
+    ledger: Ledger
+
+    @classmethod
+    def of(cls, run: Any) -> LoopOfRun:
+        """Returns the loop of a run (`kfp_server_api.V2beta1Run`), by its parameters.
+
+        Raises:
+            ConfigError: It is no run of ours, or its store is a folder of another machine.
+            StoreError: Its store cannot be opened.
+        """
+        given = (run.runtime_config.parameters if run.runtime_config else None) or {}
+        try:
+            loop_id, reference = given["loop_id"], parse_reference(given["config"])
+        except KeyError:
+            raise ConfigError(f"run {run.run_id} is none of a loop: it names no loop_id") from None
+        return cls(loop_id, Ledger(open_store(reference.store), loop_id))
+
+    def entries(self) -> list[Entry]:
+        """Returns how the loop's tasks ended, in the loop's order."""
+        return self.ledger.entries()
+
+    def ending(self) -> Ending:
+        """Returns how the loop's last run ended; means nothing while one is on."""
+        return read_ending(self.ledger)
+
+    def status(self) -> LoopStatus:
+        """Returns how far the loop is."""
+        return read_status(self.ledger.store, self.loop_id)
+
+
+def open_loop(run: Any) -> tuple[LoopOfRun | None, str]:
+    """Returns the loop of a run, or None and why its ledger cannot be read from here."""
+    try:
+        loop = LoopOfRun.of(run)
+        loop.entries()
+    except JudgeLoopError as error:
+        return None, f"progress unknown: {error}"
+    return loop, ""
+
+
+def line_of(entry: Entry) -> str:
+    """Returns one line for a task that is done or has failed."""
+    if entry.manifest is None:
+        said = (entry.error or "no message").splitlines()[0]
+        return f"{entry.name:<28} FAILED    {said}"
+    details = entry.manifest.details
+    said = details.get("decision", "")
+    if said and details.get("reason"):
+        said = f"{said}: {details['reason']}"
+    rows = f"{entry.manifest.rows} rows" if entry.manifest.rows else ""
+    return f"{entry.name:<28} done {entry.seconds:8.1f} s  {rows:<12} {said}".rstrip()
+
+
+def summary_of(status: LoopStatus) -> str:
+    """Returns one line about a loop: its iterations, what is next, how it ended."""
+    line = (
+        f"loop {status.loop_id}  {status.iterations} of at most {status.bound} iterations decided"
+    )
+    if status.ended:
+        return f"{line}; {status.ended}"
+    return f"{line}; next: {', '.join(status.missing[:3])}" if status.missing else line

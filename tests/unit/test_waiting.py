@@ -1,0 +1,62 @@
+"""Why pods wait or failed: each recorded pod of a real cluster is told with its cause."""
+
+import json
+
+import pytest
+
+from pipelines.cluster.waiting import Pod, explain, findings, is_driver, task_of
+from tests.conftest import REPOSITORY
+
+PODS = REPOSITORY.parent / "shared/cases/cluster/kfp/pods"
+pytestmark = pytest.mark.skipif(not PODS.is_dir(), reason=f"no recorded pods in {PODS}")
+
+
+def pod(name: str) -> Pod:
+    found: Pod = json.loads((PODS / f"{name}.json").read_text())
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("waiting-no-node", "didn't match Pod's node affinity/selector"),
+        ("waiting-no-node", "node selector and tolerations with the nodes"),
+        ("waiting-claim-missing", 'persistentvolumeclaim "exp-no-such-claim" not found'),
+        ("waiting-claim-pending", "its claim is not there or not bound"),
+        ("waiting-image", "its image cannot be pulled"),
+        ("waiting-secret-missing", 'secret "exp-no-such-secret" not found'),
+        ("waiting-secret-missing", "a Secret or ConfigMap that the profile names"),
+        ("failed-exit-1", "exit code 1"),
+        ("failed-out-of-memory", "OOMKilled: exit code 137"),
+        ("failed-out-of-memory", "needs more memory"),
+        ("failed-timeout", "longer than timeout_s"),
+        ("failed-deleted-143", "exit code 143"),
+    ],
+)
+def test_a_pod_that_waits_or_failed_tells_its_cause_and_what_to_do(name: str, said: str) -> None:
+    assert said in str(explain(pod(name)))
+
+
+@pytest.mark.parametrize(
+    "name", ["succeeded", "driver", "dag-driver", "judgeloop-cpu-task", "judgeloop-model-task"]
+)
+def test_a_pod_that_works_or_has_worked_tells_nothing(name: str) -> None:
+    assert explain(pod(name)) is None
+
+
+def test_stage_and_iteration_are_read_from_the_path_of_the_node() -> None:
+    assert task_of(pod("judgeloop-cpu-task")) == "enough 2"
+    path = ("judge-loop-x(0).root(0).exit-handler-1(0).loop(0).condition-3(0).for-loop-6(0)."
+            "iteration-iterations(1:1)(0).iteration-item(0).judge-2(0).executor(0)")  # fmt: skip
+    node = {"metadata": {"annotations": {"workflows.argoproj.io/node-name": path}}}
+    assert task_of(node) == "judge 2/p1"
+    node["metadata"]["annotations"] = {
+        "workflows.argoproj.io/node-name": "x(0).root(0).exit-handler-1(0).hold-out(0).executor(0)"
+    }
+    assert task_of(node) == "hold_out"
+
+
+def test_drivers_are_known_and_a_cause_is_told_once() -> None:
+    assert is_driver(pod("driver"))
+    assert not is_driver(pod("judgeloop-cpu-task"))
+    assert len(list(findings([pod("waiting-no-node")] * 3))) == 1
