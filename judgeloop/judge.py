@@ -31,6 +31,7 @@ from judgeloop.schema.records import JudgeVersion, Kind, Question
 from judgeloop.schema.sampling import Sampling
 from judgeloop.store import FolderStore
 from judgeloop.store.images import ImageLibrary
+from judgeloop.store.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -104,7 +105,7 @@ class Judge:
         from judgeloop.engines import open_engine
         from judgeloop.engines.fit import choose_engine
 
-        scratch = tempfile.TemporaryDirectory(prefix="judgeloop-judge-")
+        scratch = scratch_folder("judge")
         try:
             folder = Path(scratch.name)
             found = find_judge(name, folder / "version", prompts)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from judgeloop.schema.errors import ConfigError, JudgeLoopError
+from judgeloop.store.local_files import write_whole
+from judgeloop.store.scratch import scratch_folder
 from pipelines.digest import digest_of
 from pipelines.estimate import ALLOWED, LIMIT, Estimate, estimate
 from pipelines.lint import check
@@ -101,8 +103,10 @@ def _compile(out: Path, iterations: int, partitions: int, profile: Profile, *, l
     documents = (pipeline.pipeline_spec, pipeline.platform_spec)
     spec = Spec(*(json_format.MessageToDict(each) for each in documents))
     make_smaller(spec)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_spec(spec, out)
+    with scratch_folder("compile") as folder:  # `out` appears whole, whoever reads it meanwhile
+        draft = Path(folder) / "pipeline.yaml"
+        write_spec(spec, draft)
+        write_whole(out, draft.read_bytes())
     found = check(spec, local=local)
     if found:
         raise JudgeLoopError(

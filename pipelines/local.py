@@ -19,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from judgeloop.store.local_files import write_whole
 from pipelines.containers import check_engine, remove_containers, use_containers
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -60,7 +61,7 @@ def run_compiled(
     for name in ("progress.jsonl", "run.log"):
         (out / name).unlink(missing_ok=True)
     request = out / "arguments.json"
-    request.write_text(json.dumps(dict(arguments)), encoding="utf-8")
+    write_whole(request, json.dumps(dict(arguments)).encode())
     program = [sys.executable, "-m", "pipelines.local"]
     command = [*program, str(package.resolve()), str(request), str(out / "kfp"), runner]
     with (out / "run.log").open("wb") as log, _terminated_like_interrupted():

@@ -18,9 +18,11 @@ from judgeloop.runtime.reference import write_config
 from judgeloop.schema.config import Config, load_config
 from judgeloop.schema.errors import ConfigError, StoreError
 from judgeloop.store import MissingObjectError, Store, open_store
+from judgeloop.store.local_files import write_whole
 from pipelines.compile import compile_pipeline
 from pipelines.display import Display
 from pipelines.failure import find_failure
+from pipelines.folder import locked_folder
 from pipelines.local import PROCESSES, run_compiled
 from pipelines.plain import print_plain
 from pipelines.profile import read_profile
@@ -68,18 +70,19 @@ def run_loop(
         The exit code: 0, or the failing error's.
 
     Raises:
-        ConfigError: The loop id is taken by another configuration, or `out` is no folder.
+        ConfigError: The loop id is taken by another configuration, `out` is no folder, or another
+            loop is at work in it.
         JudgeLoopError: The pipeline cannot be compiled, or the store or `out` cannot be used.
         KeyboardInterrupt: The run was interrupted; nothing of it is left running.
     """
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        out.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds data and texts of users
     except OSError as error:
         raise ConfigError(f"--out {out}: cannot be the run's folder ({error.strerror})") from error
     store = open_store(config.store)
     ledger = Ledger(store, loop_id)
     ledger.claim(config)  # before anything is shown: the report there may be another loop's
-    with ledger.held(), _folder_errors(out):
+    with ledger.held(), _folder_errors(out), locked_folder(out, loop_id):
         return _run_alone(config, store, ledger, out, console, runner)
 
 
@@ -136,7 +139,7 @@ def _show_report(store: Store, loop_id: str, out: Path, console: Console) -> Non
             copied[name] = store.read(f"loops/{loop_id}/report/{name}")
         except MissingObjectError:
             continue  # the report itself failed: the error is shown after this
-        (out / name).write_bytes(copied[name])
+        write_whole(out / name, copied[name])
     if "table.txt" in copied:
         print_plain(console, copied["table.txt"].decode())
     # A server's address may hold a password, so it isn't shown.

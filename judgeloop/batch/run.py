@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -30,6 +29,7 @@ from judgeloop.schema.sampling import Sampling
 from judgeloop.store import FolderStore
 from judgeloop.store.checksums import sha256_file
 from judgeloop.store.images import ImageLibrary
+from judgeloop.store.scratch import scratch_folder
 from judgeloop.store.shards import read_dropped, read_records
 
 STAGE = "compare"
@@ -80,7 +80,7 @@ def judge_file(
         raise ConfigError(f"{out} exists already: remove it, or give another --out")
     work = out.with_name(f"{out.name}.work")
     store = FolderStore(work)
-    with tempfile.TemporaryDirectory(prefix="judgeloop-judge-") as scratch:
+    with scratch_folder("judge") as scratch:
         found = find_judge(settings.judge, Path(scratch) / "version", settings.prompts)
         manifest = _Batch(pairs, store, settings, found, advance).run()
     records = list(read_records(store, manifest, PairJudgement))

@@ -83,7 +83,11 @@ def _shown(plan: Plan, place: Place, *, done: bool) -> list[str]:
         f"loop(s){': ' * bool(plan.unfinished)}{', '.join(plan.unfinished)}",
         *(f"at work: {worker}" for worker in plan.workers),
         f"{verb}: {len(plan.removed):,} objects, {decimal(total)}",
+        *(f"  {key}" for key in plan.removed),
     ]
-    if plan.removed and not done:
+    left = (*plan.leftovers, *plan.folders)
+    if left:
+        lines += [f"{verb}, left by killed writers: {len(left):,}", *(f"  {it}" for it in left)]
+    if (plan.removed or left) and not done:
         lines.append("nothing was removed: add --yes to remove it")
     return lines

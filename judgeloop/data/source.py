@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ import msgspec
 
 from judgeloop.schema.errors import ConfigError, DataError, StoreError
 from judgeloop.store import FolderStore, MissingObjectError, Store, checked_key, open_store
+from judgeloop.store.scratch import scratch_folder
 
 TINY_WORLD = "tiny-world"
 
@@ -46,7 +46,7 @@ def open_source(uri: str, make: Callable[[Path], Path]) -> Iterator[Source]:
         ConfigError: The URI is of no file that can be opened.
         DataError: The file is missing.
     """
-    with tempfile.TemporaryDirectory(prefix="judgeloop-source-") as name:
+    with scratch_folder("source") as name:
         if uri == TINY_WORLD:
             file = make(Path(name))
             yield Source(FolderStore(file.parent), file, f"{TINY_WORLD}/{file.name}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -15,6 +14,7 @@ from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.errors import EngineError, JudgeLoopError
 from judgeloop.schema.records import ModelRef
 from judgeloop.store import Store
+from judgeloop.store.scratch import scratch_folder
 
 if TYPE_CHECKING:
     import torch
@@ -86,11 +86,11 @@ def _with_adapter(
     """
     import torch
 
-    with tempfile.TemporaryDirectory(prefix="judgeloop-adapter-") as scratch:
+    with scratch_folder("adapter") as scratch:
         folder = fetch_adapter(model, store, Path(scratch) / "adapter")
         if folder is None:
             return network, nullcontext
-        check_adapter(folder, model.adapter)
+        check_adapter(folder, model.adapter, model.base)
         from peft import PeftModel
 
         own = {name: p.data for name, p in network.named_parameters(remove_duplicate=False)}

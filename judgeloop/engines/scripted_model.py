@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from judgeloop.schema.engine_section import SCRIPTED
 from judgeloop.schema.errors import ConfigError, EngineError
 from judgeloop.schema.records import Kind, ModelRef
 from judgeloop.store import Store
+from judgeloop.store.scratch import scratch_folder
 
 ADAPTER_FILE = "scripted_adapter.json"
 
@@ -83,7 +83,7 @@ def load_scripted(model: ModelRef, store: Store) -> ScriptedModel:
         StoreError: The adapter is missing or damaged.
     """
     base = read_base(model.base)
-    with tempfile.TemporaryDirectory(prefix="judgeloop-adapter-") as scratch:
+    with scratch_folder("adapter") as scratch:
         folder = fetch_adapter(model, store, Path(scratch) / "adapter")
         if folder is None:
             return base

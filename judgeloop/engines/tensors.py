@@ -9,6 +9,9 @@ from safetensors import SafetensorError, safe_open
 
 from judgeloop.schema.errors import EngineError
 
+MAX_HEAD_BYTES = 8 * 1024 * 1024
+"""Enough for 50,000 tensors."""
+
 
 def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """Returns the shape of each tensor by name.
@@ -17,11 +20,25 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         EngineError: It is no safetensors file.
     """
     try:
+        _check_head(path)
         with safe_open(path, framework="numpy") as file:
             names = file.keys()
             return {name: tuple(file.get_slice(name).get_shape()) for name in names}
     except (OSError, SafetensorError) as error:
         raise EngineError(f"{path} is no safetensors file ({error})") from error
+
+
+def _check_head(path: Path) -> None:
+    """Refuses a head that would take gigabytes to read: the library's own limit is 100 MB.
+
+    Raises:
+        OSError: The file cannot be read.
+        EngineError: The head is too long.
+    """
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+    if size > MAX_HEAD_BYTES:
+        raise EngineError(f"{path} is no safetensors file: its head would have {size:,} bytes")
 
 
 def count_weights(folder: Path) -> int:

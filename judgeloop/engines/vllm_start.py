@@ -19,6 +19,7 @@ from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.errors import ConfigError, EngineError
 from judgeloop.schema.records import ModelRef
 from judgeloop.store import Store
+from judgeloop.store.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from vllm import LLM
@@ -141,7 +142,7 @@ def start_vllm(settings: EngineSection, model: ModelRef, store: Store) -> Starte
         StoreError: The adapter is missing or damaged.
     """
     location = base_location(model)
-    scratch = tempfile.TemporaryDirectory(prefix="judgeloop-adapter-")
+    scratch = scratch_folder("adapter")
     try:
         return _start(settings, model, store, location, scratch)
     except BaseException:
@@ -159,7 +160,7 @@ def _start(
     folder = fetch_adapter(model, store, Path(scratch.name) / "adapter")
     extra: dict[str, Any] = {}
     if folder is not None:
-        check_adapter(folder, model.adapter)
+        check_adapter(folder, model.adapter, model.base)
         check_language_only(folder, model.adapter)
         extra = {"enable_lora": True, "max_lora_rank": _kernel_rank(folder, model.adapter)}
     with _failures_named(model):

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
 from judgeloop.engines.tensors import tensor_shapes
+from judgeloop.models.adapter_config import WEIGHTS, read_adapter_config
 from judgeloop.schema.errors import EngineError
 
-WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 _LANGUAGE = re.compile(r"(?:^|\.)(?:language_model|text_model)\.")
 _VISION = re.compile(r"(?:^|\.)(?:vision\w*|visual)\.")
 
 
-def check_adapter(folder: Path, name: str | None) -> None:
-    """Refuses an adapter without safetensors weights: PEFT would unpickle another format.
+def check_adapter(folder: Path, name: str | None, base: str = "") -> None:
+    """Refuses an adapter that PEFT should not act on; without safetensors it would unpickle.
 
     Raises:
-        EngineError: There is no such file.
+        EngineError: It has no safetensors weights, or its configuration is not that of a plain LoRA
+            adapter with just these weights.
     """
     if not (folder / WEIGHTS).is_file():
         raise EngineError(f"adapter {name} has no {WEIGHTS}; save it as safetensors")
+    read_adapter_config(folder, name, base)
 
 
 def check_language_only(folder: Path, name: str | None) -> None:
@@ -50,10 +51,5 @@ def adapter_rank(folder: Path, name: str | None) -> int:
     Raises:
         EngineError: Its configuration cannot be read.
     """
-    try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        return max([int(config["r"]), *map(int, (config.get("rank_pattern") or {}).values())])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise EngineError(
-            f"adapter {name}: its {CONFIG} gives no rank ({error}); give a folder that PEFT saved"
-        ) from error
+    config = read_adapter_config(folder, name)
+    return max([config.r, *config.rank_pattern.values()])

@@ -26,6 +26,7 @@ from judgeloop.store import (
     stored_checksums,
 )
 from judgeloop.store.folders import CHECKSUMS
+from judgeloop.store.scratch import private_folder
 
 BUILTIN = "builtin:tiny-vlm"
 S3 = "s3://"
@@ -215,12 +216,15 @@ def _cache_folder() -> Path:
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
     folder = home / "judgeloop" / "bases"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if os.access(folder, os.W_OK):
             return folder
     except OSError:  # a pod's user often has no home
         pass
-    return Path(tempfile.gettempdir()) / f"judgeloop-{os.getuid()}" / "bases"
+    # Anyone may make a folder of this name where the temporary files are.
+    folder = private_folder(Path(tempfile.gettempdir()) / f"judgeloop-{os.getuid()}") / "bases"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 def _open_folder(uri: str) -> tuple[Store, str]:

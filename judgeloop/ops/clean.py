@@ -1,31 +1,38 @@
 """What may be removed from a store, and its removal; `judgeloop.ops.reachable` says what is needed.
 
-Nothing is ever removed that judgeloop's stages did not write: other files below the store's root
-stay. While anyone is at work in the store, every loop counts as one that is not at its end, for the
-lease of a stage does not name its loop. Manifests go first, so that nobody takes work for done that
-is half removed; killed in the middle, it is finished by doing it again.
+Nothing is ever removed that judgeloop did not write: a store has a marker that says it is ours, and
+only keys of exactly the form that a stage writes go; other files below the store's root stay. What
+killed writers left (unfinished files and uploads, temporary folders) goes once nobody is at work.
+
+While anyone is at work in the store, every loop counts as one that is not at its end, for the lease
+of a stage does not name its loop. Manifests go first, so that nobody takes work for done that is
+half removed; killed in the middle, it is finished by doing it again.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 
+from judgeloop.ops.own_keys import ADAPTERS, GOLD, IMAGES, is_own
 from judgeloop.ops.reachable import Reach
 from judgeloop.ops.status import loop_ids, read_status
 from judgeloop.ops.workers import Worker
 from judgeloop.registry.judge_file import JudgeFile
 from judgeloop.runtime.lease import FOLDER
-from judgeloop.runtime.ledger import Ledger
+from judgeloop.runtime.ledger import MARKER, Ledger
 from judgeloop.runtime.stage_table import STAGES
 from judgeloop.schema.errors import ConfigError, RegistryError
 from judgeloop.schema.records import Record
 from judgeloop.store import Store
+from judgeloop.store.scratch import abandoned
 
-IMAGES = "images"
-OF_NO_STAGE = ("gold", "adapters", IMAGES)
+OF_NO_STAGE = (GOLD, ADAPTERS, IMAGES)
 """Top folders beside those of stages whose objects may go."""
+LEFT_FOR_S = 24 * 3600.0
+"""An unfinished file or upload that has not been touched for so long has no writer any more."""
 _LEASES = f"{FOLDER}/"
 
 
@@ -45,6 +52,10 @@ class Plan(Record, frozen=True, kw_only=True):
     heaps: tuple[Heap, ...]
     removed: tuple[str, ...]
     """Keys, in the order in which they are removed."""
+    leftovers: tuple[str, ...]
+    """What killed writers left in the store: no objects, so no keys."""
+    folders: tuple[str, ...]
+    """Temporary folders of processes of this machine that are gone."""
     versions: int
     """Registered versions that keep what made them."""
     unfinished: tuple[str, ...]
@@ -68,10 +79,16 @@ def plan_cleaning(
         forget: Loops that keep nothing and go themselves, ledger and report.
 
     Raises:
-        ConfigError: A loop to be forgotten is not there, or may be at work.
+        ConfigError: The store is not marked as ours, or a loop to be forgotten is not there or may
+            be at work.
         RegistryError: A loop registered versions, and the registry has none of them.
         StoreError, DataError: The store cannot be read, or what is needed is damaged.
     """
+    if not store.exists(MARKER):
+        raise ConfigError(
+            f"{store.uri} has no {MARKER}, so it is not known to be a store of judgeloop's, and "
+            "nothing in it is removed; check the address (starting a loop there marks a store)"
+        )
     judges, loops = list(judges), loop_ids(store)
     _check_forgotten(store, loops, workers, forget)
     unfinished = [
@@ -95,6 +112,8 @@ def plan_cleaning(
     written = {*OF_NO_STAGE, *(spec.name for spec in STAGES if not spec.permanent)}
 
     def goes(key: str) -> bool:
+        if not is_own(key):
+            return False
         top, _, rest = key.partition("/")
         folder = f"{top}/{rest.partition('/')[0]}"
         if top == "loops":
@@ -109,6 +128,8 @@ def plan_cleaning(
     return Plan(
         heaps=_heaps(sizes, set(removed)),
         removed=tuple(removed),
+        leftovers=() if workers else tuple(_left(store)),
+        folders=tuple(map(str, abandoned())),
         versions=len(judges),
         unfinished=tuple(unfinished),
         workers=tuple(f"{worker.holder} on {worker.work}" for worker in workers),
@@ -123,6 +144,14 @@ def remove(store: Store, plan: Plan) -> None:
     """
     for key in plan.removed:
         store.delete(key)
+    for name in plan.leftovers:
+        store.discard(name)
+    for folder in plan.folders:
+        shutil.rmtree(folder, ignore_errors=True)  # it may have been removed meanwhile
+
+
+def _left(store: Store) -> Iterator[str]:
+    return (name for name, age_s in store.unfinished().items() if age_s > LEFT_FOR_S)
 
 
 def hold_loops(store: Store, workers: Sequence[Worker]) -> ExitStack:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +24,7 @@ from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import ModelRef
 from judgeloop.store import Store, upload_folder
 from judgeloop.store.folders import CHECKSUMS
+from judgeloop.store.scratch import scratch_folder
 
 _URI = re.compile(r"models:/(?P<name>[^/:]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[0-9]+))")
 
@@ -65,7 +65,7 @@ def resolve_model(uri: str) -> Resolved:
         DataError: Its judge file cannot be read.
     """
     name, version = _parse(uri)
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder("version") as folder:
         path = _download(name, version, JUDGE_FILE, Path(folder))
         return Resolved(name, version, read_judge_file(path, uri))
 
@@ -83,7 +83,7 @@ def fetch_version(uri: str, folder: Path) -> Resolved:
             holds something else.
     """
     name, version = _parse(uri)
-    with tempfile.TemporaryDirectory(prefix="judgeloop-version-") as temporary:
+    with scratch_folder("version") as temporary:
         found = _download(name, version, "", Path(temporary))
         judge = read_judge_file(found / JUDGE_FILE, uri)
         check_adapter(found, judge, uri)
@@ -109,7 +109,7 @@ def bring_version(uri: str, store: Store) -> Start:
         RegistryError, DataError: As for `fetch_version`.
         StoreError: The store cannot be used.
     """
-    with tempfile.TemporaryDirectory(prefix="judgeloop-version-") as temporary:
+    with scratch_folder("version") as temporary:
         folder = Path(temporary)
         _, version, judge = fetch_version(uri, folder)
         arms = control_arms(judge.keep, judge.controls)

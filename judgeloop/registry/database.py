@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 from judgeloop.store.local_files import copy_through, temporary_beside
+from judgeloop.store.scratch import scratch_folder
 
 
 def make_database(uri: str) -> None:
@@ -30,7 +30,7 @@ def make_database(uri: str) -> None:
     url = make_url(uri)
     if url.database in (None, "", ":memory:") or (path := Path(url.database)).exists():
         return
-    with tempfile.TemporaryDirectory(prefix="judgeloop-mlflow-") as folder:
+    with scratch_folder("mlflow") as folder:
         made = Path(folder) / "mlflow.db"
         there = url.set(database=str(made)).render_as_string(hide_password=False)
         MlflowClient(there, there).search_experiments(max_results=1)

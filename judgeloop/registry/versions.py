@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,6 +12,7 @@ from judgeloop.registry.names import logged_model_name
 from judgeloop.registry.once import find_or_create
 from judgeloop.registry.tracking import ITERATION_TAG, LOOP_TAG, Run
 from judgeloop.schema.errors import RegistryError
+from judgeloop.store.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -218,7 +218,7 @@ def _create(
             model_type=_MODEL_TYPE,
         ),
     )
-    with tempfile.TemporaryDirectory(prefix="judgeloop-version-") as folder:
+    with scratch_folder("version") as folder:
         fill(Path(folder))
         client.log_model_artifacts(logged.model_id, folder)
     client.finalize_logged_model(logged.model_id, "READY")

@@ -35,6 +35,7 @@ import msgspec
 from judgeloop.schema.errors import DataError, JudgeLoopError, StoreError
 from judgeloop.schema.records import Record, from_json, to_json
 from judgeloop.store import MissingObjectError, Store, sha256_bytes
+from judgeloop.store.scratch import born
 
 logger = logging.getLogger(__name__)
 
@@ -79,11 +80,11 @@ class Holder(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
 
     def is_gone(self) -> bool:
         """Says whether the process is known to be dead; False also where nobody here can know."""
-        return self.machine == _machine() != "" and _born(self.pid) != self.born
+        return self.machine == _machine() != "" and born(self.pid) != self.born
 
     def is_here(self) -> bool:
         """Says whether the process is known to live, as a process of this very machine can be."""
-        return self.machine == _machine() != "" and _born(self.pid) == self.born
+        return self.machine == _machine() != "" and born(self.pid) == self.born
 
     def __str__(self) -> str:
         """Names the process for a log line."""
@@ -115,7 +116,7 @@ def this_process() -> Holder:
         host=socket.gethostname(),
         pid=os.getpid(),
         machine=_machine(),
-        born=_born(os.getpid()),
+        born=born(os.getpid()),
         since=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
@@ -328,13 +329,3 @@ def _machine() -> str:
         return f"{boot} {os.readlink(_PROC / 'self/ns/pid')}"
     except OSError:
         return ""
-
-
-def _born(pid: int) -> str:
-    """Returns when a process began, empty where there is none (or only its remains) or no /proc."""
-    try:
-        # The name comes second, in brackets, and may hold anything. State is the next field.
-        state, *rest = (_PROC / f"{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return "" if state in "ZX" else rest[18]

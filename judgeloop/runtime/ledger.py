@@ -24,6 +24,8 @@ from judgeloop.schema.errors import ConfigError
 from judgeloop.schema.records import Manifest, Record, from_json, to_json
 from judgeloop.store import MissingObjectError, Store
 
+MARKER = "judgeloop.json"
+"""Says that a store is ours: without it, nothing in it is ever removed."""
 BASE_ITERATION = 0
 """The iteration number of everything done with the start model before any training."""
 AFTER_LOOP = 999
@@ -72,6 +74,7 @@ class Ledger:
         Raises:
             ConfigError: The id is taken by another configuration; names the keys that differ.
         """
+        self.store.create(MARKER, to_json({"written_by": "judgeloop", "format": 1}) + b"\n")
         if not self.store.create(f"{self._prefix}/loop.json", loop_identity(config)):
             self.check(config)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -74,5 +76,11 @@ def read_steps(path: Path, offset: int) -> tuple[list[Step], int]:
         file.seek(offset)
         data = file.read()
     end = data.rfind(b"\n") + 1
-    steps = [msgspec.json.decode(line, type=Step) for line in data[:end].splitlines()]
-    return steps, offset + end
+    return list(_whole_steps(data[:end])), offset + end
+
+
+def _whole_steps(data: bytes) -> Iterator[Step]:
+    """Yields the steps but for lines that were torn, as by a full disk: the next is newer."""
+    for line in data.split(b"\n"):
+        with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+            yield msgspec.json.decode(line, type=Step)

@@ -108,6 +108,22 @@ class Store(Protocol):
         """
         ...
 
+    def unfinished(self) -> dict[str, float]:
+        """Return what killed writers left below the root, by name, and how old it is in seconds.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        ...
+
+    def discard(self, name: str) -> None:
+        """Remove what `unfinished` named; nothing there is no error.
+
+        Raises:
+            StoreError: The store cannot be written.
+        """
+        ...
+
 
 def checked_key(key: str) -> str:
     """Return `key` if it is a plain relative POSIX path that stays below the root.
@@ -120,16 +136,25 @@ def checked_key(key: str) -> str:
             like a temporary file, or holds a backslash, a control character or half a surrogate
             pair.
     """
+    if reason := _trouble(key):
+        raise StoreError(f"the store refuses the key {key!r}: {reason}")
+    return key
+
+
+def is_key(name: str) -> bool:
+    """Say whether `checked_key` would take a name: a store's folder may hold others' files."""
+    return not _trouble(name)
+
+
+def _trouble(key: str) -> str:
     parts = key.split("/")
     if any(part in ("", ".", "..") for part in parts):
-        reason = "it must be a relative path without empty, '.' or '..' parts"
-    elif any(part.startswith(TEMPORARY_PREFIX) for part in parts):
-        reason = f"names that begin with {TEMPORARY_PREFIX!r} are kept for unfinished files"
-    elif any(char == "\\" or char < " " or "\ud800" <= char <= "\udfff" for char in key):
-        reason = "backslashes, control characters and lone surrogates are not allowed"
-    else:
-        return key
-    raise StoreError(f"the store refuses the key {key!r}: {reason}")
+        return "it must be a relative path without empty, '.' or '..' parts"
+    if any(part.startswith(TEMPORARY_PREFIX) for part in parts):
+        return f"names that begin with {TEMPORARY_PREFIX!r} are kept for unfinished files"
+    if any(char == "\\" or char < " " or "\ud800" <= char <= "\udfff" for char in key):
+        return "backslashes, control characters and lone surrogates are not allowed"
+    return ""
 
 
 def checked_prefix(prefix: str) -> str:

@@ -2,6 +2,9 @@
 
 import errno
 import os
+import re
+import shutil
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,14 +14,17 @@ from judgeloop.store.base import (
     MissingObjectError,
     checked_key,
     checked_prefix,
+    is_key,
 )
 from judgeloop.store.local_files import (
     copy_through,
     disk_errors_named,
     temporary_beside,
     write_through,
+    write_whole,
 )
 
+_LEFT = re.compile(rf"{re.escape(TEMPORARY_PREFIX)}[0-9a-f]{{32}}")
 _ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 _NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
@@ -50,10 +56,7 @@ class FolderStore:
 
     def write(self, key: str, data: bytes) -> None:
         """Store `data` under `key`; see `Store.write`."""
-        path = self._path(key)
-        with disk_errors_named(f"write {path}"), temporary_beside(path) as temporary:
-            write_through(temporary, data)
-            temporary.replace(path)
+        write_whole(self._path(key), data)
 
     def create(self, key: str, data: bytes) -> bool:
         """Store `data` under `key` unless something is there; see `Store.create`.
@@ -85,12 +88,12 @@ class FolderStore:
                 raise error
 
         with disk_errors_named(f"list {top}"):
-            return sorted(
+            found = (
                 (Path(folder) / name).relative_to(self._root).as_posix()
                 for folder, _, names in os.walk(top, onerror=stop)
                 for name in names
-                if not name.startswith(TEMPORARY_PREFIX)
             )
+            return sorted(filter(is_key, found))
 
     def sizes(self, prefix: str) -> dict[str, int]:
         """Return the bytes of each object below `prefix`; see `Store.sizes`."""
@@ -128,6 +131,31 @@ class FolderStore:
         ):
             copy_through(source, temporary)
             temporary.replace(path)
+
+    def unfinished(self) -> dict[str, float]:
+        """Return the hidden files and folders of killed writers; see `Store.unfinished`."""
+        found: dict[str, float] = {}
+        with disk_errors_named(f"list {self._root}"):
+            for folder, folders, names in os.walk(self._root):
+                left = [name for name in (*folders, *names) if _LEFT.fullmatch(name)]
+                for name in left:
+                    path = Path(folder, name)
+                    with suppress(FileNotFoundError):
+                        age = time.time() - path.lstat().st_mtime
+                        found[path.relative_to(self._root).as_posix()] = age
+                folders[:] = [name for name in folders if name not in left]
+        return dict(sorted(found.items()))
+
+    def discard(self, name: str) -> None:
+        """Remove a hidden file or folder; see `Store.discard`."""
+        path = self._root / name
+        if not _LEFT.fullmatch(path.name) or ".." in path.parts:
+            raise StoreError(f"{path} is nothing that a killed writer left")
+        with disk_errors_named(f"delete {path}"), suppress(FileNotFoundError):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
     def _path(self, key: str) -> Path:
         return self._root / checked_key(key)

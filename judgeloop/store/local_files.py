@@ -85,6 +85,21 @@ def write_through(path: Path, data: bytes) -> None:
         os.fsync(sink.fileno())
 
 
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that it is seen whole or not at all, in place of what was there.
+
+    Args:
+        path: The file; its folder is made.
+        data: What goes into it.
+
+    Raises:
+        StoreError: It cannot be written; what was there before is unchanged.
+    """
+    with disk_errors_named(f"write {path}"), temporary_beside(path) as temporary:
+        write_through(temporary, data)
+        temporary.replace(path)
+
+
 def copy_through(source: Path, path: Path) -> None:
     """Copy a file of any size in flat memory and wait until the disk has it.
 

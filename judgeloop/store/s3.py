@@ -11,6 +11,7 @@ import itertools
 import logging
 import os
 from contextlib import closing, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ PART_BYTES = 8 * 1024 * 1024
 PARTS_AT_ONCE = 4
 """An upload or a download of any size keeps some of these in memory, never the object."""
 
+_UPLOAD = "?uploadId="
 _SHA256 = "sha256"  # user metadata: the hash of the whole object, also where it came in parts
 _log = logging.getLogger(__name__)
 
@@ -188,6 +190,27 @@ class S3Store:
         ):
             self._dialect.understood(lambda: until_whole(lambda: self._fetch(place, temporary)))
             temporary.replace(path)
+
+    def unfinished(self) -> dict[str, float]:
+        """Return the uploads in parts that were never ended; see `Store.unfinished`."""
+        now = datetime.now(UTC)
+        with s3_errors_named("list the uploads below", self.uri):
+            pages = self._client.get_paginator("list_multipart_uploads").paginate(
+                Bucket=self._bucket, Prefix=self._below
+            )
+            found = {
+                f"{it['Key'].removeprefix(self._below)}{_UPLOAD}{it['UploadId']}": it["Initiated"]
+                for page in pages
+                for it in page.get("Uploads", [])
+            }
+            return {name: (now - found[name]).total_seconds() for name in sorted(found)}
+
+    def discard(self, name: str) -> None:
+        """Abort an upload in parts; see `Store.discard`."""
+        key, _, upload = name.rpartition(_UPLOAD)
+        place = self._place(key)
+        with suppress(MissingObjectError), s3_errors_named("abort the upload of", self._uri(key)):
+            self._client.abort_multipart_upload(**place, UploadId=upload)
 
     def _place(self, key: str) -> dict[str, str]:
         return {"Bucket": self._bucket, "Key": self._below + checked_key(key)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from judgeloop.models.adapter_config import read_adapter_config
 from judgeloop.schema.config import TrainingSection
 from judgeloop.schema.errors import TrainingError
 from judgeloop.training.job import TrainingJob
@@ -33,6 +34,7 @@ def load_model(job: TrainingJob, dtype: torch.dtype) -> Any:
 
     Raises:
         TrainingError: The adapter to go on with has another rank or alpha, or no safetensors file.
+        EngineError: Its configuration is not that of a plain LoRA adapter.
     """
     from peft import PeftModel, get_peft_model
     from transformers import AutoModelForImageTextToText, set_seed
@@ -49,6 +51,7 @@ def load_model(job: TrainingJob, dtype: torch.dtype) -> Any:
         return get_peft_model(base, new_adapter(job.settings))
     if not (Path(job.adapter) / WEIGHTS).is_file():
         raise TrainingError(f"{job.adapter}: no {WEIGHTS}; only safetensors adapters are loaded")
+    read_adapter_config(Path(job.adapter), job.adapter)
     model = PeftModel.from_pretrained(base, job.adapter, is_trainable=True)
     _check_shape(job, model)
     return model

@@ -9,7 +9,6 @@ from __future__ import annotations
 import email.utils
 import filecmp
 import os
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -21,6 +20,7 @@ from judgeloop.schema.config import Config
 from judgeloop.schema.errors import PreflightError
 from judgeloop.store import Store, open_store
 from judgeloop.store.s3 import PART_BYTES, s3_client
+from judgeloop.store.scratch import scratch_folder
 
 MAX_SKEW_S = 300.0
 """Signed requests and tokens are refused beyond this (S3: 15 minutes, Kerberos and OIDC: 5)."""
@@ -85,7 +85,7 @@ def check_store(config: Config) -> str:
 
 def _comes_back(store: Store, key: str) -> bool:
     """Sends a file of two parts to the store and says whether it comes back as it was."""
-    with tempfile.TemporaryDirectory(prefix="judgeloop-doctor-") as folder:
+    with scratch_folder("doctor") as folder:
         sent, fetched = Path(folder, "sent"), Path(folder, "fetched")
         sent.write_bytes(key.encode().ljust(PART_BYTES + 1, b"."))
         store.upload(sent, key)

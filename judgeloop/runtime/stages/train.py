@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import msgspec
@@ -19,6 +18,7 @@ from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import Example, Manifest, ModelRef, to_json
 from judgeloop.store import Store
 from judgeloop.store.folders import folder_checksums, upload_folder
+from judgeloop.store.scratch import scratch_folder
 from judgeloop.store.shards import read_records
 
 STAGE = "train"
@@ -72,7 +72,7 @@ def _adapter(
     config: Config, store: Store, iteration: int, examples: Manifest, start: ModelRef, key: str
 ) -> tuple[dict[str, float], ModelRef]:
     """Trains and stores the adapter; returns the training's figures and the new judge."""
-    with tempfile.TemporaryDirectory(prefix="judgeloop-train-") as name:
+    with scratch_folder("train") as name:
         folder = Path(name)
         figures = _train(config, store, iteration, examples, start, folder)
         adapter_hash = content_key(folder_checksums(folder / "out" / "adapter"))

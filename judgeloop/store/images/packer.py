@@ -7,7 +7,6 @@ unbroken one. The price is that an image of two data sets may lie in a pack of e
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 from judgeloop.store import Store
@@ -17,6 +16,7 @@ from judgeloop.store.images.decode import LARGEST_PIXELS, decode_image
 from judgeloop.store.images.index import index_key, pack_key
 from judgeloop.store.images.packs import Position, pack_bytes, write_index
 from judgeloop.store.local_files import disk_errors_named
+from judgeloop.store.scratch import scratch_folder
 
 SMALL_BYTES = 64 * 2**10
 """A larger image is an object of its own."""
@@ -80,7 +80,7 @@ class Packer:
         if not self._positions:
             return
         self._write_pack()
-        with tempfile.TemporaryDirectory(prefix="judgeloop-index-") as name:
+        with scratch_folder("index") as name:
             path = Path(name) / "index.parquet"
             entries = (
                 (image, Position(self._packs[at // PACK_IMAGES], at % PACK_IMAGES))

@@ -12,7 +12,6 @@ the version of pyarrow: another version may store the same images a second time.
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from judgeloop.schema.errors import StoreError
 from judgeloop.store.local_files import disk_errors_named
+from judgeloop.store.scratch import scratch_folder
 
 if TYPE_CHECKING:
     import pyarrow
@@ -115,7 +115,7 @@ class Index:
         from pyarrow import parquet
 
         schema = _index_schema()
-        with tempfile.TemporaryDirectory(prefix="judgeloop-index-") as folder:
+        with scratch_folder("index") as folder:
             path = f"{folder}/index.arrow"
             try:
                 file = parquet.ParquetFile(pa.BufferReader(data))

@@ -1,0 +1,153 @@
+"""What the configuration of an adapter may say before PEFT acts on it.
+
+It comes from whoever made the adapter. PEFT makes matrices of whatever rank it names, matches each
+module against any pattern, and replaces layers of the base. So only fields that a plain LoRA
+adapter has are taken, within bounds that its own tensors set; every other field must be off.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from judgeloop.engines.tensors import tensor_shapes
+from judgeloop.schema.errors import EngineError
+
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+MAX_CONFIG_BYTES = 1024 * 1024
+MAX_SCALE = 128.0
+"""Largest `lora_alpha / r`: beyond it a step of the adapter drowns its base."""
+MAX_PATTERN = 500
+MAX_STARS = 3
+_LORA = re.compile(r"base_model\.model\.(?P<module>[\w.]+)\.lora_(?P<side>[AB])\.weight")
+_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
+_REPEATED_GROUP = re.compile(r"\)\s*[*+?{]|[*+?}][*+{]")
+_STAR = re.compile(r"[*+]|\{\d*,")
+_OFF: tuple[object, ...] = (None, False, {}, [], "")
+_HARMLESS = frozenset(
+    {"auto_mapping", "peft_version", "megatron_core", "qalora_group_size", "inference_mode"}
+)
+"""Read by nobody where what they belong to is off, or by another loader than ours."""
+Rank = Annotated[int, Meta(ge=1, le=4096)]
+Names = Annotated[list[Annotated[str, Meta(max_length=200)]], Meta(max_length=2000)]
+
+
+class LoraFields(msgspec.Struct, frozen=True, kw_only=True):
+    """The fields of a LoRA configuration that are acted on."""
+
+    peft_type: Literal["LORA"]
+    r: Rank
+    lora_alpha: float
+    target_modules: str | Names
+    task_type: str | None = None
+    base_model_name_or_path: str | None = None
+    revision: str | None = None
+    lora_dropout: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    bias: Literal["none"] = "none"
+    fan_in_fan_out: bool = False
+    use_rslora: bool = False
+    init_lora_weights: bool | str = True
+    rank_pattern: Annotated[
+        dict[str, Annotated[int, Meta(ge=1, le=4096)]], Meta(max_length=2000)
+    ] = msgspec.field(default_factory=dict)
+    alpha_pattern: Annotated[dict[str, float], Meta(max_length=2000)] = msgspec.field(
+        default_factory=dict
+    )
+
+
+def read_adapter_config(folder: Path, name: str | None, base: str = "") -> LoraFields:
+    """Reads and checks an adapter's configuration against its own tensors.
+
+    Args:
+        folder: A PEFT folder.
+        name: What messages call it.
+        base: What it is put on; where both that and the configuration name a hub's model, they must
+            be the same. A folder may have moved.
+
+    Raises:
+        EngineError: It is no LoRA adapter that is safe to load; names the field or the tensor.
+    """
+    fields = _fields(folder / CONFIG, name)
+    strange = sorted(
+        key
+        for key, value in fields.items()
+        if key not in LoraFields.__struct_fields__ and key not in _HARMLESS and value not in _OFF
+    )
+    if strange:
+        raise _refused(name, f"{strange[0]} is set, which only other kinds of adapters need")
+    try:
+        found = msgspec.convert(fields, LoraFields)
+    except msgspec.ValidationError as error:
+        raise _refused(name, str(error)) from error
+    theirs = found.base_model_name_or_path or ""
+    if theirs != base and _HUB_ID.fullmatch(theirs) and _HUB_ID.fullmatch(base):
+        raise _refused(name, f"it was trained on {theirs}, not on {base}")
+    _check_patterns(found, name)
+    _check_sizes(found, tensor_shapes(folder / WEIGHTS), name)
+    return found
+
+
+def _fields(path: Path, name: str | None) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > MAX_CONFIG_BYTES:
+            raise _refused(name, f"it has more than {MAX_CONFIG_BYTES:,} bytes")
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise _refused(name, f"it cannot be read ({error})") from error
+    if not isinstance(fields, dict):
+        raise _refused(name, "it is no JSON object")
+    return fields
+
+
+def _check_patterns(found: LoraFields, name: str | None) -> None:
+    """Refuses what `re` could match for ever: repeated groups, and many stars one after another."""
+    whole = [found.target_modules] if isinstance(found.target_modules, str) else []
+    for pattern in (*whole, *found.rank_pattern, *found.alpha_pattern):
+        if (
+            len(pattern) > MAX_PATTERN
+            or _REPEATED_GROUP.search(pattern)
+            or len(_STAR.findall(pattern)) > MAX_STARS
+        ):
+            raise _refused(name, f"the pattern {pattern[:60]!r} is not a plain one")
+        try:
+            re.compile(pattern)
+        except (re.error, RecursionError, OverflowError) as error:
+            raise _refused(name, f"the pattern {pattern[:60]!r} is wrong ({error})") from error
+
+
+def _check_sizes(
+    found: LoraFields, shapes: Mapping[str, tuple[int, ...]], name: str | None
+) -> None:
+    """Refuses ranks that the tensors do not have, other tensors, and a scale beyond all use."""
+    ranks: dict[str, set[int]] = {}
+    for tensor, shape in shapes.items():
+        match = _LORA.fullmatch(tensor)
+        if match is None or len(shape) != 2:
+            raise _refused(name, f"its tensor {tensor[:80]!r} is none of a LoRA adapter on layers")
+        ranks.setdefault(match["module"], set()).add(shape[0 if match["side"] == "A" else 1])
+        ranks[match["module"]].add(-1 if match["side"] == "A" else -2)
+    allowed = {found.r, *found.rank_pattern.values()}
+    for module, sides in ranks.items():
+        sizes = {size for size in sides if size >= 0}
+        if not {-1, -2} <= sides or len(sizes) != 1:
+            raise _refused(name, f"the two tensors of {module[:80]} do not fit together")
+        if not sizes <= allowed:
+            raise _refused(name, f"{module[:80]} has rank {sizes.pop()}, not r = {found.r}")
+    if not ranks or not {rank for sides in ranks.values() for rank in sides} >= {found.r}:
+        raise _refused(name, f"no tensor has its rank r = {found.r}")
+    for alpha in (found.lora_alpha, *found.alpha_pattern.values()):
+        if not math.isfinite(alpha) or not 0 < alpha <= MAX_SCALE * min(allowed):
+            raise _refused(name, f"lora_alpha {alpha} is not within 0 and {MAX_SCALE:g} times r")
+
+
+def _refused(name: str | None, why: str) -> EngineError:
+    return EngineError(
+        f"adapter {name} is not loaded: {CONFIG}: {why}; give a LoRA folder of PEFT's"
+    )

@@ -1,0 +1,41 @@
+"""Which keys of a store judgeloop wrote: those that fit exactly what a stage or the ledger writes.
+
+Whatever else lies in a store's folder is its user's, wherever it lies: `images/holiday/1.png`,
+`train/thesis.txt`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from judgeloop.runtime.stage_table import STAGES
+from judgeloop.schema.keys import KEY_DIGITS
+
+GOLD, ADAPTERS, IMAGES, LOOPS = "gold", "adapters", "images", "loops"
+_KEY = rf"[0-9a-f]{{{KEY_DIGITS}}}"
+_STAGE = "|".join(sorted({GOLD, *(re.escape(spec.name) for spec in STAGES)}))
+_ADAPTER_FILE = (
+    r"(?:adapter_model\.safetensors|adapter_config\.json|scripted_adapter\.json|checksums\.json)"
+)
+_OWN = re.compile(
+    "|".join(
+        (
+            rf"(?:{_STAGE})/{_KEY}/manifest\.json",
+            rf"(?:{_STAGE})/{_KEY}/\d{{5,9}}\.jsonl",
+            rf"(?:ingest|{GOLD})/{_KEY}/(?:p\d{{3,9}}|held_out|pairs)-\d{{5,9}}-[0-9a-f]{{16}}\.jsonl",
+            rf"train/{_KEY}/adapter-[0-9a-f]{{16}}/{_ADAPTER_FILE}",
+            rf"{ADAPTERS}/{_KEY}/{_ADAPTER_FILE}",
+            rf"{IMAGES}/(?P<two>[0-9a-f]{{2}})/(?P=two)[0-9a-f]{{62}}",
+            rf"{IMAGES}/(?:packs|indexes)/[0-9a-f]{{64}}\.parquet",
+            rf"{LOOPS}/[^/]+/loop\.json",
+            rf"{LOOPS}/[^/]+/(?:tasks|failures)/\d{{3,9}}-(?:{_STAGE}|enough|decide|report)"
+            r"(?:-p\d{3,9})?\.json",
+            rf"{LOOPS}/[^/]+/report/(?:report\.html|report\.md|summary\.json|table\.txt)",
+        )
+    )
+)
+
+
+def is_own(key: str) -> bool:
+    """Says whether judgeloop writes a key of exactly this form."""
+    return _OWN.fullmatch(key) is not None
