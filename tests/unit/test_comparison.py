@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judgeloop.cli.main import main
@@ -95,6 +95,7 @@ def test_other_items_are_refused(theirs: list[ItemResult], words: str) -> None:
         compare(NAMES, results([RIGHT]) * 2, results([RIGHT]))
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([RIGHT, FIRST, SILENT]), min_size=1, max_size=20), st.data())
 def test_turning_the_judges_round_turns_the_figures_round(mine, data) -> None:
     theirs = data.draw(st.lists(st.sampled_from([RIGHT, FIRST]), min_size=len(mine),

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judgeloop.evaluation.gate import GateDecision, Judged, decide_promotion
@@ -123,8 +123,7 @@ def test_results_are_paired_by_item_and_not_by_position():
 
 
 def test_a_gain_on_a_few_images_that_have_many_items_is_not_taken_for_evidence():
-    theirs = share(20, 120)
-    mine = results([RIGHT] * 50 + [FIRST] * 70)
+    mine, theirs = share(90, 120), share(60, 120)
     assert meet(mine, theirs).decision == "promote"
     by_image = [
         [msgspec.structs.replace(item, image=f"image-{at // 10}") for at, item in enumerate(side)]
@@ -244,6 +243,7 @@ def test_two_results_for_one_item_are_an_error_that_names_it():
 verdicts = st.lists(st.tuples(st.sampled_from(Choice), st.sampled_from(Choice)), min_size=1)
 
 
+@settings(deadline=None)
 @given(verdicts, st.data())
 def test_of_two_judges_at_most_one_may_replace_the_other(mine, data):
     theirs = data.draw(st.lists(st.sampled_from([RIGHT, FIRST, WRONG, SILENT]),
@@ -253,6 +253,7 @@ def test_of_two_judges_at_most_one_may_replace_the_other(mine, data):
     assert there.difference == -back.difference
 
 
+@settings(deadline=None)
 @given(verdicts)
 def test_nobody_is_promoted_over_the_same_verdicts(mine):
     assert meet(results(mine), results(mine)).decision == "refuse"
