@@ -8,7 +8,18 @@ import sys
 from collections.abc import Sequence
 
 from judgeloop import __version__
-from judgeloop.cli import clean, compare, doctor, judge, plan, route, score, status, verdict
+from judgeloop.cli import (
+    clean,
+    compare,
+    doctor,
+    judge,
+    plan,
+    promote,
+    route,
+    score,
+    status,
+    verdict,
+)
 from judgeloop.runtime.log_level import log_level
 from judgeloop.runtime.redaction import hide_secrets, shown
 from judgeloop.schema.errors import JudgeLoopError
@@ -35,6 +46,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"judgeloop {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
-    for command in (verdict, judge, score, compare, status, clean, doctor, route, plan):
+    for command in (verdict, judge, score, compare, promote, status, clean, doctor, route, plan):
         command.add(commands)
     return parser
