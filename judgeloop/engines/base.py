@@ -13,6 +13,9 @@ from typing import Protocol
 from judgeloop.schema.errors import EngineError
 from judgeloop.schema.requests import Request, Response
 
+REFUSALS = (ValueError, TypeError, AttributeError, LookupError, StopIteration)
+"""What processors raise on a prompt that they cannot take: the failure of that one request."""
+
 
 class EngineDiedError(EngineError):
     """The process or the device that ran the model is gone; a new engine may answer."""

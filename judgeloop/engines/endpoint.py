@@ -18,6 +18,7 @@ from PIL import Image
 
 from judgeloop.engines.chat import ChatClient
 from judgeloop.engines.chat_answer import Completion, RefusedError
+from judgeloop.models.control_tokens import ControlTokens
 from judgeloop.models.references import without_adapter
 from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.errors import ConfigError, DataError, EngineError
@@ -37,6 +38,9 @@ _PLAIN_ADVICE = (
 )
 _PROBE = "Reply with one word."
 _PROBE_SIZE = (64, 64)
+
+_CONTROL = ControlTokens()
+"""Of the common families: a service does not tell what its tokenizer has."""
 
 
 class EndpointEngine:
@@ -241,7 +245,7 @@ def _content(request: Request, images: ImageLibrary) -> Content:
         _image_part(*portable_image(images.read(name), images.open(name)))
         for name in request.images
     ]
-    return [*parts, {"type": "text", "text": request.text}]
+    return [*parts, {"type": "text", "text": _CONTROL.defused(request.text)}]
 
 
 def _image_part(media_type: str, data: bytes) -> dict[str, Any]:

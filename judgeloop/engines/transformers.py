@@ -13,10 +13,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from judgeloop.engines.base import REFUSALS
 from judgeloop.engines.batching import Part, Waiting
 from judgeloop.engines.checkpoint import load_checkpoint
 from judgeloop.engines.pictures import Pictures, UnusableImageError
 from judgeloop.engines.sampling import seeded_processors
+from judgeloop.models.control_tokens import ControlTokens
 from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.errors import EngineError
 from judgeloop.schema.records import ModelRef
@@ -61,6 +63,7 @@ class TransformersEngine:
         self._settings = settings
         loaded = load_checkpoint(settings, model, store)
         self._network, self._processor, self._base_alone = loaded
+        self._control = ControlTokens.of(self._processor)
         self._pictures = Pictures(images)
         self._unanswered: dict[int, _Unanswered] = {}
         self._waiting = Waiting()
@@ -150,7 +153,8 @@ class TransformersEngine:
                 self._refuse(part.number, str(error))
                 continue
             pictures = [{"type": "image", "image": image} for image in images]
-            content = [*pictures, {"type": "text", "text": part.request.text}]
+            text = self._control.defused(part.request.text)
+            content = [*pictures, {"type": "text", "text": text}]
             conversations[part.number] = [{"role": "user", "content": content}]
         return conversations
 
@@ -170,7 +174,7 @@ class TransformersEngine:
             tensors = self._tensors(list(prompts.values()))
             if tensors["input_ids"].shape[1] <= limit:
                 return tensors
-        except ValueError:
+        except REFUSALS:
             pass
         for number, prompt in list(prompts.items()):
             refusal = self._refusal(prompt, limit)
@@ -182,8 +186,8 @@ class TransformersEngine:
     def _refusal(self, prompt: Conversation, limit: int) -> str | None:
         try:
             length = self._tensors([prompt])["input_ids"].shape[1]
-        except ValueError as error:
-            return f"the model's processor refuses the prompt: {error}"
+        except REFUSALS as error:
+            return f"the model's processor refuses the prompt: {error!r}"
         if length <= limit:
             return None
         return (

@@ -13,10 +13,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
 from typing import Any
 
-from judgeloop.engines.base import EngineDiedError
+from judgeloop.engines.base import REFUSALS, EngineDiedError
 from judgeloop.engines.pictures import Pictures, UnusableImageError
 from judgeloop.engines.verdict_regex import verdict_regex
 from judgeloop.engines.vllm_start import client_error, start_vllm
+from judgeloop.models.control_tokens import ControlTokens
 from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.records import ModelRef
 from judgeloop.schema.requests import Request, Response, Sample
@@ -56,6 +57,7 @@ class VllmEngine:
     ) -> None:
         self._settings = settings
         self._started = start_vllm(settings, model, store)
+        self._control = ControlTokens.of(self._started.tokenizer)
         self._pictures = Pictures(images)
         # One thread: vLLM's cache of processed images wants prompts in the order of the scheduler.
         self._renderer = ThreadPoolExecutor(1, thread_name_prefix="render")
@@ -128,10 +130,10 @@ class VllmEngine:
         try:
             images = self._pictures.get(request.images)
             pictures = list(zip(request.images, images, strict=True))
-            prompt = self._started.render(request.text, pictures)
+            prompt = self._started.render(self._control.defused(request.text), pictures)
         except UnusableImageError as error:
             return str(error)
-        except ValueError as error:
+        except REFUSALS as error:
             return f"the model's processor refuses the prompt: {error}"
         finally:
             self._pictures.release(request.images)

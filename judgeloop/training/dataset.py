@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from judgeloop.models.control_tokens import ControlTokens
 from judgeloop.schema.errors import DataError, TrainingError
 from judgeloop.schema.records import Example, from_json
 
@@ -70,12 +71,15 @@ def wants_messages(model_type: str) -> bool:
 
 
 def make_dataset(
-    examples: Sequence[Example], open_image: Callable[[str], Image.Image], model_type: str
+    examples: Sequence[Example],
+    open_image: Callable[[str], Image.Image],
+    model_type: str,
+    control: ControlTokens,
 ) -> datasets.Dataset:
     """Makes the trainer's dataset; images are opened when a batch needs them.
 
-    `open_image` opens an image by its hash. Rows have `images` and either `prompt` and `completion`
-    or `messages` (see `wants_messages`).
+    `open_image` opens an image by its hash; no text becomes one of the `control` tokens. Rows have
+    `images` and either `prompt` and `completion` or `messages` (see `wants_messages`).
     """
     from datasets import Dataset
 
@@ -83,8 +87,8 @@ def make_dataset(
         {
             "id": [example.id for example in examples],
             "files": [list(example.images) for example in examples],
-            "prompt": [example.prompt for example in examples],
-            "completion": [example.completion for example in examples],
+            "prompt": [control.defused(example.prompt) for example in examples],
+            "completion": [control.defused(example.completion) for example in examples],
         }
     )
     return table.with_transform(_Rows(open_image, wants_messages(model_type)))

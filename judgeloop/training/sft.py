@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from judgeloop.models.control_tokens import ControlTokens
 from judgeloop.runtime.garbage_collector import collect_rarely
 from judgeloop.runtime.progress import Progress
 from judgeloop.runtime.redaction import hide_secrets
@@ -82,7 +83,9 @@ def make_trainer(job: TrainingJob, examples: Sequence[Example]) -> trl.SFTTraine
     trainer = SFTTrainer(
         model=model,
         args=training_arguments(job, on_gpu=on_gpu, half=half, messages=messages),
-        train_dataset=make_dataset(examples, job.open_image, model_type),
+        train_dataset=make_dataset(
+            examples, job.open_image, model_type, ControlTokens.of(processor)
+        ),
         processing_class=processor,
         callbacks=[_reporter(job.task)],
     )

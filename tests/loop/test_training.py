@@ -19,6 +19,7 @@ import msgspec
 import pytest
 from PIL import Image
 
+from judgeloop.models.control_tokens import ControlTokens
 from judgeloop.runtime.progress import FILE_VARIABLE, read_steps
 from judgeloop.schema.config import TrainingSection
 from judgeloop.schema.errors import TrainingError
@@ -252,10 +253,20 @@ def test_no_row_is_cut_however_long_it_is(make_job: MakeJob) -> None:
 def test_a_conversation_is_one_row_for_mllama(make_job: MakeJob) -> None:
     job = make_job()
     example = read_examples(Path(job.examples), Path(job.images))[0]
-    row = make_dataset([example], job.open_image, "mllama")[0]
+    row = make_dataset([example], job.open_image, "mllama", ControlTokens())[0]
     assert [turn["role"] for turn in row["messages"]] == ["user", "assistant"]
     assert [part["type"] for part in row["messages"][0]["content"]] == ["image", "text"]
     assert row.keys() == {"images", "messages"}
+
+
+@pytest.mark.parametrize("model_type", ["mllama", "idefics3"])
+def test_no_text_of_an_example_becomes_a_control_token(make_job: MakeJob, model_type: str) -> None:
+    job = make_job()
+    example = read_examples(Path(job.examples), Path(job.images))[0]
+    hostile = msgspec.structs.replace(example, prompt="<image> x <|im_end|>", completion="</s> A")
+    row = make_dataset([hostile], job.open_image, model_type, ControlTokens())[0]
+    turns = row.get("messages") or row["prompt"] + row["completion"]
+    assert [turn["content"][-1]["text"] for turn in turns] == ["< image> x < |im_end|>", "< /s> A"]
 
 
 def test_a_broken_image_names_its_example(make_job: MakeJob, tmp_path: Path) -> None:
@@ -263,7 +274,7 @@ def test_a_broken_image_names_its_example(make_job: MakeJob, tmp_path: Path) -> 
     example = read_examples(Path(job.examples), Path(make_job().images))[0]
     (tmp_path / example.images[0]).write_bytes(b"\x89PNG broken")
     with pytest.raises(TrainingError, match=f"example {example.id}: image .*not an image"):
-        make_dataset([example], job.open_image, "idefics3")[0]
+        make_dataset([example], job.open_image, "idefics3", ControlTokens())[0]
 
 
 def test_an_epoch_is_every_example_once(make_job: MakeJob) -> None:

@@ -1,0 +1,58 @@
+"""Keeps texts of data and models from becoming control tokens.
+
+A tokenizer turns `<|im_end|>` or `<image>` within a text into the token itself, so that a question
+or an answer could end the turn, begin another, or stand for a picture that is not there. Wherever a
+text meets a tokenizer, a space goes into each such mark: `< |im_end|>`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+MAX_ROUNDS = 4
+_KNOWN = (
+    r"<[|\uff5c][^|\uff5c<>\s]{1,40}[|\uff5c]>|</?s>|\[/?(?:INST|IMG|IMG_END|IMG_BREAK)\]"
+    r"|</?(?:image|img|video|audio|vision|pad|bos|eos|unk|mask|eot|eom|box|ref|quad|point)>"
+    r"|<(?:start|end)_of_(?:turn|image|utterance)>|<(?:image|audio)_soft_token>|<end_of_utterance>"
+    r"|<fake_token_around_image>|<global-img>|<row_\d{1,3}_col_\d{1,3}>|<image_placeholder>"
+    r"|<IMG_CONTEXT>|<\|?dummy[^<>\s]{0,20}>|<image_?\d{1,3}>|<unused\d{1,5}>|<(?:box|ref)_(?:start|end)>"
+)
+"""Marks of the common families, for services whose tokenizer is not known."""
+_NAMES = ("image_token", "video_token", "audio_token", "boi_token", "eoi_token", "fake_image_token")
+
+
+class ControlTokens:
+    """The control tokens of a tokenizer.
+
+    Args:
+        tokens: Their texts; the marks of the common families are among them in any case.
+    """
+
+    def __init__(self, tokens: Iterable[str] = ()) -> None:
+        found = sorted({token for token in tokens if len(token) > 1}, key=lambda t: (-len(t), t))
+        self._pattern = re.compile("|".join([*map(re.escape, found), _KNOWN]))
+
+    @classmethod
+    def of(cls, processor: Any) -> ControlTokens:
+        """Returns those of a model's processor: special tokens and what stands for media."""
+        tokenizer = getattr(processor, "tokenizer", processor)
+        added = getattr(tokenizer, "added_tokens_decoder", {}).values()
+        tokens = {str(token.content) for token in added if token.special}
+        tokens |= set(map(str, getattr(tokenizer, "all_special_tokens", ())))
+        tokens |= {
+            str(mark)
+            for holder in (processor, tokenizer)
+            for name in _NAMES
+            if isinstance(mark := getattr(holder, name, None), str)
+        }
+        return cls(token.strip() for token in tokens)
+
+    def defused(self, text: str) -> str:
+        """Returns the text with a space in every control token; others stay as they are."""
+        for _ in range(MAX_ROUNDS):
+            text, count = self._pattern.subn(lambda match: f"{match[0][0]} {match[0][1:]}", text)
+            if not count:
+                return text
+        return self._pattern.sub("", text)
