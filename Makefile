@@ -47,7 +47,7 @@ export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
 .PHONY: help setup system-deps demo run compile doctor doctor-kubeflow submit status logs cancel readmes mlflow \
-	base-model results memory check format test test-slow soak lock images push image-locks clean
+	base-model results memory check k8s-check format test test-slow soak lock images push image-locks clean
 
 help: ## List the targets.
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -149,6 +149,9 @@ check: $(INSTALLED) ## Lint, formatting and types.
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
+
+k8s-check: $(INSTALLED) ## Build every overlay of k8s/ and check it, offline.
+	$(PYTHON) -m k8s.check
 
 format: $(INSTALLED) ## Format the code and mend what lint can mend.
 	$(PYTHON) -m ruff check --fix .

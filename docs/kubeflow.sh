@@ -4,7 +4,7 @@
 # KF_PIPELINES_ENDPOINT; in the current folder: store.env, registry.env.
 set -euo pipefail
 
-kubectl apply -n "$NAMESPACE" -f k8s/model-cache.yaml -f k8s/quota-reader.yaml
+kubectl apply -k "k8s/overlays/${OVERLAY:-standalone}"
 kubectl create secret generic judgeloop-store -n "$NAMESPACE" --from-env-file=store.env
 kubectl create secret generic judgeloop-registry -n "$NAMESPACE" --from-env-file=registry.env
 kubectl port-forward -n kubeflow svc/ml-pipeline 8888:8888 &

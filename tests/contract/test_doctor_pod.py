@@ -124,7 +124,7 @@ def test_a_quota_that_the_account_may_not_read_is_unknown_and_names_the_manifest
     _, quota = examine_around(asked())
     assert quota.state == "unknown"
     assert "403: resourcequotas is forbidden" in quota.said
-    assert "`kubectl apply -n closed -f k8s/quota-reader.yaml`" in quota.said
+    assert "`kubectl apply -k k8s/overlays/standalone`" in quota.said
 
 
 def test_a_cluster_of_another_authority_gets_no_token(pod: Pod) -> None:

@@ -2,13 +2,11 @@
 
 import msgspec
 import pytest
-import yaml
 
 from judgeloop.ops.doctor.quota import Asked, Quota, amount, check_room, parse_quotas, shortages
 from judgeloop.schema.errors import ClusterError, ConfigError, PreflightError
 from pipelines.cluster.quota import read_quotas
 from pipelines.profile import read_profile
-from tests.conftest import REPOSITORY
 from tests.kubernetes_api import KubernetesApi
 
 ASKED: Asked = {"training": {"cpu": "2", "memory": "8Gi", "nvidia.com/gpu": 1}}
@@ -96,17 +94,6 @@ def test_quantities_are_compared_in_one_unit_and_exactly() -> None:
     for wrong in ("", "-1", "64 GB", "1Gi\n", "Gi"):
         with pytest.raises(ConfigError, match="no quantity"):
             amount(wrong)
-
-
-def test_the_manifest_lets_the_pods_of_a_run_list_quotas_and_nothing_else() -> None:
-    role, binding = yaml.safe_load_all((REPOSITORY / "k8s/quota-reader.yaml").read_text())
-    assert role["rules"] == [
-        {"apiGroups": [""], "resources": ["resourcequotas"], "verbs": ["list"]}
-    ]
-    assert binding["roleRef"]["kind"] == role["kind"] == "Role"
-    assert binding["roleRef"]["name"] == role["metadata"]["name"]
-    (account,) = binding["subjects"]
-    assert (account["kind"], account["name"]) == ("ServiceAccount", "pipeline-runner")
 
 
 def test_a_shortage_says_what_to_do() -> None:

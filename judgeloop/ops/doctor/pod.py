@@ -82,7 +82,7 @@ def ask_quotas() -> tuple[str, list[Quota]]:
     except ClusterError as error:
         raise ClusterError(
             f"the quota of namespace {namespace} cannot be read ({error}). Where the pod's service "
-            f"account may not: `kubectl apply -n {namespace} -f k8s/quota-reader.yaml`. {OUTSIDE}"
+            f"account may not: `kubectl apply -k k8s/overlays/standalone`. {OUTSIDE}"
         ) from None
 
 

@@ -1,0 +1,1 @@
+"""Manifests of what a cluster needs, and their check."""
