@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
+from judgeloop.runtime.ledger import LoopTakenError
 from judgeloop.runtime.log_level import log_level
 from judgeloop.runtime.redaction import hide_secrets
 from judgeloop.schema.errors import JudgeLoopError
@@ -32,10 +34,16 @@ INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
-    options = _parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = _parser().parse_args(given)
+    options.given = given
     try:
         hide_secrets("%(levelname)s:%(name)s:%(message)s", log_level("WARNING"))
         return options.command(options)
+    except LoopTakenError as error:
+        again = command_line(given, error.free_id)
+        print_plain(Console(stderr=True), f"error: {error}. The whole command:\n  {again}")
+        return error.exit_code
     except JudgeLoopError as error:
         print_plain(Console(stderr=True), f"error: {error}")
         return error.exit_code
@@ -70,10 +78,21 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def command_line(arguments: Sequence[str], loop_id: str) -> str:
+    """Returns a command as a shell takes it, with this loop id in place of another."""
+    kept = list(arguments)
+    if "--loop-id" in kept:
+        at = kept.index("--loop-id")
+        del kept[at : at + 2]
+    kept = [each for each in kept if not each.startswith("--loop-id=")]
+    return shlex.join(["python", "-m", "pipelines", *kept, "--loop-id", loop_id])
+
+
 def _run(options: argparse.Namespace) -> int:
     config = read_config(options.config, options.set, options.out)
     loop_id = options.loop_id or loop_id_for(config, options.config.stem)
-    return run_loop(config, loop_id, options.out, Console(), options.runner)
+    command = command_line(options.given, loop_id)
+    return run_loop(config, loop_id, options.out, Console(), options.runner, command)
 
 
 def _compile(options: argparse.Namespace) -> int:

@@ -27,6 +27,8 @@ from pipelines.local import PROCESSES, run_compiled
 from pipelines.plain import print_plain
 from pipelines.profile import read_profile
 
+COMMAND = "command.txt"
+
 
 def read_config(path: Path, changes: Sequence[str], out: Path) -> Config:
     """Reads a configuration; its store lies below `out` unless it is absolute or a URI.
@@ -53,7 +55,12 @@ def loop_id_for(config: Config, name: str) -> str:
 
 
 def run_loop(
-    config: Config, loop_id: str, out: Path, console: Console, runner: str = PROCESSES
+    config: Config,
+    loop_id: str,
+    out: Path,
+    console: Console,
+    runner: str = PROCESSES,
+    command: str = "",
 ) -> int:
     """Compiles the loop, runs it and prints what came of it.
 
@@ -65,6 +72,7 @@ def run_loop(
         out: The run's folder.
         console: Where progress and results are shown.
         runner: `PROCESSES`, or `CONTAINERS` to run each task in its image.
+        command: What starts this run again, for `judgeloop status` to show.
 
     Returns:
         The exit code: 0, or the failing error's.
@@ -83,6 +91,7 @@ def run_loop(
     ledger = Ledger(store, loop_id)
     ledger.claim(config)  # before anything is shown: the report there may be another loop's
     with ledger.held(), _folder_errors(out), locked_folder(out, loop_id):
+        (out / COMMAND).write_text(command + "\n", encoding="utf-8")
         return _run_alone(config, store, ledger, out, console, runner)
 
 

@@ -113,12 +113,17 @@ def _in_full(status: LoopStatus, place: Place) -> list[str]:
 
 def _next(status: LoopStatus, place: Place) -> str:
     again = f"start it again as before, with LOOP_ID={status.loop_id}"
-    if place.run is not None:
+    if place.command is not None and place.loop_id == status.loop_id:
+        again = f"start it again with `{place.command}`"
+    elif place.run is not None:
         again += f" OUT={place.name}"
     if status.state == "running":
         return "wait: it is running"
     if status.state == "failed":
-        return f"mend that, then {again}: it goes on after the last whole shard"
+        return (
+            f"mend that, then {again}: it goes on after the last whole shard. Settings that decide "
+            "no finished work may change; where one does, the command says which loop id to use"
+        )
     if status.state == "stopped":
         return f"{again}: it goes on after the last whole shard"
     local = place.run / "report.html" if place.run else None

@@ -14,6 +14,7 @@ from judgeloop.schema.records import from_json
 from judgeloop.store import Store, open_store
 
 ARGUMENTS = "arguments.json"
+COMMAND = "command.txt"
 _DATABASE = Path("mlflow") / "mlflow.db"
 
 
@@ -27,6 +28,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     """The folder of a local run; it has the report and the progress of its loop."""
     loop_id: str | None = None
     """The loop of that run."""
+    command: str | None = None
+    """What started that run, as a shell takes it."""
 
     @property
     def registry(self) -> str:
@@ -73,4 +76,11 @@ def find_place(name: str) -> Place:
     given = parse_reference(found.config).store
     moved = folder / "store"  # a run's folder may have been moved since
     place = str(moved) if moved.is_dir() and "://" not in given else given
-    return Place(name=name, store=open_store(place), run=folder, loop_id=found.loop_id)
+    command = folder / COMMAND
+    return Place(
+        name=name,
+        store=open_store(place),
+        run=folder,
+        loop_id=found.loop_id,
+        command=command.read_text(encoding="utf-8").strip() if command.is_file() else None,
+    )

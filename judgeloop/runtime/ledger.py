@@ -11,12 +11,16 @@ task's name: a failure hides the success that the task had before, and takes not
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
+import logging
 import re
 from contextlib import AbstractContextManager
+from typing import Any
 
 import msgspec
 
+from judgeloop.runtime.decided import changed_paths, stages_decided_by
 from judgeloop.runtime.lease import Lease, held
 from judgeloop.runtime.stage_table import stage_spec
 from judgeloop.schema.config import Config
@@ -24,12 +28,27 @@ from judgeloop.schema.errors import ConfigError
 from judgeloop.schema.records import Manifest, Record, from_json, to_json
 from judgeloop.store import MissingObjectError, Store
 
+logger = logging.getLogger(__name__)
+
 MARKER = "judgeloop.json"
 """Says that a store is ours: without it, nothing in it is ever removed."""
 BASE_ITERATION = 0
 """The iteration number of everything done with the start model before any training."""
 AFTER_LOOP = 999
 """The iteration number of tasks after the loop, so that they sort last."""
+
+
+class LoopTakenError(ConfigError):
+    """A loop id stands for work that another configuration decides.
+
+    Args:
+        message: What has changed, and what to do.
+        free_id: A loop id that is free.
+    """
+
+    def __init__(self, message: str, free_id: str) -> None:
+        super().__init__(message)
+        self.free_id = free_id
 
 
 class Entry(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
@@ -69,14 +88,14 @@ class Ledger:
         self._prefix = f"loops/{loop_id}"
 
     def claim(self, config: Config) -> None:
-        """Claims the loop id for this configuration, or passes where it was begun with the same.
+        """Claims the loop id, or passes where the loop may go on with this configuration.
 
         Raises:
-            ConfigError: The id is taken by another configuration; names the keys that differ.
+            LoopTakenError: What has changed since decides finished work of the loop.
         """
         self.store.create(MARKER, to_json({"written_by": "judgeloop", "format": 1}) + b"\n")
         if not self.store.create(f"{self._prefix}/loop.json", loop_identity(config)):
-            self.check(config)
+            self._changes(config)
 
     def held(self) -> AbstractContextManager[Lease]:
         """Keeps a second run of this loop waiting while the block runs."""
@@ -85,10 +104,16 @@ class Ledger:
     def begin(self, config: Config) -> None:
         """Claims the loop id and begins a run: what failed in an earlier one is forgotten.
 
+        A configuration in which nothing has changed that decides finished work takes the place of
+        the one before.
+
         Raises:
-            ConfigError: The id is taken by another configuration; names the keys that differ.
+            LoopTakenError: What has changed since decides finished work of the loop.
         """
         self.claim(config)
+        if changes := self._changes(config):
+            self.store.write(f"{self._prefix}/loop.json", loop_identity(config))
+            logger.info("loop=%s goes on with other values of %s", self.loop_id, ", ".join(changes))
         for key in self.store.list(f"{self._prefix}/failures"):
             self.store.delete(key)
 
@@ -135,6 +160,40 @@ class Ledger:
                 f"{self._name} was begun with another configuration "
                 f"({_differences(theirs, mine)}). Use another loop id or the same configuration."
             )
+
+    def _changes(self, config: Config) -> list[str]:
+        """Returns the settings that differ from those of the loop's last run.
+
+        Raises:
+            LoopTakenError: One of them decides finished work.
+        """
+        place = f"{self._prefix}/loop.json"
+        theirs = from_json(self.store.read(place), dict[str, Any], place)
+        mine = from_json(loop_identity(config), dict[str, Any], place)
+        changes = changed_paths(theirs, mine)
+        done = {entry.stage for entry in self._read("tasks")} if changes else set()
+        decided = {path: stages_decided_by(path) & done for path in changes}
+        if any(decided.values()):
+            free = self._free_id()
+            what = "; ".join(
+                f"{path} decides finished work of {', '.join(sorted(stages))}"
+                for path, stages in decided.items()
+                if stages
+            )
+            raise LoopTakenError(
+                f"{self._name} was begun with another configuration: {what}. Use the values "
+                f"before, or another loop id, such as {free}: what the change does not touch is "
+                "found and not made again",
+                free,
+            )
+        return changes
+
+    def _free_id(self) -> str:
+        """Returns a loop id that no loop of this store has."""
+        taken = {key.split("/")[1] for key in self.store.list("loops")}
+        stem = re.sub(r"-\d+$", "", self.loop_id)
+        numbers = itertools.count(2)
+        return next(name for n in numbers if (name := f"{stem}-{n}") not in taken)
 
     def record(self, entry: Entry) -> None:
         """Writes an entry. An earlier success with the same manifest stays, with its time.

@@ -13,10 +13,11 @@ import pytest
 from kfp import compiler, dsl
 from rich.console import Console
 
-from judgeloop.runtime.ledger import Ledger
+from judgeloop.runtime.ledger import Entry, Ledger
 from judgeloop.runtime.progress import Progress
 from judgeloop.schema.config import load_config
 from judgeloop.schema.errors import ConfigError
+from judgeloop.schema.records import Manifest
 from judgeloop.store import FolderStore
 from pipelines import local
 from pipelines.__main__ import main
@@ -253,7 +254,10 @@ def test_a_run_under_the_loop_id_of_another_shows_nothing_of_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = FolderStore(tmp_path / "store")
-    Ledger(store, "taken").begin(load_config(MICRO))
+    taken = Ledger(store, "taken")
+    taken.begin(load_config(MICRO))
+    decided = Manifest(stage="decide", stage_version=1, key="k")
+    taken.record(Entry(stage="decide", iteration=1, manifest=decided))
     store.write("loops/taken/report/table.txt", b"the other's table")
     changes = ["--set", "loop.iterations=1", "--loop-id", "taken"]
     code = main(["run", "--config", str(MICRO), *changes, "--out", str(tmp_path)])

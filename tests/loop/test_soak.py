@@ -7,12 +7,15 @@ import os
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from judgeloop.runtime.ledger import Ledger
+from judgeloop.store import FolderStore
 from tests.loop.journal import Attempt, count, environment, new_attempt
-from tests.loop.micro import REPOSITORY, TIMEOUT_S, command, kill, run_micro, tree_of
+from tests.loop.micro import LOOP_ID, REPOSITORY, TIMEOUT_S, command, kill, run_micro, tree_of
 from tests.loop.soak import Mode, soak_many
 
 KILLS = 10
@@ -72,8 +75,12 @@ def test_a_run_whose_id_is_taken_is_refused_though_the_other_is_still_at_work(
     )  # fmt: skip
     assert first.stdout is not None
     first.stdout.readline()  # it has begun
+    ledger = Ledger(FolderStore(tmp_path / "store"), LOOP_ID)
+    end = time.monotonic() + TIMEOUT_S
+    while not ledger.manifests("ingest") and time.monotonic() < end:
+        time.sleep(0.1)
     try:
-        refused = run_micro(tmp_path, "loop.iterations=1")
+        refused = run_micro(tmp_path, "loop.seed=7")  # it decides what `ingest` has made
         assert first.poll() is None
     finally:
         kill(tree_of(first.pid))

@@ -74,6 +74,8 @@ def test_a_loop_id_goes_on_with_the_same_configuration_and_refuses_another(tmp_p
     ledger = Ledger(FolderStore(tmp_path), "loop")
     ledger.begin(load_config(MICRO))
     ledger.begin(load_config(MICRO, ["report.gallery=3", "store=elsewhere"]))
+    decided = Manifest(stage="decide", stage_version=1, key="k")
+    ledger.record(Entry(stage="decide", iteration=1, manifest=decided))
     with pytest.raises(ConfigError, match=r"iterations.*another loop id"):
         ledger.begin(load_config(MICRO, ["loop.iterations=7"]))
 

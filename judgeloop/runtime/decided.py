@@ -1,0 +1,69 @@
+"""Which stages' results a setting decides: what may change while a loop goes on.
+
+Content keys hold what the table of stages declares, settings by their paths and inputs by name. The
+settings that reach a key by way of an input are listed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from judgeloop.runtime.identity import ENGINE_SETTINGS
+from judgeloop.runtime.stage_table import GOLD, STAGES
+
+_BEHIND = {
+    "engine": (
+        "engine.kind",
+        "engine.endpoint.url",
+        *(f"engine.{path}" for paths in ENGINE_SETTINGS.values() for path in paths),
+    ),
+    "prompts": ("prompts",),
+    "model": ("model",),
+    "base": ("model",),
+    "start": ("model",),
+    "file": ("data.questions",),
+    "slices": ("data.per_iteration", "loop.partitions"),
+    "judgements": ("loop.partitions",),
+    "controls": ("filtering.keep",),
+    "names": ("registry.model_name",),
+}
+"""Settings by the inputs that they reach keys by."""
+_BESIDE = {
+    "evaluate": ("evaluation", *GOLD.settings),
+    "register": ("registry",),  # the experiment enters no key, but holds the runs
+}
+"""Settings that decide a stage's result, or where it lies, by no input of the stage itself."""
+
+
+def stages_decided_by(path: str) -> set[str]:
+    """Returns the stages whose results a setting of the configuration decides.
+
+    Args:
+        path: Of a field or a section, such as `training.rank`.
+    """
+    found = set()
+    for spec in STAGES:
+        settings = [*spec.key.settings, *_BESIDE.get(spec.name, ())]
+        settings += [each for name in spec.key.inputs for each in _BEHIND.get(name, ())]
+        if any(_overlap(path, each) for each in settings):
+            found.add(spec.name)
+    return found
+
+
+def _overlap(one: str, other: str) -> bool:
+    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
+
+
+def changed_paths(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Returns the paths of all settings that differ between two configurations, sorted."""
+    return sorted(_changed(before, after, ""))
+
+
+def _changed(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    for name in before.keys() | after.keys():
+        old, new = before.get(name), after.get(name)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            yield from _changed(old, new, f"{prefix}{name}.")
+        elif old != new or (name in before) != (name in after):
+            yield f"{prefix}{name}"
