@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 
 from judgeloop.registry.client import connect
+from judgeloop.registry.tracking import Run, loop_run
+from judgeloop.runtime.decided import loop_hash
 from judgeloop.runtime.ledger import Entry, Ledger
 from judgeloop.runtime.stages.measure import scored
 from judgeloop.runtime.stages.promote import promote as promote_stage
@@ -117,6 +119,10 @@ class Loop:
     def record(self, made: Manifest, iteration: int) -> Manifest:
         self.ledger.record(Entry(stage=made.stage, iteration=iteration, manifest=made))
         return made
+
+    def parent(self) -> Run:
+        """The loop's own run."""
+        return loop_run(self.name, self.ledger.loop_id, loop_hash(self.config, self.store))
 
     def runs(self) -> list[Any]:
         experiment = connect().get_experiment_by_name(self.name)

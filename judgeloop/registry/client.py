@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
 
 from tenacity import Retrying, before_sleep_log, retry_if_exception_type, stop_before_delay
 from tenacity.wait import wait_exponential
@@ -127,11 +126,12 @@ def _advice(error: Exception) -> str:
 
 def without_credentials(uri: str) -> str:
     """Returns an address as it may be shown: without user name, password and query."""
-    try:
-        parts = urlsplit(uri)
-    except ValueError:
-        return "an address that cannot be read"
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
+    scheme, separator, rest = uri.partition("://")
+    place, slash, path = rest.partition("/")
+    path = path.partition("?")[0]
+    if not scheme.startswith("sqlite"):  # a file's name may hold a `#`
+        path = path.partition("#")[0]
+    return f"{scheme}{separator}{place.rpartition('@')[2].partition('?')[0]}{slash}{path}"
 
 
 @functools.cache

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 LOOP_TAG = "judgeloop.loop_id"
 ITERATION_TAG = "judgeloop.iteration"
+IDENTITY_TAG = "judgeloop.loop"
+"""Hash of the store and the settings of a loop: its id is unique within a store only."""
 WHOLE_LOOP = "loop"
 """Value of the iteration tag of a loop's parent run."""
 _PARENT_TAG = "mlflow.parentRunId"
@@ -32,15 +34,21 @@ class Run(NamedTuple):
     experiment_id: str
 
 
-def loop_run(experiment: str, loop_id: str) -> Run:
+def loop_run(experiment: str, loop_id: str, identity: str) -> Run:
     """Finds or creates the parent run of a loop.
+
+    Args:
+        experiment: The experiment; created where needed.
+        loop_id: The loop.
+        identity: Tells the loop from those of the same id in other stores or with other settings.
 
     Raises:
         RegistryError: The server cannot be used.
     """
     client = connect()
     with registry_errors(f"cannot open the run of loop {loop_id}"):
-        return _run(client, open_experiment(client, experiment), loop_id, WHOLE_LOOP, loop_id, {})
+        place = open_experiment(client, experiment)
+        return _run(client, place, loop_id, WHOLE_LOOP, loop_id, {IDENTITY_TAG: identity})
 
 
 def iteration_run(parent: Run, loop_id: str, iteration: int) -> Run:

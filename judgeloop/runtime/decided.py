@@ -9,8 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import msgspec
+
 from judgeloop.runtime.identity import ENGINE_SETTINGS
 from judgeloop.runtime.stage_table import GOLD, STAGES
+from judgeloop.schema.config import Config
+from judgeloop.schema.keys import content_key
+from judgeloop.store import Store
 
 _BEHIND = {
     "engine": (
@@ -36,6 +41,10 @@ _BESIDE = {
 """Settings that decide a stage's result, or where it lies, by no input of the stage itself."""
 
 
+_NO_JUDGE = {"enough", "decide", "register", "promote", "report"}
+"""Stages that make no judge and no score of one."""
+
+
 def stages_decided_by(path: str) -> set[str]:
     """Returns the stages whose results a setting of the configuration decides.
 
@@ -49,6 +58,31 @@ def stages_decided_by(path: str) -> set[str]:
         if any(_overlap(path, each) for each in settings):
             found.add(spec.name)
     return found
+
+
+def loop_hash(config: Config, store: Store) -> str:
+    """Returns what tells a loop's runs in MLflow from those of another loop with its id.
+
+    Settings that decide no judge (the gate, the bound of the loop, where versions go) are left out:
+    they may change while the loop goes on.
+    """
+    tree = msgspec.to_builtins(config)
+    paths = [path for path in _leaves(tree) if stages_decided_by(path) - _NO_JUDGE]
+    return content_key(store.uri, {path: _at(tree, path) for path in paths})
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+def _at(tree: Any, path: str) -> Any:
+    for name in path.split("."):
+        tree = tree[name]
+    return tree
 
 
 def _overlap(one: str, other: str) -> bool:

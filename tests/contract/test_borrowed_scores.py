@@ -167,7 +167,7 @@ def forged(loop: Loop, version: Path, folder: Path, change: Change) -> None:
         changed(version, into, change)
 
     tags = {LOOP_TAG: "forged", ITERATION_TAG: "1"}
-    run = iteration_run(loop_run(loop.name, "forged"), "forged", 1)
+    run = iteration_run(loop_run(loop.name, "forged", ""), "forged", 1)
     made = register_version(loop.name, fill, run, "forged", tags)
     promote(loop.name, made.version, instead_of=None)
 

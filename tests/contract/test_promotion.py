@@ -7,7 +7,6 @@ import pytest
 
 from judgeloop.registry.addresses import resolve_model
 from judgeloop.registry.client import connect
-from judgeloop.registry.tracking import loop_run
 from judgeloop.registry.versions import aliases, promote, replaced_by
 from judgeloop.runtime.stages import promote as promote_module
 from judgeloop.runtime.stages.register import register
@@ -102,7 +101,7 @@ def test_an_emptied_server_gets_the_champion_again(loop, tmp_path, monkeypatch):
     loop.record(register(loop.config, loop.store, loop.ledger, 1, *inputs), 1)
     assert loop.promote() == decision
     assert aliases(loop.name) == {"candidate": "1", "champion": "1"}
-    parent = connect().get_run(loop_run(loop.name, "loop").id)
+    parent = connect().get_run(loop.parent().id)
     assert parent.data.tags["judgeloop.decision"] == "promote"
 
 
@@ -122,7 +121,7 @@ def test_the_best_version_by_validation_replaces_the_start_model_once(loop, tmp_
     loop.store.delete(f"promote/{decision.key}/manifest.json")  # died after the alias moved
     assert loop.promote() == decision
     assert aliases(loop.name) == after
-    parent = connect().get_run(loop_run(loop.name, "loop").id)
+    parent = connect().get_run(loop.parent().id)
     assert parent.data.metrics["gate/difference"] == 0.5
     assert parent.data.tags["judgeloop.decision"] == "promote"
 

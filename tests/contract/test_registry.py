@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 
 import msgspec
@@ -13,7 +14,7 @@ import pytest
 
 from judgeloop.models.references import describe_base, fetch_adapter
 from judgeloop.registry.addresses import bring_version, fetch_version, resolve_model
-from judgeloop.registry.client import connect
+from judgeloop.registry.client import connect, without_credentials
 from judgeloop.registry.tracking import Run, loop_run
 from judgeloop.registry.versions import aliases
 from judgeloop.runtime.stages.register import register
@@ -106,7 +107,7 @@ def test_addresses_of_nothing_are_errors_that_say_what_there_is(loop, tmp_path):
 
 def test_a_version_that_judgeloop_did_not_make_is_refused(loop, tmp_path):
     loop.register(1, tmp_path, validation=25, gold=30)
-    run: Run = loop_run(loop.name, "loop")
+    run: Run = loop_run(loop.name, "loop", "")
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "weights.bin").write_bytes(b"x")
     logged = connect().create_logged_model(run.experiment_id, "foreign")
@@ -157,7 +158,7 @@ def test_artifacts_without_a_server_lie_beside_the_database(sqlite_uri, monkeypa
         "versions.aliases('judge')",
         "addresses.resolve_model('models:/judge/1')",
         "versions.replaced_by('judge', '1')",
-        "tracking.loop_run('experiment', 'loop')",
+        "tracking.loop_run('experiment', 'loop', '')",
         "tracking.log_run(tracking.Run('1', '1'), {}, {}, {})",
     ],
 )
@@ -228,3 +229,36 @@ def test_an_address_with_a_password_is_printed_nowhere(mlflow_server, tmp_path, 
         resolve_model(f"models:/{loop.name}@nobody")
     printed = capfd.readouterr()
     assert "canary" not in printed.out + printed.err + str(caught.value)
+
+
+def test_loops_of_one_id_in_two_stores_or_with_other_settings_share_no_run(tracking_uri, tmp_path):
+    name = f"judge-{uuid.uuid4().hex[:8]}"
+    loops = [
+        Loop(tmp_path / "one", name),
+        Loop(tmp_path / "two", name),
+        Loop(tmp_path / "one", name, **{"training.rank": 4}),
+    ]
+    for loop in loops:
+        loop.register(1, tmp_path / uuid.uuid4().hex, validation=20, gold=30)
+    runs = loops[0].runs()
+    parents = {run.data.tags.get("mlflow.parentRunId") for run in runs} - {None}
+    assert (len(runs), len(parents)) == (6, 3)
+    assert parents == {loop.parent().id for loop in loops}
+    again = Loop(tmp_path / "one", name, **{"gate.min_difference": 0.1, "engine.batch_size": 2})
+    assert again.parent() == loops[0].parent(), "what decides no judge may change"
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("sqlite:////tmp/run/mlflow.db", "sqlite:////tmp/run/mlflow.db"),
+        ("sqlite:///mlflow.db", "sqlite:///mlflow.db"),
+        ("sqlite:////tmp/a#b/m.db?mode=ro", "sqlite:////tmp/a#b/m.db"),
+        ("postgresql://u:p@host:1/db?password=x", "postgresql://host:1/db"),
+        ("http://ada:a@b@host/path?q=1#f", "http://host/path"),
+        ("http://host", "http://host"),
+        ("http://host?token=x", "http://host"),
+    ],
+)
+def test_an_address_is_shown_whole_but_for_its_secrets(uri, shown):
+    assert without_credentials(uri) == shown

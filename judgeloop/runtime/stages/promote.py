@@ -26,6 +26,7 @@ from judgeloop.registry.versions import (
     version_uri,
 )
 from judgeloop.registry.versions import promote as move_champion
+from judgeloop.runtime.decided import loop_hash
 from judgeloop.runtime.lease import held
 from judgeloop.runtime.ledger import BASE_ITERATION, Ledger
 from judgeloop.runtime.stage_key import stage_manifest
@@ -210,7 +211,8 @@ def _meet(
         move_champion(candidate.name, candidate.version, match.champion_version or None)
     tags = {f"judgeloop.{name}": made.details[name] for name in ("decision", "reason")}
     metrics = {f"gate/{name}": value for name, value in made.metrics.items()}
-    log_run(loop_run(config.registry.experiment, ledger.loop_id), metrics, {}, tags)
+    identity = loop_hash(config, store)
+    log_run(loop_run(config.registry.experiment, ledger.loop_id, identity), metrics, {}, tags)
     tag_version(candidate.name, candidate.version, tags | {settled: "true"})
     return finish(store, made)
 

@@ -28,6 +28,7 @@ from judgeloop.registry.tracking import (
     loop_run,
 )
 from judgeloop.registry.versions import register_version, version_uri
+from judgeloop.runtime.decided import loop_hash
 from judgeloop.runtime.lease import held
 from judgeloop.runtime.ledger import BASE_ITERATION, Ledger
 from judgeloop.runtime.stage_key import stage_manifest
@@ -150,7 +151,7 @@ def _publish(
     config: Config, store: Store, content: str, judge: JudgeFile, metrics: dict[str, float]
 ) -> str:
     """Writes the iteration's run and the version, if they are not there; returns the version."""
-    parent = loop_run(config.registry.experiment, judge.loop_id)
+    parent = loop_run(config.registry.experiment, judge.loop_id, loop_hash(config, store))
     run = iteration_run(parent, judge.loop_id, judge.iteration)
     tags = {LOOP_TAG: judge.loop_id, ITERATION_TAG: str(judge.iteration)}
     tags |= {
