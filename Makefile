@@ -15,6 +15,7 @@ RUN ?=
 FOLLOW ?=
 PORT ?= 5000
 JOBS ?= 2
+CASES ?= 100000
 ENGINE ?=
 REGISTRY ?=
 TAG ?=
@@ -47,7 +48,7 @@ export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
 .PHONY: help setup system-deps demo run compile doctor doctor-kubeflow submit status logs cancel readmes mlflow \
-	base-model results memory check k8s-check format test test-slow soak lock images push image-locks clean
+	base-model results memory check k8s-check format test test-slow fuzz soak lock images push image-locks clean
 
 help: ## List the targets.
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -162,6 +163,9 @@ test: $(INSTALLED) ## Run the quick tests, JOBS=2 files at a time [ARGS="-k name
 
 test-slow: $(INSTALLED) ## Run the tests that take minutes, JOBS=2 files at a time [ARGS="-k name"].
 	$(PYTHON) -m pytest $(SPREAD) -m "slow and not gpu and not cluster" --timeout 1200 $(ARGS)
+
+fuzz: $(INSTALLED) ## Feed what is read of files, servers and stores with damaged input [CASES=100000].
+	JUDGELOOP_FUZZ_CASES=$(CASES) $(PYTHON) -m pytest -q -s --timeout 3600 tests/fuzz $(ARGS)
 
 soak: $(INSTALLED) ## Kill loops at fifty random moments; each must end like an unbroken one [ARGS="--kills 50 --seed 0"].
 	$(PYTHON) -m tests.loop.soak $(ARGS)

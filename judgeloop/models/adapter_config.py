@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -117,8 +118,10 @@ def _check_patterns(found: LoraFields, name: str | None) -> None:
         ):
             raise _refused(name, f"the pattern {pattern[:60]!r} is not a plain one")
         try:
-            re.compile(pattern)
-        except (re.error, RecursionError, OverflowError) as error:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")  # of what a later Python would read otherwise
+                re.compile(pattern)
+        except (re.error, RecursionError, OverflowError, Warning) as error:
             raise _refused(name, f"the pattern {pattern[:60]!r} is wrong ({error})") from error
 
 

@@ -7,9 +7,10 @@ by id, never by position. `SCHEMA_VERSION` is part of every manifest: a reader r
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from judgeloop.schema.decoding import decodable
 from judgeloop.schema.errors import DataError
@@ -220,7 +221,7 @@ class Shard(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
 
     key: str
     sha256: str
-    rows: int
+    rows: Annotated[int, Meta(ge=0)]
     split: str = ""
     """Part of the data that the shard belongs to: `p000`, `p001`, ... or `held_out`; empty where
     the stage's output is not split."""
@@ -238,7 +239,7 @@ class Manifest(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
     key: str
     """Content key: hash of everything that decides the result. It says whether work is done."""
     shards: tuple[Shard, ...] = ()
-    counts: dict[str, int] = {}
+    counts: dict[str, Annotated[int, Meta(ge=0)]] = {}
     metrics: dict[str, float] = {}
     model: ModelRef | None = None
     """For model-making stages the model made, else the model used."""

@@ -4,7 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from judgeloop.runtime.ledger import Entry, Ledger
+from judgeloop.schema.errors import DataError
 from judgeloop.schema.records import Manifest, ModelRef, Shard, to_json
 from judgeloop.store import FolderStore
 from judgeloop.store.shards import manifest_key, read_manifest
@@ -46,3 +49,12 @@ def test_a_newer_ledger_is_read(tmp_path: Path) -> None:
     store.write(f"loops/one/failures/{failed.name}.json", newer(failed))
     assert Ledger(store, "one").entries() == [failed, entry]
     assert Ledger(store, "one").manifests("train") == {1: [MANIFEST]}
+
+
+@pytest.mark.parametrize(
+    "change", [{"counts": {"rows": -1}}, {"shards": [{"key": "a", "sha256": "0", "rows": -1}]}]
+)
+def test_negative_rows_and_counts_are_no_manifest(change: dict[str, Any]) -> None:
+    text = json.dumps(json.loads(to_json(MANIFEST)) | change).encode()
+    with pytest.raises(DataError):
+        read_manifest(text, "here")
