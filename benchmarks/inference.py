@@ -40,6 +40,11 @@ SHARD = 200
 """Items, the presets' `data.shard_size`."""
 SAMPLING = Sampling(temperature=1.0, top_p=1.0, top_k=0, max_tokens=LIMIT)
 PICTURES = 64
+STAGES = ("judging", "open synthesis", "closed synthesis")
+HEADS = {
+    "model": "model's  host's CPU, ms a request",
+    "stand-in": "wall",
+}
 PRESET = Path(__file__).parents[1] / "pipelines" / "configs" / "tiny.yaml"
 
 
@@ -67,7 +72,7 @@ class Bench:
         self._folder = folder
         self._images = images
         self._engine = engine
-        self._steps = steps
+        self.steps = steps
         self._keys = count()
         self.requests: list[Request] = []
         """Of the last run, in the order in which they were submitted."""
@@ -87,7 +92,7 @@ class Bench:
         batches = [pairs[start : start + SHARD] for start in range(0, len(pairs), SHARD)]
         header = Manifest(stage="benchmark", stage_version=1, key=str(next(self._keys)))
         store = FolderStore(self._folder)
-        with self._steps.measured() as found:
+        with self.steps.measured() as found:
             infer_shards(self._engine, store, header, batches, stage.steps, in_flight)
         return found[0]
 
@@ -101,7 +106,7 @@ class Bench:
             SamplingParams(n=it.n, seed=it.seed, temperature=1.0, max_tokens=LIMIT)
             for it in self.requests
         ]
-        with self._steps.measured() as found:
+        with self.steps.measured() as found:
             self._engine._started.llm.generate(prompts, parameters, use_tqdm=False)
         return found[0]
 
@@ -130,12 +135,12 @@ def stages(pairs: Sequence[Pair], items: int) -> list[Stage]:
 
     return [
         Stage(
-            "judging",
+            STAGES[0],
             named(Kind.CAPTION, items),
             lambda pair: judge_pair(prompts, pair, SAMPLING, 1, 0),
         ),
-        Stage("open synthesis", named(Kind.CAPTION, items), synthesize),
-        Stage("closed synthesis", named(Kind.NUMBER, items // 4), synthesize),
+        Stage(STAGES[1], named(Kind.CAPTION, items), synthesize),
+        Stage(STAGES[2], named(Kind.NUMBER, items // 4), synthesize),
     ]
 
 
@@ -144,7 +149,7 @@ def _synthesis() -> SynthesisSection:
     return msgspec.structs.replace(settings, answer=SAMPLING, alter=SAMPLING, vote=SAMPLING)
 
 
-def compare(bench: Bench, stage: Stage, in_flight: int, repeats: int, stand_in: bool) -> str:
+def compare(bench: Bench, stage: Stage, in_flight: int, repeats: int) -> str:
     """Runs a stage by turns, ours and bare; returns a row of the table."""
     turns = [(bench.ours(stage, in_flight), bench.bare()) for _ in range(repeats)]
     requests = len(bench.requests)
@@ -157,7 +162,7 @@ def compare(bench: Bench, stage: Stage, in_flight: int, repeats: int, stand_in: 
         f"{stage.name:<17} {in_flight:>9} {requests:>9} {ours.steps:>6} {bare.steps:>6}",
         f"{ours.steps / bare.steps:>6.3f}",
     ]
-    if stand_in:
+    if bench.steps.stand_in:
         cells.append(f"{middle(lambda ours, bare: ours.wall_s / bare.wall_s):>6.3f}")
         return " ".join(cells)
     cells.append(f"{middle(lambda ours, bare: ours.model_s / bare.model_s):>6.3f}")
@@ -173,6 +178,8 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=3200)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--in-flight", type=int, nargs="+", default=[1, 3, 6])
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
+    parser.add_argument("--step", choices=HEADS, default="model")
     options = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with tempfile.TemporaryDirectory() as scratch:
@@ -187,18 +194,12 @@ def main() -> None:
         (filler,) = tokenizer("red").input_ids
         steps = Steps(engine._started.llm, filler, tokenizer.eos_token_id)
         bench = Bench(folder, images, engine, steps)
-        head = f"{'':<17} in flight  requests   ours   bare  ratio"
         print(f"{SLOTS} slots, shards of {SHARD}, answers of up to {LIMIT} tokens")
-        print(f"{head} model's  host's CPU, ms a request")
+        print(f"{'':<17} in flight  requests   ours   bare  ratio  {HEADS[options.step]}")
+        steps.stand_in = options.step == "stand-in"
         for stage in work:
-            for in_flight in options.in_flight:
-                print(compare(bench, stage, in_flight, options.repeats, False), flush=True)
-        # Last, for what vLLM believes to be in its caches now never was.
-        steps.stand_in = True
-        print(f"{head}   wall  with a stand-in step of 20 ms")
-        for stage in work:
-            for in_flight in options.in_flight:
-                print(compare(bench, stage, in_flight, options.repeats, True), flush=True)
+            for in_flight in options.in_flight if stage.name in options.stages else ():
+                print(compare(bench, stage, in_flight, options.repeats), flush=True)
         engine.close()
 
 

@@ -154,7 +154,7 @@ def test_killed_twice_in_inference_and_twice_in_training_it_ends_like_an_unbroke
     tiny: Run, tmp_path: Path
 ) -> None:
     moments = [
-        Moment(lambda attempt: attempt.begun("synthesize/") >= 2),  # the first one is stored
+        Moment(lambda attempt: attempt.begun("synthesize/") >= 2),
         Moment(lambda attempt: attempt.begun("judge/") >= 2),
         Moment(lambda attempt: attempt.has_trained(iteration=1)),
         Moment(lambda attempt: attempt.has_trained(iteration=2)),
