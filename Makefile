@@ -5,6 +5,7 @@ BASE_PYTHON ?= $(shell for python in python3.11 python3; do $$python -c "$(IS_31
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 CONFIG ?=
 SET ?=
+export SET
 OUT ?=
 LOOP_ID ?=
 ITERATIONS ?= 4
@@ -97,7 +98,7 @@ run: $(INSTALLED) ## Run the loop on this machine: CONFIG=FILE [SET="key=value .
 	@if [ ! -f "$(CONFIG)" ]; then \
 		echo "error: CONFIG names no file: '$(CONFIG)'" >&2; \
 		echo 'usage: make run CONFIG=pipelines/configs/tiny.yaml [SET="key=value ..."] [OUT=DIR] [LOOP_ID=ID]' >&2; exit 2; fi
-	$(PYTHON) -m pipelines run --config $(CONFIG) $(foreach pair,$(SET),--set $(pair)) --out $(RUN_OUT) $(if $(LOOP_ID),--loop-id $(LOOP_ID))
+	$(PYTHON) -m pipelines run --config $(CONFIG) $(if $(SET),--set "$$SET") --out $(RUN_OUT) $(if $(LOOP_ID),--loop-id $(LOOP_ID))
 
 compile: $(INSTALLED) ## Compile the pipeline into build/judge_loop.yaml [ITERATIONS=4] [PARTITIONS=2] [PROFILE=cpu] [LOCAL=1].
 	$(PYTHON) -m pipelines compile --out build/judge_loop.yaml --iterations $(ITERATIONS) --partitions $(PARTITIONS) --profile $(PROFILE) $(if $(LOCAL),--local)
@@ -106,7 +107,7 @@ doctor: $(INSTALLED) ## Check whether a loop could run here: CONFIG=FILE [SET="k
 	@if [ ! -f "$(CONFIG)" ]; then \
 		echo "error: CONFIG names no file: '$(CONFIG)'" >&2; \
 		echo 'usage: make doctor CONFIG=pipelines/configs/tiny.yaml [SET="key=value ..."]' >&2; exit 2; fi
-	$(PYTHON) -m judgeloop.cli doctor --config $(CONFIG) $(foreach pair,$(SET),--set $(pair))
+	$(PYTHON) -m judgeloop.cli doctor --config $(CONFIG) $(if $(SET),--set "$$SET")
 
 doctor-kubeflow: $(INSTALLED) ## Check the Kubeflow server and the namespace's quota [PROFILE=cpu].
 	$(PYTHON) -m pipelines doctor --profile $(PROFILE)
@@ -115,7 +116,7 @@ submit: $(INSTALLED) ## Start the loop on Kubeflow: CONFIG=FILE [PROFILE=cpu] [S
 	@if [ ! -f "$(CONFIG)" ]; then \
 		echo "error: CONFIG names no file: '$(CONFIG)'" >&2; \
 		echo 'usage: make submit CONFIG=FILE [PROFILE=one-gpu] [SET="store=s3://bucket/prefix"] [LOOP_ID=ID] [FOLLOW=1]' >&2; exit 2; fi
-	$(PYTHON) -m pipelines submit --config $(CONFIG) --profile $(PROFILE) $(foreach pair,$(SET),--set $(pair)) $(if $(LOOP_ID),--loop-id $(LOOP_ID)) $(if $(FOLLOW),--follow)
+	$(PYTHON) -m pipelines submit --config $(CONFIG) --profile $(PROFILE) $(if $(SET),--set "$$SET") $(if $(LOOP_ID),--loop-id $(LOOP_ID)) $(if $(FOLLOW),--follow)
 
 status: $(INSTALLED) ## List the newest runs on Kubeflow, or show one [RUN=ID or loop id] [FOLLOW=1].
 	$(PYTHON) -m pipelines status $(RUN) $(if $(FOLLOW),--follow)

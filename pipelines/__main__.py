@@ -6,10 +6,10 @@ import argparse
 import shlex
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.console import Console
 
+from judgeloop.cli.options import local_path
 from judgeloop.runtime.ledger import LoopTakenError
 from judgeloop.runtime.log_level import log_level
 from judgeloop.runtime.redaction import hide_secrets
@@ -58,14 +58,16 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
     run = commands.add_parser("run", help="run the loop on this machine")
     add_loop(run)
-    run.add_argument("--out", type=Path, required=True, help="the run's folder")
+    run.add_argument("--out", type=local_path, required=True, help="the run's folder")
     run.add_argument(
         "--runner", choices=(PROCESSES, CONTAINERS), default=PROCESSES,
         help="where tasks run: in this environment, or each in its image by docker or podman",
     )  # fmt: skip
     run.set_defaults(command=_run)
     compile_ = commands.add_parser("compile", help="write the pipeline as a file and check it")
-    compile_.add_argument("--out", type=Path, required=True, help="the file, ending with .yaml")
+    compile_.add_argument(
+        "--out", type=local_path, required=True, help="the file, ending with .yaml"
+    )
     compile_.add_argument("--iterations", type=int, required=True, help="bound of the loop")
     compile_.add_argument("--partitions", type=int, required=True, help="default fan-out")
     add_profile(compile_)

@@ -31,15 +31,16 @@ COMMAND = "command.txt"
 
 
 def read_config(path: Path, changes: Sequence[str], out: Path) -> Config:
-    """Reads a configuration; its store lies below `out` unless it is absolute or a URI.
+    """Reads a configuration; its store lies below `out` if its path is relative.
 
     Raises:
         ConfigError: The file or a change is wrong.
     """
     config = load_config(path, changes)
-    if "://" in config.store or Path(config.store).is_absolute():
+    folder = Path(config.store).expanduser()
+    if "://" in config.store or (folder.is_absolute() and str(folder) == config.store):
         return config
-    store = out.resolve() / (config.store or "store")
+    store = folder if folder.is_absolute() else out.resolve() / (config.store or "store")
     return load_config(path, [*changes, f"store={json.dumps(str(store))}"])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from judgeloop.cli.options import Subcommands, add_judge, add_sampling
+from judgeloop.cli.options import Subcommands, add_judge, add_sampling, local_path
 
 
 def add(commands: Subcommands) -> None:
@@ -24,7 +24,7 @@ def add(commands: Subcommands) -> None:
     )
     command.add_argument("pairs", type=Path, metavar="PAIRS.jsonl")
     add_judge(command, "--judge")
-    command.add_argument("--out", type=Path, required=True, metavar="VERDICTS.jsonl")
+    command.add_argument("--out", type=local_path, required=True, metavar="VERDICTS.jsonl")
     add_sampling(command)
     command.add_argument("--json", action="store_true", help="print the summary as JSON")
     command.set_defaults(run=run)

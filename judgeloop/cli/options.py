@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import re
+from pathlib import Path
 from typing import TypeAlias
 
 Subcommands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -46,6 +48,13 @@ def add_sampling(command: argparse.ArgumentParser) -> None:
         "--temperature", type=float, default=0.0, help="0 gives the most likely judgement"
     )
     command.add_argument("--max-tokens", type=positive, help="default: what the prompts need")
+
+
+def local_path(text: str) -> Path:
+    """Reads a path on this machine; `~` is the user's home."""
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is an address, give a path on this machine")
+    return Path(text).expanduser()
 
 
 def positive(text: str) -> int:

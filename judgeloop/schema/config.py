@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 import typing
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,12 +18,14 @@ import msgspec
 import yaml
 from msgspec import Meta
 
+from judgeloop.schema.changes import apply_change, shown_change, split_changes
 from judgeloop.schema.decoding import decodable
 from judgeloop.schema.engine_section import EngineSection, scripted_misfit
 from judgeloop.schema.errors import ConfigError
 from judgeloop.schema.registry_section import RegistrySection
 from judgeloop.schema.sampling import Sampling
 from judgeloop.schema.section import Count, Positive, Section
+from judgeloop.schema.yaml_tree import read_yaml
 
 S = typing.TypeVar("S", bound=msgspec.Struct)
 MAX_PIXELS = 1_003_520
@@ -279,7 +282,8 @@ def load_config(path: Path, changes: Sequence[str] = ()) -> Config:
         ConfigError: The file, a key, a value or a change is wrong; the message names the key path.
     """
     try:
-        tree = _read_yaml(path.read_text(encoding="utf-8"), path.name)
+        text = path.read_text(encoding="utf-8")
+        tree = read_yaml(text, path.name)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"{path}: cannot be read ({error}). Give a readable YAML file."
@@ -288,9 +292,23 @@ def load_config(path: Path, changes: Sequence[str] = ()) -> Config:
         raise ConfigError(f"{path}: not YAML: {error}") from error
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: must hold a mapping of sections, not {type(tree).__name__}")
-    for change in changes:
-        _apply(tree, change)
-    return parse_config(tree, str(path))
+    changes = split_changes(changes)
+    paths = [apply_change(tree, change) for change in changes]
+    try:
+        return parse_config(tree, str(path))
+    except ConfigError as error:
+        try:
+            parse_config(read_yaml(text, path.name), str(path))
+        except ConfigError:
+            raise error from None  # the file is wrong without the changes, too
+        blamed = [
+            shown_change(change)
+            for change, changed in zip(changes, paths, strict=True)
+            if f"`{changed}" in str(error)
+        ]
+        said = str(error).removeprefix(f"{path}: ")
+        names = " ".join(blamed or map(shown_change, changes))
+        raise ConfigError(f"{names}: {said}") from error
 
 
 def config_from_json(text: str) -> Config:
@@ -326,47 +344,23 @@ def parse_section(tree: dict[str, Any], kind: type[S], where: str) -> S:
         return msgspec.convert(tree, decodable(kind))
     except msgspec.ValidationError as error:
         message = str(error).replace("`$.", "`").replace("`$`", "the top level")
-        raise ConfigError(f"{where}: {message}") from error
+        raise ConfigError(f"{where}: {message}{_known_values(message, kind)}") from error
+    except (OverflowError, RecursionError, ValueError) as error:
+        raise ConfigError(f"{where}: a value cannot be read: {error}") from error
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """Refuses a mapping with the same key twice, of which YAML would silently take the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key `{key.value}` is there twice", key.start_mark
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-def _read_yaml(text: str, name: str) -> Any:
-    loader = _StrictLoader(text)
-    loader.name = name  # for messages
-    try:
-        return loader.get_single_data()
-    except RecursionError as error:
-        raise yaml.YAMLError("it is nested too deeply") from error
-
-
-def _apply(tree: dict[str, Any], change: str) -> None:
-    path, separator, text = change.partition("=")
-    if not separator:
-        raise ConfigError(f"--set {change}: write it as section.key=value")
-    try:
-        value = _read_yaml(text, "the value")
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {change}: the value is not YAML: {error}") from error
-    *parents, last = path.strip().split(".")
-    node: Any = tree
-    for name in parents:
-        node = node.setdefault(name, {}) if isinstance(node, dict) else None
-    if not isinstance(node, dict):
-        raise ConfigError(f"--set {change}: {'.'.join(parents)} is a value, not a section")
-    node[last] = value
+def _known_values(message: str, kind: type) -> str:
+    """Lists the values of a field that takes few, where a message is about one of them."""
+    found = re.search(r"^Invalid enum value .* at `([\w.]+)`$", message)
+    if not found:
+        return ""
+    annotation: Any = kind
+    for name in found[1].split("."):
+        section = _section_type(annotation)
+        members = msgspec.structs.fields(section) if section else ()
+        annotation = {member.name: member.type for member in members}.get(name)
+    values = [value for value in typing.get_args(annotation) if isinstance(value, str)]
+    return f"; known: {', '.join(values)}" if values else ""
 
 
 def _refuse_unknown_keys(tree: dict[str, Any], kind: type, path: str, where: str) -> None:

@@ -142,11 +142,12 @@ def staged(work: Callable[[Config, FolderStore], Manifest], *changes: str) -> Ca
     return lambda folder: _staged(folder, work, *[c.format(folder=folder) for c in changes])
 
 
-def run_command(*changes: str, **environment: str) -> Callable[[Path], Outcome]:
+def run_command(*changes: str, out: str = "", **environment: str) -> Callable[[Path], Outcome]:
     """Starts `python -m pipelines run` with changes, as far as it gets: nothing may run."""
 
     def run(folder: Path) -> Outcome:
         given = [f"--set={change.format(folder=folder)}" for change in changes]
+        given += ["--out", out or f"{folder}/out"]
         return command(folder, pipelines_main, ["run", "--config", str(MICRO), *given], environment)
 
     return run
@@ -158,7 +159,8 @@ def run_config(content: bytes) -> Callable[[Path], Outcome]:
     def run(folder: Path) -> Outcome:
         path = folder / "mine.yaml"
         path.write_bytes(content)
-        return command(folder, pipelines_main, ["run", "--config", str(path)], {})
+        given = ["--config", str(path), "--out", str(folder / "out")]
+        return command(folder, pipelines_main, ["run", *given], {})
 
     return run
 
@@ -183,8 +185,6 @@ def command(
     environment: dict[str, str],
 ) -> Outcome:
     """Runs a command line in this process and returns its exit code and what it printed."""
-    if main is pipelines_main:
-        arguments = [*arguments, "--out", str(folder / "out")]
     printed = io.StringIO()
     with (
         contextlib.redirect_stdout(printed),

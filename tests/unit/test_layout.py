@@ -41,6 +41,7 @@ MAY_IMPORT_IN_PIPELINES = {
     "pipelines", "rich", "urllib3", "yaml",
 }  # fmt: skip
 CORE_IN_PIPELINES = (
+    "judgeloop.cli.options",  # a path on a command line
     "judgeloop.schema.config",
     "judgeloop.ops.doctor",  # one preflight, from inside a cluster and from outside
     "judgeloop.schema.errors",

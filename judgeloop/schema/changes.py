@@ -1,0 +1,71 @@
+"""Changes to a configuration, as `--set section.key=value` gives them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import yaml
+
+from judgeloop.schema.errors import ConfigError
+from judgeloop.schema.yaml_tree import read_yaml
+
+MAX_SHOWN = 200
+"""Characters of a change that a message repeats."""
+_NEXT = re.compile(r"\s+(?=[A-Za-z_]\w*(?:\.\w+)*\s*=)")
+
+
+def split_changes(texts: Iterable[str]) -> list[str]:
+    """Splits texts that hold several changes with white space between.
+
+    White space within a value separates nothing: a value is a whole YAML value, and the next change
+    begins with a path and `=`.
+    """
+    return [change for text in texts for change in _split(text.strip())]
+
+
+def apply_change(tree: dict[str, Any], change: str) -> str:
+    """Applies one change to a tree, and returns the path that it sets.
+
+    Raises:
+        ConfigError: It has no value, its value is no YAML, or its path leads through a value.
+    """
+    path, separator, text = change.partition("=")
+    shown = shown_change(change)
+    if not separator:
+        raise ConfigError(f"{shown}: write it as section.key=value")
+    try:
+        value = read_yaml(text, "the value")
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{shown}: the value is not YAML: {error}") from error
+    path = path.strip()
+    *parents, last = path.split(".")
+    node: Any = tree
+    for name in parents:
+        node = node.setdefault(name, {}) if isinstance(node, dict) else None
+    if not isinstance(node, dict):
+        raise ConfigError(f"{shown}: {'.'.join(parents)} is a value, not a section")
+    node[last] = value
+    return path
+
+
+def shown_change(change: str) -> str:
+    """Returns a change as a user gave it, cut where it is very long."""
+    return f"--set {change if len(change) <= MAX_SHOWN else change[:MAX_SHOWN] + ' ...'}"
+
+
+def _split(text: str) -> list[str]:
+    for found in _NEXT.finditer(text):
+        first = text[: found.start()]
+        if _is_whole(first.partition("=")[2]):
+            return [first, *_split(text[found.end() :])]
+    return [text]
+
+
+def _is_whole(value: str) -> bool:
+    try:
+        read_yaml(value, "the value")
+    except yaml.YAMLError:
+        return False
+    return True
