@@ -5,14 +5,15 @@ They are read twice, ahead of where they are needed, and a window of them is in 
 
 from __future__ import annotations
 
+import unicodedata
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from judgeloop.schema.errors import DataError, StoreError
 from judgeloop.schema.keys import listed_key
-from judgeloop.store import Store
+from judgeloop.store import MissingObjectError, Store
 from judgeloop.store.checksums import sha256_bytes
 from judgeloop.store.disk_dict import DiskDict
 
@@ -26,6 +27,7 @@ READ_THREADS = 8
 READ_AHEAD = 32
 STEP = 200
 """Images between two reports of progress."""
+_NORMAL_FORMS: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
 _UNREAD = ""
 """In place of the hash of an image that was not read, or can't be."""
 
@@ -79,7 +81,7 @@ class SourceImages:
             StoreError: The store cannot be written, or an image is no longer what it was.
         """
         named = (name for name, digest in self._hashes.items() if digest != _UNREAD)
-        for name, data in _counted(_ahead(named, self._folder.read), advance):
+        for name, data in _counted(_ahead(named, self._read), advance):
             if sha256_bytes(data) != self._hashes[name]:
                 raise StoreError(
                     f"{self._folder.uri}/{name}: the image changed while the data set was read; "
@@ -104,12 +106,27 @@ class SourceImages:
                 raise DataError(fault)
         return tuple(self._hashes[name] for name in names)
 
+    def known_hash(self, name: str) -> str | None:
+        """Returns the hash of an image that was read, None of another one."""
+        return self._hashes.get(name) or None
+
     def _look(self, name: str) -> tuple[str, str]:
         """Returns the hash, or the fault: that an image can't be read is for its rows to bear."""
         try:
-            return sha256_bytes(self._folder.read(name)), ""
+            return sha256_bytes(self._read(name)), ""
         except StoreError as error:
             return "", str(error)
+
+    def _read(self, name: str) -> bytes:
+        """Reads an image, by its name's other normal forms too: archives change them."""
+        try:
+            return self._folder.read(name)
+        except MissingObjectError:
+            for form in _NORMAL_FORMS:
+                other = unicodedata.normalize(form, name)
+                if other != name and self._folder.exists(other):
+                    return self._folder.read(other)
+            raise
 
 
 def _ahead(items: Iterable[T], work: Callable[[T], R]) -> Iterator[tuple[T, R]]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from judgeloop.data.images import SourceImages
+from judgeloop.data.media_marks import without_media_marks
+from judgeloop.data.same_text import same_text_key
 from judgeloop.data.source import Source
 from judgeloop.method.routing.form import route
 from judgeloop.schema.decoding import decodable
 from judgeloop.schema.errors import DataError
+from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import Dropped, Kind, Labelled, Pair, Question
 from judgeloop.store.disk_dict import DiskDict
 
@@ -46,6 +50,7 @@ class GoldRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     category: str
     chosen: str
     rejected: str
+    choices: list[str] | None = None
 
 
 def image_names(source: Source, kind: type[T], limit: int | None) -> Iterator[str]:
@@ -73,54 +78,74 @@ def read_questions(
     """
 
     def make(row: QuestionRow, images: tuple[str, ...]) -> Question:
-        routed = route(_text(row.text, "text"))
+        text = _question(row.text, "text", images)
+        routed = route(text)
         kind = row.kind or routed.kind
         choices = _choices(row.choices)
         if choices is None and kind is Kind.MULTIPLE_CHOICE:
             choices = routed.choices
         return Question(
-            id=row.id, images=images, text=row.text, kind=kind, choices=choices, source=row.source
+            id=row.id, images=images, text=text, kind=kind, choices=choices, source=row.source
         )
 
     yield from _read(source, images, limit, QuestionRow, make)
 
 
 def read_gold(source: Source, images: SourceImages, limit: int | None) -> Iterator[Pair | Dropped]:
-    """Yields a labelled pair, or the reason against it; the arguments are `read_questions`'."""
+    """Yields a labelled pair, or the reason against it; the arguments are `read_questions`'.
 
-    def make(row: GoldRow, images: tuple[str, ...]) -> Pair:
-        if row.chosen == row.rejected:
-            raise DataError("chosen and rejected are the same text")
+    Of pairs that say the same under several ids the first is kept, and none where they contradict
+    each other: one row's chosen answer is the other's rejected one.
+    """
+    seen: DiskDict[str, str] = DiskDict()
+    contradicted: DiskDict[str, str] = DiskDict()
+    for place, row in _rows(source, GoldRow, limit):
+        if not isinstance(row, Dropped):
+            pair, direction = _content(row, images)
+            if not seen.add(pair, f"{direction} {place}") and seen[pair][0] != direction:
+                contradicted.add(pair, place)
+    kept: DiskDict[str, str] = DiskDict()
+
+    def make(row: GoldRow, hashes: tuple[str, ...]) -> Pair | Dropped:
         question = Question(
-            id=row.id, images=images, text=_text(row.question, "question"), kind=row.kind
+            id=row.id,
+            images=hashes,
+            text=_question(row.question, "question", hashes),
+            kind=row.kind,
+            choices=_choices(row.choices),
         )
-        return Pair(
+        made = Pair(
             id=row.id,
             question=question,
             chosen=_text(row.chosen, "chosen"),
             rejected=_text(row.rejected, "rejected"),
             origin=Labelled(category=_text(row.category, "category")),
         )
+        if same_text_key(row.chosen) == same_text_key(row.rejected):
+            raise DataError(
+                "chosen and rejected are the same text, but for white space, case or Unicode form"
+            )
+        pair, direction = _content(row, images)
+        if pair in contradicted:
+            first = seen[pair][2:]
+            other = first if seen[pair][0] != direction else contradicted[pair]
+            detail = f"{other} prefers the other answer; remove what is wrong"
+            return Dropped(id=row.id, reason="contradiction", detail=detail)
+        if not kept.add(pair, row.id):
+            detail = f"{seen[pair][2:]} is the same pair, under another id"
+            return Dropped(id=row.id, reason="duplicate_pair", detail=detail)
+        return made
 
     yield from _read(source, images, limit, GoldRow, make)
 
 
-def no_usable_row(source: Source, counts: Mapping[str, int], first: Dropped | None) -> DataError:
-    """Returns the error for a data set of which nothing is left.
-
-    Args:
-        source: The data set.
-        counts: Rows by `dropped/<reason>`, among others.
-        first: The first row that was dropped; None where there is no row.
-    """
-    if first is None:
-        return DataError(f"{source.name}: the file is empty; give one JSON object a line")
-    reasons = ", ".join(
-        f"{count} {name.removeprefix('dropped/')}"
-        for name, count in sorted(counts.items())
-        if name.startswith("dropped/")
-    )
-    return DataError(f"{source.name}: no usable row: {reasons}. The first: {first.detail}")
+def _content(row: GoldRow, images: SourceImages) -> tuple[str, str]:
+    """Returns a key of what a pair says in either direction, and the direction: `0` or `1`."""
+    answers = [same_text_key(row.chosen), same_text_key(row.rejected)]
+    pictures = [images.known_hash(name) or name for name in row.images]
+    options = [same_text_key(option) for option in row.choices or ()]
+    pair = content_key(pictures, same_text_key(row.question), options, sorted(answers))
+    return pair, str(int(answers[0] > answers[1]))
 
 
 def _read(
@@ -128,7 +153,7 @@ def _read(
     images: SourceImages,
     limit: int | None,
     kind: type[T],
-    make: Callable[[T, tuple[str, ...]], R],
+    make: Callable[[T, tuple[str, ...]], R | Dropped],
 ) -> Iterator[R | Dropped]:
     for place, row in _rows(source, kind, limit):
         if isinstance(row, Dropped):
@@ -140,9 +165,12 @@ def _read(
             yield Dropped(id=row.id, reason="bad_image", detail=f"{place}: {error}")
             continue
         try:
-            yield make(row, hashes)
+            made = make(row, hashes)
         except DataError as error:
-            yield Dropped(id=row.id, reason="bad_text", detail=f"{place}: {error}")
+            made = Dropped(id=row.id, reason="bad_text", detail=str(error))
+        if isinstance(made, Dropped):
+            made = msgspec.structs.replace(made, detail=f"{place}: {made.detail}")
+        yield made
 
 
 def _rows(source: Source, kind: type[T], limit: int | None) -> Iterator[tuple[str, T | Dropped]]:
@@ -153,7 +181,8 @@ def _rows(source: Source, kind: type[T], limit: int | None) -> Iterator[tuple[st
         place = f"{source.name}:{number}"
         try:
             row = msgspec.json.decode(line, type=decodable(kind))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            json.loads(line, object_pairs_hook=_without_repeated_keys)
+        except (msgspec.DecodeError, UnicodeDecodeError, DataError) as error:
             yield place, Dropped(id=place, reason="bad_record", detail=f"{place}: {_said(error)}")
             continue
         if not row.id or not seen.add(row.id, place):
@@ -162,6 +191,16 @@ def _rows(source: Source, kind: type[T], limit: int | None) -> Iterator[tuple[st
             yield place, Dropped(id=row.id or place, reason=reason, detail=detail)
             continue
         yield place, row
+
+
+def _without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuses a key that is there twice, of which a parser takes the last in silence."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"the key `{repeated}` is there twice")
+    return made
 
 
 def _said(error: Exception) -> str:
@@ -175,6 +214,10 @@ def _choices(choices: list[str] | None) -> tuple[str, ...] | None:
     if not 2 <= len(choices) <= MAX_CHOICES:
         raise DataError(f"choices has {len(choices)} options, 2 to {MAX_CHOICES} are possible")
     return tuple(_text(choice, f"choices[{n}]") for n, choice in enumerate(choices))
+
+
+def _question(text: str, field: str, images: tuple[str, ...]) -> str:
+    return _text(without_media_marks(_text(text, field), len(images)), field)
 
 
 def _text(text: str, field: str) -> str:

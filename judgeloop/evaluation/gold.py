@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 
 from judgeloop.data.images import SourceImages
-from judgeloop.data.rows import GoldRow, image_names, no_usable_row, read_gold
+from judgeloop.data.rejections import Rejections
+from judgeloop.data.rows import GoldRow, image_names, read_gold
 from judgeloop.data.source import TINY_WORLD, Source, open_source
 from judgeloop.runtime.lease import Lease
 from judgeloop.runtime.once import once
@@ -71,22 +72,21 @@ def _write(
     pairs = ShardWriter(store, f"{STAGE}/{header.key}/pairs", "", size)
     quarantine = ShardWriter(store, f"{STAGE}/{header.key}/quarantine", "", size)
     counts: Counter[str] = Counter()
-    first: Dropped | None = None
+    rejections = Rejections()
     for row in read_gold(source, images, _limit(config)):
         counts["inputs"] += 1
         if isinstance(row, Dropped):
-            counts[f"dropped/{row.reason}"] += 1
-            first = first or row
+            rejections.add(row)
             quarantine.add(row)
         else:
             counts["rows"] += 1
             pairs.add(row)
     quarantine.close()
     if not counts["rows"]:
-        raise no_usable_row(source, counts, first)
+        raise rejections.no_usable_row(source.name)
     return msgspec.structs.replace(
         header,
         shards=tuple(pairs.close()),
-        counts=dict(sorted(counts.items())),
+        counts=dict(sorted((counts + rejections.counts).items())),
         details={"source": config.evaluation.gold},
     )

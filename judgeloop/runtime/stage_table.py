@@ -68,7 +68,7 @@ STAGES = (
         function="ingest:ingest",
         phases=("start",),
         key=KeySpec(
-            version=6,
+            version=7,
             settings=(
                 *("data.count", "data.max_pixels", "data.background", "data.shard_size"),
                 *("validation.share", "loop.partitions", "loop.seed"),
@@ -223,7 +223,7 @@ STAGES = (
     ),
 )
 GOLD = KeySpec(
-    version=5,
+    version=6,
     settings=("evaluation.count", "data.max_pixels", "data.background", "data.shard_size"),
     inputs=("file", "images"),
 )

@@ -1,7 +1,9 @@
 """Whole data sets that cannot be used, or not as they are."""
 
 import gc
+import gzip
 import logging
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +23,30 @@ def of_bytes(encoding: str) -> Callable[[Path], Outcome]:
         return asked(folder, path)
 
     return run
+
+
+def rewritten(change: Callable[[bytes], bytes]) -> Callable[[Path], Outcome]:
+    """Gives a changed file of three good rows to `ingest`."""
+
+    def run(folder: Path) -> Outcome:
+        path = write_rows(folder, [question(number) for number in range(3)])
+        path.write_bytes(change(path.read_bytes()))
+        return asked(folder, path)
+
+    return run
+
+
+def other_normal_form(folder: Path) -> Outcome:
+    """Rows name composed letters, and an archive wrote decomposed ones."""
+    path = write_rows(folder, [question(n, images=[f"é{n}.png"]) for n in range(3)])
+    for number in range(3):
+        (folder / f"{number}.png").rename(folder / unicodedata.normalize("NFD", f"é{number}.png"))
+    return asked(folder, path)
+
+
+def too_many_marks(folder: Path) -> Outcome:
+    rows = [question(number, text="<image> <image> Which?") for number in range(3)]
+    return asked(folder, write_rows(folder, rows))
 
 
 def empty(folder: Path) -> Outcome:
@@ -59,8 +85,17 @@ DATA_SETS = [
     Case(GROUP, "a folder in place of a file", lambda folder: asked(folder, f"{folder}/"),
          "names no file", code=2),
     Case(GROUP, "an empty data set", empty, "the file is empty", code=3),
-    Case(GROUP, "a whole file in UTF-16", of_bytes("utf-16"), "no usable row: 4 bad_record",
-         code=3),
+    Case(GROUP, "a whole file in UTF-16", of_bytes("utf-16"), "UTF-16; convert it", code=3),
+    Case(GROUP, "a file with old Mac line ends", rewritten(lambda data: data.replace(b"\n", b"\r")),
+         "CR alone; end them in LF", code=3),
+    Case(GROUP, "a file compressed by gzip", rewritten(gzip.compress), "gzip; unpack it", code=3),
+    Case(GROUP, "a JSON array", rewritten(lambda data: b"[" + data.replace(b"\n", b",") + b"]"),
+         "a JSON array; give one object a line", code=3),
+    Case(GROUP, "objects over several lines", rewritten(lambda data: data.replace(b"{", b"{\n")),
+         "several lines; give one a line", code=3),
+    Case(GROUP, "names of images in another normal form", other_normal_form, "", accepted=True),
+    Case(GROUP, "questions that all mark too many images", too_many_marks,
+         "no usable row: 3 bad_text. The first bad_text: .*:1: the text marks image 2", code=3),
     Case(GROUP, "UTF-8 with a byte order mark", of_bytes("utf-8-sig"), "", accepted=True),
     Case(GROUP, "an address with a wrong scheme",
          lambda folder: asked(folder, "https://host/questions.jsonl"),

@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 
 from judgeloop.data.images import SourceImages
-from judgeloop.data.rows import QuestionRow, image_names, no_usable_row, read_questions
+from judgeloop.data.rejections import Rejections
+from judgeloop.data.rows import QuestionRow, image_names, read_questions
 from judgeloop.data.source import TINY_WORLD, Source, open_source
 from judgeloop.runtime.once import once
 from judgeloop.runtime.progress import Progress
@@ -91,13 +92,12 @@ def _write(
     writers: dict[str, ShardWriter] = {}
     quarantine = ShardWriter(store, f"{STAGE}/{header.key}/quarantine", "", config.data.shard_size)
     counts: Counter[str] = Counter()
-    first: Dropped | None = None
+    rejections = Rejections()
     for row in read_questions(source, images, _limit(config)):
         checked = row if isinstance(row, Dropped) else _placed(row, config)
         counts["inputs"] += 1
         if isinstance(checked, Dropped):
-            counts[f"dropped/{checked.reason}"] += 1
-            first = first or checked
+            rejections.add(checked)
             quarantine.add(checked)
             continue
         question, split = checked
@@ -110,12 +110,12 @@ def _write(
         writers[split].add(question)
     quarantine.close()
     if not counts["rows"]:
-        raise no_usable_row(source, counts, first)
+        raise rejections.no_usable_row(source.name)
     shards: list[Shard] = [shard for split in sorted(writers) for shard in writers[split].close()]
     return msgspec.structs.replace(
         header,
         shards=tuple(shards),
-        counts=dict(sorted(counts.items())),
+        counts=dict(sorted((counts + rejections.counts).items())),
         details={"source": config.data.questions},
     )
 

@@ -8,6 +8,7 @@ from itertools import islice
 
 import msgspec
 
+from judgeloop.data.rejections import Rejections
 from judgeloop.method.prompts import load_prompts
 from judgeloop.method.steps import Steps
 from judgeloop.method.synthesis.pairs import make_pair
@@ -23,7 +24,7 @@ from judgeloop.schema.errors import DataError
 from judgeloop.schema.keys import fraction
 from judgeloop.schema.records import Altered, Manifest, ModelRef, Pair, Question
 from judgeloop.store import Store
-from judgeloop.store.shards import read_records
+from judgeloop.store.shards import read_dropped, read_records
 
 
 def synthesize(
@@ -59,9 +60,18 @@ def hold_out(config: Config, store: Store, questions: Manifest, model: ModelRef)
         raise DataError(
             f"hold_out: none of {pairs.counts.get('inputs', 0)} held-out questions gave a pair "
             f"({dropped or 'nothing was dropped'}), so no judge could be validated; raise "
-            "validation.share, give more questions, or loosen what drops the pairs (synthesis)"
+            "validation.share, give more questions, or loosen what drops the pairs (synthesis). "
+            + _most_frequent(store, pairs)
         )
     return pairs
+
+
+def _most_frequent(store: Store, pairs: Manifest) -> str:
+    """Quotes the first detail of the most frequent reason for which questions gave no pair."""
+    rejections = Rejections()
+    for dropped in read_dropped(store, pairs):
+        rejections.add(dropped)
+    return rejections.most_frequent()
 
 
 def _make_pairs(
