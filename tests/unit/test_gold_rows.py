@@ -150,8 +150,6 @@ def test_options_of_a_gold_question_are_shown(tmp_path: Path) -> None:
     manifest, store = load(tmp_path, [gold(0, "A", "B", kind="multiple_choice", choices=options)])
     (pair,) = read_records(store, manifest, Pair)
     assert pair.question.choices == ("red", "blue")
-        ("red", "blue")
-    ]
 
 
 @needs_cases
