@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from judgeloop.runtime.ledger import Ledger
 from judgeloop.schema.config import load_config
+from judgeloop.schema.results import Funnel, Training
 from judgeloop.store import open_store
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -128,8 +129,14 @@ class Bench:
     def _rows(self, stage: str) -> int:
         store = open_store(str(self._folder / "store"))
         made = list(Ledger(store, LOOP_ID).manifests(stage).values())
-        counts = made[-1][0].counts if made else {}
-        return next((counts[name] for name in ("inputs", "pairs", "examples") if name in counts), 0)
+        if not made:
+            return 0
+        manifest = made[-1][0]
+        if isinstance(manifest.result, Funnel):
+            return manifest.result.pairs
+        if isinstance(manifest.result, Training):
+            return manifest.result.examples
+        return manifest.counts.get("inputs", 0)
 
 
 def main() -> int:

@@ -12,6 +12,7 @@ import jinja2
 from benchmarks.sight import KINDS, sight_shares
 from judgeloop.runtime.ledger import Ledger
 from judgeloop.schema.records import Example, Manifest, Order
+from judgeloop.schema.results import Funnel, Scores
 from judgeloop.store import Store, open_store
 from judgeloop.store.shards import read_records
 
@@ -51,7 +52,7 @@ def write_page(runs: Sequence[Run], out: Path, docs: Path) -> None:
         n=runs[0]["iterations"][0]["n"],
         kept=_kept_examples(ledgers, last), right=_right_examples(store, ledgers, last),
         categories=_categories(method, last),
-        baselines=method[0][0][0].metrics, kinds=KINDS,
+        baselines=method[0][0][0].expect(Scores).baselines, kinds=KINDS,
         sight={i: sight_shares(store, [m[i][0] for m in method]) for i in (0, last)},
         verdicts=_verdicts(runs),
     )  # fmt: skip
@@ -123,7 +124,7 @@ def _kept_examples(ledgers: dict[tuple[str, int], Ledger], last: int) -> dict[st
     found: dict[str, list[str]] = {}
     for arm in LABELS:
         counts = [
-            [m[0].counts["examples"] for m in ledger.manifests("filter").values()]
+            [m[0].expect(Funnel).examples for m in ledger.manifests("filter").values()]
             for (name, _), ledger in sorted(ledgers.items())
             if name == arm
         ]
@@ -164,13 +165,15 @@ def _categories(
     method: Sequence[dict[int, list[Manifest]]], last: int
 ) -> list[tuple[str, int, list[float]]]:
     """Both-order accuracy by category and iteration, the mean over seeds."""
-    first = method[0][0][0]
-    names = sorted(name[2:] for name in first.counts if name.startswith("n/"))
+    cards = [[seed[i][0].expect(Scores).card for seed in method] for i in range(last + 1)]
     return [
-        (name, first.counts[f"n/{name}"],
-         [mean(m[i][0].metrics[f"both_orders/{name}"] for m in method) for i in range(last + 1)])
-        for name in names
-    ]  # fmt: skip
+        (
+            name,
+            score.n,
+            [mean(card.categories[name].both_orders for card in each) for each in cards],
+        )
+        for name, score in cards[0][0].categories.items()
+    ]
 
 
 def _draw(runs: Sequence[Run], path: Path) -> None:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from judgeloop.schema.records import Choice, ItemResult, Manifest, Pair
+from judgeloop.schema.results import Scores
 from judgeloop.store import Store
 from judgeloop.store.shards import finished, read_records
 
@@ -27,7 +28,7 @@ KINDS = {
 
 def sight_shares(store: Store, evaluations: Sequence[Manifest]) -> dict[str, float]:
     """Returns the share of judgements of each kind, over several evaluations of one gold set."""
-    gold = finished(store, "gold", evaluations[0].details["gold"])
+    gold = finished(store, "gold", evaluations[0].expect(Scores).pairs)
     if gold is None:
         raise SystemExit(
             "the gold set is gone from the store: delete the study's folder, run again"

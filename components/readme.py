@@ -88,6 +88,8 @@ def readme(stage: str) -> str:
         f"- **GPU**: {_GPU[declared.gpu is not None]}.",
         f"- **Configuration**: section `{declared.section}`.",
         f"- **Content key**: {_key(declared.key.settings, declared.key.inputs)}.",
+        *([f"- **Result**: `{declared.result.__name__}` (`judgeloop/schema/results.py`)."]
+          if declared.result else []),
         f"- **Resumed**: {said.fields['Resumed']}.",
         *(f"- **Fails with** `{n}`: {t}" for n, t in said.entries.items() if n.endswith("Error")),
         "", "Made by `make readmes` from `component.py`: edit that.",

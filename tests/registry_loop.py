@@ -11,12 +11,13 @@ from judgeloop.registry.client import connect
 from judgeloop.registry.tracking import Run, loop_run
 from judgeloop.runtime.decided import loop_hash
 from judgeloop.runtime.ledger import Entry, Ledger
-from judgeloop.runtime.stages.measure import scored
+from judgeloop.runtime.stages.measure import scores_of
 from judgeloop.runtime.stages.promote import promote as promote_stage
 from judgeloop.runtime.stages.register import register
 from judgeloop.schema.config import Config, load_config
 from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import Choice, Example, ItemResult, Manifest, ModelRef
+from judgeloop.schema.results import Funnel, Training
 from judgeloop.store import FolderStore, folder_checksums, upload_folder
 from judgeloop.store.shards import Work, finish, write_shards
 from tests.conftest import REPOSITORY
@@ -68,11 +69,11 @@ class Loop:
         probe = judged(1, 0, f"{items}-probe")[0]
         results.append(msgspec.structs.replace(probe, identical=True))
         key = content_key(stage, items, right, iteration, self.ledger.loop_id)
-        details = {"pairs": items, "protocol": "both orders"}
-        model = model or self.base
-        header = Manifest(stage=stage, stage_version=1, key=key, model=model, details=details)
+        header = Manifest(stage=stage, stage_version=1, key=key, model=model or self.base)
         made = write_shards(self.store, header, [results], lambda batch: Work(batch))
-        return self.record(finish(self.store, scored(self.store, made)), iteration)
+        scores = scores_of(self.store, made, items, "both orders")
+        made = msgspec.structs.replace(made, result=scores)
+        return self.record(finish(self.store, made), iteration)
 
     def trained(self, iteration: int, folder: Path) -> Manifest:
         adapter = folder / f"adapter-{iteration}"
@@ -86,16 +87,19 @@ class Loop:
             adapter=f"train/{key}/adapter",
             adapter_sha256=content_key(folder_checksums(adapter)),
         )
-        made = Manifest(
-            stage="train", stage_version=1, key=key, model=model, metrics={"last_loss": 0.5}
-        )
+        result = Training(examples=1, last_loss=0.5)
+        made = Manifest(stage="train", stage_version=1, key=key, model=model, result=result)
         return self.record(made, iteration)
 
     def examples(self, iteration: int) -> Manifest:
         rows = [Example(id="p/chosen_first/0", images=("aa",), prompt="?", completion="A")]
         header = Manifest(stage="filter", stage_version=1, key=content_key("filter", iteration))
         made = write_shards(self.store, header, [rows], lambda batch: Work(batch))
-        return msgspec.structs.replace(made, metrics={"kept_share": 0.25})
+        funnel = Funnel(
+            pairs=4, undecided=1, disagreeing=1, one_order=1, kept=1, kept_judgements=2,
+            kinds={}, first_position=0.5, examples=1,
+        )  # fmt: skip
+        return msgspec.structs.replace(made, result=funnel)
 
     def inputs(self, iteration: int, folder: Path, validation: int, gold: int) -> list[Manifest]:
         trained = self.trained(iteration, folder)
@@ -114,7 +118,11 @@ class Loop:
         return self.record(made, iteration)
 
     def promote(self) -> Manifest:
-        return promote_stage(self.config, self.store, self.ledger)
+        registered, evaluations = (
+            {iteration: made[-1] for iteration, made in self.ledger.manifests(stage).items()}
+            for stage in ("register", "evaluate")
+        )
+        return promote_stage(self.config, self.store, self.ledger.loop_id, registered, evaluations)
 
     def record(self, made: Manifest, iteration: int) -> Manifest:
         self.ledger.record(Entry(stage=made.stage, iteration=iteration, manifest=made))

@@ -19,6 +19,7 @@ from judgeloop.schema.config import Config, load_config
 from judgeloop.schema.records import Manifest, ModelRef, Shard
 from judgeloop.store import FolderStore
 from tests.conftest import REPOSITORY
+from tests.unit.test_decide import validation
 
 MICRO = REPOSITORY / "pipelines/configs/micro.yaml"
 WITH_MODEL = ("engine.kind=transformers", "training.kind=lora", "model.base=builtin:tiny-vlm",
@@ -71,7 +72,6 @@ def keys_of(
     """The content key of every stage, from its own function, with the same inputs each time."""
     pool = Shard(key="q", sha256="", rows=80, split="p000")
     parts = range(config.loop.partitions)
-    scores = {"both_orders": 0.5}
     given: dict[str, object] = {
         "config": config,
         "iteration": iteration,
@@ -80,7 +80,7 @@ def keys_of(
         "questions": made("ingest", "q", shards=(pool,)),
         "pairs": made("synthesize", "p"),
         "examples": made("filter", "e", shards=(pool,), model=model),
-        "validations": [made("validate", str(at), metrics=scores) for at in range(2)],
+        "validations": [validation(at, 0.5) for at in range(2)],
     }
     pairs = [made("synthesize", f"p{at}", partition=at) for at in parts]
     judged = [made("judge", f"j{at}", inputs=(f"p{at}",), partition=at) for at in parts]

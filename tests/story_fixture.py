@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Literal
+
+import msgspec
 
 from judgeloop.evaluation.scorecard import scorecard
 from judgeloop.runtime.ledger import AFTER_LOOP, Entry, Ledger
@@ -19,6 +22,18 @@ from judgeloop.schema.records import (
     ModelRef,
     Pair,
     Question,
+)
+from judgeloop.schema.results import (
+    AnyResult,
+    Decision,
+    Funnel,
+    GateDecision,
+    KindFunnel,
+    Promotion,
+    Registered,
+    Scores,
+    Training,
+    Verdicts,
 )
 from judgeloop.store import FolderStore
 from judgeloop.store.images import ImageLibrary
@@ -72,33 +87,42 @@ class SampleLoop:
         """Records a whole iteration."""
         self.synthesis(number)
         kept = {kind: 8 * number + 9 * at for at, kind in enumerate(KINDS)}
-        counts = {"pairs": 400, "kept_pairs": sum(kept.values()), "undecided_pairs": 6 * number}
-        counts["one_order_pairs"] = 200 - 40 * number
-        counts["disagreeing_pairs"] = 400 - sum(
-            count for name, count in counts.items() if name != "pairs"
+        undecided, one_order, total = 6 * number, 200 - 40 * number, sum(kept.values())
+        funnel = Funnel(
+            pairs=400,
+            undecided=undecided,
+            disagreeing=400 - undecided - one_order - total,
+            one_order=one_order,
+            kept=total,
+            kept_judgements=2 * total,
+            kinds={str(kind): KindFunnel(pairs=100, kept=count) for kind, count in kept.items()},
+            first_position=0.6,
+            examples=2 * total,
         )
-        counts |= {"examples": 2 * counts["kept_pairs"], "capped_examples": 0}
-        counts |= {f"pairs/{kind}": 100 for kind in KINDS}
-        counts |= {f"kept/{kind}": count for kind, count in kept.items()}
-        metrics = {"kept_share": counts["kept_pairs"] / 400, "first_position": 0.6}
-        self.done("filter", number, counts=counts, metrics=metrics)
+        self.done("filter", number, result=funnel)
         adapter = ModelRef(
             base="builtin:tiny-vlm",
             adapter=f"train/{number:024x}/adapter",
             adapter_sha256="ab" * 32,
         )
-        losses = {"first_loss": 1.9 / number, "last_loss": 0.6 / number, "steps": 60.0}
-        counts = {"examples": counts["examples"]}
-        self.done("train", number, model=adapter, metrics=losses, counts=counts)
-        self.scores(number)
-        version = {"model_name": "judgeloop-tiny", "version": str(number), "uri": "models:/x"}
-        self.done("register", number, details=version)
+        training = Training(
+            examples=2 * total, steps=60, first_loss=1.9 / number, last_loss=0.6 / number
+        )
+        self.done("train", number, model=adapter, result=training)
+        validation, evaluation = self.scores(number)
+        version = Registered(
+            model_name="judgeloop-tiny", version=str(number), uri="models:/x",
+            validation=validation, evaluation=evaluation,
+        )  # fmt: skip
+        self.done("register", number, result=version)
         last = number == 3
-        details = {
-            "decision": "stop" if last else "continue",
-            "reason": reason or ("loop.iterations (3) is reached" if last else "validation rose"),
-        }
-        self.done("decide", number, details=details)
+        decision = Decision(
+            action="stop" if last else "continue",
+            reason=reason or ("loop.iterations (3) is reached" if last else "validation rose"),
+            score=0.5,
+            best_before=0.4,
+        )
+        self.done("decide", number, result=decision)
 
     def synthesis(self, number: int) -> None:
         """Records two partitions of pairs and their judgements."""
@@ -106,14 +130,16 @@ class SampleLoop:
             counts = {"inputs": 600, "rows": 200, "rows/vote": 150, "rows/colour": 50}
             counts |= {"dropped/unanimous": 310, "dropped/tie": 60, "dropped/unchanged": 30}
             self.done("synthesize", number, partition=partition, counts=counts)
-            counts = {"rows": 400, "verdict/A": 240, "verdict/B": 152, "undecided/no_verdict": 8}
-            self.done("judge", number, partition=partition, counts=counts)
+            verdicts = Verdicts(a=240, b=152, undecided={"no_verdict": 8}, agreeing=200)
+            self.done("judge", number, partition=partition, counts={"rows": 400}, result=verdicts)
 
-    def scores(self, number: int) -> None:
+    def scores(self, number: int) -> list[Scores]:
         """Records the held-out and the gold figures of one judge."""
         held_out, gold = self.pairs("hold_out"), self.pairs("gold")
-        self.results("validate", number, held_out, {"pairs": held_out.key})
-        self.results("evaluate", number, gold, {"gold": gold.key})
+        return [
+            self.results("validate", number, held_out),
+            self.results("evaluate", number, gold),
+        ]
 
     def pairs(self, stage: str) -> Manifest:
         """Stores pairs with pictures; the first one's answer tries to be markup."""
@@ -149,7 +175,7 @@ class SampleLoop:
         )
         return finish(self.store, written)
 
-    def results(self, stage: str, number: int, pairs: Manifest, details: dict[str, str]) -> None:
+    def results(self, stage: str, number: int, pairs: Manifest) -> Scores:
         """Records how the judge of one iteration did on the pairs."""
         rng = random.Random(f"{stage}-{number}")
         results = [
@@ -157,37 +183,41 @@ class SampleLoop:
             for at in range(ITEMS)
         ]
         card = scorecard(results)
-        metrics = card.metrics()
+        scores = Scores(card=card, pairs=pairs.key, protocol="both orders")
         if stage == "evaluate":
-            for name, value, both in (
-                *(("always_first", 0.5, 0.0), ("longer", 0.47, 0.4)),
-                ("random", 0.51, 0.27),
-            ):
-                metrics[f"baseline/{name}/accuracy"] = value
-                metrics[f"baseline/{name}/both_orders"] = both
+            rules = (("always_first", 0.5, 0.0), ("longer", 0.47, 0.4), ("random", 0.51, 0.27))
+            baselines = {
+                name: msgspec.structs.replace(card, accuracy=value, both_orders=both)
+                for name, value, both in rules
+            }
+            scores = msgspec.structs.replace(scores, baselines=baselines, dropped={"bad_record": 1})
         header = Manifest(
             stage=stage,
             stage_version=1,
             key=f"{stage}-{number}",
-            metrics=metrics,
-            details=details | {"engine": "transformers 5.17.0"},
-            counts=card.counts() | ({"dropped/bad_record": 1} if stage == "evaluate" else {}),
+            result=scores,
+            details={"engine": "transformers 5.17.0"},
         )
         manifest = write_shards(self.store, header, [results], lambda batch: Work(records=batch))
         self.ledger.record(Entry(stage=stage, iteration=number, manifest=manifest, seconds=3.2))
+        return scores
 
     def promotion(
-        self, decision: str, reason: str, candidate: str = "3", champion: str = ""
+        self,
+        decision: Literal["promote", "refuse"],
+        reason: str,
+        candidate: str = "3",
+        champion: str = "",
     ) -> None:
         """Records the gate's decision."""
-        details = {"decision": decision, "reason": reason, "opponent": "start model"}
-        self.done(
-            "promote",
-            AFTER_LOOP,
-            details=details | {"candidate_version": candidate, "champion_version": champion},
-            metrics={"difference": 0.8, "low": 0.69, "high": 0.88},
-            counts={"n": ITEMS},
+        gate = GateDecision(
+            decision=decision, reason=reason, candidate=candidate, champion="start model",
+            n=ITEMS, difference=0.8, low=0.69, high=0.88,
+        )  # fmt: skip
+        promotion = Promotion(
+            gate=gate, candidate_version=candidate or None, champion_version=champion or None
         )
+        self.done("promote", AFTER_LOOP, result=promotion)
 
     def failure(self, stage: str, iteration: int, error: str) -> None:
         """Records a failed task."""
@@ -201,9 +231,8 @@ class SampleLoop:
         iteration: int,
         partition: int | None = None,
         model: ModelRef | None = None,
-        metrics: dict[str, float] | None = None,
         counts: dict[str, int] | None = None,
-        details: dict[str, str] | None = None,
+        result: AnyResult | None = None,
     ) -> None:
         """Records a finished task."""
         manifest = Manifest(
@@ -212,9 +241,8 @@ class SampleLoop:
             key=f"{stage}-{iteration}-{partition}",
             partition=partition,
             model=model,
-            metrics=metrics or {},
             counts=counts or {},
-            details=details or {},
+            result=result,
         )
         entry = Entry(
             stage=stage,

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from judgeloop.evaluation.statistics import Interval, wilson
+from judgeloop.evaluation.statistics import wilson
 from judgeloop.method.judging.comparison import PairJudgement
 from judgeloop.schema.records import Dropped
+from judgeloop.schema.results import Interval
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):

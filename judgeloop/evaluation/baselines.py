@@ -13,6 +13,7 @@ from judgeloop.evaluation.scorecard import Tally
 from judgeloop.schema.errors import DataError
 from judgeloop.schema.keys import fraction
 from judgeloop.schema.records import Choice, ItemResult, Order
+from judgeloop.schema.results import Scorecard
 
 Rule = Callable[[ItemResult, Order], Choice]
 
@@ -40,9 +41,6 @@ def random(item: ItemResult, order: Order) -> Choice:
     return Choice.A if fraction("coin", item.item_id, order) < 0.5 else Choice.B
 
 
-FIGURES = tuple(
-    f"{name}{end}" for name in ("accuracy", "both_orders") for end in ("", "_low", "_high")
-)
 BASELINES: dict[str, Rule] = {
     "always_first": always_first,
     "longer": longer,
@@ -62,8 +60,8 @@ def blind_result(item: ItemResult, rule: Rule) -> ItemResult:
     )
 
 
-def baseline_metrics(results: Iterable[ItemResult]) -> dict[str, float]:
-    """Returns each baseline's figures as `baseline/<name>/<figure>`, with their intervals.
+def baseline_scorecards(results: Iterable[ItemResult]) -> dict[str, Scorecard]:
+    """Returns each baseline's scorecard by its name.
 
     Args:
         results: Of any judge on the items. Read once, not kept.
@@ -72,11 +70,7 @@ def baseline_metrics(results: Iterable[ItemResult]) -> dict[str, float]:
     for item in results:
         for name, rule in BASELINES.items():
             tallies[name].add(blind_result(item, rule))
-    metrics: dict[str, float] = {}
-    for name, tally in tallies.items():
-        figures = tally.scorecard().metrics()
-        metrics |= {f"baseline/{name}/{figure}": figures[figure] for figure in FIGURES}
-    return metrics
+    return {name: tally.scorecard() for name, tally in tallies.items()}
 
 
 def _lengths(item: ItemResult) -> tuple[int, int]:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from judgeloop.evaluation.statistics import CONFIDENCE, Interval, paired_interval
+from judgeloop.evaluation.statistics import CONFIDENCE, paired_interval
 from judgeloop.schema.errors import DataError
 from judgeloop.schema.records import Choice, ItemResult
+from judgeloop.schema.results import Interval
 
 RESAMPLES = 2000
 SEED = 20_512

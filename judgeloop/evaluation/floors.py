@@ -10,22 +10,13 @@ from collections.abc import Iterable
 
 from judgeloop.evaluation.baselines import BASELINES, blind_result
 from judgeloop.evaluation.statistics import mean_interval, paired_interval, wilson
-from judgeloop.schema.records import ItemResult, Record
+from judgeloop.schema.records import ItemResult
+from judgeloop.schema.results import Check
 
 COIN_BOTH_ORDERS = 0.25
 """Both-order accuracy of an unbiased coin, tossed for each order."""
 CHANCE = 0.5
 """Accuracy by single verdict of a coin, and of a judge that always says the same."""
-FAILED = "floors_failed"
-"""Metric: how many of these a judge does not clear."""
-
-
-class Check(Record, frozen=True, kw_only=True):
-    """One condition, whether it holds, and the figures that say so."""
-
-    name: str
-    holds: bool
-    text: str
 
 
 def floors(results: Iterable[ItemResult]) -> tuple[Check, ...]:

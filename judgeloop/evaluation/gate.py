@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from judgeloop.evaluation.comparison import difference_interval
-from judgeloop.evaluation.floors import Check, failed, floors
-from judgeloop.evaluation.scorecard import Scorecard, scorecard
-from judgeloop.evaluation.statistics import Interval
+from judgeloop.evaluation.floors import failed, floors
+from judgeloop.evaluation.scorecard import scorecard
 from judgeloop.schema.config import GateSection
 from judgeloop.schema.errors import DataError
-from judgeloop.schema.records import ItemResult, Record
+from judgeloop.schema.records import ItemResult
+from judgeloop.schema.results import Check, GateDecision, Interval, Scorecard
 
 Results = dict[str, ItemResult]
 
@@ -34,25 +34,6 @@ class Judged(NamedTuple):
     results: Iterable[ItemResult]
     used_gold: bool = False
     """Whether these labels had a part in the judge's training or choice."""
-
-
-class GateDecision(Record, frozen=True, kw_only=True):
-    """Whether the champion moves, why, and the comparison behind it."""
-
-    decision: Literal["promote", "refuse"]
-    reason: str
-    candidate: str
-    champion: str
-    """The opponent: the present champion or, where there is none, the loop's start model."""
-    n: int = 0
-    """Items that both judged; 0 where they were not compared."""
-    difference: float = 0.0
-    """Both-order accuracy of the candidate minus the champion's, -1..1."""
-    low: float = -1.0
-    high: float = 1.0
-    """95 % interval of the difference; -1 to 1 where nothing was compared."""
-    checks: tuple[Check, ...] = ()
-    """Every condition, in order; all hold where the decision is to promote."""
 
 
 def refusal(candidate: str, champion: str, reason: str) -> GateDecision:

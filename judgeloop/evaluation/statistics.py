@@ -13,19 +13,14 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 from statistics import NormalDist
-from typing import NamedTuple
+
+from judgeloop.schema.results import Interval
 
 CONFIDENCE = 0.95
 Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 """Normal quantile of a two-sided interval, 1.96."""
+
 VERDICTS_PER_ITEM = 2
-
-
-class Interval(NamedTuple):
-    """A 95 % confidence interval."""
-
-    low: float
-    high: float
 
 
 def wilson(successes: int, n: int) -> Interval:

@@ -26,6 +26,7 @@ from judgeloop.runtime.ledger import MARKER, Ledger
 from judgeloop.runtime.stage_table import STAGES
 from judgeloop.schema.errors import ConfigError, RegistryError
 from judgeloop.schema.records import Record
+from judgeloop.schema.results import Registered
 from judgeloop.store import Store
 from judgeloop.store.scratch import abandoned
 
@@ -180,7 +181,7 @@ def _check_registry(store: Store, finished: set[str], judges: Sequence[JudgeFile
     known = {judge.loop_id for judge in judges}
     for loop_id in sorted(finished - known):
         versions = [
-            made.details.get("version", "?")
+            made.expect(Registered).version
             for manifests in Ledger(store, loop_id).manifests("register").values()
             for made in manifests
         ]

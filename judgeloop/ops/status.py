@@ -9,8 +9,9 @@ from typing import Any, Literal
 from judgeloop.report.story import Story, read_story, summed
 from judgeloop.runtime.ledger import AFTER_LOOP, BASE_ITERATION, Entry, Ledger
 from judgeloop.runtime.stage_table import stage_place, stages_of
-from judgeloop.runtime.stages.decide import CONTINUE, STARVED
+from judgeloop.runtime.stages.decide import CONTINUE
 from judgeloop.schema.records import Record, from_json
+from judgeloop.schema.results import Decision, Supply
 from judgeloop.store import Store
 
 State = Literal["finished", "failed", "running", "stopped"]
@@ -91,7 +92,7 @@ def read_status(store: Store, loop_id: str, workers: Sequence[str] = ()) -> Loop
     place = f"loops/{loop_id}/loop.json"
     settings = from_json(store.read(place), dict[str, Any], place)
     missing = tuple(_missing(entries, settings["loop"]))
-    counts = summed(entry.manifest for entry in entries if entry.manifest)
+    counts = summed(entry.manifest.counts for entry in entries if entry.manifest)
     report = f"loops/{loop_id}/report/report.html"
     return LoopStatus(
         loop_id=loop_id,
@@ -139,9 +140,9 @@ def _missing(entries: Sequence[Entry], settings: dict[str, Any]) -> Iterator[str
         if iteration > last and done.keys() >= set(end):
             break  # it was compiled for fewer iterations
         supply, decided = (done.get(_task(gate, iteration)) for gate in ("enough", "decide"))
-        starved = supply is not None and supply.details["decision"] == STARVED
+        starved = supply is not None and supply.expect(Supply).action == "starved"
         wanted += _tasks_of(iteration, settings["partitions"], starved)
-        if starved or decided is None or decided.details["decision"] != CONTINUE:
+        if starved or decided is None or decided.expect(Decision).action != CONTINUE:
             break
     yield from (task for task in [*wanted, *end] if task not in done)
 

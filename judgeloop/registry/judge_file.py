@@ -21,8 +21,6 @@ JUDGE_FILE = "judge.json"
 ADAPTER_FOLDER = "adapter"
 METHOD = "agreeing"
 """The `filtering.keep` of the method; any other is a control arm of the study."""
-CONTROLS = "controls"
-"""Name, in a manifest's details, of the control arms behind a judge, with commas between."""
 
 
 class JudgeFile(Record, frozen=True, kw_only=True):

@@ -183,12 +183,9 @@ def retention(story: Story) -> dict[str, list[Point]]:
     """Returns the kept share by kind of question, and under `all`, for each filtered iteration."""
     found: dict[str, list[Point]] = {}
     for item in story.iterations:
-        counts = item.filtered.counts if item.filtered else {}
-        for name in sorted(name for name in counts if name.startswith("pairs/")):
-            kind = name.removeprefix("pairs/")
-            if counts[name]:
-                point = (item.number, counts.get(f"kept/{kind}", 0) / counts[name])
-                found.setdefault(kind, []).append(point)
+        for name, kind in item.filtered.kinds.items() if item.filtered else ():
+            if kind.pairs:
+                found.setdefault(name, []).append((item.number, kind.kept / kind.pairs))
         if item.kept_share is not None:
             found.setdefault("all", []).append((item.number, item.kept_share))
     return found

@@ -123,14 +123,10 @@ def draw_gallery(
 
 def _source(story: Story, store: Store) -> tuple[Iteration, str, Manifest, Manifest] | None:
     """Finds the last iteration with results, what they are about, the results and their pairs."""
-    for items, stage, detail in (
-        ("gold", "gold", "gold"),
-        ("held-out synthetic", "hold_out", "pairs"),
-    ):
+    for items, stage in (("gold", "gold"), ("held-out synthetic", "hold_out")):
         for item in reversed(story.iterations):
             scores = item.gold if stage == "gold" else item.held_out
-            key = scores.manifest.details.get(detail) if scores else None
-            pairs = finished(store, stage, key) if key else None
+            pairs = finished(store, stage, scores.pairs) if scores else None
             if scores and pairs:
                 return item, items, scores.manifest, pairs
     return None

@@ -140,30 +140,29 @@ def facts(story: Story) -> list[str]:
 
 def funnel(item: Iteration) -> list[Step]:
     """Returns what was left of an iteration's questions at each step down to the kept pairs."""
-    counts = item.filtered.counts if item.filtered else {}
-    pairs = counts.get("pairs", 0)
-    decided = pairs - counts.get("undecided_pairs", 0)
-    once = decided - counts.get("disagreeing_pairs", 0)
+    found = item.filtered
+    if found is None:
+        return []
+    decided = found.pairs - found.undecided
+    once = decided - found.disagreeing
     unused = ", ".join(
-        f"{count} {name.removeprefix('dropped/').replace('_', ' ')}"
-        for name, count in item.synthesized.items()
-        if name.startswith("dropped/") and count
+        f"{count} {reason.replace('_', ' ')}" for reason, count in item.unused.items() if count
     )
     steps = [
-        ("questions asked", item.synthesized.get("inputs", 0), ""),
-        ("pairs made", pairs, unused),
-        ("decided in both orders", decided, _lost(counts, "undecided_pairs", "undecided")),
-        ("right in one order at least", once, _lost(counts, "disagreeing_pairs", "wrong twice")),
-        ("kept", counts.get("kept_pairs", 0), _lost(counts, "one_order_pairs", "right once only")),
+        ("questions asked", item.questions, ""),
+        ("pairs made", found.pairs, unused),
+        ("decided in both orders", decided, _lost(found.undecided, "undecided")),
+        ("right in one order at least", once, _lost(found.disagreeing, "wrong twice")),
+        ("kept", found.kept, _lost(found.one_order, "right once only")),
     ]
-    guesses, right = counts.get("blind_guesses", 0), counts.get("blind_right", 0)
+    guesses, right = found.blind_guesses, found.blind_right
     if guesses:
-        found = wilson(right, guesses)
+        likely = wilson(right, guesses)
         label = (
             f"rejected answer told by its wording alone, {right / guesses:.3f} "
-            f"[{found.low:.3f}, {found.high:.3f}] of {guesses} guesses"
+            f"[{likely.low:.3f}, {likely.high:.3f}] of {guesses} guesses"
         )
-        label += "; WARNING: above chance" * (explain_giveaway(counts) is not None)
+        label += "; WARNING: above chance" * (explain_giveaway(guesses, right) is not None)
         steps.append((label, right, ""))
     steps = [step for step in steps if step[1] or step[0] != "questions asked"]
     widest = max(count for _, count, _ in steps) or 1
@@ -185,15 +184,7 @@ def categories(story: Story) -> dict[str, dict[int, tuple[int, float]]]:
 
 def undecided_reasons(story: Story) -> dict[int, dict[str, int]]:
     """Returns why training judgements stayed undecided, by iteration."""
-    return {
-        item.number: {
-            name.removeprefix("undecided/"): count
-            for name, count in item.judged.items()
-            if name.startswith("undecided/") and count
-        }
-        for item in story.iterations
-        if item.judged
-    }
+    return {item.number: item.undecided for item in story.iterations if item.undecided is not None}
 
 
 def finished(story: Story) -> dict[str, list[str]]:
@@ -225,8 +216,7 @@ def markdown_cell(text: object) -> str:
     return "".join(f"\\{char}" if char in "\\`*_[]|#!$~" else char for char in line)
 
 
-def _lost(counts: dict[str, int], name: str, word: str) -> str:
-    count = counts.get(name, 0)
+def _lost(count: int, word: str) -> str:
     return f"{count} {word}" if count else ""
 
 

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from judgeloop.runtime.ledger import AFTER_LOOP, Entry, Ledger
 from judgeloop.runtime.stage_table import stage_place
-from judgeloop.runtime.stages.decide import STARVED, STOP, TRAIN
+from judgeloop.runtime.stages.decide import STOP
+from judgeloop.schema import results
 from judgeloop.schema.records import Manifest, Record
+from judgeloop.schema.results import (
+    Decision,
+    Funnel,
+    Interval,
+    Registered,
+    Supply,
+    Training,
+    Verdicts,
+)
+
+T = TypeVar("T", bound=results.Result)
 
 
 class Estimate(Record, frozen=True, kw_only=True):
@@ -28,6 +41,15 @@ class Category(Record, frozen=True, kw_only=True):
     both_orders: float
 
 
+class Baseline(Record, frozen=True, kw_only=True):
+    """What a rule that sees no image reaches on the gold pairs."""
+
+    name: str
+    n: int
+    accuracy: Estimate
+    both_orders: Estimate
+
+
 class Scores(Record, frozen=True, kw_only=True):
     """How a judge did on one set of pairs, each judged in both orders."""
 
@@ -42,6 +64,12 @@ class Scores(Record, frozen=True, kw_only=True):
     undecided: float
     """Share of the 2n judgements without a verdict."""
     categories: tuple[Category, ...]
+    baselines: tuple[Baseline, ...] = ()
+    """Of gold pairs only."""
+    dropped: dict[str, int]
+    """Bad gold rows by reason."""
+    pairs: str
+    """Content key of the pairs."""
     manifest: Manifest
 
     @property
@@ -50,27 +78,21 @@ class Scores(Record, frozen=True, kw_only=True):
         return round(self.undecided * 2 * self.n)
 
 
-class Baseline(Record, frozen=True, kw_only=True):
-    """What a rule that sees no image reaches on the gold pairs."""
-
-    name: str
-    n: int
-    accuracy: Estimate
-    both_orders: Estimate
-
-
 class Iteration(Record, frozen=True, kw_only=True):
     """One round of the loop; iteration 0 is the start model. What is not done is None or empty."""
 
     number: int
     gold: Scores | None = None
     held_out: Scores | None = None
-    synthesized: dict[str, int]
-    """Summed counts of `synthesize` over the partitions."""
-    judged: dict[str, int]
-    """Summed counts of `judge` over the partitions."""
-    filtered: Manifest | None = None
+    questions: int = 0
+    """Questions asked, over the partitions."""
+    unused: dict[str, int]
+    """Questions that gave no pair, by reason."""
+    undecided: dict[str, int] | None = None
+    """Training judgements without a verdict, by reason; None where nothing was judged."""
+    filtered: Funnel | None = None
     trained: Manifest | None = None
+    training: Training | None = None
     version: str | None = None
     decision: str | None = None
     reason: str | None = None
@@ -78,7 +100,7 @@ class Iteration(Record, frozen=True, kw_only=True):
     @property
     def kept_share(self) -> float | None:
         """Share of the pairs that passed the filter."""
-        return self.filtered.metrics.get("kept_share") if self.filtered else None
+        return self.filtered.kept_share if self.filtered else None
 
 
 class Promotion(Record, frozen=True, kw_only=True):
@@ -176,7 +198,8 @@ class Story(Record, frozen=True, kw_only=True):
     @property
     def baselines(self) -> list[Baseline]:
         """The baselines of the gold pairs."""
-        return read_baselines(self.evaluated[-1].gold) if self.evaluated else []
+        gold = self.evaluated[-1].gold if self.evaluated else None
+        return list(gold.baselines) if gold else []
 
     def seconds(self) -> dict[str, float]:
         """Returns the summed time of the tasks by stage, in the order of the loop."""
@@ -192,14 +215,16 @@ class Story(Record, frozen=True, kw_only=True):
         """
         total: Counter[tuple[str, str]] = Counter()
         for task in sorted(self.tasks, key=lambda task: stage_place(task.stage)):
-            for name, count in sorted(task.manifest.counts.items() if task.manifest else ()):
-                kind, _, reason = name.partition("/")
-                if kind != "dropped" or not count:
-                    continue
-                if task.stage == "evaluate":
+            if task.manifest is None:
+                continue
+            if isinstance(task.manifest.result, results.Scores):  # the same gold rows each time
+                rows = task.manifest.result.dropped.items()
+                total.update({("gold", reason): 0 for reason, _ in rows})
+                for reason, count in rows:
                     total["gold", reason] = count
-                else:
-                    total[task.stage, reason] += count
+                continue
+            for reason, count in sorted(task.manifest.dropped.items()):
+                total[task.stage, reason] += count
         return dict(total)
 
 
@@ -238,28 +263,11 @@ def read_story(ledger: Ledger, status: str) -> Story:
     )
 
 
-def read_baselines(scores: Scores | None) -> list[Baseline]:
-    """Returns the baselines that an evaluation's manifest holds, by name."""
-    if scores is None:
-        return []
-    metrics = scores.manifest.metrics
-    names = sorted({key.split("/")[1] for key in metrics if key.startswith("baseline/")})
-    return [
-        Baseline(
-            name=name.replace("_", " "),
-            n=scores.n,
-            accuracy=_estimate(metrics, f"baseline/{name}/accuracy"),
-            both_orders=_estimate(metrics, f"baseline/{name}/both_orders"),
-        )
-        for name in names
-    ]
-
-
-def summed(manifests: Iterable[Manifest]) -> dict[str, int]:
-    """Returns the sums of the counts of several manifests, names sorted."""
+def summed(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    """Returns the sums of several counts, names sorted."""
     total: Counter[str] = Counter()
-    for manifest in manifests:
-        total.update(manifest.counts)
+    for each in counts:
+        total.update(each)
     return dict(sorted(total.items()))
 
 
@@ -269,71 +277,78 @@ def _iteration(number: int, entries: Sequence[Entry]) -> Iteration:
         if entry.manifest:
             done.setdefault(entry.stage, []).append(entry.manifest)
     last = {stage: manifests[-1] for stage, manifests in done.items()}
-    gates = [last[gate].details for gate in ("decide", "enough") if gate in last]
-    decided = next((gate for gate in gates if gate["decision"] != TRAIN), {})
-    starved = decided.get("decision") == STARVED
+    decision = _result(last.get("decide"), Decision)
+    supply = _result(last.get("enough"), Supply)
+    starved = decision is None and supply is not None and supply.action == "starved"
+    registered = _result(last.get("register"), Registered)
     return Iteration(
         number=number,
         gold=_scores(last.get("evaluate")),
         held_out=_scores(last.get("validate")),
-        synthesized=summed(done.get("synthesize", ())),
-        judged=summed(done.get("judge", ())),
-        filtered=last.get("filter"),
+        questions=sum(made.counts.get("inputs", 0) for made in done.get("synthesize", ())),
+        unused=summed(made.dropped for made in done.get("synthesize", ())),
+        undecided=summed(made.expect(Verdicts).undecided for made in done["judge"])
+        if "judge" in done
+        else None,
+        filtered=_result(last.get("filter"), Funnel),
         trained=last.get("train"),
-        version=last["register"].details.get("version") if "register" in last else None,
-        decision=STOP if starved else decided.get("decision"),
-        reason=decided.get("reason"),
+        training=_result(last.get("train"), Training),
+        version=registered.version if registered else None,
+        decision=STOP if starved else decision.action if decision else None,
+        reason=supply.reason if starved and supply else decision.reason if decision else None,
     )
+
+
+def _result(manifest: Manifest | None, kind: type[T]) -> T | None:
+    return None if manifest is None else manifest.expect(kind)
 
 
 def _scores(manifest: Manifest | None) -> Scores | None:
     if manifest is None:
         return None
-    metrics, counts = manifest.metrics, manifest.counts
-    names = sorted(key.split("/", 1)[1] for key in metrics if key.startswith("both_orders/"))
+    found = manifest.expect(results.Scores)
+    card = found.card
     return Scores(
-        n=counts.get("n", manifest.rows),
-        accuracy=_estimate(metrics, "accuracy"),
-        both_orders=_estimate(metrics, "both_orders"),
-        first_position=metrics.get("first_position"),
-        undecided=metrics.get("undecided", 0.0),
+        n=card.n,
+        accuracy=_estimate(card.accuracy, card.accuracy_interval),
+        both_orders=_estimate(card.both_orders, card.both_orders_interval),
+        first_position=card.first_position,
+        undecided=card.undecided,
         categories=tuple(
-            Category(
-                name=name,
-                n=counts.get(f"n/{name}", 0),
-                accuracy=metrics.get(f"accuracy/{name}", 0.0),
-                both_orders=metrics[f"both_orders/{name}"],
-            )
-            for name in names
+            Category(name=name, n=each.n, accuracy=each.accuracy, both_orders=each.both_orders)
+            for name, each in card.categories.items()
         ),
+        baselines=tuple(
+            Baseline(
+                name=name.replace("_", " "),
+                n=each.n,
+                accuracy=_estimate(each.accuracy, each.accuracy_interval),
+                both_orders=_estimate(each.both_orders, each.both_orders_interval),
+            )
+            for name, each in sorted(found.baselines.items())
+        ),
+        dropped=found.dropped,
+        pairs=found.pairs,
         manifest=manifest,
     )
 
 
 def _promotion(manifest: Manifest) -> Promotion:
-    details, metrics = manifest.details, manifest.metrics
-    difference = None
-    if "difference" in metrics:
-        difference = Estimate(
-            value=metrics["difference"], low=metrics.get("low"), high=metrics.get("high")
-        )
+    found = manifest.expect(results.Promotion)
+    gate = found.gate
     return Promotion(
-        promoted=details.get("decision") == "promote",
-        reason=details.get("reason", ""),
-        candidate=details.get("candidate_version") or None,
-        champion=details.get("champion_version") or None,
-        opponent=details.get("opponent", ""),
-        difference=difference,
-        n=manifest.counts.get("n", 0),
+        promoted=gate.decision == "promote",
+        reason=gate.reason,
+        candidate=found.candidate_version,
+        champion=found.champion_version,
+        opponent=gate.champion,
+        difference=_estimate(gate.difference, Interval(gate.low, gate.high)) if gate.n else None,
+        n=gate.n,
     )
 
 
-def _estimate(metrics: dict[str, float], name: str) -> Estimate:
-    return Estimate(
-        value=metrics.get(name, 0.0),
-        low=metrics.get(f"{name}_low"),
-        high=metrics.get(f"{name}_high"),
-    )
+def _estimate(value: float, interval: Interval) -> Estimate:
+    return Estimate(value=value, low=interval.low, high=interval.high)
 
 
 def _order(entry: Entry) -> tuple[int, tuple[int, str], int]:

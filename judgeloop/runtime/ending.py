@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 from judgeloop.runtime.ledger import Ledger
 from judgeloop.schema.errors import ConfigError, DataError, PreflightError, StarvedError
+from judgeloop.schema.results import Decision
 
 State = Literal["finished", "continues", "cancelled", "failed", "interrupted"]
 LASTING = frozenset(
@@ -43,7 +44,7 @@ def read_ending(ledger: Ledger) -> Ending:
         StoreError, DataError: The ledger cannot be read.
     """
     decisions = {
-        iteration: manifests[0].details["decision"]
+        iteration: manifests[0].expect(Decision).action
         for iteration, manifests in ledger.manifests("decide").items()
     }
     # A loop that stopped in iteration 3 begins with 3 again, where promotion is left to do.

@@ -11,6 +11,8 @@ from typing import Literal
 
 import msgspec
 
+from judgeloop.schema import results
+
 Phase = Literal["start", "iteration", "end"]
 """When a stage runs: once with the start model, in each iteration, or once after the loop."""
 
@@ -39,6 +41,8 @@ class StageSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What decides its result; where work with this content key is done, it is not done again."""
     section: str
     """The section of the configuration that is the stage's own."""
+    result: type[results.Result] | None = None
+    """The kind of result in its manifest; None where the manifest's rows say all."""
     image: Literal["cpu", "gpu"] = "cpu"
     """The container image; `gpu` has what runs and trains models."""
     gpu: Literal["inference", "training"] | None = None
@@ -62,6 +66,7 @@ STAGES = (
         phases=("start",),
         key=KeySpec(inputs=("model",)),
         section="model",
+        result=results.Resolved,
     ),
     StageSpec(
         name="ingest",
@@ -114,6 +119,7 @@ STAGES = (
             inputs=("engine", "prompts", "model", "pairs"),
         ),
         section="judging",
+        result=results.Verdicts,
         image="gpu",
         gpu="inference",
         partitioned=True,
@@ -131,6 +137,7 @@ STAGES = (
             inputs=("prompts", "judgements"),
         ),
         section="filtering",
+        result=results.Funnel,
     ),
     StageSpec(
         name="enough",
@@ -138,6 +145,7 @@ STAGES = (
         phases=("iteration",),
         key=KeySpec(settings=("filtering.min_examples",), inputs=("examples",)),
         section="filtering",
+        result=results.Supply,
     ),
     StageSpec(
         name="train",
@@ -149,6 +157,7 @@ STAGES = (
             inputs=("libraries", "start", "examples"),
         ),
         section="training",
+        result=results.Training,
         image="gpu",
         gpu="training",
     ),
@@ -162,6 +171,7 @@ STAGES = (
             inputs=("engine", "prompts", "model", "pairs"),
         ),
         section="validation",
+        result=results.Scores,
         image="gpu",
         gpu="inference",
     ),
@@ -175,6 +185,7 @@ STAGES = (
             inputs=("engine", "prompts", "model", "pairs"),
         ),
         section="evaluation",
+        result=results.Scores,
         image="gpu",
         gpu="inference",
         may_change=True,
@@ -189,6 +200,7 @@ STAGES = (
             inputs=("loop_id", "iteration", "trained", "validation", "evaluation", "examples"),
         ),
         section="registry",
+        result=results.Registered,
         permanent=True,
     ),
     StageSpec(
@@ -200,6 +212,7 @@ STAGES = (
             inputs=("iteration", "validations"),
         ),
         section="loop",
+        result=results.Decision,
     ),
     StageSpec(
         name="promote",
@@ -211,6 +224,7 @@ STAGES = (
             inputs=("loop_id", "names", "controls", "used_gold", "candidate", "evaluations"),
         ),
         section="gate",
+        result=results.Promotion,
         permanent=True,
     ),
     StageSpec(

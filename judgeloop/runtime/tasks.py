@@ -31,6 +31,7 @@ from judgeloop.runtime.stage_table import StageSpec, stage_spec
 from judgeloop.schema.config import Config, config_from_json
 from judgeloop.schema.errors import ConfigError, JudgeLoopError, StarvedError, StoreError
 from judgeloop.schema.records import Manifest, ModelRef, to_json
+from judgeloop.schema.results import Decision, Supply
 from judgeloop.store import Store, open_store
 from judgeloop.store.shards import read_manifest
 
@@ -100,6 +101,8 @@ class Task(msgspec.Struct, frozen=True):
         logger.info("started")
         with self.failures_recorded():
             manifest = work()
+            if kind := stage_spec(self.stage).result:
+                manifest.expect(kind)
             self.ledger.record(self._entry(started, clock, manifest=manifest))
             if out is not None:
                 _write_output(Path(out), to_json(manifest) + b"\n")
@@ -252,16 +255,15 @@ def enough(config: str, loop_id: str, iteration: int, examples: str) -> str:
     Raises:
         StarvedError: In the first iteration, where nothing has been learnt yet.
     """
-    from judgeloop.runtime.stages.decide import STARVED
     from judgeloop.runtime.stages.decide import enough as stage
 
     task = Task.open("enough", config, loop_id, iteration)
     kept = _read(examples)
-    made = task.run(lambda: stage(task.config, kept)).details
-    if made["decision"] == STARVED and task.iteration == BASE_ITERATION + 1:
+    supply = task.run(lambda: stage(task.config, kept)).expect(Supply)
+    if supply.action == "starved" and task.iteration == BASE_ITERATION + 1:
         with task.failures_recorded():
-            raise StarvedError(made["reason"])
-    return made["decision"]
+            raise StarvedError(supply.reason)
+    return supply.action
 
 
 def decide(config: str, loop_id: str, iteration: int, validation: str) -> str:
@@ -271,7 +273,7 @@ def decide(config: str, loop_id: str, iteration: int, validation: str) -> str:
     task = Task.open("decide", config, loop_id, iteration)
     earlier = sorted(task.ledger.manifests("validate").items())
     scored = [made[0] for number, made in earlier if number < task.iteration] + [_read(validation)]
-    return task.run(lambda: stage(task.config, task.iteration, scored)).details["decision"]
+    return task.run(lambda: stage(task.config, task.iteration, scored)).expect(Decision).action
 
 
 def promote(config: str, loop_id: str, out: str) -> None:
@@ -285,10 +287,14 @@ def promote(config: str, loop_id: str, out: str) -> None:
     ending = read_ending(task.ledger)
     if ending.state == "continues":
         logger.info("the loop goes on with iteration %d in another run", ending.first)
-        later = Manifest(stage=task.stage, stage_version=0, key="", details={"decision": "later"})
+        later = Manifest(stage=task.stage, stage_version=0, key="")
         Path(out).write_bytes(to_json(later) + b"\n")
         return
-    task.run(lambda: stage(task.config, task.store, task.ledger), out)
+    registered, evaluations = (
+        {iteration: made[-1] for iteration, made in task.ledger.manifests(name).items()}
+        for name in ("register", "evaluate")
+    )
+    task.run(lambda: stage(task.config, task.store, loop_id, registered, evaluations), out)
 
 
 def report(config: str, loop_id: str, out: str) -> None:
@@ -332,8 +338,9 @@ def go_on(config: str, loop_id: str, run_id: str) -> None:
 
 
 def metrics_of(path: str) -> dict[str, float]:
-    """Returns the metrics of a manifest file, for the pipeline's user interface."""
-    return _read(path).metrics
+    """Returns the figures of a manifest file, for the pipeline's user interface."""
+    result = _read(path).result
+    return result.metrics() if result else {}
 
 
 def _write_output(path: Path, data: bytes) -> None:

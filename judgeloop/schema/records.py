@@ -14,8 +14,11 @@ from msgspec import Meta
 
 from judgeloop.schema.decoding import decodable
 from judgeloop.schema.errors import DataError
+from judgeloop.schema.results import AnyResult, Result
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+_DROPPED = "dropped/"
+T = TypeVar("T", bound=Result)
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -240,11 +243,14 @@ class Manifest(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
     """Content key: hash of everything that decides the result. It says whether work is done."""
     shards: tuple[Shard, ...] = ()
     counts: dict[str, Annotated[int, Meta(ge=0)]] = {}
-    metrics: dict[str, float] = {}
+    """Rows: `inputs`, `rows`, `rows/<part>`, `dropped/<reason>`, and `tokens/<kind>`."""
+    result: AnyResult | None = None
+    """What the stage found out, of the kind that the table of stages declares."""
     model: ModelRef | None = None
     """For model-making stages the model made, else the model used."""
     details: dict[str, str] = {}
-    """Engine and version, prompt hash, sampling and whatever else explains the figures."""
+    """Engine and version, prompt hash, sampling and whatever else explains the figures, for people
+    to read: nothing is decided by it."""
     inputs: tuple[str, ...] = ()
     """Content keys of the manifests that this one was made from."""
     partition: int | None = None
@@ -255,6 +261,28 @@ class Manifest(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
     def rows(self) -> int:
         """Number of records in all shards."""
         return sum(shard.rows for shard in self.shards)
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Numbers of rows that were not used, by reason."""
+        return {
+            name.removeprefix(_DROPPED): count
+            for name, count in self.counts.items()
+            if name.startswith(_DROPPED)
+        }
+
+    def expect(self, kind: type[T]) -> T:
+        """Returns the result, which must be of a kind.
+
+        Raises:
+            DataError: It is of another kind, or there is none.
+        """
+        if isinstance(self.result, kind):
+            return self.result
+        raise DataError(
+            f"{self.stage}/{self.key}: its manifest holds no {kind.__name__} but "
+            f"{type(self.result).__name__}; give the manifest of another stage, or run it again"
+        )
 
 
 R = TypeVar("R")

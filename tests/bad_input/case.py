@@ -17,6 +17,7 @@ from judgeloop.runtime.stages.ingest import ingest
 from judgeloop.schema.config import MAX_PIXELS, Config, load_config
 from judgeloop.schema.errors import JudgeLoopError
 from judgeloop.schema.records import Dropped, Manifest, Question
+from judgeloop.schema.results import Scores
 from judgeloop.store import FolderStore
 from judgeloop.store.images import ImageLibrary
 from judgeloop.store.shards import read_records
@@ -225,7 +226,9 @@ def _staged(
         for line in store.read(key).splitlines()
     ]
     ids = [row["id"] for row in read_records(store, made, dict[str, Any]) if "id" in row]
-    return Outcome(0, plain(" ".join(details), folder), made.counts, tuple(sorted(ids)))
+    gold = made.result.dropped if isinstance(made.result, Scores) else {}
+    counts = made.counts | {f"dropped/{reason}": count for reason, count in gold.items()}
+    return Outcome(0, plain(" ".join(details), folder), counts, tuple(sorted(ids)))
 
 
 @contextlib.contextmanager

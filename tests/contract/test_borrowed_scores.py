@@ -36,7 +36,7 @@ def registered(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
         loop = Loop(folder / "store", "judge")
         loop.scores("evaluate", 0, right=10)
-        uri = loop.register(1, folder, validation=20, gold=30).details["uri"]
+        uri = loop.register(1, folder, validation=20, gold=30).result.uri
         fetch_version(uri, folder / "version")
     return folder / "version"
 
@@ -207,6 +207,6 @@ def test_a_champion_that_says_it_were_another_adapter_ends_the_promotion(
 def test_a_champion_with_its_own_scores_is_met(match: Loop, tmp_path: Path) -> None:
     promote(match.name, "1", instead_of=None)
     made = match.promote()
-    assert (made.details["decision"], made.details["champion_version"]) == ("promote", "1")
+    assert (made.result.gate.decision, made.result.champion_version) == ("promote", "1")
     assert content_key(folder_checksums(tmp_path / "adapter-2")) == made.model.adapter_sha256
     assert aliases(match.name)["champion"] == "2"

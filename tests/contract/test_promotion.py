@@ -60,7 +60,7 @@ def test_a_loop_meets_the_champion_that_another_loop_made_meanwhile(loop, tmp_pa
     decision = loop.promote()
     mine = f"{loop.name}/1"
     assert matches == [(mine, "start model"), (mine, f"{loop.name}/2")]
-    assert (decision.details["decision"], decision.details["champion_version"]) == ("refuse", "2")
+    assert (decision.result.gate.decision, decision.result.champion_version) == ("refuse", "2")
     assert aliases(loop.name)["champion"] == "2"
 
 
@@ -81,15 +81,15 @@ def test_a_finished_loop_is_registered_and_promoted_on_another_server(loop, tmp_
     inputs = loop.inputs(1, tmp_path, validation=25, gold=30)
     loop.record(register(loop.config, loop.store, loop.ledger, 1, *inputs), 1)
     decision = loop.promote()
-    assert decision.details["decision"] == "promote"
+    assert decision.result.gate.decision == "promote"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/another.db")
     other = Loop(tmp_path / "elsewhere", loop.name, "first-there")
     other.register(1, tmp_path / "first", validation=20, gold=20)  # takes version 1 there
     made = loop.record(register(loop.config, loop.store, loop.ledger, 1, *inputs), 1)
-    assert made.details["version"] == "2"
-    assert resolve_model(made.details["uri"]).judge.loop_id == "loop"
+    assert made.result.version == "2"
+    assert resolve_model(made.result.uri).judge.loop_id == "loop"
     assert "champion" not in aliases(loop.name)
-    assert loop.promote().details["candidate_version"] == "2"
+    assert loop.promote().result.candidate_version == "2"
     assert aliases(loop.name)["champion"] == "2"
 
 
@@ -110,11 +110,11 @@ def test_the_best_version_by_validation_replaces_the_start_model_once(loop, tmp_
     loop.register(2, tmp_path, validation=25, gold=40)  # a tie: the earlier one is taken
     loop.register(3, tmp_path, validation=24, gold=40)
     decision = loop.promote()
-    assert decision.details["decision"] == "promote"
-    assert decision.details["candidate_version"] == "1"
-    assert decision.details["champion_version"] == ""
-    assert decision.details["opponent"] == "start model"
-    assert (decision.counts["n"], decision.metrics["difference"]) == (ITEMS, 0.5)
+    assert decision.result.gate.decision == "promote"
+    assert decision.result.candidate_version == "1"
+    assert decision.result.champion_version is None
+    assert decision.result.gate.champion == "start model"
+    assert (decision.result.gate.n, decision.result.gate.difference) == (ITEMS, 0.5)
     after = aliases(loop.name)
     assert after == {"candidate": "3", "champion": "1"}
     assert loop.promote() == decision
@@ -133,9 +133,9 @@ def test_a_later_loop_meets_the_champion_on_the_same_items(loop, tmp_path):
     later.scores("evaluate", 0, right=10)
     later.register(1, tmp_path / "later", validation=30, gold=31)
     decision = later.promote()
-    assert decision.details["decision"] == "refuse"
-    assert decision.details["opponent"] == f"{loop.name}/1"
-    assert decision.metrics["difference"] == pytest.approx(1 / ITEMS)
+    assert decision.result.gate.decision == "refuse"
+    assert decision.result.gate.champion == f"{loop.name}/1"
+    assert decision.result.gate.difference == pytest.approx(1 / ITEMS)
     assert aliases(loop.name)["champion"] == "1"
 
 
@@ -146,13 +146,13 @@ def test_a_champion_scored_on_other_items_or_elsewhere_stays(loop, tmp_path):
     inputs = other.inputs(1, tmp_path / "other", validation=30, gold=40)
     inputs[2] = other.scores("evaluate", 1, right=40, items="new-gold")
     other.record(register(other.config, other.store, other.ledger, 1, *inputs), 1)
-    reason = other.promote().details["reason"]
+    reason = other.promote().result.gate.reason
     assert reason.startswith(f"{loop.name}/1 was scored on other items, or on another revision")
     elsewhere = Loop(tmp_path / "elsewhere", loop.name, "elsewhere")
     elsewhere.register(1, tmp_path / "third", validation=30, gold=40)
     refused = elsewhere.promote()
-    assert refused.details["reason"] == f"there are no item results of {loop.name}/1 in this store"
-    assert (refused.counts["n"], refused.metrics) == (0, {})
+    assert refused.result.gate.reason == f"there are no item results of {loop.name}/1 in this store"
+    assert (refused.result.gate.n, refused.result.metrics()) == (0, {})
     assert aliases(loop.name)["champion"] == "1"
 
 
@@ -162,8 +162,8 @@ def test_a_control_arm_is_never_promoted(tracking_uri, tmp_path):
     loop.scores("evaluate", 0, right=10)
     loop.register(1, tmp_path, validation=25, gold=40)
     decision = loop.promote()
-    assert decision.details["decision"] == "refuse"
-    assert "unfiltered: a control" in decision.details["reason"]
+    assert decision.result.gate.decision == "refuse"
+    assert "unfiltered: a control" in decision.result.gate.reason
     assert "champion" not in aliases(name)
 
 
@@ -180,20 +180,20 @@ def test_a_judge_that_goes_on_from_a_control_arm_is_never_promoted(tracking_uri,
         loop.record(resolve(loop.config, loop.store, loop.ledger), 0)
         loop.scores("evaluate", 0, right=10)
         made = loop.register(1, tmp_path / loop_id, validation=25, gold=40)
-        assert resolve_model(made.details["uri"]).judge.controls == ("shuffled",)
+        assert resolve_model(made.result.uri).judge.controls == ("shuffled",)
         decision = loop.promote()
-        assert decision.details["decision"] == "refuse"
-        assert "shuffled: a control" in decision.details["reason"]
+        assert decision.result.gate.decision == "refuse"
+        assert "shuffled: a control" in decision.result.gate.reason
     assert "champion" not in aliases(name)
 
 
 def test_a_judge_that_goes_on_from_a_judge_by_the_method_may_be_promoted(loop, tmp_path):
     made = loop.register(1, tmp_path, validation=25, gold=30)
-    child = Loop(tmp_path / "store", loop.name, "child", **{"model.start": made.details["uri"]})
+    child = Loop(tmp_path / "store", loop.name, "child", **{"model.start": made.result.uri})
     child.record(resolve(child.config, child.store, child.ledger), 0)
     child.scores("evaluate", 0, right=10)
     child.register(1, tmp_path / "child", validation=25, gold=40)
-    assert child.promote().details["decision"] == "promote"
+    assert child.promote().result.gate.decision == "promote"
 
 
 def test_a_loop_from_an_alias_goes_on_from_its_version_after_the_alias_moved(loop, tmp_path):
@@ -209,7 +209,7 @@ def test_a_loop_from_an_alias_goes_on_from_its_version_after_the_alias_moved(loo
 
 def test_a_loop_without_versions_is_refused_with_that_reason(loop):
     decision = loop.promote()
-    assert decision.details["reason"] == "the loop registered no version"
+    assert decision.result.gate.reason == "the loop registered no version"
     assert loop.promote() == decision
 
 
@@ -218,24 +218,24 @@ def test_of_versions_no_better_than_blind_judges_on_the_held_out_pairs_none_is_c
 ):
     loop.register(1, tmp_path, validation=12, gold=40)  # .3, at least .18: a coin has .25
     decision = loop.promote()
-    assert decision.details["decision"] == "refuse"
-    assert "no version is better than judges that look at nothing" in decision.details["reason"]
-    assert "0.300, at least 0.181, against 0.25 of an unbiased coin" in decision.details["reason"]
+    assert decision.result.gate.decision == "refuse"
+    assert "no version is better than judges that look at nothing" in decision.result.gate.reason
+    assert "0.300, at least 0.181, against 0.25 of an unbiased coin" in decision.result.gate.reason
     assert "champion" not in aliases(loop.name)
     loop.register(2, tmp_path, validation=30, gold=40)
-    assert loop.promote().details["candidate_version"] == "2"
+    assert loop.promote().result.candidate_version == "2"
 
 
 def test_a_version_that_was_chosen_with_gold_labels_is_refused(loop, tmp_path):
     loop.register(1, tmp_path, validation=25, gold=40)
     connect().set_model_version_tag(loop.name, "1", promote_module.USED_GOLD, "true")
     decision = loop.promote()
-    assert decision.details["decision"] == "refuse"
-    assert "with the gold labels" in decision.details["reason"]
+    assert decision.result.gate.decision == "refuse"
+    assert "with the gold labels" in decision.result.gate.reason
 
 
 def test_a_loop_does_not_start_from_a_version_that_is_no_better_than_blind_judges(loop, tmp_path):
     made = loop.register(1, tmp_path, validation=25, gold=12)
-    child = Loop(tmp_path / "store", loop.name, "child", **{"model.start": made.details["uri"]})
+    child = Loop(tmp_path / "store", loop.name, "child", **{"model.start": made.result.uri})
     with pytest.raises(ConfigError, match="no better on the gold pairs than judges that look at"):
         resolve(child.config, child.store, child.ledger)

@@ -33,7 +33,7 @@ def test_registering_twice_gives_one_version_with_one_run(loop, tmp_path):
     first = register(loop.config, loop.store, loop.ledger, 1, *inputs)
     loop.store.delete(f"register/{first.key}/manifest.json")  # as if it had died before the end
     assert register(loop.config, loop.store, loop.ledger, 1, *inputs) == first
-    assert first.details["uri"] == f"models:/{loop.name}/1"
+    assert first.result.uri == f"models:/{loop.name}/1"
     assert len(connect().search_model_versions(f"name = '{loop.name}'")) == 1
     assert aliases(loop.name) == {"candidate": "1"}
     parent, child = sorted(loop.runs(), key=lambda run: "mlflow.parentRunId" in run.data.tags)
@@ -59,36 +59,36 @@ def test_the_candidate_is_the_newest_version_also_where_an_older_one_is_found_ag
 
 def test_a_version_alone_gives_back_its_judge_file_and_the_very_adapter(loop, tmp_path):
     made = loop.register(1, tmp_path, validation=20, gold=30)
-    assert made.metrics["evaluation/both_orders"] == 0.75
-    assert made.counts["evaluation/n"] == ITEMS
+    assert made.result.evaluation.card.both_orders == 0.75
+    assert made.result.evaluation.card.n == ITEMS
     folder = tmp_path / "fetched"
     judge = fetch_version(f"models:/{loop.name}@candidate", folder).judge
     assert folder_checksums(folder / "adapter") == folder_checksums(tmp_path / "adapter-1")
     assert sorted(path.name for path in folder.iterdir()) == ["adapter", "judge.json"]
     assert msgspec.convert(judge.config, Config) == loop.config
-    assert judge.metrics == made.metrics
+    assert judge.metrics["validation/both_orders"] == made.result.validation.card.both_orders
     assert set(judge.manifests) == {"train", "validate", "evaluate", "filter"}
     assert set(judge.manifests.values()) == set(made.inputs)
     assert judge.examples == tuple(shard.sha256 for shard in loop.examples(1).shards)
     model = judge.located(folder)
     assert model.content() == made.model.content()
     assert fetch_adapter(model, loop.store, tmp_path / "unused") == folder / "adapter"
-    assert fetch_version(made.details["uri"], folder).judge == judge  # a second time is no error
+    assert fetch_version(made.result.uri, folder).judge == judge  # a second time is no error
 
 
 def test_a_damaged_adapter_is_refused_by_name(loop, tmp_path):
     made = loop.register(1, tmp_path, validation=20, gold=30)
     folder = tmp_path / "fetched"
-    fetch_version(made.details["uri"], folder)
+    fetch_version(made.result.uri, folder)
     (folder / "adapter" / "adapter_model.safetensors").write_bytes(b"other")
     with pytest.raises(RegistryError, match=r"adapter_model\.safetensors"):
-        fetch_version(made.details["uri"], folder)
+        fetch_version(made.result.uri, folder)
 
 
 def test_a_loop_can_start_from_a_version_in_another_store(loop, tmp_path):
     made = loop.register(1, tmp_path, validation=20, gold=30)
     other = FolderStore(tmp_path / "other")
-    start = bring_version(made.details["uri"], other)
+    start = bring_version(made.result.uri, other)
     assert (start.version, start.controls) == ("1", ())
     assert start.model.content() == made.model.content()
     found = fetch_adapter(start.model, other, tmp_path / "start")
@@ -197,7 +197,7 @@ def test_a_loop_goes_on_from_a_version_only_with_the_base_that_it_was_trained_on
     base.mkdir()
     (base / "config.json").write_text("{}")
     loop.base = describe_base(str(base), None)
-    uri = loop.register(1, tmp_path, validation=20, gold=30).details["uri"]
+    uri = loop.register(1, tmp_path, validation=20, gold=30).result.uri
 
     def begun(where: Path) -> str:
         settings = {"model.base": where, "engine.kind": "transformers", "training.kind": "lora"}

@@ -111,7 +111,7 @@ def test_registering_that_breaks_off_anywhere_goes_on_and_makes_one_version(
         except RegistryError:
             broken += 1
     proxy.heal()
-    assert made_by(loop, inputs).details["version"] == "1"
+    assert made_by(loop, inputs).result.version == "1"
     assert broken >= 4
     assert_registered_once(loop, tmp_path)
 
@@ -156,7 +156,7 @@ def test_an_outage_is_an_error_within_bounds_and_the_next_start_goes_on(
     assert fault.met == RETRIES + 1
     proxy.heal()
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-    assert made_by(loop, inputs).details["version"] == "1"
+    assert made_by(loop, inputs).result.version == "1"
 
 
 def test_a_server_that_is_gone_when_it_is_needed_is_waited_for(
@@ -169,7 +169,7 @@ def test_a_server_that_is_gone_when_it_is_needed_is_waited_for(
     monkeypatch.setattr(client, "SERVER_WAIT_S", 60.0)
     back = threading.Timer(3.0, proxy.start)
     back.start()
-    assert made_by(loop, inputs).details["version"] == "1"
+    assert made_by(loop, inputs).result.version == "1"
     back.join()
 
 
@@ -180,11 +180,11 @@ def test_a_download_that_is_cut_is_an_error_or_the_very_adapter(
     weights = r"artifacts/.*adapter_model\.safetensors"
     fault = proxy.break_with(method="GET", path=weights, cut_answer_at=100)
     with pytest.raises(RegistryError, match="cannot read models:/"):
-        fetch_version(made.details["uri"], tmp_path / "fetched")
+        fetch_version(made.result.uri, tmp_path / "fetched")
     assert fault.met
     assert not (tmp_path / "fetched").exists()
     proxy.heal()
-    fetch_version(made.details["uri"], tmp_path / "fetched")
+    fetch_version(made.result.uri, tmp_path / "fetched")
     found = folder_checksums(tmp_path / "fetched" / "adapter")
     assert found == folder_checksums(tmp_path / "adapter-1")
 
@@ -211,7 +211,7 @@ def test_a_minute_of_500_with_the_settings_that_users_have_is_waited_for(
     healer = threading.Thread(target=heal_after_a_minute, daemon=True)
     healer.start()
     begin = time.monotonic()
-    assert made_by(loop, inputs).details["version"] == "1"
+    assert made_by(loop, inputs).result.version == "1"
     assert time.monotonic() - begin > 60
     assert_registered_once(loop, tmp_path)
 
@@ -234,7 +234,7 @@ def test_a_locked_database_is_waited_for(locked: sqlite3.Connection, tmp_path: P
     inputs = loop.inputs(1, tmp_path, validation=20, gold=30)
     freed = threading.Timer(3.0, locked.rollback)
     freed.start()
-    assert made_by(loop, inputs).details["version"] == "1"
+    assert made_by(loop, inputs).result.version == "1"
     freed.join()
 
 
@@ -249,4 +249,4 @@ def test_a_database_that_stays_locked_is_an_error_and_the_next_start_goes_on(
         made_by(loop, inputs)
     assert time.monotonic() - begin < 60
     locked.rollback()
-    assert made_by(loop, inputs).details["version"] == "1"
+    assert made_by(loop, inputs).result.version == "1"

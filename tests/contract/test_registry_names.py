@@ -24,7 +24,7 @@ def registered_and_found(loop: Loop, folder: Path) -> None:
     """Registers a version, and finds it by both forms of address."""
     made = loop.register(1, folder, validation=20, gold=30)
     found = fetch_version(f"models:/{loop.name}@candidate", folder / "fetched")
-    assert (found.name, found.uri) == (loop.name, made.details["uri"])
+    assert (found.name, found.uri) == (loop.name, made.result.uri)
     assert (folder / "fetched" / "adapter" / "adapter_config.json").is_file()
     assert resolve_model(version_uri(loop.name, found.version)) == found
 
@@ -62,7 +62,7 @@ def test_a_version_with_an_odd_name_can_be_promoted(tracking_uri: str, tmp_path:
     loop = Loop(tmp_path / "store", f"it's.a@judge {uuid.uuid4().hex[:8]}")
     loop.scores("evaluate", 0, right=10)
     loop.register(1, tmp_path, validation=20, gold=30)
-    assert loop.promote().details["decision"] == "promote"
+    assert loop.promote().result.gate.decision == "promote"
     assert aliases(loop.name) == {"candidate": "1", "champion": "1"}
 
 
@@ -82,7 +82,7 @@ def test_each_category_of_gold_pairs_becomes_a_metric_of_its_own(
         loop.examples(1),
     ]
     made = loop.registered(1, inputs)
-    assert len([name for name in made.metrics if name.startswith("evaluation/accuracy/")]) == 20
+    assert len(made.result.evaluation.card.categories) == 20
     (run,) = [run for run in loop.runs() if "mlflow.parentRunId" in run.data.tags]
     by_category = {
         key: value for key, value in run.data.metrics.items() if "evaluation/both_orders/" in key

@@ -222,7 +222,7 @@ def delete_version(copy: Copy, loop_id: str, monkeypatch: pytest.MonkeyPatch) ->
     with monkeypatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", uri)
         (made,) = Ledger(copy.store, loop_id).manifests("register")[1]
-        connect().delete_model_version(MODEL_NAME, made.details["version"])
+        connect().delete_model_version(MODEL_NAME, made.result.version)
 
 
 def images_of_kept_data(copy: Copy, loop_id: str) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from judgeloop.evaluation.gold import WORLD_SEED
+from judgeloop.schema.results import Scores
 from judgeloop.tiny.dataset import write_gold, write_questions
 from tests.loop.micro import run_micro
 
@@ -35,9 +36,9 @@ def test_a_run_goes_on_without_the_bad_rows_and_its_report_counts_them(tmp_path:
     assert counts["inputs"] == 64
     assert counts["rows"] == 60
     assert (counts["dropped/bad_image"], counts["dropped/bad_record"]) == (3, 1)
-    evaluated = run.manifest("001-evaluate").counts
-    assert (evaluated["dropped/bad_text"], evaluated["dropped/duplicate_id"]) == (1, 1)
-    assert evaluated["n"] == 20
+    evaluated = run.manifest("001-evaluate").expect(Scores)
+    assert evaluated.dropped == {"bad_text": 1, "duplicate_id": 1}
+    assert evaluated.card.n == 20
     left_out = run.report.partition("Bad input is quarantined")[2]
     for row in ("ingest</th><td>bad image</td><td class=\"number\">3<",
                 "ingest</th><td>bad record</td><td class=\"number\">1<",

@@ -10,6 +10,7 @@ from judgeloop.evaluation.gold import WORLD_SEED
 from judgeloop.runtime.stages.ingest import HELD_OUT, split_of
 from judgeloop.schema.config import load_config
 from judgeloop.schema.records import Example, ItemResult, Pair, Question
+from judgeloop.schema.results import Decision, Funnel, Promotion, Scores
 from judgeloop.store.images import ImageLibrary
 from judgeloop.store.shards import finished, read_records
 from judgeloop.tiny.dataset import write_gold
@@ -77,7 +78,7 @@ def test_examples_come_from_kept_judgements_and_no_held_out_image_trains(micro: 
 
 def test_no_gold_scene_is_among_the_questions(micro: Run) -> None:
     evaluated = micro.manifest("000-evaluate")
-    gold = finished(micro.store, "gold", evaluated.details["gold"])
+    gold = finished(micro.store, "gold", evaluated.expect(Scores).pairs)
     assert gold is not None
     gold_images = {i for p in read_records(micro.store, gold, Pair) for i in p.question.images}
     asked = read_records(micro.store, micro.manifest("000-ingest"), Question)
@@ -87,7 +88,7 @@ def test_no_gold_scene_is_among_the_questions(micro: Run) -> None:
 def test_item_results_are_one_for_each_gold_pair(micro: Run) -> None:
     manifest = micro.manifest("002-evaluate")
     ids = [result.item_id for result in read_records(micro.store, manifest, ItemResult)]
-    assert len(ids) == len(set(ids)) == manifest.counts["n"] == 40
+    assert len(ids) == len(set(ids)) == manifest.expect(Scores).card.n == 40
 
 
 def test_another_folder_gets_the_same_bytes_and_figures(micro: Run, tmp_path: Path) -> None:
@@ -134,7 +135,8 @@ def test_inverted_gold_answers_change_no_example_and_no_adapter(micro: Run, tmp_
     assert run.summary["iterations"] != micro.summary["iterations"]
     for name in ("001-decide", "002-decide"):
         assert run.manifest(name) == micro.manifest(name)
-    candidates = [r.manifest("999-promote").details["candidate_version"] for r in (run, micro)]
+    gates = [each.manifest("999-promote").expect(Promotion) for each in (run, micro)]
+    candidates = [gate.candidate_version for gate in gates]
     assert candidates[0] == candidates[1]
     untouched = ("ingest/", "hold_out/", "synthesize/", "judge/", "filter/", "train/", "validate/")
     for folder in untouched:
@@ -148,7 +150,7 @@ def test_inverted_gold_answers_change_no_example_and_no_adapter(micro: Run, tmp_
 def test_the_loop_stops_early_when_validation_does_not_rise(tmp_path: Path) -> None:
     run = run_micro(tmp_path, "model.base=scripted:gain=0", "loop.iterations=3")
     assert run.exit_code == 0, run.printed
-    assert run.manifest("001-decide").details["decision"] == "stop"
+    assert run.manifest("001-decide").expect(Decision).action == "stop"
     assert not [name for name in run.entries if name.startswith(("002", "003"))]
     assert "did not rise" in run.summary["stopped_because"]
     assert "999-promote" in run.entries
@@ -179,7 +181,7 @@ def test_two_partitions_give_other_shards_but_the_same_questions(tmp_path: Path)
     assert {"001-judge-p000", "001-judge-p001"} <= set(run.entries)
     merged = run.manifest("001-filter")
     parts = [run.manifest(f"001-synthesize-p00{p}") for p in (0, 1)]
-    assert merged.counts["pairs"] == sum(part.rows for part in parts)
+    assert merged.expect(Funnel).pairs == sum(part.rows for part in parts)
 
 
 @pytest.mark.slow

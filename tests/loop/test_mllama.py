@@ -75,9 +75,9 @@ def test_mllama_makes_pairs_and_judges_them_in_both_orders(run: Run) -> None:
 
 def test_mllama_is_trained_on_its_own_kept_judgements(run: Run) -> None:
     assert run.examples.rows > 0
-    assert run.trained.counts["examples"] == run.examples.rows
-    assert run.trained.metrics["steps"] == 3
-    assert run.trained.metrics["first_loss"] > 0
+    assert run.trained.result.examples == run.examples.rows
+    assert run.trained.result.steps == 3
+    assert run.trained.result.first_loss > 0
 
 
 def test_mllama_is_evaluated_with_its_adapter(run: Run) -> None:

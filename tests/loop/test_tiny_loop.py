@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from judgeloop.schema.records import Example, Pair
+from judgeloop.schema.results import Registered, Scores
 from judgeloop.store import download_folder
 from judgeloop.store.images import ImageLibrary
 from judgeloop.store.shards import finished, read_records
@@ -43,7 +44,7 @@ def judgeloop(run: Run, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def question_for(run: Run, folder: Path) -> list[str]:
     """Arguments of a verdict on a gold pair: a is the better answer."""
-    gold = finished(run.store, "gold", run.manifest("000-evaluate").details["gold"])
+    gold = finished(run.store, "gold", run.manifest("000-evaluate").expect(Scores).pairs)
     assert gold is not None
     pair = next(read_records(run.store, gold, Pair))
     image = folder / "image.png"
@@ -61,7 +62,7 @@ def test_the_loop_trains_registers_and_decides_for_real(tiny: Run) -> None:
     trained = [tiny.manifest(f"00{i}-train").model for i in (1, 2)]
     assert all(model is not None and model.adapter for model in trained)
     assert len({model.adapter_sha256 for model in trained if model}) == 2
-    versions = [tiny.manifest(f"00{i}-register").details["version"] for i in (1, 2)]
+    versions = [tiny.manifest(f"00{i}-register").expect(Registered).version for i in (1, 2)]
     assert versions == ["1", "2"]
 
 

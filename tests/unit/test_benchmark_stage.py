@@ -91,12 +91,12 @@ def test_three_benchmarks_and_the_gold_pairs_are_evaluated_at_once(tmp_path: Pat
     data = {name: write(tmp_path / name) for name, write in WRITERS.items()}
     config, store = configured(f"[{', '.join(data)}]", data), FolderStore(tmp_path / "store")
     made = evaluate(config, store, 1, MODEL)
-    assert made.metrics["both_orders"] >= 0
-    assert made.metrics["benchmark/vl-rewardbench/official/items"] == 12
-    assert made.metrics["benchmark/mm-rewardbench/official/all/total"] == 6
-    assert made.metrics["benchmark/mm-rlhf-rewardbench/official/all/questions"] == 1
+    assert made.result.metrics()["both_orders"] >= 0
+    assert made.result.metrics()["benchmark/vl-rewardbench/official/items"] == 12
+    assert made.result.metrics()["benchmark/mm-rewardbench/official/all/total"] == 6
+    assert made.result.metrics()["benchmark/mm-rlhf-rewardbench/official/all/questions"] == 1
     for name, items in (("vl-rewardbench", 12), ("mm-rewardbench", 6), ("mm-rlhf-rewardbench", 6)):
-        assert made.metrics[f"benchmark/{name}/strict/items"] == items
+        assert made.result.metrics()[f"benchmark/{name}/strict/items"] == items
     found = {one.details["benchmark"]: one for one in parts(store, made)}
     assert set(found) == set(BENCHMARKS)
     assert found["vl-rewardbench"].rows == 12 * 2 * 3
@@ -127,7 +127,7 @@ def test_items_without_an_image_are_counted_and_not_judged(tmp_path: Path) -> No
     store = FolderStore(tmp_path / "store")
     (made,) = parts(store, evaluate(config, store, 1, MODEL))
     assert made.counts["dropped/missing_image"] == 5
-    assert made.metrics["official/items"] == 7
+    assert made.result.metrics()["official/items"] == 7
     with pytest.raises(DataError, match="no item of vl-rewardbench has an image"):
         evaluate(
             configured("[vl-rewardbench]", {"vl-rewardbench": write_vl(tmp_path / "b", 12)}),
@@ -155,7 +155,7 @@ def test_a_file_of_gold_pairs_is_a_set_too(tmp_path: Path) -> None:
     ])  # fmt: skip
     store = FolderStore(tmp_path / "store")
     made = evaluate(configured(f"[{gold}]", {}), store, 1, MODEL)
-    assert "benchmark/more/both_orders" in made.metrics
+    assert "benchmark/more/both_orders" in made.result.metrics()
     assert evaluate(configured("[]", {}), store, 1, MODEL).key != made.key
 
 

@@ -8,7 +8,7 @@ import pytest
 from judgeloop.evaluation.statistics import wilson
 from judgeloop.method.filtering.agreement import Outcome
 from judgeloop.method.filtering.blind import MIN_PAIRS, WARM_UP, BlindJudge
-from judgeloop.method.filtering.funnel import Funnel, explain_giveaway
+from judgeloop.method.filtering.funnel import FunnelCounter, explain_giveaway
 from judgeloop.schema.records import Altered, Kind, Pair, Question
 
 COLOURS = ("red", "green", "blue", "yellow", "white", "black", "brown", "grey")
@@ -58,15 +58,15 @@ def test_where_nothing_gives_answers_away_its_interval_holds_chance(seed: int) -
 def test_what_gives_answers_away_is_found(give_away: str) -> None:
     judge = judged(pairs(400, give_away))
     assert judge.right / judge.guesses > 0.9
-    counts = {"blind_guesses": judge.guesses, "blind_right": judge.right}
-    assert "tells the rejected answers" in (explain_giveaway(counts) or "")
+    assert "tells the rejected answers" in (explain_giveaway(judge.guesses, judge.right) or "")
 
 
 def test_a_funnel_counts_guesses_at_kept_pairs_alone() -> None:
-    funnel = Funnel()
+    counter = FunnelCounter()
     for number, pair in enumerate(pairs(400, "preamble")):
-        funnel.add(pair, [], Outcome(reason="kept" if number % 2 else "one_order"))
-    assert funnel.counts["blind_guesses"] == 200 - WARM_UP
+        counter.add(pair, [], Outcome(reason="kept" if number % 2 else "one_order"))
+    funnel = counter.funnel()
+    assert funnel.blind_guesses == 200 - WARM_UP
     assert funnel.metrics()["blind_accuracy"] > 0.9
 
 
@@ -78,7 +78,7 @@ def test_a_funnel_counts_guesses_at_kept_pairs_alone() -> None:
 def test_the_warning_needs_the_whole_interval_above_chance(
     right: int, guesses: int, warns: bool
 ) -> None:
-    found = explain_giveaway({"blind_guesses": guesses, "blind_right": right})
+    found = explain_giveaway(guesses, right)
     assert (found is not None) is warns
 
 

@@ -13,21 +13,26 @@ from judgeloop.runtime.stages.decide import decide, enough, stale_iterations
 from judgeloop.schema.config import load_config
 from judgeloop.schema.errors import ConfigError
 from judgeloop.schema.records import Manifest
+from judgeloop.schema.results import Decision, Funnel, Interval, Scorecard, Scores, Supply
 from judgeloop.store import FolderStore
 
 MICRO = Path(__file__).parents[2] / "pipelines" / "configs" / "micro.yaml"
 
 
 def validation(iteration: int, score: float) -> Manifest:
-    return Manifest(
-        stage="validate", stage_version=1, key=str(iteration), metrics={"both_orders": score}
-    )
+    card = Scorecard(
+        n=1, accuracy=score, accuracy_interval=Interval(0, 1), both_orders=score,
+        both_orders_interval=Interval(0, 1), first_position=None, undecided_verdicts=0,
+        undecided=0.0, categories={},
+    )  # fmt: skip
+    scores = Scores(card=card, pairs="p", protocol="both orders")
+    return Manifest(stage="validate", stage_version=1, key=str(iteration), result=scores)
 
 
 def decision(scores: list[float], *changes: str) -> str:
     config = load_config(MICRO, ["loop.iterations=9", *changes])
     validations = [validation(iteration, score) for iteration, score in enumerate(scores)]
-    return decide(config, len(scores) - 1, validations).details["decision"]
+    return decide(config, len(scores) - 1, validations).expect(Decision).action
 
 
 @pytest.mark.parametrize(
@@ -61,13 +66,19 @@ def test_staleness_is_zero_after_a_rise_and_never_more_than_the_iterations(
 
 def test_a_starved_loop_stops_with_the_funnel_and_its_three_causes() -> None:
     examples = Manifest(
-        stage="filter", stage_version=1, key="x", metrics={"first_position": 0.97},
-        counts={"pairs": 50, "one_order_pairs": 48, "undecided_pairs": 2, "examples": 0},
+        stage="filter",
+        stage_version=1,
+        key="x",
+        result=Funnel(
+            pairs=50, one_order=48, undecided=2, disagreeing=0, kept=0, kept_judgements=0,
+            kinds={}, first_position=0.97,
+        ),
     )  # fmt: skip
     made = enough(load_config(MICRO), examples)
-    assert made.details["decision"] == "starved"
+    supply = made.expect(Supply)
+    assert supply.action == "starved"
     for words in ("50 pairs", "48 one_order", "97%", "(1)", "(2)", "(3)"):
-        assert words in made.details["reason"]
+        assert words in supply.reason
 
 
 def test_a_loop_id_goes_on_with_the_same_configuration_and_refuses_another(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from judgeloop.schema.records import (
     Question,
     Verdict,
 )
+from judgeloop.schema.results import Funnel
 from judgeloop.store import FolderStore, Store
 from judgeloop.store.shards import Work, finish, read_records, write_shards
 
@@ -186,11 +187,11 @@ def test_kept_examples_are_balanced_and_the_funnel_adds_up(
     examples = list(read_records(store, manifest, Example))
     letters = Counter(example.completion[-1] for example in examples)
     assert letters["A"] == letters["B"]
-    counts = manifest.counts
-    assert counts["pairs"] == len(verdicts)
-    reasons = ("kept", "undecided", "disagreeing", "one_order")
-    assert sum(counts.get(f"{reason}_pairs", 0) for reason in reasons) == len(verdicts)
-    assert counts["examples"] == len(examples) == 2 * counts.get("kept_pairs", 0)
+    funnel = manifest.expect(Funnel)
+    assert funnel.pairs == len(verdicts)
+    lost = funnel.undecided + funnel.disagreeing + funnel.one_order
+    assert funnel.kept + lost == len(verdicts)
+    assert funnel.examples == len(examples) == 2 * funnel.kept
     assert len({example.id for example in examples}) == len(examples)
 
 
@@ -200,7 +201,7 @@ def test_the_cap_drops_whole_pairs(tmp_path: Path) -> None:
     names = [example.id for example in read_records(store, manifest, Example)]
     assert len(names) == 6
     assert set(Counter(name.split("/")[0] for name in names).values()) == {2}
-    assert manifest.counts["capped_examples"] == 14
+    assert manifest.expect(Funnel).capped == 14
 
 
 def drawn_from_whole_lists(kept: list[Judgement], rules: FilteringSection, seed: int) -> set[str]:

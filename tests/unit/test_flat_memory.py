@@ -15,14 +15,16 @@ from judgeloop.report.gallery import draw_gallery
 from judgeloop.report.story import read_story
 from judgeloop.runtime.ledger import Entry, Ledger
 from judgeloop.runtime.stages.filter import filter_judgements
-from judgeloop.runtime.stages.measure import scored
+from judgeloop.runtime.stages.measure import scores_of
 from judgeloop.schema.config import ReportSection, load_config
 from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import Choice, ItemResult, Judgement, Manifest, Order, Pair, Verdict
+from judgeloop.schema.results import Scores
 from judgeloop.store import FolderStore
 from judgeloop.store.images import ImageLibrary, packer
 from judgeloop.store.shards import Work, finish, write_shards
 from tests.conftest import REPOSITORY
+from tests.unit.test_decide import validation
 from tests.unit.test_filter import pair
 from tests.unit.test_images import picture
 
@@ -104,13 +106,16 @@ def test_the_reports_gallery(tmp_path: Path) -> None:
     def prepare(folder: Path, rows: int) -> Callable[[], object]:
         store = FolderStore(folder)
         ledger = Ledger(store, "loop")
-        stored(store, rows, "hold_out", Work)
+        held_out = stored(store, rows, "hold_out", Work)
         for iteration in (0, 1):
             made = stored(
                 store, rows, f"validate{iteration}",
                 lambda batch, at=iteration: Work([result(p, at == 1) for p in batch]),
             )  # fmt: skip
-            made = msgspec.structs.replace(made, metrics={"both_orders": 0.5})
+            scores = msgspec.structs.replace(
+                validation(iteration, 0.5).expect(Scores), pairs=held_out.key
+            )
+            made = msgspec.structs.replace(made, result=scores)
             ledger.record(Entry(stage="validate", iteration=iteration, manifest=made))
         story = read_story(ledger, "")
         images = ImageLibrary(store, 1000)
@@ -137,7 +142,7 @@ def test_the_baselines(tmp_path: Path) -> None:
     def prepare(folder: Path, rows: int) -> Callable[[], object]:
         store = FolderStore(folder)
         judged = stored(store, rows, "validate", lambda batch: Work([result(p) for p in batch]))
-        return lambda: scored(store, judged)
+        return lambda: scores_of(store, judged, "pairs", "protocol")
 
     assert_flat(prepare, tmp_path)
 

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judgeloop.evaluation.gate import GateDecision, Judged, decide_promotion
+from judgeloop.evaluation.gate import Judged, decide_promotion
 from judgeloop.schema.config import GateSection
 from judgeloop.schema.errors import DataError
 from judgeloop.schema.keys import fraction
 from judgeloop.schema.records import Choice, ItemResult
+from judgeloop.schema.results import GateDecision
 
 A, B, NONE = Choice.A, Choice.B, Choice.UNDECIDED
 POLICY = GateSection()

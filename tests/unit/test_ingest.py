@@ -17,6 +17,7 @@ from judgeloop.runtime.stages.ingest import HELD_OUT, ingest
 from judgeloop.schema.config import Config, load_config
 from judgeloop.schema.errors import DataError, StoreError
 from judgeloop.schema.records import Dropped, ModelRef, Pair, Question
+from judgeloop.schema.results import Scores
 from judgeloop.store import FolderStore
 from judgeloop.store.images import ImageLibrary
 from judgeloop.store.shards import finished, read_records
@@ -282,7 +283,7 @@ def test_an_evaluation_is_stored_as_it_is_returned_with_baselines_and_bad_gold_r
     store = FolderStore(tmp_path / "store")
     made = evaluate(gold_config(tmp_path), store, 0, ModelRef(base="scripted:"))
     assert finished(store, "evaluate", made.key) == made
-    assert made.counts["dropped/bad_image"] == made.counts["dropped/bad_text"] == 1
-    assert any(name.startswith("baseline/") for name in made.metrics)
-    assert made.details["gold"] == made.inputs[0]
+    assert made.expect(Scores).dropped == {"bad_image": 1, "bad_text": 1}
+    assert set(made.expect(Scores).baselines) == {"always_first", "longer", "shorter", "random"}
+    assert made.expect(Scores).pairs == made.inputs[0]
     assert evaluate(gold_config(tmp_path), store, 1, ModelRef(base="scripted:")) == made

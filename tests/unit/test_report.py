@@ -20,6 +20,7 @@ from judgeloop.report.story import Story, read_story
 from judgeloop.report.summary import NONE, summary, table
 from judgeloop.runtime.ledger import Entry
 from judgeloop.runtime.stages.report import report
+from judgeloop.schema.results import Scores
 from judgeloop.store.shards import finished
 from tests.story_fixture import HOSTILE, ITEMS, SampleLoop
 
@@ -94,7 +95,7 @@ def test_the_table_has_intervals_undecided_counts_and_baselines(whole: SampleLoo
     (row,) = [line for line in lines if line.startswith("3 ")]
     share, low, high = gold.accuracy.value, gold.accuracy.low, gold.accuracy.high
     assert f"{share:.3f} [{low:.3f}, {high:.3f}]" in row
-    assert row.split()[1:3] == [str(ITEMS), str(gold.manifest.counts["undecided_verdicts"])]
+    assert row.split()[1:3] == [str(ITEMS), str(gold.undecided_count)]
     assert [line.split("  ")[0] for line in lines if line.endswith("baseline")] == [
         "always first",
         "longer",
@@ -228,8 +229,9 @@ def test_a_judge_that_decided_nothing_has_no_first_position(tmp_path: Path) -> N
     loop.start()
     for stage in ("validate", "evaluate"):
         (made,) = loop.ledger.manifests(stage)[0]
-        metrics = {k: v for k, v in made.metrics.items() if k != "first_position"}
-        silent = msgspec.structs.replace(made, metrics=metrics)
+        scores = made.expect(Scores)
+        card = msgspec.structs.replace(scores.card, first_position=None)
+        silent = msgspec.structs.replace(made, result=msgspec.structs.replace(scores, card=card))
         loop.ledger.record(Entry(stage=stage, iteration=0, manifest=silent))
     html, markdown, figures = pages(loop, "SUCCEEDED")
     assert figures["iterations"][0]["first_position"] is None

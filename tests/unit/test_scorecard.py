@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgeloop.evaluation.scorecard import Scorecard, scorecard
+from judgeloop.evaluation.scorecard import scorecard
 from judgeloop.evaluation.statistics import mean_interval, wilson
 from judgeloop.schema.records import Choice, ItemResult
+from judgeloop.schema.results import Scorecard
 
 OVERALL = {
     "accuracy",

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgeloop.evaluation.statistics import Interval, mean_interval, paired_interval, wilson
+from judgeloop.evaluation.statistics import mean_interval, paired_interval, wilson
+from judgeloop.schema.results import Interval
 
 ROUNDS = 2000
 

@@ -12,9 +12,11 @@ from judgeloop.runtime.ledger import Entry, Ledger
 from judgeloop.schema.config import Config, load_config
 from judgeloop.schema.errors import ConfigError, StarvedError, TrainingError
 from judgeloop.schema.records import Manifest, Shard, to_json
+from judgeloop.schema.results import Decision, Funnel, Resolved, Supply
 from judgeloop.store import FolderStore, MissingObjectError
 from judgeloop.tiny.dataset import write_questions
 from tests.conftest import REPOSITORY
+from tests.unit.test_decide import validation
 
 MICRO = REPOSITORY / "pipelines/configs/micro.yaml"
 
@@ -32,9 +34,12 @@ def ledger(tmp_path: Path) -> Ledger:
 def examples(folder: Path, rows: int) -> str:
     """The file of a manifest of so many examples."""
     shard = Shard(key="filter/x/00000.jsonl", sha256="ab" * 32, rows=rows)
-    counts = {"pairs": 50, "one_order_pairs": 50 - rows, "examples": rows}
+    funnel = Funnel(
+        pairs=50, one_order=50 - rows, undecided=0, disagreeing=0, kept=rows, kept_judgements=rows,
+        kinds={}, first_position=0.5, examples=rows,
+    )  # fmt: skip
     path = folder / "examples.json"
-    made = Manifest(stage="filter", stage_version=1, key="x", shards=(shard,), counts=counts)
+    made = Manifest(stage="filter", stage_version=1, key="x", shards=(shard,), result=funnel)
     path.write_bytes(to_json(made))
     return str(path)
 
@@ -84,7 +89,7 @@ def test_a_starved_first_iteration_leaves_an_error_and_the_decision(
     (failed,) = ledger.failures()
     assert (failed.name, failed.exit_code) == ("001-enough", StarvedError.exit_code)
     assert "Likely causes" in (failed.error or "")
-    assert ledger.manifests("enough")[1][0].details["decision"] == "starved"
+    assert ledger.manifests("enough")[1][0].expect(Supply).action == "starved"
 
 
 def test_a_starved_later_iteration_is_no_error(
@@ -104,7 +109,7 @@ def test_a_loop_whose_start_model_has_changed_is_refused_and_keeps_what_it_has(
     tasks.resolve(config.to_json(), "loop", out, out)
     tasks.resolve(config.to_json(), "loop", out, out)  # unchanged: it goes on
     (mine,) = ledger.manifests("resolve")[0]
-    other = Manifest(stage="resolve", stage_version=1, key="of another base")
+    other = Manifest(stage="resolve", stage_version=1, key="of another base", result=Resolved())
     with pytest.raises(ConfigError, match="another loop id"):
         tasks.Task.open("resolve", config.to_json(), "loop", 0).run(lambda: other)
     assert ledger.manifests("resolve") == {0: [mine]}
@@ -147,10 +152,7 @@ def test_a_decision_counts_the_scores_up_to_its_iteration_and_none_after_it(
     config: Config, ledger: Ledger, tmp_path: Path
 ) -> None:
     scores = [0.1, 0.5, 0.9]  # of an earlier run, which got further
-    made = [
-        Manifest(stage="validate", stage_version=1, key=str(at), metrics={"both_orders": score})
-        for at, score in enumerate(scores)
-    ]
+    made = [validation(at, score) for at, score in enumerate(scores)]
     for at, manifest in enumerate(made):
         ledger.record(Entry(stage="validate", iteration=at, manifest=manifest))
     path = tmp_path / "validation.json"
@@ -158,7 +160,8 @@ def test_a_decision_counts_the_scores_up_to_its_iteration_and_none_after_it(
     settings = load_config(MICRO, [f"store={tmp_path}/store", "loop.iterations=3"])
     assert tasks.decide(settings.to_json(), "loop", 1, str(path)) == "continue"
     (decision,) = ledger.manifests("decide")[1]
-    assert (decision.metrics["score"], decision.metrics["best_before"]) == (0.5, 0.1)
+    result = decision.expect(Decision)
+    assert (result.score, result.best_before) == (0.5, 0.1)
     assert decision.inputs == ("0", "1")
 
 

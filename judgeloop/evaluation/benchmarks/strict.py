@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from judgeloop.evaluation.benchmarks.base import Benchmark, Item, Output, choice
-from judgeloop.evaluation.scorecard import Scorecard, scorecard
+from judgeloop.evaluation.scorecard import scorecard
 from judgeloop.schema.records import Choice, ItemResult
+from judgeloop.schema.results import Scorecard
 
 Verdicts = dict[str, dict[bool, Counter[Choice]]]
 """How often each choice was made, by item and by whether the better response was shown first."""

@@ -33,6 +33,7 @@ from judgeloop.schema.config import Config
 from judgeloop.schema.errors import ConfigError, DataError
 from judgeloop.schema.keys import listed_key
 from judgeloop.schema.records import Judgement, Manifest, ModelRef, Pair
+from judgeloop.schema.results import BenchmarkScores
 from judgeloop.store import Store
 from judgeloop.store.checksums import sha256_bytes
 from judgeloop.store.shards import ShardWriter, read_records, read_shards
@@ -48,7 +49,7 @@ def judge_benchmark(
     """Judges the items of a benchmark, and computes its official and strict figures.
 
     Returns:
-        The manifest: shards of Judgement; metrics `official/...` and `strict/...`; counts of rows
+        The manifest: shards of Judgement; the result are the figures; counts of rows
         and of items that were not judged, by reason; details `benchmark`, `protocol`, `data`
         (sha256 by file), `prompt` (`official`, or the loop's own set) and `official`, the figures
         in the benchmark's keys.
@@ -168,9 +169,12 @@ def _scoring(
         dropped = {n: count for n, count in pairs.counts.items() if n.startswith("dropped/")}
         return msgspec.structs.replace(
             written,
-            metrics=flat_figures("official", figures.official)
-            | flat_figures("maps", figures.maps)
-            | flat_figures("strict", strictly or {}),
+            result=BenchmarkScores(
+                benchmark=benchmark.name,
+                figures=flat_figures("official", figures.official)
+                | flat_figures("maps", figures.maps)
+                | flat_figures("strict", strictly or {}),
+            ),
             counts=dict(sorted((written.counts | dropped).items())),
             details=written.details | {"official": json.dumps(figures.official)},
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
@@ -10,10 +11,11 @@ from judgeloop.method.filtering.funnel import explain_starvation
 from judgeloop.runtime.stage_key import stage_manifest
 from judgeloop.schema.config import Config
 from judgeloop.schema.records import Manifest
+from judgeloop.schema.results import Decision, Funnel, Scores, Supply
 
-SCORE = "both_orders"
-TRAIN, STARVED = "train", "starved"
-CONTINUE, STOP = "continue", "stop"
+Action = Literal["continue", "stop"]
+CONTINUE: Action = "continue"
+STOP: Action = "stop"
 
 
 def enough(config: Config, examples: Manifest) -> Manifest:
@@ -24,18 +26,18 @@ def enough(config: Config, examples: Manifest) -> Manifest:
         examples: Manifest of `filter`.
 
     Returns:
-        A manifest: `details` has `decision` (`train` or `starved`) and `reason`, which shows the
-        funnel.
+        A manifest with a `Supply`, whose reason shows the funnel.
     """
     filtering = config.filtering
     found, needed = examples.rows, filtering.min_examples
-    decision, reason = TRAIN, f"{found} examples, and filtering.min_examples is {needed}"
+    supply = Supply(
+        action="train", reason=f"{found} examples, and filtering.min_examples is {needed}"
+    )
     if found < needed:
-        decision = STARVED
-        reason = f"starved: {explain_starvation(examples.counts, examples.metrics, filtering)}"
+        explained = explain_starvation(examples.expect(Funnel), filtering)
+        supply = Supply(action="starved", reason=f"starved: {explained}")
     return msgspec.structs.replace(
-        stage_manifest("enough", config, examples=examples),
-        details={"decision": decision, "reason": reason},
+        stage_manifest("enough", config, examples=examples), result=supply
     )
 
 
@@ -51,29 +53,30 @@ def decide(config: Config, iteration: int, validations: Sequence[Manifest]) -> M
         validations: Scores on held-out pairs of iteration 0 (the start model), 1, ...
 
     Returns:
-        A manifest: `details` has `decision` (`continue` or `stop`) and `reason`; metrics `score`
-        and `best_before`.
+        A manifest with a `Decision`.
     """
     loop = config.loop
-    scores = [manifest.metrics[SCORE] for manifest in validations]
+    action: Action
+    scores = [manifest.expect(Scores).card.both_orders for manifest in validations]
     stale = stale_iterations(scores, loop.min_delta)
     if stale >= loop.patience:
-        decision, reason = (
+        action, reason = (
             STOP,
             f"held-out both-order accuracy did not rise by more than {loop.min_delta} for "
             f"{stale} iteration(s): {', '.join(f'{score:.3f}' for score in scores)}",
         )
     elif iteration >= loop.iterations:
-        decision, reason = STOP, f"loop.iterations = {loop.iterations} reached"
+        action, reason = STOP, f"loop.iterations = {loop.iterations} reached"
     else:
-        decision, reason = (
+        action, reason = (
             CONTINUE,
             f"held-out both-order accuracy {scores[-1]:.3f}, best before {max(scores[:-1]):.3f}",
         )
     return msgspec.structs.replace(
         stage_manifest("decide", config, iteration=iteration, validations=validations),
-        details={"decision": decision, "reason": reason},
-        metrics={"score": scores[-1], "best_before": max(scores[:-1])},
+        result=Decision(
+            action=action, reason=reason, score=scores[-1], best_before=max(scores[:-1])
+        ),
     )
 
 

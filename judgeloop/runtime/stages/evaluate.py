@@ -11,6 +11,7 @@ from judgeloop.runtime.stages.measure import measure
 from judgeloop.schema.config import Config
 from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import Manifest, ModelRef
+from judgeloop.schema.results import Scores
 from judgeloop.store import Store
 from judgeloop.store.shards import finish
 
@@ -21,24 +22,20 @@ def evaluate(config: Config, store: Store, iteration: int, model: ModelRef) -> M
     """Scores the judge on the gold pairs and on every further set of `evaluation.benchmarks`.
 
     Returns:
-        As `measure` on the gold pairs; `details["gold"]` is the content key of the gold set. The
-        counts `dropped/<reason>` are those of the gold file's bad rows. Of each further set the
-        metrics are below `benchmark/<set>/`, and its manifest's key is among the inputs.
+        As `measure` on the gold pairs; the scores hold what was dropped of the gold file, and the
+        figures of each further set, whose manifest's key is among the inputs.
     """
     made = _on_gold(config, store, iteration, model)
     sets = {name: _on_set(config, store, iteration, name, model)
             for name in config.evaluation.benchmarks}  # fmt: skip
     if not sets:
         return made
-    metrics = {
-        f"benchmark/{_short(name)}/{metric}": value
-        for name, one in sets.items()
-        for metric, value in one.metrics.items()
-    }
+    further = {_short(name): one.result.metrics() for name, one in sets.items() if one.result}
+    scores = msgspec.structs.replace(made.expect(Scores), further=further)
     whole = msgspec.structs.replace(
         made,
         key=content_key(made.key, {name: one.key for name, one in sets.items()}),
-        metrics=made.metrics | metrics,
+        result=scores,
         inputs=(*made.inputs, made.key, *(one.key for one in sets.values())),
     )
     return finish(store, whole)
@@ -59,12 +56,7 @@ def _on_gold(config: Config, store: Store, iteration: int, model: ModelRef) -> M
     gold = load_gold(config, store, open_library(config, store))
     sampling = config.evaluation.sampling
 
-    def complete(scored: Manifest) -> Manifest:
-        dropped = {n: count for n, count in gold.counts.items() if n.startswith("dropped/")}
-        return msgspec.structs.replace(
-            scored,
-            counts=dict(sorted((scored.counts | dropped).items())),
-            details=scored.details | {"gold": gold.key},
-        )
+    def complete(scores: Scores) -> Scores:
+        return msgspec.structs.replace(scores, dropped=gold.dropped)
 
     return measure(config, store, STAGE, iteration, gold, model, sampling, True, complete)

@@ -9,7 +9,7 @@ import msgspec
 
 from judgeloop.method.filtering.agreement import join_judgements, keep_judgements
 from judgeloop.method.filtering.draw import Draw, example_name
-from judgeloop.method.filtering.funnel import Funnel, explain_giveaway
+from judgeloop.method.filtering.funnel import FunnelCounter, explain_giveaway
 from judgeloop.method.judging.orders import shown_answers
 from judgeloop.method.prompts import PromptSet, load_prompts
 from judgeloop.runtime.once import once
@@ -40,10 +40,7 @@ def filter_judgements(
         judgements: Manifests of their judgements, in any order: joined by the pairs' content key.
 
     Returns:
-        The manifest: shards of Example; counts of the funnel (`pairs`, `undecided_pairs`,
-        `disagreeing_pairs`, `one_order_pairs`, `kept_pairs`, `capped_examples`, `examples`, and
-        `pairs/<kind>`, `kept/<kind>`, `blind_guesses`, `blind_right`); metrics `kept_share`,
-        `kept_share/<kind>`, `first_position`, `blind_accuracy`.
+        The manifest: shards of Example; the result is the `Funnel`.
 
     Raises:
         DataError: The pairs and judgements don't belong together, or are not those of all
@@ -63,12 +60,12 @@ def _keep(
     settings: FilteringSection,
     prompts: PromptSet,
 ) -> Manifest:
-    funnel, seed = Funnel(), header.seed
+    counter, seed = FunnelCounter(), header.seed
     draw = Draw(settings, seed)
     for batch in _judged_shards(store, joined):
         for pair, found in batch:
             outcome = keep_judgements(pair, found, settings, seed)
-            funnel.add(pair, found, outcome)
+            counter.add(pair, found, outcome)
             draw.add(outcome.kept)
     draw.close()
 
@@ -83,15 +80,13 @@ def _keep(
         )
 
     written = write_shards(store, header, _judged_shards(store, joined), work)
-    if (giveaway := explain_giveaway(funnel.counts)) is not None:
-        _log.warning("filter: %s", giveaway)
-    counts = funnel.counts | {
-        "examples": written.rows,
-        "capped_examples": draw.candidates - written.rows,
-    }
-    return msgspec.structs.replace(
-        written, counts=dict(sorted(counts.items())), metrics=funnel.metrics()
+    funnel = msgspec.structs.replace(
+        counter.funnel(), examples=written.rows, capped=draw.candidates - written.rows
     )
+    giveaway = explain_giveaway(funnel.blind_guesses, funnel.blind_right)
+    if giveaway is not None:
+        _log.warning("filter: %s", giveaway)
+    return msgspec.structs.replace(written, result=funnel)
 
 
 def _join(

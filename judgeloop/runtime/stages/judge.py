@@ -14,6 +14,7 @@ from judgeloop.runtime.stage_key import stage_manifest
 from judgeloop.runtime.stages.inference import infer
 from judgeloop.schema.config import Config
 from judgeloop.schema.records import Choice, Judgement, Manifest, ModelRef, Pair
+from judgeloop.schema.results import Verdicts
 from judgeloop.store import Store
 from judgeloop.store.shards import read_records, read_shards
 
@@ -27,8 +28,7 @@ def judge(
 
     Returns:
         The manifest: shards of Judgement, one for each shard of pairs; counts `inputs` (pairs),
-        `rows` (judgements), `verdict/A`, `verdict/B`, `undecided/<reason>`, `agreeing` and
-        `tokens/completion`.
+        `rows` (judgements) and `tokens/completion`; the result are the `Verdicts`.
     """
     settings, seed = config.judging, config.loop.seed
     header = msgspec.structs.replace(
@@ -53,14 +53,20 @@ def judge(
 
 
 def _count_verdicts(store: Store, manifest: Manifest) -> Manifest:
-    counts, tokens = Counter(manifest.counts), 0
+    choices: Counter[Choice] = Counter()
+    reasons: Counter[str] = Counter()
+    agreeing = tokens = 0
     for judgement in read_records(store, manifest, Judgement):
-        verdict = judgement.verdict
-        if verdict.choice is Choice.UNDECIDED:
-            counts[f"undecided/{verdict.reason}"] += 1
-        else:
-            counts[f"verdict/{verdict.choice}"] += 1
-        counts["agreeing"] += judgement.agrees is True
+        choices[judgement.verdict.choice] += 1
+        if judgement.verdict.choice is Choice.UNDECIDED:
+            reasons[judgement.verdict.reason or ""] += 1
+        agreeing += judgement.agrees is True
         tokens += judgement.tokens
-    counts.setdefault("tokens/completion", tokens)  # an endpoint has counted for itself
-    return msgspec.structs.replace(manifest, counts=dict(sorted(counts.items())))
+    verdicts = Verdicts(
+        a=choices[Choice.A],
+        b=choices[Choice.B],
+        undecided=dict(sorted(reasons.items())),
+        agreeing=agreeing,
+    )
+    counts = {"tokens/completion": tokens} | manifest.counts  # an endpoint has counted for itself
+    return msgspec.structs.replace(manifest, counts=dict(sorted(counts.items())), result=verdicts)

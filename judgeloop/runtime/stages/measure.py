@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from judgeloop.evaluation.baselines import baseline_metrics
-from judgeloop.evaluation.floors import FAILED, failed, floors
+from judgeloop.evaluation.baselines import baseline_scorecards
+from judgeloop.evaluation.floors import floors
 from judgeloop.evaluation.items import item_results, probe_of, probe_share
 from judgeloop.evaluation.scorecard import scorecard
 from judgeloop.method.judging.orders import judge_pair
@@ -24,6 +24,7 @@ from judgeloop.runtime.stages.inference import infer
 from judgeloop.schema.config import Config
 from judgeloop.schema.keys import content_key, fraction
 from judgeloop.schema.records import ItemResult, Manifest, ModelRef, Pair
+from judgeloop.schema.results import Scores
 from judgeloop.schema.sampling import Sampling
 from judgeloop.store import Store
 from judgeloop.store.shards import read_records, read_shards
@@ -41,7 +42,7 @@ def measure(
     model: ModelRef,
     sampling: Sampling,
     probes: bool = False,
-    complete: Callable[[Manifest], Manifest] = lambda manifest: manifest,
+    complete: Callable[[Scores], Scores] = lambda scores: scores,
 ) -> Manifest:
     """Judges the pairs in both orders and scores the judge.
 
@@ -54,13 +55,11 @@ def measure(
         model: The judge.
         sampling: How it is asked.
         probes: Judge some pairs of identical answers too (`judgeloop.evaluation.items`).
-        complete: Adds to the manifest, before it is stored, what the caller knows of the pairs.
+        complete: Adds to the scores, before they are stored, what the caller knows of the pairs.
 
     Returns:
-        The manifest: shards of ItemResult, one for each shard of pairs; metrics and counts of the
-        scorecard and of the blind baselines; `details` has `pairs`, the content key of the pairs,
-        `protocol`, that of how the judge was asked and read, and `floors`, what of
-        `judgeloop.evaluation.floors` it does not clear.
+        The manifest: shards of ItemResult, one for each shard of pairs; the result are the
+        `Scores`.
     """
     seed = config.loop.seed
     identity = engine_identity(config) | prompts_identity(config)
@@ -68,8 +67,7 @@ def measure(
     header = msgspec.structs.replace(
         stage_manifest(stage, config, model=model, pairs=pairs),
         model=model,
-        details=identity
-        | {"sampling": sampling_text(sampling), "pairs": pairs.key, "protocol": protocol},
+        details=identity | {"sampling": sampling_text(sampling)},
     )
     prompts = load_prompts(config.prompts)
 
@@ -84,7 +82,8 @@ def measure(
         return results
 
     def score(written: Manifest) -> Manifest:
-        return complete(scored(store, written))
+        scores = scores_of(store, written, pairs.key, protocol)
+        return msgspec.structs.replace(written, result=complete(scores))
 
     return infer(
         config,
@@ -98,14 +97,20 @@ def measure(
     )
 
 
-def scored(store: Store, written: Manifest) -> Manifest:
-    """Adds the figures of a manifest's item results, and how they compare with blind baselines."""
-    card = scorecard(read_records(store, written, ItemResult))
-    below = [check for check in floors(read_records(store, written, ItemResult)) if not check.holds]
-    blind = baseline_metrics(read_records(store, written, ItemResult))
-    return msgspec.structs.replace(
-        written,
-        metrics=card.metrics() | blind | {FAILED: float(len(below))},
-        counts=dict(sorted((written.counts | card.counts()).items())),
-        details=written.details | {"floors": failed(below)},
+def scores_of(store: Store, written: Manifest, pairs: str, protocol: str) -> Scores:
+    """Scores a manifest's item results, and compares them with blind baselines.
+
+    Args:
+        store: Where the results lie.
+        written: The manifest of their shards.
+        pairs: Content key of the pairs.
+        protocol: Content key of how the judge was asked and read.
+    """
+    checks = floors(read_records(store, written, ItemResult))
+    return Scores(
+        card=scorecard(read_records(store, written, ItemResult)),
+        pairs=pairs,
+        protocol=protocol,
+        baselines=baseline_scorecards(read_records(store, written, ItemResult)),
+        below_floors=tuple(check for check in checks if not check.holds),
     )

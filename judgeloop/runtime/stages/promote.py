@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from judgeloop.evaluation.floors import FAILED
-from judgeloop.evaluation.gate import GateDecision, Judged, decide_promotion, refusal
+from judgeloop.evaluation.floors import failed
+from judgeloop.evaluation.gate import Judged, decide_promotion, refusal
 from judgeloop.registry.addresses import fetch_version
 from judgeloop.registry.client import wait_for_server
-from judgeloop.registry.judge_file import CONTROLS, control_arms
+from judgeloop.registry.judge_file import control_arms
 from judgeloop.registry.tracking import log_run, loop_run
 from judgeloop.registry.versions import (
     CHAMPION,
@@ -28,19 +28,17 @@ from judgeloop.registry.versions import (
 from judgeloop.registry.versions import promote as move_champion
 from judgeloop.runtime.decided import loop_hash
 from judgeloop.runtime.lease import held
-from judgeloop.runtime.ledger import BASE_ITERATION, Ledger
+from judgeloop.runtime.ledger import BASE_ITERATION
 from judgeloop.runtime.stage_key import stage_manifest
-from judgeloop.runtime.stages.register import FLOORS
 from judgeloop.schema.config import Config
 from judgeloop.schema.errors import RegistryError
 from judgeloop.schema.keys import content_key
-from judgeloop.schema.records import ItemResult, Manifest, to_json
+from judgeloop.schema.records import ItemResult, Manifest
+from judgeloop.schema.results import GateDecision, Promotion, Registered, Scores
 from judgeloop.store import Store
 from judgeloop.store.shards import finish, finished, read_records
 
 STAGE = "promote"
-BY_VALIDATION = "validation/both_orders"
-BELOW_FLOORS = f"validation/{FAILED}"
 USED_GOLD = "judgeloop.used_gold"
 """A tag that people set to `true` on a version that was trained or chosen with the gold labels."""
 START_MODEL = "start model"
@@ -55,9 +53,7 @@ class Candidate(NamedTuple):
     """The version that validation chose."""
 
     iteration: int
-    name: str
-    """Of the registered model."""
-    version: str
+    version: Registered
     registered: Manifest
 
 
@@ -66,15 +62,21 @@ class Match(NamedTuple):
 
     names: tuple[str, str]
     """Of the candidate, and of the champion or the start model."""
-    champion_version: str
-    """Empty where there is no champion."""
+    champion_version: str | None
+    """None where there is no champion."""
     evaluations: tuple[Manifest | None, Manifest | None]
     """Both judges' gold results; None where this store has none."""
     used_gold: tuple[bool, bool]
     """Whether both were trained or chosen with the gold labels."""
 
 
-def promote(config: Config, store: Store, ledger: Ledger) -> Manifest:
+def promote(
+    config: Config,
+    store: Store,
+    loop_id: str,
+    registered: Mapping[int, Manifest],
+    evaluations: Mapping[int, Manifest],
+) -> Manifest:
     """Decides whether the loop's best version becomes the champion, and moves the alias if so.
 
     The best version is the one with the highest both-order accuracy on held-out synthetic pairs,
@@ -84,17 +86,24 @@ def promote(config: Config, store: Store, ledger: Ledger) -> Manifest:
     and moves nothing that was moved back by hand since. A champion that takes the place of the
     opponent meanwhile is met in its turn.
 
+    Args:
+        config: The loop's configuration.
+        store: The loop's store.
+        loop_id: The loop.
+        registered: What `register` made, by iteration.
+        evaluations: Scores on gold pairs, by iteration; 0 is the start model.
+
     Returns:
-        A manifest with details `decision` (`promote` or `refuse`), `reason`, `candidate_version`,
-        `champion_version` (before this decision; empty where there was none) and `opponent`,
-        metrics `difference`, `low` and `high` where they were compared, and the count `n` of items
-        compared.
+        A manifest with a `Promotion`.
 
     Raises:
         RegistryError: MLflow cannot be used.
         StoreError, DataError: Recorded item results cannot be read.
     """
-    versions = registered_versions(ledger)
+    versions = [
+        Candidate(iteration, made.expect(Registered), made)
+        for iteration, made in sorted(registered.items())
+    ]
     candidate = best_version(versions)
     if candidate is None:
         reason = _no_candidate(versions)
@@ -102,35 +111,30 @@ def promote(config: Config, store: Store, ledger: Ledger) -> Manifest:
             stage_manifest(
                 STAGE,
                 config,
-                loop_id=ledger.loop_id,
+                loop_id=loop_id,
                 names=("", ""),
                 controls=(),
                 used_gold=(),
                 candidate=[one.registered for one in versions],
                 evaluations=(),
             ),
-            details={"candidate_version": "", "champion_version": ""},
+            result=Promotion(
+                gate=refusal("", "", reason),
+                candidate_version=None,
+                champion_version=None,
+            ),
         )
-        return finish(store, _filled(header, refusal("", "", reason)))
+        return finish(store, header)
     wait_for_server()
     # One match a registered model: MLflow moves an alias without a condition. A loop on another
     # store is not kept off by this.
-    with held(store, f"{STAGE}-{content_key(candidate.name)}"):
+    with held(store, f"{STAGE}-{content_key(candidate.version.model_name)}"):
         while True:
-            match = _match(store, ledger, candidate)
+            match = _match(store, candidate, evaluations)
             try:
-                return _meet(config, store, ledger, candidate, match)
+                return _meet(config, store, loop_id, candidate, match)
             except ChampionMovedError as moved:  # another loop was quicker: meet its version
                 logger.warning("%s", moved)
-
-
-def registered_versions(ledger: Ledger) -> list[Candidate]:
-    """Returns the versions that the loop registered, by iteration."""
-    return [
-        Candidate(iteration, made.details["model_name"], made.details["version"], made)
-        for iteration, manifests in sorted(ledger.manifests("register").items())
-        for made in manifests
-    ]
 
 
 def best_version(versions: Sequence[Candidate]) -> Candidate | None:
@@ -139,36 +143,40 @@ def best_version(versions: Sequence[Candidate]) -> Candidate | None:
     On the held-out pairs a version must clear what `judgeloop.evaluation.floors` lists; None where
     none does.
     """
+    return _best([one for one in versions if not one.version.validation.below_floors])
+
+
+def _best(versions: Sequence[Candidate]) -> Candidate | None:
+    """Returns the version with the highest both-order accuracy, the earlier of two equal ones."""
     return max(
-        (one for one in versions if one.registered.metrics.get(BELOW_FLOORS) == 0),
-        key=lambda one: (one.registered.metrics[BY_VALIDATION], -one.iteration),
+        versions,
+        key=lambda one: (one.version.validation.card.both_orders, -one.iteration),
         default=None,
     )
 
 
 def _no_candidate(versions: Sequence[Candidate]) -> str:
-    if not versions:
+    best = _best(versions)
+    if best is None:
         return "the loop registered no version"
-    best = max(versions, key=lambda one: (one.registered.metrics[BY_VALIDATION], -one.iteration))
-    said = best.registered.details.get(FLOORS) or "it was validated by an earlier judgeloop"
     return (
         f"no version is better than judges that look at nothing on the held-out pairs; of the best "
-        f"one, {best.version}: {said}"
+        f"one, {best.version.version}: {failed(best.version.validation.below_floors)}"
     )
 
 
-def _match(store: Store, ledger: Ledger, candidate: Candidate) -> Match:
-    name, version = candidate.name, candidate.version
+def _match(store: Store, candidate: Candidate, evaluations: Mapping[int, Manifest]) -> Match:
+    name, version = candidate.version.model_name, candidate.version.version
     champion = aliases(name).get(CHAMPION)
     if champion == version:  # this very loop's doing: the opponent is who was there before
         champion = replaced_by(name, version)
-    evaluations = ledger.manifests(_EVALUATE)
-    inputs = candidate.registered.inputs
-    mine = next((m for m in evaluations.get(candidate.iteration, []) if m.key in inputs), None)
+    mine = evaluations.get(candidate.iteration)
+    if mine is not None and mine.key not in candidate.registered.inputs:
+        mine = None
     if champion is None:
-        theirs = next(iter(evaluations.get(BASE_ITERATION, [])), None)
+        theirs = evaluations.get(BASE_ITERATION)
         used = (_used_gold(name, version), False)
-        return Match((f"{name}/{version}", START_MODEL), "", (mine, theirs), used)
+        return Match((f"{name}/{version}", START_MODEL), None, (mine, theirs), used)
     theirs = _scores(store, version_uri(name, champion))
     used = (_used_gold(name, version), _used_gold(name, champion))
     return Match((f"{name}/{version}", f"{name}/{champion}"), champion, (mine, theirs), used)
@@ -197,38 +205,46 @@ def _scores(store: Store, uri: str) -> Manifest | None:
 
 
 def _meet(
-    config: Config, store: Store, ledger: Ledger, candidate: Candidate, match: Match
+    config: Config, store: Store, loop_id: str, candidate: Candidate, match: Match
 ) -> Manifest:
     """Decides one match, once, and enters the decision into MLflow before it is recorded."""
-    header = _header(config, ledger, candidate, match)
+    header = _header(config, loop_id, candidate, match)
+    name, version = candidate.version.model_name, candidate.version.version
     done = finished(store, STAGE, header.key)
     settled = f"{_SETTLED}{header.key}"
     # Another server, or one that was emptied, knows nothing of a decision that the store holds.
-    if done is not None and settled in version_tags(candidate.name, candidate.version):
+    if done is not None and settled in version_tags(name, version):
         return done
-    made = done or _filled(header, _decide(config, store, match, _controls(config, candidate)))
-    if made.details["decision"] == "promote":
-        move_champion(candidate.name, candidate.version, match.champion_version or None)
-    tags = {f"judgeloop.{name}": made.details[name] for name in ("decision", "reason")}
-    metrics = {f"gate/{name}": value for name, value in made.metrics.items()}
+    made = done or msgspec.structs.replace(
+        header,
+        result=Promotion(
+            gate=_decide(config, store, match, _controls(config, candidate)),
+            candidate_version=version,
+            champion_version=match.champion_version,
+        ),
+    )
+    gate = made.expect(Promotion).gate
+    if gate.decision == "promote":
+        move_champion(name, version, match.champion_version)
+    tags = {"judgeloop.decision": gate.decision, "judgeloop.reason": gate.reason}
+    metrics = {f"gate/{figure}": value for figure, value in gate.metrics().items()}
     identity = loop_hash(config, store)
-    log_run(loop_run(config.registry.experiment, ledger.loop_id, identity), metrics, {}, tags)
-    tag_version(candidate.name, candidate.version, tags | {settled: "true"})
+    log_run(loop_run(config.registry.experiment, loop_id, identity), metrics, {}, tags)
+    tag_version(name, version, tags | {settled: "true"})
     return finish(store, made)
 
 
 def _controls(config: Config, candidate: Candidate) -> tuple[str, ...]:
-    inherited = candidate.registered.details.get(CONTROLS, "")
-    return control_arms(config.filtering.keep, inherited.split(","))
+    return control_arms(config.filtering.keep, candidate.version.controls)
 
 
-def _header(config: Config, ledger: Ledger, candidate: Candidate, match: Match) -> Manifest:
+def _header(config: Config, loop_id: str, candidate: Candidate, match: Match) -> Manifest:
     """Returns what is known before the decision; its key holds everything that decides."""
     return msgspec.structs.replace(
         stage_manifest(
             STAGE,
             config,
-            loop_id=ledger.loop_id,
+            loop_id=loop_id,
             names=match.names,
             controls=_controls(config, candidate),
             used_gold=match.used_gold,
@@ -236,10 +252,6 @@ def _header(config: Config, ledger: Ledger, candidate: Candidate, match: Match) 
             evaluations=match.evaluations,
         ),
         model=candidate.registered.model,
-        details={
-            "candidate_version": candidate.version,
-            "champion_version": match.champion_version,
-        },
     )
 
 
@@ -262,10 +274,11 @@ def _decide(config: Config, store: Store, match: Match, controls: tuple[str, ...
 
 
 def _judged(store: Store, name: str, made: Manifest, used_gold: bool) -> Judged:
+    scores = made.expect(Scores)
     return Judged(
         name=name,
-        data=made.details.get("pairs", ""),
-        protocol=made.details.get("protocol", ""),
+        data=scores.pairs,
+        protocol=scores.protocol,
         results=read_records(store, made, ItemResult),
         used_gold=used_gold,
     )
@@ -273,24 +286,3 @@ def _judged(store: Store, name: str, made: Manifest, used_gold: bool) -> Judged:
 
 def _used_gold(model_name: str, version: str) -> bool:
     return version_tags(model_name, version).get(USED_GOLD) == "true"
-
-
-def _filled(header: Manifest, decision: GateDecision) -> Manifest:
-    details = {
-        "decision": decision.decision,
-        "reason": decision.reason,
-        "opponent": decision.champion,
-        "checks": to_json(decision.checks).decode(),
-    }
-    return msgspec.structs.replace(
-        header,
-        counts={"n": decision.n},
-        metrics=_metrics(decision),
-        details=header.details | details,
-    )
-
-
-def _metrics(decision: GateDecision) -> dict[str, float]:
-    if not decision.n:
-        return {}
-    return {"difference": decision.difference, "low": decision.low, "high": decision.high}

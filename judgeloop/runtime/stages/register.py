@@ -14,7 +14,6 @@ from judgeloop.models.references import fetch_adapter
 from judgeloop.registry.client import wait_for_server
 from judgeloop.registry.judge_file import (
     ADAPTER_FOLDER,
-    CONTROLS,
     JudgeFile,
     control_arms,
     write_judge_file,
@@ -36,6 +35,7 @@ from judgeloop.schema.config import Config
 from judgeloop.schema.errors import RegistryError
 from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import Manifest, ModelRef
+from judgeloop.schema.results import Registered, Resolved, Scores
 from judgeloop.store import Store
 from judgeloop.store.shards import finish
 
@@ -43,7 +43,6 @@ N = TypeVar("N", int, float)
 Inputs = tuple[Manifest, Manifest, Manifest, Manifest]
 
 STAGE = "register"
-FLOORS = "floors"
 
 
 def register(
@@ -72,10 +71,7 @@ def register(
         examples: What the adapter was trained on.
 
     Returns:
-        A manifest whose details hold `model_name`, `version`, `uri`, `controls` (the study's
-        control arms behind the judge) and `floors` (see `measure`, of validation), and whose
-        metrics and counts hold those of validation and evaluation under `validation/` and
-        `evaluation/`.
+        A manifest with what was `Registered`.
 
     Raises:
         RegistryError: MLflow cannot be used.
@@ -95,19 +91,22 @@ def register(
     )
     content = header.key
     judge = _describe(config, ledger, iteration, inputs)
-    logged = _prefixed("examples", examples.metrics) | _prefixed("training", trained.metrics)
+    logged = _prefixed("examples", _figures(examples)) | _prefixed("training", _figures(trained))
     wait_for_server()
     with held(store, f"{STAGE}-{content}"):  # MLflow cannot create a version once only
         version = _publish(config, store, content, judge, logged | judge.metrics)
-    details = {"model_name": name, "version": version, "uri": version_uri(name, version)}
     manifest = msgspec.structs.replace(
         header,
         key=content_key(content, version),
-        counts=judge.counts,
-        metrics=judge.metrics,
         model=judge.model,
-        details=details
-        | {CONTROLS: ",".join(judge.controls), FLOORS: validation.details.get("floors", "")},
+        result=Registered(
+            model_name=name,
+            version=version,
+            uri=version_uri(name, version),
+            controls=judge.controls,
+            validation=validation.expect(Scores),
+            evaluation=evaluation.expect(Scores),
+        ),
     )
     return finish(store, manifest)
 
@@ -125,10 +124,10 @@ def _describe(config: Config, ledger: Ledger, iteration: int, inputs: Inputs) ->
         config=msgspec.to_builtins(config),
         manifests={made.stage: made.key for made in inputs},
         examples=tuple(shard.sha256 for shard in examples.shards),
-        metrics=_prefixed("validation", validation.metrics)
-        | _prefixed("evaluation", evaluation.metrics),
-        counts=_prefixed("validation", validation.counts)
-        | _prefixed("evaluation", evaluation.counts),
+        metrics=_prefixed("validation", validation.expect(Scores).metrics())
+        | _prefixed("evaluation", evaluation.expect(Scores).metrics()),
+        counts=_prefixed("validation", validation.expect(Scores).card.counts())
+        | _prefixed("evaluation", evaluation.expect(Scores).card.counts()),
         controls=control_arms(config.filtering.keep, _inherited(config, ledger)),
         judgeloop_version=judgeloop.__version__,
     )
@@ -144,7 +143,7 @@ def _inherited(config: Config, ledger: Ledger) -> list[str]:
             f"loop {ledger.loop_id} has no record of what {config.model.start} was when it began: "
             "run the loop again with the same id"
         )
-    return resolved[0].details[CONTROLS].split(",")
+    return list(resolved[0].expect(Resolved).controls)
 
 
 def _publish(
@@ -179,6 +178,10 @@ def _bring_adapter(model: ModelRef, store: Store, folder: Path) -> None:
     found = fetch_adapter(model, store, folder)
     if found is not None and found != folder:
         shutil.copytree(found, folder)
+
+
+def _figures(manifest: Manifest) -> dict[str, float]:
+    return manifest.result.metrics() if manifest.result else {}
 
 
 def _prefixed(prefix: str, values: Mapping[str, N]) -> dict[str, N]:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import msgspec
 
 from judgeloop.engines.fit import check_fit
-from judgeloop.evaluation.floors import FAILED
 from judgeloop.method.prompts import load_prompts
 from judgeloop.models.references import check_base, describe_base, without_adapter
-from judgeloop.registry.judge_file import CONTROLS
 from judgeloop.runtime.ledger import BASE_ITERATION, Ledger
 from judgeloop.runtime.stage_key import stage_manifest
 from judgeloop.schema.config import Config
 from judgeloop.schema.errors import ConfigError
 from judgeloop.schema.records import Manifest, ModelRef
+from judgeloop.schema.results import FLOORS_FAILED, Resolved
 from judgeloop.store import Store
 
 STAGE = "resolve"
@@ -25,8 +24,8 @@ def resolve(config: Config, store: Store, ledger: Ledger) -> Manifest:
     A loop that began with a registered version goes on with that one, wherever the alias points by
     now: it may have moved it itself.
 
-    Where the loop goes on from a version, the details hold it as `start` and `version`, and as
-    `controls` the study's control arms behind it.
+    The result says which version the loop goes on from, if any, and the study's control arms behind
+    it.
 
     Raises:
         ConfigError: A setting names nothing, a hub id's commit cannot be found out, the engine
@@ -39,27 +38,29 @@ def resolve(config: Config, store: Store, ledger: Ledger) -> Manifest:
     begun = ledger.manifests(STAGE).get(BASE_ITERATION)
     if config.model.start is not None and begun:
         return begun[0]
-    model, details = _start_model(config, store)
+    model, resolved = _start_model(config, store)
     check_fit(config.engine.kind, model)
     return msgspec.structs.replace(
-        stage_manifest(STAGE, config, model=model), model=model, details=details
+        stage_manifest(STAGE, config, model=model), model=model, result=resolved
     )
 
 
-def _start_model(config: Config, store: Store) -> tuple[ModelRef, dict[str, str]]:
+def _start_model(config: Config, store: Store) -> tuple[ModelRef, Resolved]:
     if config.model.start is None:
-        return describe_base(config.model.base, config.model.revision), {}
+        return describe_base(config.model.base, config.model.revision), Resolved()
     from judgeloop.registry.addresses import bring_version
 
     start = bring_version(config.model.start, store)
-    if start.metrics.get(f"evaluation/{FAILED}"):
+    if start.metrics.get(f"evaluation/{FLOORS_FAILED}"):
         raise ConfigError(
             f"model.start {config.model.start} is version {start.version}, which is no better on "
             "the gold pairs than judges that look at nothing: start from another version, or from "
             "the base (model.start: null)"
         )
-    details = {"start": config.model.start, "version": start.version}
-    return _on_base(config, start.model), details | {CONTROLS: ",".join(start.controls)}
+    resolved = Resolved(
+        start=config.model.start, version=start.version, controls=tuple(start.controls)
+    )
+    return _on_base(config, start.model), resolved
 
 
 def _on_base(config: Config, judge: ModelRef) -> ModelRef:

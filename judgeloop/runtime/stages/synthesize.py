@@ -56,10 +56,9 @@ def hold_out(config: Config, store: Store, questions: Manifest, model: ModelRef)
     """
     pairs = _make_pairs(config, store, "hold_out", 0, HELD_OUT, questions, model, None)
     if not pairs.rows:
-        dropped = {name: n for name, n in pairs.counts.items() if name.startswith("dropped/")}
         raise DataError(
             f"hold_out: none of {pairs.counts.get('inputs', 0)} held-out questions gave a pair "
-            f"({dropped or 'nothing was dropped'}), so no judge could be validated; raise "
+            f"({pairs.dropped or 'nothing was dropped'}), so no judge could be validated; raise "
             "validation.share, give more questions, or loosen what drops the pairs (synthesis). "
             + _most_frequent(store, pairs)
         )

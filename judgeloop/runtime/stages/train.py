@@ -16,6 +16,7 @@ from judgeloop.schema.config import Config
 from judgeloop.schema.engine_section import SCRIPTED
 from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import Example, Manifest, ModelRef, to_json
+from judgeloop.schema.results import Training
 from judgeloop.store import Store
 from judgeloop.store.folders import folder_checksums, upload_folder
 from judgeloop.store.scratch import scratch_folder
@@ -44,7 +45,7 @@ def train(
 
     Returns:
         The manifest: `model` is the new judge, its adapter lies in `train/<key>/adapter-<hash>/`;
-        metrics `first_loss`, `last_loss`, ...; details the versions of the libraries.
+        the result is the `Training`; details are the versions of the libraries.
 
     Raises:
         ConfigError: A library is not installed.
@@ -58,14 +59,25 @@ def train(
         figures, made = _adapter(config, store, iteration, examples, start, header.key)
         return msgspec.structs.replace(
             header,
-            counts={"examples": examples.rows},
-            # Wall time differs from run to run; it is in the ledger, not in the content.
-            metrics={name: value for name, value in figures.items() if name != "seconds"},
+            result=_result(examples.rows, figures),
             details=versions,
             model=made,
         )
 
     return once(store, STAGE, header.key, make)
+
+
+def _result(examples: int, figures: dict[str, float]) -> Training:
+    """Keeps the figures of the content; wall time differs from run to run and is in the ledger."""
+    steps = figures.get("steps")
+    return Training(
+        examples=examples,
+        steps=None if steps is None else round(steps),
+        first_loss=figures.get("first_loss"),
+        last_loss=figures.get("last_loss"),
+        mean_loss=figures.get("mean_loss"),
+        skill=figures.get("skill"),
+    )
 
 
 def _adapter(
