@@ -14,10 +14,12 @@ import msgspec
 
 from judgeloop.schema.errors import DataError, RegistryError
 from judgeloop.schema.keys import content_key
-from judgeloop.schema.records import SCHEMA_VERSION, ModelRef, Record, from_json, to_json
+from judgeloop.schema.records import ModelRef, Record, from_json, to_json
 from judgeloop.store import FileChecksum, folder_checksums
 
 JUDGE_FILE = "judge.json"
+FILE_VERSION = 1
+"""Of `judge.json`; registered versions outlive the schema of a store."""
 ADAPTER_FOLDER = "adapter"
 METHOD = "agreeing"
 """The `filtering.keep` of the method; any other is a control arm of the study."""
@@ -46,7 +48,7 @@ class JudgeFile(Record, frozen=True, kw_only=True):
     controls: tuple[str, ...] = ()
     """Control arms of the study that this judge, or one that it goes on from, was trained in."""
     judgeloop_version: str
-    schema_version: int = SCHEMA_VERSION
+    schema_version: int = FILE_VERSION
 
     @property
     def prompts(self) -> str:
@@ -129,10 +131,10 @@ def read_judge_file(path: Path, version: str) -> JudgeFile:
         )
     data = path.read_bytes()
     schema = from_json(data, dict[str, Any], f"{version}: {JUDGE_FILE}").get("schema_version")
-    if schema != SCHEMA_VERSION:
+    if schema != FILE_VERSION:
         raise RegistryError(
             f"{version}: {JUDGE_FILE} has schema version {schema}, this judgeloop reads "
-            f"{SCHEMA_VERSION}; use the judgeloop version that made it"
+            f"{FILE_VERSION}; use the judgeloop version that made it"
         )
     judge = from_json(data, JudgeFile, f"{version}: {JUDGE_FILE}")
     _check_content(judge, f"{version}: {JUDGE_FILE}")
