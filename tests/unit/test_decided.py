@@ -12,16 +12,31 @@ from judgeloop.runtime.ledger import Entry, Ledger, LoopTakenError
 from judgeloop.runtime.reference import Reference
 from judgeloop.schema.config import load_config
 from judgeloop.schema.records import Manifest
+from judgeloop.schema.results import Funnel, Scores, Supply, Verdicts
 from judgeloop.store import FolderStore
 from pipelines.__main__ import command_line, main
 from tests.conftest import REPOSITORY
 from tests.stage_keys import leaves
+from tests.unit.test_decide import validation
 from tests.unit.test_stage_keys import EXPECTED, TOGETHER
 
 MICRO = REPOSITORY / "pipelines/configs/micro.yaml"
 NEUTRAL = {
     "store", "engine.batch_size", "engine.shards_in_flight", "engine.vllm.tensor_parallel",
     "engine.vllm.memory_share", "engine.vllm.cpu_cache_mib", "report.gallery",
+}  # fmt: skip
+
+
+SCORES = validation(1, 0.5).expect(Scores)
+RESULTS = {
+    "judge": Verdicts(a=1, b=1, undecided={}, agreeing=2),
+    "filter": Funnel(
+        pairs=1, undecided=0, disagreeing=0, one_order=0, kept=1, kept_judgements=2, kinds={},
+        first_position=0.5, examples=2,
+    ),
+    "enough": Supply(action="train", reason="2 examples"),
+    "validate": SCORES,
+    "evaluate": SCORES,
 }  # fmt: skip
 
 
@@ -32,7 +47,7 @@ def ledger(tmp_path: Path) -> Ledger:
     ledger.begin(load_config(MICRO))
     for stage in ("resolve", "ingest", "hold_out", "validate", "evaluate", "synthesize", "judge",
                   "filter", "enough"):  # fmt: skip
-        made = Manifest(stage=stage, stage_version=1, key="k", details={"decision": "train"})
+        made = Manifest(stage=stage, stage_version=1, key="k", result=RESULTS.get(stage))
         ledger.record(Entry(stage=stage, iteration=1, manifest=made))
     ledger.record(Entry(stage="train", iteration=1, error="out of memory", exit_code=7))
     return ledger

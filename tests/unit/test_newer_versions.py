@@ -27,7 +27,7 @@ def with_more(record: Any) -> Any:
         return [with_more(each) for each in record]
     if not isinstance(record, dict):
         return record
-    free = ("counts", "metrics", "details")
+    free = ("counts", "details")
     grown = {k: value if k in free else with_more(value) for k, value in record.items()}
     return grown | {"added_later": {"by": [1]}}
 
