@@ -14,9 +14,7 @@ FLOORS_FAILED = "floors_failed"
 """Metric: how many of the floors (`judgeloop.evaluation.floors`) a judge does not clear."""
 
 
-class Result(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"
-):
+class Result(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     """Base of all results."""
 
     def metrics(self) -> dict[str, float]:
@@ -52,7 +50,7 @@ class Verdicts(Result, frozen=True, kw_only=True, tag="verdicts"):
     """Judgements that agree with the pair's known preference."""
 
 
-class KindFunnel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class KindFunnel(msgspec.Struct, frozen=True, kw_only=True):
     """The pairs of one kind of question."""
 
     pairs: int
@@ -130,7 +128,7 @@ class Training(Result, frozen=True, kw_only=True, tag="training"):
         }
 
 
-class CategoryScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CategoryScore(msgspec.Struct, frozen=True):
     """The figures of the items of one category."""
 
     n: int
@@ -138,7 +136,7 @@ class CategoryScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     both_orders: float
 
 
-class Scorecard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
     """How well a judge did. An undecided verdict counts as wrong (strict).
 
     Without any item the shares are 0 and the intervals 0 to 1.
@@ -190,7 +188,7 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return {"n": self.n, "undecided_verdicts": self.undecided_verdicts} | probes | by_category
 
 
-class Check(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Check(msgspec.Struct, frozen=True, kw_only=True):
     """One condition, whether it holds, and the figures that say so."""
 
     name: str
@@ -267,7 +265,7 @@ class Decision(Result, frozen=True, kw_only=True, tag="decision"):
     """The best of the iterations before it, the start model among them."""
 
 
-class GateDecision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class GateDecision(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the champion moves, why, and the comparison behind it."""
 
     decision: Literal["promote", "refuse"]
