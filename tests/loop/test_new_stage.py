@@ -35,7 +35,7 @@ def polish(config: Config, store: Store, examples: Manifest) -> Manifest:
     return once(store, "polish", header.key, lambda _: write_shards(store, header, batches, Work))
 '''
 ROW = """    StageSpec(name="polish", function="polish:polish", phases=("iteration",),
-              key=KeySpec(settings=("filtering.keep",), inputs=("examples",))),
+              key=KeySpec(settings=("filtering.keep",), inputs=("examples",)), section="filtering"),
 """
 COMPONENT = '''"""Polishes examples."""
 
