@@ -21,6 +21,8 @@ from typing import Any
 
 from judgeloop.store.local_files import write_whole
 from pipelines.containers import check_engine, remove_containers, use_containers
+from pipelines.expand import expand_components
+from pipelines.spec import read_spec, write_spec
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 POLL_S = 0.2
@@ -144,7 +146,11 @@ def _run_here(package: str, request: str, root: str, runner: str) -> None:
     # No cache of KFP's: the store knows what is done.
     chosen = use_containers(out) if runner == CONTAINERS else local.SubprocessRunner(use_venv=False)
     local.init(chosen, pipeline_root=root, enable_caching=False)
-    pipeline = components.load_component_from_file(package)
+    spec = read_spec(Path(package))
+    expand_components(spec)
+    expanded = out / "expanded.yaml"
+    write_spec(spec, expanded)
+    pipeline = components.load_component_from_file(str(expanded))
     pipeline(**json.loads(Path(request).read_text(encoding="utf-8")))
 
 

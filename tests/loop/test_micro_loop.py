@@ -38,6 +38,19 @@ def test_the_loop_runs_every_stage_and_succeeds(micro: Run) -> None:
     assert all(entry.error is None for entry in micro.entries.values())
 
 
+def test_each_iteration_scores_and_registers_the_judge_that_it_trained(micro: Run) -> None:
+    adapters = []
+    for iteration in (1, 2):
+        trained = micro.manifest(f"00{iteration}-train").model
+        assert trained is not None
+        adapters.append(trained.adapter_sha256)
+        for stage in ("validate", "evaluate", "register"):
+            model = micro.manifest(f"00{iteration}-{stage}").model
+            assert model is not None
+            assert model.adapter_sha256 == trained.adapter_sha256, stage
+    assert len(set(adapters)) == 2
+
+
 def test_the_summary_has_the_promised_figures(micro: Run) -> None:
     summary = micro.summary
     assert [row["iteration"] for row in summary["iterations"]] == [0, 1, 2]
