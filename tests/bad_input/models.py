@@ -91,7 +91,7 @@ def broken_adapter(folder: Path) -> None:
 def judge_of_another_base(folder: Path) -> None:
     """What `register` writes, of a base whose files had another hash."""
     judge = {
-        "model": {"base": BUILTIN, "base_sha256": "ab" * 32, "adapter": "adapter"},
+        "model": {"base": BUILTIN, "base_sha256": "ab" * 32},
         "adapter_files": {}, "loop_id": "loop", "iteration": 1, "config": {"prompts": "tiny"},
         "manifests": {}, "examples": [], "metrics": {}, "counts": {}, "judgeloop_version": "0",
         "schema_version": 1,
