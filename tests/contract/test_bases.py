@@ -93,6 +93,7 @@ def test_without_a_home_a_base_is_kept_with_the_temporary_files(
     folder: Path, s3_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
+    (tmp_path / "scratch").mkdir()  # the folder of temporary files is always there
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
     place = base_location(describe_base(upload(folder, s3_uri), None))
