@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from urllib3.response import HTTPResponse
 
-from judgeloop.engines import Engine
+from judgeloop.runtime.inference import Records
 from judgeloop.runtime.lease import FOLDER, Holder, Lease, Pace, held, this_process
 from judgeloop.runtime.once import once
 from judgeloop.runtime.progress import Progress
@@ -27,7 +27,7 @@ from judgeloop.schema.config import load_config
 from judgeloop.schema.errors import StoreError
 from judgeloop.schema.records import Manifest, ModelRef, from_json, to_json
 from judgeloop.store import FolderStore, Store, open_store
-from judgeloop.store.shards import Work, finish
+from judgeloop.store.shards import finish
 from tests.conftest import REPOSITORY
 
 QUICK = Pace(heartbeat_s=0.05, expiry_s=0.6, poll_s=0.02)
@@ -357,12 +357,13 @@ def test_a_model_s_stage_asks_before_each_shard_whether_it_still_holds_its_lease
     events: list[str] = []
     monkeypatch.setattr(Lease, "keep", lambda _: events.append("asked"))
 
-    def work(_: Engine, batch: Sequence[str]) -> Work:
-        events.extend(batch)
-        return Work([])
+    def steps(row: str) -> Steps[Records]:
+        events.append(row)
+        yield from ()
+        return []
 
     infer(
-        config, folder, header, ModelRef(base="scripted:"), [["a"], ["b"], ["c"]], work=work,
+        config, folder, header, ModelRef(base="scripted:"), [["a"], ["b"], ["c"]], steps=steps,
         progress=lambda: Progress("work", 3, "rows"), complete=lambda written: written,
     )  # fmt: skip
     assert events == ["asked", "a", "asked", "b", "asked", "c"]

@@ -12,6 +12,7 @@ from judgeloop.runtime.ledger import AFTER_LOOP, Entry, Ledger
 from judgeloop.runtime.reference import Reference, parse_reference, write_config
 from judgeloop.schema.config import Config, load_config
 from judgeloop.schema.records import Manifest
+from judgeloop.schema.results import Decision
 from judgeloop.store import FolderStore
 from tests.conftest import REPOSITORY
 from tests.kfp_process import KfpServer, connect
@@ -41,8 +42,11 @@ class Loop:
             ),
         ))  # fmt: skip
 
-    def enter(self, stage: str, iteration: int, **details: str) -> None:
-        made = Manifest(stage=stage, stage_version=1, key="k", details=details)
+    def enter(self, stage: str, iteration: int) -> None:
+        """Enters a task that is done; of `decide`, that the loop goes on."""
+        goes_on = Decision(action="continue", reason="better", score=0.5, best_before=0.4)
+        result = goes_on if stage == "decide" else None
+        made = Manifest(stage=stage, stage_version=1, key="k", result=result)
         self.ledger.record(Entry(stage=stage, iteration=iteration, manifest=made))
 
     def go_on(self) -> str | None:
@@ -62,8 +66,8 @@ def loop(kfp_server: KfpServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_the_next_run_is_like_this_one_but_for_its_first_iteration_and_is_started_once(
     loop: Loop,
 ) -> None:
-    loop.enter("decide", 1, decision="continue")
-    loop.enter("decide", 2, decision="continue")
+    loop.enter("decide", 1)
+    loop.enter("decide", 2)
     started = loop.go_on()
     assert started is not None
     assert loop.go_on() == started  # the task was tried again
@@ -79,7 +83,7 @@ def test_the_next_run_is_like_this_one_but_for_its_first_iteration_and_is_starte
 
 
 def test_an_interrupted_run_is_started_again_a_few_times(loop: Loop) -> None:
-    loop.enter("decide", 1, decision="continue")
+    loop.enter("decide", 1)
     loop.enter("synthesize", 2)  # and nothing more: a pod was lost
     names = [loop.run(found).display_name for found in (loop.go_on(), loop.go_on()) if found]
     assert names == ["one#2.1", "one#2.2"]
@@ -88,7 +92,7 @@ def test_an_interrupted_run_is_started_again_a_few_times(loop: Loop) -> None:
 
 @pytest.mark.parametrize("why", ["finished", "failed", "cancelled"])
 def test_nothing_follows_an_end_a_lasting_failure_or_a_cancel(why: str, loop: Loop) -> None:
-    loop.enter("decide", 1, decision="continue")
+    loop.enter("decide", 1)
     if why == "finished":
         loop.enter("promote", AFTER_LOOP)
     if why == "failed":
