@@ -18,6 +18,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from urllib3.response import HTTPResponse
 
+from judgeloop.method.steps import Steps
 from judgeloop.runtime.inference import Records
 from judgeloop.runtime.lease import FOLDER, Holder, Lease, Pace, held, this_process
 from judgeloop.runtime.once import once
