@@ -66,5 +66,7 @@ def add_learn(
         **common, trained=trained, validation=validation,
         evaluation=evaluated.outputs["evaluation"], examples=examples,
     )  # fmt: skip
-    placement.place(version)
-    return trained, placement.place(decide(**common, validation=validation))
+    registered = placement.place(version)
+    # Versions are numbered in the order of iterations: the next one begins after this one's.
+    decided = decide(**common, validation=validation).after(registered)
+    return trained, placement.place(decided)

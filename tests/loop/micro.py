@@ -64,6 +64,11 @@ def command(out: Path, *changes: str, preset: str = "micro") -> list[str]:
             "--out", str(out), "--loop-id", LOOP_ID]  # fmt: skip
 
 
+def without_registry() -> dict[str, str]:
+    """The environment without a registry of somebody else: the loop has its own."""
+    return {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+
+
 def run_micro(
     out: Path,
     *changes: str,
@@ -84,7 +89,7 @@ def run_micro(
         changes = (*changes, f"store={store}")
     done = subprocess.run(
         command(out, *changes, preset=preset), cwd=REPOSITORY, check=False, capture_output=True,
-        text=True, timeout=timeout_s, env=os.environ | {"COLUMNS": "200"},
+        text=True, timeout=timeout_s, env=without_registry() | {"COLUMNS": "200"},
     )  # fmt: skip
     uri = store or str(out / "store")
     return Run(out, done.returncode, done.stdout + done.stderr, open_store(uri))

@@ -1,6 +1,7 @@
 """How a run ended, and what follows, told from the ledger alone."""
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -10,6 +11,7 @@ from judgeloop.runtime.reference import Reference, parse_reference, write_config
 from judgeloop.schema.config import load_config
 from judgeloop.schema.errors import ConfigError, DataError, StoreError
 from judgeloop.schema.records import Manifest
+from judgeloop.schema.results import Decision
 from judgeloop.store import FolderStore
 from tests.conftest import REPOSITORY
 
@@ -21,8 +23,13 @@ def ledger(tmp_path: Path) -> Ledger:
     return Ledger(FolderStore(tmp_path / "store"), "loop")
 
 
-def enter(ledger: Ledger, stage: str, iteration: int, **details: str) -> None:
-    manifest = Manifest(stage=stage, stage_version=1, key=f"{stage}{iteration}", details=details)
+def enter(
+    ledger: Ledger, stage: str, iteration: int, decision: Literal["continue", "stop"] | None = None
+) -> None:
+    result = None
+    if decision is not None:
+        result = Decision(action=decision, reason="why", score=0.5, best_before=0.4)
+    manifest = Manifest(stage=stage, stage_version=1, key=f"{stage}{iteration}", result=result)
     ledger.record(Entry(stage=stage, iteration=iteration, manifest=manifest))
 
 

@@ -14,6 +14,7 @@ from judgeloop.runtime.lost_failures import read_lost
 from judgeloop.schema.config import load_config
 from judgeloop.schema.errors import StoreError
 from judgeloop.schema.records import Manifest, to_json
+from judgeloop.schema.results import Verdicts
 from judgeloop.store import FolderStore
 from pipelines import run as run_module
 from pipelines.failure import find_failure
@@ -102,7 +103,8 @@ def test_a_failure_before_the_loop_is_claimed_is_in_the_log_alone(
 
 def test_a_task_whose_output_cannot_be_written_says_so(tmp_path: Path) -> None:
     config = load_config(MICRO, [f"store={tmp_path}/store"]).to_json()
-    made = Manifest(stage="judge", stage_version=1, key="k")
+    said = Verdicts(a=0, b=0, undecided={}, agreeing=0)
+    made = Manifest(stage="judge", stage_version=1, key="k", result=said)
     out = tmp_path / "none" / "out"
     with pytest.raises(StoreError, match=f"output {out} cannot be written .*make room"):
         tasks.Task.open("judge", config, "loop", 1).run(lambda: made, str(out))

@@ -77,16 +77,3 @@ def test_an_image_that_cannot_be_used_is_told_from_a_store_that_fails(
     with pytest.raises(StoreError, match="another hash"):
         pictures.get([damaged])
     pictures.close()
-
-
-@pytest.mark.parametrize(("limit", "size"), [(None, (20, 10)), (200, (20, 10)), (50, (10, 5))])
-def test_a_larger_image_than_the_limit_is_made_smaller(
-    library: Watched, limit: int | None, size: tuple[int, int]
-) -> None:
-    from tests.unit.test_portable_images import png
-
-    name = library.add(png("red"))
-    pictures = Pictures(library, limit)
-    pictures.announce([name])
-    assert pictures.get([name])[0].size == size
-    pictures.close()

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -195,7 +196,7 @@ def test_a_shard_with_other_bytes_than_its_checksum_is_refused(tmp_path: Path) -
 
 
 def test_a_manifest_of_another_schema_is_refused_with_what_to_do() -> None:
-    data = to_json(HEADER).replace(b'"schema_version":1', b'"schema_version":99')
+    data = to_json(msgspec.structs.replace(HEADER, schema_version=99))
     with pytest.raises(StoreError, match="use another store"):
         read_manifest(data, "m")
     with pytest.raises(DataError, match="m: not a Manifest"):

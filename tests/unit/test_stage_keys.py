@@ -72,6 +72,7 @@ EXPECTED: dict[str, tuple[str, set[str]]] = {
     "synthesis.alter.top_p": ("0.5", {"synthesize", "hold_out"}),
     "synthesis.alter.top_k": ("5", {"synthesize", "hold_out"}),
     "synthesis.alter.max_tokens": ("9", {"synthesize", "hold_out"}),
+    "synthesis.check_meaning": ("true", {"synthesize", "hold_out"}),
     "synthesis.errors": ("[count]", {"synthesize", "hold_out"}),
     "synthesis.alter_tries": ("2", {"synthesize", "hold_out"}),
     "synthesis.min_length_ratio": ("0.25", {"synthesize", "hold_out"}),
@@ -134,6 +135,7 @@ TOGETHER = {
     "training.kind": ("engine.kind=scripted", "model.base='scripted:'"),
     "training.epochs": ("training.max_steps=null",),
     "training.processes": ("training.micro_batch_size=8",),
+    "synthesis.check_meaning": ("prompts=default",),  # the short prompts cannot ask for it
 }
 """Settings that must change with another one."""
 
@@ -173,6 +175,7 @@ def test_a_setting_changes_the_keys_that_it_decides_and_no_other(
     value, stages = EXPECTED[field]
     kind = VLLM if field.startswith("engine.vllm") else ()
     kind = OPENAI if field.startswith("engine.endpoint") else kind
+    kind = TOGETHER[field] if field == "synthesis.check_meaning" else kind
     before = keys_of(changed(*kind), tmp_path)
     settings = (*kind, *TOGETHER.get(field, ()), f"{field}={files.get(value, value)}")
     after = keys_of(changed(*settings), tmp_path)

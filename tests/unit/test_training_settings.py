@@ -25,6 +25,7 @@ ELSEWHERE = {
 def arguments(folder: Path, seed: int = 7, **changes: Any) -> dict[str, Any]:
     job = TrainingJob(
         base="b", base_name="b", examples="e", images="i", seed=seed, out=str(folder), task="t",
+        max_pixels=1, background="white",
         settings=msgspec.structs.replace(SETTINGS, **changes),
     )  # fmt: skip
     made = training_arguments(job, on_gpu=False, half=False, messages=False)
