@@ -26,6 +26,7 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from judgeloop.registry.tracking import IDENTITY_TAG
 from judgeloop.store import open_store
 from tests.loop.journal import Attempt, Counts, count, environment, new_attempt
 from tests.loop.micro import REPOSITORY, Run, command, kill, tree_of
@@ -113,7 +114,7 @@ def random_moments(rng: random.Random) -> Iterator[Moment]:
 
 
 def registry(out: Path) -> dict[str, Any]:
-    """Everything in a run's MLflow that is not an id or a time."""
+    """Everything in a run's MLflow that is no id, no time and no place."""
     from mlflow import MlflowClient
 
     uri = f"sqlite:///{out}/mlflow/mlflow.db"
@@ -131,7 +132,11 @@ def registry(out: Path) -> dict[str, Any]:
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     runs = [
         {
-            "tags": {k: v for k, v in run.data.tags.items() if k.startswith("judgeloop")},
+            "tags": {
+                k: v
+                for k, v in run.data.tags.items()
+                if k.startswith("judgeloop") and k != IDENTITY_TAG
+            },
             "metrics": run.data.metrics,
             "params": {k: v for k, v in run.data.params.items() if k != "store"},
         }

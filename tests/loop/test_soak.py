@@ -61,7 +61,7 @@ def test_of_two_runs_of_one_loop_at_once_one_works_and_the_other_waits(tmp_path:
     assert counts.repeated == 0
     summaries = [(out / "summary.json").read_bytes() for out in outs]
     assert summaries[0] == summaries[1]
-    assert not list((tmp_path / "store" / "leases").iterdir())
+    assert not FolderStore(tmp_path / "store").list("leases")
 
 
 @pytest.mark.slow
