@@ -47,8 +47,17 @@ def peak(work: Callable[[], object]) -> int:
 
 
 def assert_flat(prepare: Callable[[Path, int], Callable[[], object]], folder: Path) -> None:
+    """Fails where more rows take more memory, by the least of three measurements.
+
+    tracemalloc sees the whole process: a thread that an earlier test left running adds to a peak,
+    but nothing takes away from it.
+    """
     prepare(folder / "warm", MANY)()  # imports, caches, and the interpreter's table of names
-    few, many = (peak(prepare(folder / str(rows), rows)) for rows in (FEW, MANY))
+    few = peak(prepare(folder / str(FEW), FEW))
+    for attempt in range(3):
+        many = peak(prepare(folder / f"{MANY}-{attempt}", MANY))
+        if many <= few * 1.2 + SLACK:
+            return
     assert many <= few * 1.2 + SLACK, f"{few} bytes for {FEW} rows, {many} for {MANY}"
 
 
