@@ -11,6 +11,7 @@ from judgeloop import __version__
 from judgeloop.cli import (
     clean,
     compare,
+    convert,
     doctor,
     judge,
     plan,
@@ -46,6 +47,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"judgeloop {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
-    for command in (verdict, judge, score, compare, promote, status, clean, doctor, route, plan):
+    for command in (
+        verdict,
+        judge,
+        score,
+        compare,
+        promote,
+        status,
+        clean,
+        doctor,
+        route,
+        plan,
+        convert,
+    ):
         command.add(commands)
     return parser

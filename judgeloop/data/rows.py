@@ -38,6 +38,7 @@ class QuestionRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """None: the wording decides, see `judgeloop.method.routing`."""
     choices: list[str] | None = None
     source: str = ""
+    license: str = ""
 
 
 class GoldRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -85,7 +86,13 @@ def read_questions(
         if choices is None and kind is Kind.MULTIPLE_CHOICE:
             choices = routed.choices
         return Question(
-            id=row.id, images=images, text=text, kind=kind, choices=choices, source=row.source
+            id=row.id,
+            images=images,
+            text=text,
+            kind=kind,
+            choices=choices,
+            source=row.source,
+            license=row.license,
         )
 
     yield from _read(source, images, limit, QuestionRow, make)

@@ -73,7 +73,7 @@ STAGES = (
         function="ingest:ingest",
         phases=("start",),
         key=KeySpec(
-            version=7,
+            version=8,
             settings=(
                 *("data.count", "data.max_pixels", "data.background", "data.shard_size"),
                 *("validation.share", "loop.partitions", "loop.seed"),

@@ -52,6 +52,9 @@ class Question(Record, frozen=True, kw_only=True):
     choices: tuple[str, ...] | None = None
     """The options of a multiple-choice question, in order; option 0 is (A)."""
     source: str = ""
+    """Where the row is from; kept, and decides nothing."""
+    license: str = ""
+    """Of the image and the text, as the data set states it."""
 
 
 class Altered(Record, frozen=True, kw_only=True, tag="altered", tag_field="how"):

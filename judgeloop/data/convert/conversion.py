@@ -1,0 +1,127 @@
+"""Writes a data set in our form: `questions.jsonl`, `images/`, what was left out, and a summary."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from judgeloop.data.convert.layouts import Draft, TextOnlyError, checked_columns, read_row
+from judgeloop.data.convert.opening import Opened, open_rows
+from judgeloop.data.convert.pictures import Fetched, Pictures
+from judgeloop.data.rejections import Rejections
+from judgeloop.data.rows import QuestionRow
+from judgeloop.schema.errors import ConfigError, DataError
+from judgeloop.schema.records import Dropped, to_json
+from judgeloop.store.disk_dict import DiskDict
+
+QUESTIONS = "questions.jsonl"
+QUARANTINE = "quarantine.jsonl"
+SUMMARY = "conversion.json"
+
+
+class Conversion(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a data set."""
+
+    source: str
+    rows: int
+    questions: int
+    dropped: dict[str, int]
+    """By reason; a row without an image is `text_only`."""
+    images: int
+    """Files in `images/`: equal ones are one."""
+    by_source: dict[str, int]
+    """Questions by where they are from."""
+    by_license: dict[str, int]
+    """Questions by licence; those that state none are under an empty text."""
+
+
+def convert(source: str, out: Path, columns: Mapping[str, str]) -> Conversion:
+    """Converts a data set.
+
+    Args:
+        source: See `judgeloop.data.convert.opening`.
+        out: A folder that is new or empty.
+        columns: Which column holds which of our fields, where they have unusual names.
+
+    Raises:
+        ConfigError: The source is of no known kind, or the folder is not empty.
+        DataError: The source cannot be read, or no row of it can be used.
+    """
+    mapping = checked_columns(columns)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(f"{out}: there is something already; give a new folder")
+    with open_rows(source) as opened:
+        (out / "images").mkdir(parents=True, exist_ok=True)
+        found = _write(source, out, opened, mapping)
+    (out / SUMMARY).write_bytes(msgspec.json.format(msgspec.json.encode(found)) + b"\n")
+    return found
+
+
+def _write(source: str, out: Path, opened: Opened, columns: Mapping[str, str]) -> Conversion:
+    pictures = Pictures(opened.folder, out / "images")
+    rejections, sources, licenses = Rejections(), Counter[str](), Counter[str]()
+    seen: DiskDict[str, str] = DiskDict()
+    rows = questions = 0
+    unfinished = out / f".{QUESTIONS}"
+    with unfinished.open("wb") as good, (out / QUARANTINE).open("wb") as bad:
+        for place, draft, images in pictures.placed(_drafts(opened, columns)):
+            rows += 1
+            made = _question(place, draft, images, seen)
+            if isinstance(made, Dropped):
+                rejections.add(made)
+                bad.write(to_json(made) + b"\n")
+                continue
+            questions += 1
+            sources[made.source] += 1
+            licenses[made.license] += 1
+            good.write(to_json(made) + b"\n")
+    if not questions:
+        raise rejections.no_usable_row(source)
+    unfinished.replace(out / QUESTIONS)
+    return Conversion(
+        source=source,
+        rows=rows,
+        questions=questions,
+        dropped={name.partition("/")[2]: n for name, n in sorted(rejections.counts.items())},
+        images=sum(1 for _ in (out / "images").iterdir()),
+        by_source=dict(sorted(sources.items())),
+        by_license=dict(sorted(licenses.items())),
+    )
+
+
+def _drafts(opened: Opened, columns: Mapping[str, str]) -> Iterator[tuple[str, Draft | Dropped]]:
+    for place, row in opened.rows:
+        if isinstance(row, Dropped):
+            yield place, row
+            continue
+        try:
+            yield place, read_row(row, place, columns)
+        except TextOnlyError as error:
+            yield place, Dropped(id=place, reason="text_only", detail=f"{place}: {error}")
+        except DataError as error:
+            yield place, Dropped(id=place, reason="bad_record", detail=f"{place}: {error}")
+
+
+def _question(
+    place: str, draft: Draft | Dropped, images: list[Fetched], seen: DiskDict[str, str]
+) -> QuestionRow | Dropped:
+    if isinstance(draft, Dropped):
+        return draft
+    fault = next((image.fault for image in images if image.fault), "")
+    if fault:
+        return Dropped(id=draft.id, reason="bad_image", detail=f"{place}: {fault}")
+    if not seen.add(draft.id, place):
+        detail = f"{place}: {seen[draft.id]} has this id"
+        return Dropped(id=draft.id, reason="duplicate_id", detail=detail)
+    return QuestionRow(
+        id=draft.id,
+        images=[f"images/{image.name}" for image in images],
+        text=draft.text,
+        kind=draft.kind,
+        choices=None if draft.choices is None else list(draft.choices),
+        source=draft.source,
+        license=draft.license,
+    )
