@@ -26,6 +26,7 @@ ARGS ?=
 # --- what follows from it -----------------------------------------------------------------------
 VENV := .venv
 PYTHON := $(VENV)/bin/python
+JUDGELOOP := $(VENV)/bin/judgeloop
 INSTALLED := $(VENV)/.installed
 PIP := $(PYTHON) -m pip --disable-pip-version-check install -qq --no-deps --no-build-isolation
 LOCKS := $(addprefix requirements/,build.lock torch-cpu.lock cpu.lock dev.lock)
@@ -92,38 +93,38 @@ system-deps: ## Install the system packages that tests need (Chromium, podman), 
 
 # --- run ----------------------------------------------------------------------------------------
 demo: $(INSTALLED) ## Run the whole loop on a tiny model, without GPU, hub or cluster [ENGINE=vllm] [OUT=runs/demo].
-	$(PYTHON) -m pipelines run --config pipelines/configs/tiny.yaml --set engine.kind=$(or $(ENGINE),transformers) --out $(DEMO_OUT)
+	$(JUDGELOOP) run --config pipelines/configs/tiny.yaml --set engine.kind=$(or $(ENGINE),transformers) --out $(DEMO_OUT)
 
 run: $(INSTALLED) ## Run the loop on this machine: CONFIG=FILE [SET="key=value ..."] [OUT=DIR] [LOOP_ID=ID].
 	@if [ ! -f "$(CONFIG)" ]; then \
 		echo "error: CONFIG names no file: '$(CONFIG)'" >&2; \
 		echo 'usage: make run CONFIG=pipelines/configs/tiny.yaml [SET="key=value ..."] [OUT=DIR] [LOOP_ID=ID]' >&2; exit 2; fi
-	$(PYTHON) -m pipelines run --config $(CONFIG) $(if $(SET),--set "$$SET") --out $(RUN_OUT) $(if $(LOOP_ID),--loop-id $(LOOP_ID))
+	$(JUDGELOOP) run --config $(CONFIG) $(if $(SET),--set "$$SET") --out $(RUN_OUT) $(if $(LOOP_ID),--loop-id $(LOOP_ID))
 
 compile: $(INSTALLED) ## Compile the pipeline into build/judge_loop.yaml [ITERATIONS=4] [PARTITIONS=2] [PROFILE=cpu] [LOCAL=1].
-	$(PYTHON) -m pipelines compile --out build/judge_loop.yaml --iterations $(ITERATIONS) --partitions $(PARTITIONS) --profile $(PROFILE) $(if $(LOCAL),--local)
+	$(JUDGELOOP) compile --out build/judge_loop.yaml --iterations $(ITERATIONS) --partitions $(PARTITIONS) --profile $(PROFILE) $(if $(LOCAL),--local)
 
 doctor: $(INSTALLED) ## Check whether a loop could run here: CONFIG=FILE [SET="key=value ..."].
 	@if [ ! -f "$(CONFIG)" ]; then \
 		echo "error: CONFIG names no file: '$(CONFIG)'" >&2; \
 		echo 'usage: make doctor CONFIG=pipelines/configs/tiny.yaml [SET="key=value ..."]' >&2; exit 2; fi
-	$(PYTHON) -m judgeloop.cli doctor --config $(CONFIG) $(if $(SET),--set "$$SET")
+	$(JUDGELOOP) doctor --config $(CONFIG) $(if $(SET),--set "$$SET")
 
 doctor-kubeflow: $(INSTALLED) ## Check the Kubeflow server and the namespace's quota [PROFILE=cpu].
-	$(PYTHON) -m pipelines doctor --profile $(PROFILE)
+	$(JUDGELOOP) doctor --profile $(PROFILE)
 
 submit: $(INSTALLED) ## Start the loop on Kubeflow: CONFIG=FILE [PROFILE=cpu] [SET=...] [LOOP_ID=ID] [FOLLOW=1].
 	@if [ ! -f "$(CONFIG)" ]; then \
 		echo "error: CONFIG names no file: '$(CONFIG)'" >&2; \
 		echo 'usage: make submit CONFIG=FILE [PROFILE=one-gpu] [SET="store=s3://bucket/prefix"] [LOOP_ID=ID] [FOLLOW=1]' >&2; exit 2; fi
-	$(PYTHON) -m pipelines submit --config $(CONFIG) --profile $(PROFILE) $(if $(SET),--set "$$SET") $(if $(LOOP_ID),--loop-id $(LOOP_ID)) $(if $(FOLLOW),--follow)
+	$(JUDGELOOP) submit --config $(CONFIG) --profile $(PROFILE) $(if $(SET),--set "$$SET") $(if $(LOOP_ID),--loop-id $(LOOP_ID)) $(if $(FOLLOW),--follow)
 
 status: $(INSTALLED) ## List the newest runs on Kubeflow, or show one [RUN=ID or loop id] [FOLLOW=1].
-	$(PYTHON) -m pipelines status $(RUN) $(if $(FOLLOW),--follow)
+	$(JUDGELOOP) status $(RUN) $(if $(FOLLOW),--follow)
 
 logs cancel: $(INSTALLED)
 	@if [ -z "$(RUN)" ]; then echo "usage: make $@ RUN=<run id or loop id>" >&2; exit 2; fi
-	$(PYTHON) -m pipelines $@ $(RUN)
+	$(JUDGELOOP) $@ $(RUN)
 logs: ## Show what failed in a run on Kubeflow, and its pods' logs: RUN=ID.
 cancel: ## End a run on Kubeflow: RUN=ID.
 

@@ -1,1 +1,1 @@
-"""The commands of `judgeloop`, one a module: `add` declares the options, `run` returns the text."""
+"""The commands of `judgeloop`, one a module; `main` lists them, `command` declares them."""

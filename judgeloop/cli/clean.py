@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import os
+from collections.abc import Sequence
 
+import click
 import msgspec
 from rich.filesize import decimal
 
-from judgeloop.cli.options import Subcommands, add_place
+from judgeloop.cli import options
+from judgeloop.cli.command import command
 from judgeloop.cli.table import table
 from judgeloop.ops.clean import Plan, hold_loops, plan_cleaning, remove
 from judgeloop.ops.place import Place, find_place
@@ -16,56 +18,53 @@ from judgeloop.ops.workers import Worker, find_workers
 from judgeloop.registry.client import TRACKING_URI
 
 
-def add(commands: Subcommands) -> None:
-    """Declares the command."""
-    command = commands.add_parser(
-        "clean",
-        help="show, and with --yes remove, what no registered version and no unfinished loop needs",
-        description="Kept is what made a registered version (delete a version in MLflow to free "
-        "it), what unfinished loops have, all ledgers and reports, and every file that judgeloop "
-        "did not write. The registry is the run's own, or that of MLFLOW_TRACKING_URI.",
-    )
-    add_place(command)
-    command.add_argument("--yes", action="store_true", help="really remove; else only show")
-    command.add_argument(
-        "--forget",
-        metavar="LOOP",
-        action="append",
-        default=[],
-        help="this loop will not go on: what only it needs goes, with its ledger (repeatable)",
-    )
-    command.add_argument("--json", action="store_true", help="print one JSON object")
-    command.set_defaults(run=run)
+@command(
+    "clean",
+    "judgeloop clean runs/demo",
+    "judgeloop clean runs/demo --yes",
+    "judgeloop clean s3://bucket/prefix --forget first --yes",
+)
+@options.place
+@click.option("--yes", is_flag=True, help="Really remove; else only show.")
+@click.option(
+    "--forget",
+    metavar="LOOP",
+    multiple=True,
+    help="This loop will not go on: what only it needs goes, with its ledger (repeatable).",
+)
+@options.as_json
+def clean(place: str, yes: bool, forget: Sequence[str], as_json: bool) -> str:
+    """Show, and with --yes remove, what no registered version and no unfinished loop needs.
 
-
-def run(options: argparse.Namespace) -> str:
-    """Shows what may go, and removes it if it was asked to.
+    Kept is what made a registered version (delete a version in MLflow to free it), what unfinished
+    loops have, all ledgers and reports, and every file that judgeloop did not write. The registry
+    is the run's own, or that of MLFLOW_TRACKING_URI.
 
     Raises:
         ConfigError: There is no such place or loop.
         RegistryError: The registered versions are not known, so nothing may go.
         StoreError, DataError: The store cannot be read or written, or what is needed is damaged.
     """
-    place = find_place(options.place)
-    if place.registry:
-        os.environ[TRACKING_URI] = place.registry
-    workers = find_workers(place.store)
-    if not options.yes:
-        plan = _plan(place, workers, options)
+    found = find_place(place)
+    if found.registry:
+        os.environ[TRACKING_URI] = found.registry
+    workers = find_workers(found.store)
+    if not yes:
+        plan = _plan(found, workers, forget)
     else:
-        with hold_loops(place.store, workers):
-            plan = _plan(place, workers, options)
-            remove(place.store, plan)
-    if options.json:
+        with hold_loops(found.store, workers):
+            plan = _plan(found, workers, forget)
+            remove(found.store, plan)
+    if as_json:
         return msgspec.json.encode(plan).decode()
-    return "\n".join(_shown(plan, place, done=options.yes))
+    return "\n".join(_shown(plan, found, done=yes))
 
 
-def _plan(place: Place, workers: list[Worker], options: argparse.Namespace) -> Plan:
+def _plan(place: Place, workers: list[Worker], forget: Sequence[str]) -> Plan:
     from judgeloop.registry.inventory import registered_judges
 
     judges = (version.judge for version in registered_judges())
-    return plan_cleaning(place.store, judges, workers, options.forget)
+    return plan_cleaning(place.store, judges, workers, list(forget))
 
 
 def _shown(plan: Plan, place: Place, *, done: bool) -> list[str]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import msgspec
 
-from judgeloop.cli.options import Subcommands
+from judgeloop.cli import options
+from judgeloop.cli.command import command
 from judgeloop.cli.score import NAMES
 from judgeloop.cli.table import table
 from judgeloop.schema.errors import ConfigError, DataError
@@ -19,37 +20,40 @@ if TYPE_CHECKING:
     from judgeloop.evaluation.comparison import Comparison, Difference
 
 
-def add(commands: Subcommands) -> None:
-    """Declares the command."""
-    command = commands.add_parser("compare", help="two judges on the same items")
-    command.add_argument("a", metavar="A", help="models:/name/version, or a file of outputs")
-    command.add_argument("b", metavar="B", help="the same of the other judge")
-    command.add_argument("--store", help="where both versions' results lie; not for files")
-    command.add_argument("--benchmark", choices=NAMES, help="whose outputs the two files hold")
-    command.add_argument("--data", type=Path, metavar="DIR", help="the benchmark's data")
-    command.add_argument("--json", action="store_true", help="print one JSON object")
-    command.set_defaults(run=run)
+@command(
+    "compare",
+    "judgeloop compare models:/judge/3 models:/judge/2 --store runs/demo/store",
+    "judgeloop compare a.jsonl b.jsonl --benchmark vl-rewardbench --data DIR",
+)
+@click.argument("a", metavar="A")
+@click.argument("b", metavar="B")
+@click.option("--store", help="Where both versions' results lie; not for files.")
+@click.option("--benchmark", type=click.Choice(NAMES), help="Whose outputs the two files hold.")
+@click.option("--data", type=options.FILE, metavar="DIR", help="The benchmark's data.")
+@options.as_json
+def compare(
+    a: str, b: str, store: str | None, benchmark: str | None, data: Path | None, as_json: bool
+) -> str:
+    """Compare two judges on the same items, item by item.
 
-
-def run(options: argparse.Namespace) -> str:
-    """Compares and describes.
+    A and B are registered versions (models:/name/version), or files of outputs.
 
     Raises:
         ConfigError: The options don't go together.
         JudgeLoopError: Results cannot be read or compared.
     """
-    from judgeloop.evaluation.comparison import compare
+    from judgeloop.evaluation import comparison
 
-    if options.benchmark:
-        if options.data is None:
+    if benchmark:
+        if data is None:
             raise ConfigError("--benchmark needs --data: give the benchmark's folder")
-        a, b = (_of_file(options, Path(name)) for name in (options.a, options.b))
-    elif options.store:
-        a, b = (_of_version(options.store, name) for name in (options.a, options.b))
+        results = [_of_file(benchmark, data, Path(name)) for name in (a, b)]
+    elif store:
+        results = [_of_version(store, name) for name in (a, b)]
     else:
         raise ConfigError("give --store for two versions, or --benchmark and --data for two files")
-    found = compare((options.a, options.b), a, b)
-    return msgspec.json.encode(found).decode() if options.json else describe(found)
+    found = comparison.compare((a, b), *results)
+    return msgspec.json.encode(found).decode() if as_json else describe(found)
 
 
 def describe(found: Comparison) -> str:
@@ -65,13 +69,13 @@ def describe(found: Comparison) -> str:
     return "\n".join([found.sentence, "", *table(header, rows), "", *table(("", "A", "B"), more)])
 
 
-def _of_file(options: argparse.Namespace, file: Path) -> Iterable[ItemResult]:
+def _of_file(name: str, data: Path, file: Path) -> Iterable[ItemResult]:
     from judgeloop.evaluation.benchmarks import BENCHMARKS
     from judgeloop.evaluation.benchmarks.score import read_outputs
     from judgeloop.evaluation.benchmarks.strict import strict_results
 
-    benchmark = BENCHMARKS[options.benchmark]
-    items = benchmark.load(options.data).items
+    benchmark = BENCHMARKS[name]
+    items = benchmark.load(data).items
     results = strict_results(benchmark, items, read_outputs(benchmark, file, items))
     if not results:
         raise DataError(f"{file}: no item was judged in both orders")

@@ -2,50 +2,49 @@
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
+import click
 import msgspec
 
-from judgeloop.cli.options import Subcommands, local_path
-from judgeloop.data.convert.conversion import Conversion, convert
+from judgeloop.cli import options
+from judgeloop.cli.command import command
+from judgeloop.data.convert import conversion
+from judgeloop.data.convert.conversion import Conversion
 from judgeloop.data.convert.layouts import FIELDS
 from judgeloop.schema.errors import ConfigError
 
 
-def add(commands: Subcommands) -> None:
-    """Declares the command."""
-    command = commands.add_parser(
-        "convert",
-        help="write a data set of another layout as questions.jsonl with images",
-        description="Reads a data set row by row and writes questions.jsonl and images/, which "
-        "data.questions takes. Answers are not read.",
-        epilog="example: judgeloop convert my_data/ --out questions/ "
-        "--columns text=question images=picture",
-    )
-    command.add_argument(
-        "source", metavar="SOURCE",
-        help="hf://datasets/OWNER/NAME@REVISION/SUBSET, a saved data set, an image folder, .jsonl, "
-        ".json, .parquet or .tar, or an s3:// prefix",
-    )  # fmt: skip
-    command.add_argument("--out", required=True, type=local_path, help="a new folder")
-    command.add_argument(
-        "--columns", nargs="+", default=[], metavar="FIELD=COLUMN",
-        help=f"where a field has another name; fields: {', '.join(FIELDS)}",
-    )  # fmt: skip
-    command.add_argument("--json", action="store_true", help="print one JSON object")
-    command.set_defaults(run=run)
+@command(
+    "convert",
+    "judgeloop convert my_data/ --out questions/ --columns text=question images=picture",
+)
+@click.argument("source", metavar="SOURCE")
+@click.argument("others", nargs=-1, metavar="")
+@click.option("--out", required=True, type=options.LOCAL_PATH, help="A new folder.")
+@click.option(
+    "--columns",
+    multiple=True,
+    metavar="FIELD=COLUMN ...",
+    help=f"Where a field has another name; fields: {', '.join(FIELDS)}.",
+)
+@options.as_json
+def convert(
+    source: str, others: Sequence[str], out: Path, columns: Sequence[str], as_json: bool
+) -> str:
+    """Write a data set of another layout as questions.jsonl with images.
 
-
-def run(options: argparse.Namespace) -> str:
-    """Converts.
+    SOURCE is hf://datasets/OWNER/NAME@REVISION/SUBSET, a saved data set, an image folder, .jsonl,
+    .json, .parquet or .tar, or an s3:// prefix. It is read row by row; the result is what
+    data.questions takes. Answers are not read.
 
     Raises:
         ConfigError: An option is wrong.
         DataError: The source cannot be read.
     """
-    found = convert(options.source, options.out, read_columns(options.columns))
-    return msgspec.json.encode(found).decode() if options.json else _described(found, options.out)
+    found = conversion.convert(source, out, read_columns([*columns, *others]))
+    return msgspec.json.encode(found).decode() if as_json else _described(found, out)
 
 
 def read_columns(pairs: list[str]) -> dict[str, str]:

@@ -1,35 +1,48 @@
-"""`judgeloop doctor`: whether a loop could run here, one line a check."""
+"""`judgeloop doctor`: whether a loop could run, one line a check."""
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
-from judgeloop.cli.options import Subcommands
-from judgeloop.ops.doctor.preflight import examine
-from judgeloop.schema.config import load_config
+import click
+
+from judgeloop.cli import options
+from judgeloop.cli.command import command
 from judgeloop.schema.errors import PreflightError
 
 
-def add(commands: Subcommands) -> None:
-    """Declares the command."""
-    command = commands.add_parser("doctor", help="check whether a loop could run here")
-    command.add_argument("--config", type=Path, required=True, help="a YAML configuration")
-    command.add_argument(
-        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE",
-        help="change one value of the configuration; may be given again",
-    )  # fmt: skip
-    command.set_defaults(run=run)
-
-
-def run(options: argparse.Namespace) -> str:
-    """Runs all checks and describes what they found.
+@command(
+    "doctor",
+    "judgeloop doctor --config pipelines/configs/tiny.yaml",
+    "judgeloop doctor --profile one-gpu",
+)
+@click.option("--config", type=options.FILE, help="A YAML configuration: look from here.")
+@options.changes
+@click.option(
+    "--profile", help="Look at Kubeflow: the server, its version and the quota, with the sizes of "
+    "this profile (a name in k8s/profiles/, or a YAML file).  [default without --config: cpu]",
+)  # fmt: skip
+def doctor(config: Path | None, changes: Sequence[str], profile: str | None) -> str | int:
+    """Check whether a loop could run: on this machine with --config, on Kubeflow with --profile.
 
     Raises:
-        ConfigError: The configuration is wrong.
+        ConfigError: The configuration or the profile is wrong.
+        ClusterError: The server cannot be asked.
         PreflightError: A check failed; all lines are in the message.
     """
-    findings = list(examine(load_config(options.config, options.set)))
+    if profile is not None or config is None:
+        from pipelines.cluster.commands import examine
+
+        examine(profile or "cpu")
+    return 0 if config is None else _examine_here(config, changes)
+
+
+def _examine_here(config: Path, changes: Sequence[str]) -> str:
+    from judgeloop.ops.doctor.preflight import examine
+    from judgeloop.schema.config import load_config
+
+    findings = list(examine(load_config(config, changes)))
     lines = "\n".join(map(str, findings))
     if any(finding.state == "FAILED" for finding in findings):
         raise PreflightError(f"a loop could not run here\n{lines}")

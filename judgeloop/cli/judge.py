@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
+import click
 import msgspec
 
-from judgeloop.cli.options import Subcommands, add_judge, add_sampling, local_path
+from judgeloop.cli import options
+from judgeloop.cli.command import command
 
 
-def add(commands: Subcommands) -> None:
-    """Declares the command."""
-    command = commands.add_parser(
-        "judge",
-        help="judge a JSONL file of answer pairs, resumable",
-        description="Judges every pair of a JSONL file in both orders. A row has `id`, `images` "
-        "(paths relative to the file), `question`, and `a` and `b` with an optional `label`, or "
-        "`chosen` and `rejected`. Stopped and started again it goes on where it was.",
-        epilog="example: judgeloop judge pairs.jsonl --judge models:/judgeloop-tiny@champion "
-        "--out verdicts.jsonl",
-    )
-    command.add_argument("pairs", type=Path, metavar="PAIRS.jsonl")
-    add_judge(command, "--judge")
-    command.add_argument("--out", type=local_path, required=True, metavar="VERDICTS.jsonl")
-    add_sampling(command)
-    command.add_argument("--json", action="store_true", help="print the summary as JSON")
-    command.set_defaults(run=run)
+@command(
+    "judge",
+    "judgeloop judge pairs.jsonl --judge models:/judgeloop-tiny@champion --out verdicts.jsonl",
+    "judgeloop judge pairs.jsonl --judge models:/judge/3 --engine vllm --samples 4 "
+    "--temperature 0.7 --out verdicts.jsonl",
+)
+@click.argument("pairs", type=options.FILE, metavar="PAIRS.jsonl")
+@options.judge_options("--judge")
+@click.option("--out", type=options.LOCAL_PATH, required=True, metavar="VERDICTS.jsonl")
+@options.sampling
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def judge(
+    pairs: Path,
+    judge_name: str,
+    engine: str | None,
+    prompts: str | None,
+    max_pixels: int | None,
+    out: Path,
+    samples: int,
+    temperature: float,
+    max_tokens: int | None,
+    as_json: bool,
+) -> str:
+    """Judge every pair of a JSONL file in both orders.
 
-
-def run(options: argparse.Namespace) -> str:
-    """Judges the file; returns the summary.
+    A row has `id`, `images` (paths relative to the file), `question`, and `a` and `b` with an
+    optional `label`, or `chosen` and `rejected`. Stopped and started again it goes on where it was.
 
     Raises:
         ConfigError: The arguments name nothing that can be used.
@@ -42,15 +49,15 @@ def run(options: argparse.Namespace) -> str:
     from judgeloop.schema.sampling import Sampling
 
     sampling = None
-    if options.temperature or options.max_tokens:
-        sampling = Sampling(temperature=options.temperature, max_tokens=options.max_tokens or 1024)
+    if temperature or max_tokens:
+        sampling = Sampling(temperature=temperature, max_tokens=max_tokens or 1024)
     settings = BatchSettings(
-        judge=options.judge,
-        engine=options.engine,
-        prompts=options.prompts,
-        samples=options.samples,
+        judge=judge_name,
+        engine=engine,
+        prompts=prompts,
+        samples=samples,
         sampling=sampling,
-        max_pixels=options.max_pixels,
+        max_pixels=max_pixels,
     )
     done = 0
 
@@ -59,8 +66,8 @@ def run(options: argparse.Namespace) -> str:
         done += rows
         sys.stderr.write(f"judged {done} pairs\n")
 
-    sys.stderr.write(f"loading {options.judge}\n")
-    summary = judge_file(options.pairs, options.out, settings, advance)
-    if options.json:
+    sys.stderr.write(f"loading {judge_name}\n")
+    summary = judge_file(pairs, out, settings, advance)
+    if as_json:
         return msgspec.json.encode(summary).decode()
     return "\n".join(f"{name} {value}" for name, value in msgspec.to_builtins(summary).items())

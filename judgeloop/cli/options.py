@@ -1,64 +1,85 @@
-"""What the declarations of the commands share."""
+"""Options and arguments that several commands have."""
 
 from __future__ import annotations
 
-import argparse
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeVar
 
-Subcommands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-"""What a command is added to."""
+import click
 
+Declared = TypeVar("Declared", bound=Callable[..., Any])
+Declare = Callable[[Declared], Declared]
 
-def add_place(command: argparse.ArgumentParser) -> None:
-    """Declares DIR-or-URI, as `judgeloop.ops.place` reads it."""
-    command.add_argument(
-        "place",
-        metavar="DIR-or-URI",
-        help="a run's folder such as runs/demo, a store's folder, or s3://bucket/prefix",
-    )
+FILE = click.Path(path_type=Path)
+"""A path that the command itself looks at."""
+POSITIVE = click.IntRange(min=1)
 
 
-def add_judge(command: argparse.ArgumentParser, flag: str) -> None:
-    """Declares which judge, and how it is run."""
-    command.add_argument(
-        flag,
-        required=True,
-        metavar="JUDGE",
-        help="models:/judge@champion, an adapter or model folder, builtin:tiny-vlm, or a hub id",
-    )
-    command.add_argument(
-        "--engine", choices=("transformers", "vllm"), help="what runs it; default: transformers"
-    )
-    command.add_argument(
-        "--prompts", help="prompt set; default: the one the judge was trained with"
-    )
-    command.add_argument(
-        "--max-pixels",
-        type=positive,
-        help="a larger image is made smaller; default: the limit of the judge's training",
-    )
+class LocalPath(click.ParamType[Path]):
+    """A path on this machine; `~` is the user's home."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Refuses an address."""
+        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", str(value)):
+            self.fail(f"{value!r} is an address, give a path on this machine", param, ctx)
+        return Path(value).expanduser()
 
 
-def add_sampling(command: argparse.ArgumentParser) -> None:
-    """Declares how judgements are sampled."""
-    command.add_argument("--samples", type=positive, default=1, help="judgements an order")
-    command.add_argument(
-        "--temperature", type=float, default=0.0, help="0 gives the most likely judgement"
-    )
-    command.add_argument("--max-tokens", type=positive, help="default: what the prompts need")
+LOCAL_PATH = LocalPath()
+
+place = click.argument("place", metavar="DIR-or-URI")
+"""A run's folder, a store's folder or a store's URI, as `judgeloop.ops.place` reads it."""
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+config = click.option("--config", type=FILE, required=True, help="A YAML configuration.")
+changes = click.option(
+    "--set", "changes", multiple=True, metavar="SECTION.KEY=VALUE",
+    help="Change one value of the configuration; may be given again.",
+)  # fmt: skip
+loop_id = click.option(
+    "--loop-id", metavar="ID", help="Go on with this loop.  [default: from the configuration]"
+)
 
 
-def local_path(text: str) -> Path:
-    """Reads a path on this machine; `~` is the user's home."""
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is an address, give a path on this machine")
-    return Path(text).expanduser()
+def together(*declarations: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Makes one decorator of several; the first one's option comes first in the help."""
+
+    def declare(function: Any) -> Any:
+        for each in reversed(declarations):
+            function = each(function)
+        return function
+
+    return declare
 
 
-def positive(text: str) -> int:
-    """Reads a whole number above 0."""
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
-    return int(text)
+def judge_options(flag: str) -> Callable[[Any], Any]:
+    """Declares which judge, under `flag`, and how it is run."""
+    return together(
+        click.option(
+            flag, "judge_name", required=True, metavar="JUDGE",
+            help="models:/judge@champion, an adapter or model folder, builtin:tiny-vlm, or a hub "
+            "id.",
+        ),
+        click.option(
+            "--engine", type=click.Choice(("transformers", "vllm")),
+            help="What runs it.  [default: transformers]",
+        ),
+        click.option("--prompts", help="Prompt set.  [default: that of the judge's training]"),
+        click.option(
+            "--max-pixels", type=POSITIVE,
+            help="A larger image is made smaller.  [default: the limit of the judge's training]",
+        ),
+    )  # fmt: skip
+
+
+sampling = together(
+    click.option("--samples", type=POSITIVE, default=1, help="Judgements an order."),
+    click.option(
+        "--temperature", type=float, default=0.0, help="0 gives the most likely judgement."
+    ),
+    click.option("--max-tokens", type=POSITIVE, help="[default: what the prompts need]"),
+)
+"""How judgements are sampled."""

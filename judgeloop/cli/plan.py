@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
+import click
 import msgspec
 
-from judgeloop.cli.options import Subcommands
+from judgeloop.cli import options
+from judgeloop.cli.command import command
 from judgeloop.cli.table import table
 from judgeloop.ops.plan.estimate import GPUS, Plan, make_plan
 from judgeloop.ops.plan.shapes import shape_of
@@ -15,41 +17,39 @@ from judgeloop.ops.plan.survey import survey
 from judgeloop.schema.config import load_config
 
 
-def add(commands: Subcommands) -> None:
-    """Declares the command."""
-    command = commands.add_parser(
-        "plan",
-        help="estimate tokens, GPU hours, memory, disk and price of a loop",
-        description="Estimates what a loop costs. Every figure follows from stated rates and "
-        "assumptions, which are printed; none was measured on a GPU.",
-        epilog="example: judgeloop plan pipelines/configs/qwen2.5-vl-7b.yaml "
-        "--set data.count=10000 --gpu h100 --price-per-hour 3",
-    )
-    command.add_argument("config", type=Path, help="a YAML configuration")
-    command.add_argument(
-        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE",
-        help="change one value of the configuration; may be given again",
-    )  # fmt: skip
-    command.add_argument("--gpu", choices=sorted(GPUS), default="h100", help="kind of GPU")
-    command.add_argument("--price-per-hour", type=float, metavar="PRICE", help="of one GPU")
-    command.add_argument("--json", action="store_true", help="print one JSON object")
-    command.set_defaults(run=run)
+@command(
+    "plan",
+    "judgeloop plan pipelines/configs/qwen2.5-vl-7b.yaml --set data.count=10000 --price-per-hour 3",
+)
+@click.argument("config", type=options.FILE)
+@options.changes
+@click.option(
+    "--gpu",
+    type=click.Choice(sorted(GPUS)),
+    default="h100",
+    help="Kind of GPU.",
+    show_default=True,
+)
+@click.option("--price-per-hour", type=float, metavar="PRICE", help="Of one GPU.")
+@options.as_json
+def plan(
+    config: Path, changes: Sequence[str], gpu: str, price_per_hour: float | None, as_json: bool
+) -> str:
+    """Estimate tokens, GPU hours, memory, disk and price of a loop.
 
-
-def run(options: argparse.Namespace) -> str:
-    """Surveys the questions and estimates the loop.
+    Every figure follows from stated rates and assumptions, which are printed; none was measured on
+    a GPU.
 
     Raises:
         ConfigError: The configuration is wrong, or a size is not known.
         DataError: The questions cannot be read.
     """
-    config = load_config(options.config, options.set)
-    questions, gold, notes = survey(config)
-    plan = make_plan(
-        config, shape_of(config.model.base), questions, gold, GPUS[options.gpu],
-        options.price_per_hour, notes,
-    )  # fmt: skip
-    return msgspec.json.encode(plan).decode() if options.json else _described(plan)
+    read = load_config(config, changes)
+    questions, gold, notes = survey(read)
+    made = make_plan(
+        read, shape_of(read.model.base), questions, gold, GPUS[gpu], price_per_hour, notes
+    )
+    return msgspec.json.encode(made).decode() if as_json else _described(made)
 
 
 def _described(plan: Plan) -> str:

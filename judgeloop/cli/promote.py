@@ -2,49 +2,47 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING
 
-from judgeloop.cli.options import Subcommands
+import click
+
+from judgeloop.cli.command import command
 
 if TYPE_CHECKING:
     from judgeloop.registry.manual import Move
 
-
-def add(commands: Subcommands) -> None:
-    """Declares both commands."""
-    promote = commands.add_parser("promote", help="make a version the champion, by hand")
-    promote.add_argument("version", metavar="VERSION", help="models:/name/version, or @alias")
-    promote.add_argument(
-        "--instead-of",
-        required=True,
-        metavar="CHAMPION",
-        help="number of the champion that it replaces, or `none`; refused when it has moved",
-    )
-    promote.add_argument("--reason", required=True, help="stays in the audit trail")
-    promote.set_defaults(run=run_promote)
-    back = commands.add_parser("rollback", help="make the previous champion the champion again")
-    back.add_argument("name", metavar="MODEL", help="name of the registered model")
-    back.add_argument(
-        "--instead-of", metavar="CHAMPION", help="number of the champion that is to go"
-    )
-    back.add_argument("--reason", required=True, help="stays in the audit trail")
-    back.set_defaults(run=run_rollback)
+_reason = click.option("--reason", required=True, help="Stays in the audit trail.")
 
 
-def run_promote(options: argparse.Namespace) -> str:
-    """Promotes and describes; raises as `promote_by_hand`."""
+@command(
+    "promote",
+    "judgeloop promote models:/judge/3 --instead-of 2 --reason 'wins on our own photographs'",
+)
+@click.argument("version", metavar="VERSION")
+@click.option(
+    "--instead-of",
+    required=True,
+    metavar="CHAMPION",
+    help="Number of the champion that it replaces, or `none`; refused when it has moved.",
+)
+@_reason
+def promote(version: str, instead_of: str, reason: str) -> str:
+    """Make a version (models:/name/version, or @alias) the champion, by hand."""
     from judgeloop.registry.manual import promote_by_hand
 
-    instead_of = None if options.instead_of == "none" else options.instead_of
-    return describe(promote_by_hand(options.version, options.reason, instead_of))
+    before = None if instead_of == "none" else instead_of
+    return describe(promote_by_hand(version, reason, before))
 
 
-def run_rollback(options: argparse.Namespace) -> str:
-    """Rolls back and describes; raises as `roll_back`."""
+@command("rollback", "judgeloop rollback judge --reason 'it refuses too much'")
+@click.argument("name", metavar="MODEL")
+@click.option("--instead-of", metavar="CHAMPION", help="Number of the champion that is to go.")
+@_reason
+def rollback(name: str, instead_of: str | None, reason: str) -> str:
+    """Make the previous champion of a registered model the champion again."""
     from judgeloop.registry.manual import roll_back
 
-    return describe(roll_back(options.name, options.reason, options.instead_of))
+    return describe(roll_back(name, reason, instead_of))
 
 
 def describe(move: Move) -> str:

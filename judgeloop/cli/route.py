@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
 from pathlib import Path
 
+import click
 import msgspec
 
-from judgeloop.cli.options import Subcommands
-from judgeloop.method.routing.form import route
+from judgeloop.cli import options
+from judgeloop.cli.command import command
+from judgeloop.method.routing import form
 from judgeloop.schema.errors import ConfigError, DataError
 from judgeloop.schema.records import Kind
 
@@ -43,32 +44,26 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
     """Place and reason of rows that could not be read; they are not in `n`."""
 
 
-def add(commands: Subcommands) -> None:
-    """Declares the command."""
-    command = commands.add_parser(
-        "route",
-        help="which kind each question gets by its form",
-        description="Routes the questions of a JSONL file by their wording. A kind that a row "
-        "states (`question_type` or `kind`) is used for scoring only.",
-        epilog="example: judgeloop route --data my_questions/ --json",
-    )
-    command.add_argument(
-        "--data", required=True, metavar="DIR-or-FILE", type=Path,
-        help=f"a JSONL file with `question` or `text`, or a folder that holds {' or '.join(FILES)}",
-    )  # fmt: skip
-    command.add_argument("--json", action="store_true", help="print one JSON object")
-    command.set_defaults(run=run)
+@command("route", "judgeloop route --data my_questions/ --json")
+@click.option(
+    "--data",
+    required=True,
+    metavar="DIR-or-FILE",
+    type=options.FILE,
+    help=f"A JSONL file with `question` or `text`, or a folder that holds {' or '.join(FILES)}.",
+)
+@options.as_json
+def route(data: Path, as_json: bool) -> str:
+    """Show which kind each question of a data set gets by its wording.
 
-
-def run(options: argparse.Namespace) -> str:
-    """Routes every question.
+    A kind that a row states (`question_type` or `kind`) is used for scoring only.
 
     Raises:
         ConfigError: There is no such file.
         DataError: No row holds a question.
     """
-    found = route_file(_file(options.data))
-    if options.json:
+    found = route_file(_file(data))
+    if as_json:
         return msgspec.json.encode(found).decode()
     share = "no row states its kind" if found.accuracy is None else f"accuracy {found.accuracy:.3f}"
     lines = [f"{found.n} questions, {share}"]
@@ -104,7 +99,7 @@ def route_file(file: Path) -> Routing:
         if not text:
             bad.append(f"{file.name}:{number}: it has neither `question` nor `text`")
             continue
-        routed = route(text)
+        routed = form.route(text)
         pairs[stated or routed.kind, routed.kind] += 1
         rules[routed.rule] += 1
         stated_rows += stated is not None

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 import msgspec
 
-from judgeloop.cli.options import Subcommands
+from judgeloop.cli import options
+from judgeloop.cli.command import command
 
 if TYPE_CHECKING:
     from judgeloop.evaluation.benchmarks.score import Score
@@ -18,31 +19,33 @@ NAMES = ("vl-rewardbench", "mm-rewardbench", "mm-rlhf-rewardbench")
 SHOWN_FAULTS = 20
 
 
-def add(commands: Subcommands) -> None:
-    """Declares the command."""
-    command = commands.add_parser("score", help="a benchmark's figures from saved outputs")
-    command.add_argument("--benchmark", required=True, choices=NAMES)
-    command.add_argument(
-        "--data", required=True, type=Path, metavar="DIR", help="the benchmark's folder or file"
-    )
-    command.add_argument(
-        "--outputs",
-        required=True,
-        type=Path,
-        metavar="FILE",
-        help="JSON lines in the benchmark's official layout, or judgeloop's judgements",
-    )
-    command.add_argument("--json", action="store_true", help="print one JSON object")
-    command.set_defaults(run=run)
-
-
-def run(options: argparse.Namespace) -> str:
-    """Scores and describes; raises as `score`."""
+@command(
+    "score",
+    "judgeloop score --benchmark vl-rewardbench --data DIR --outputs outputs.jsonl",
+)
+@click.option("--benchmark", required=True, type=click.Choice(NAMES))
+@click.option(
+    "--data",
+    required=True,
+    type=options.FILE,
+    metavar="DIR",
+    help="The benchmark's folder or file.",
+)
+@click.option(
+    "--outputs",
+    required=True,
+    type=options.FILE,
+    metavar="FILE",
+    help="JSON lines in the benchmark's official layout, or judgeloop's judgements.",
+)
+@options.as_json
+def score(benchmark: str, data: Path, outputs: Path, as_json: bool) -> str:
+    """Compute a benchmark's figures from saved outputs, without inference or images."""
     from judgeloop.evaluation.benchmarks import BENCHMARKS
-    from judgeloop.evaluation.benchmarks.score import score
+    from judgeloop.evaluation.benchmarks.score import score as compute
 
-    result = score(BENCHMARKS[options.benchmark], options.data, options.outputs)
-    if options.json:
+    result = compute(BENCHMARKS[benchmark], data, outputs)
+    if as_json:
         return json.dumps(msgspec.to_builtins(result))
     return describe(result)
 

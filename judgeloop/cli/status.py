@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
+import click
 import msgspec
 
-from judgeloop.cli.options import Subcommands, add_place
+from judgeloop.cli import options
+from judgeloop.cli.command import command
 from judgeloop.cli.table import table
 from judgeloop.ops.place import Place, find_place
 from judgeloop.ops.status import LoopStatus, loop_ids, read_status
@@ -19,33 +21,60 @@ PATIENCE_S = 25.0
 SHOWN_TASKS = 6
 
 
-def add(commands: Subcommands) -> None:
-    """Declares the command."""
-    command = commands.add_parser(
-        "status", help="what is done and missing, what it cost, and what to do next"
-    )
-    add_place(command)
-    command.add_argument("--loop", metavar="ID", help="this loop in full, of several in a store")
-    command.add_argument("--json", action="store_true", help="print one JSON object")
-    command.set_defaults(run=run)
+@command(
+    "status",
+    "judgeloop status runs/demo",
+    "judgeloop status s3://bucket/prefix --loop first --json",
+    "judgeloop status",
+    "judgeloop status first --follow",
+)
+@click.argument("place", metavar="[DIR|URI|RUN]", required=False)
+@click.option("--loop", metavar="ID", help="This loop in full, of several in a store.")
+@options.as_json
+@click.option("--follow", is_flag=True, help="On Kubeflow: until the run has ended.")
+@click.option(
+    "--poll",
+    type=float,
+    default=5.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="On Kubeflow: how often --follow asks.",
+)
+def status(
+    place: str | None, loop: str | None, as_json: bool, follow: bool, poll: float
+) -> str | int:
+    """Show what is done and missing, what it cost, and what to do next.
 
-
-def run(options: argparse.Namespace) -> str:
-    """Reads the loops and describes them.
+    Given the folder of a run or a store, or a store's URI, it reads the loops' ledgers. Given the
+    id of a run on Kubeflow, or of a loop, it asks the server for its newest run; given nothing, it
+    lists the server's newest runs.
 
     Raises:
-        ConfigError: There is no such place or loop.
+        ConfigError: There is no such place, loop or run.
         StoreError, DataError: The store or a ledger cannot be read.
+        ClusterError: The server cannot be asked.
     """
-    place = find_place(options.place)
+    if place is None or not _names_a_place(place):
+        from pipelines.cluster.commands import show_status
+
+        return show_status(place, poll if follow else None)
+    return show_loops(find_place(place), loop, as_json=as_json)
+
+
+def _names_a_place(text: str) -> bool:
+    return "/" in text or Path(text).exists()
+
+
+def show_loops(place: Place, loop: str | None, *, as_json: bool) -> str:
+    """Reads the loops of a store and describes them; raises as `status`."""
     known = loop_ids(place.store)
-    wanted = options.loop or (place.loop_id if place.loop_id in known else None)
-    if options.loop and options.loop not in known:
+    wanted = loop or (place.loop_id if place.loop_id in known else None)
+    if loop and loop not in known:
         raise ConfigError(
-            f"--loop {options.loop}: {place.store.uri} holds no such loop ({', '.join(known)})"
+            f"--loop {loop}: {place.store.uri} holds no such loop ({', '.join(known)})"
         )
     found = _read(place, [wanted] if wanted else known)
-    if options.json:
+    if as_json:
         return msgspec.json.encode({"store": place.store.uri, "loops": found}).decode()
     if not found:
         return f"nothing there: no loop was begun in {place.store.uri}"

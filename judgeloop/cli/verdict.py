@@ -5,35 +5,52 @@
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
+import click
 import msgspec
 
-from judgeloop.cli.options import Subcommands, add_judge, add_sampling
+from judgeloop.cli import options
+from judgeloop.cli.command import command
 from judgeloop.method.judging.comparison import SIDES, PairJudgement
 
 
-def add(commands: Subcommands) -> None:
-    """Declares the command."""
-    command = commands.add_parser("verdict", help="judge two answers in both orders")
-    add_judge(command, "--model")
-    command.add_argument("--image", type=Path, action="append", required=True, help="repeatable")
-    command.add_argument("--question", required=True)
-    command.add_argument("--a", required=True, help="one answer")
-    command.add_argument("--b", required=True, help="the other answer")
-    command.add_argument(
-        "--beside-base",
-        action="store_true",
-        help="ask the judge's base as well, to see what training changed",
-    )
-    add_sampling(command)
-    command.add_argument("--json", action="store_true", help="print one JSON object")
-    command.set_defaults(run=run)
-
-
-def run(options: argparse.Namespace) -> str:
-    """Judges and describes.
+@command(
+    "verdict",
+    "judgeloop verdict --model models:/judgeloop-tiny@champion --image scene.png \\\n"
+    "      --question caption --a 'red circle north' --b 'blue circle north'",
+)
+@options.judge_options("--model")
+@click.option(
+    "--image", "images", type=options.FILE, multiple=True, required=True, help="Repeatable."
+)
+@click.option("--question", required=True)
+@click.option("--a", required=True, help="One answer.")
+@click.option("--b", required=True, help="The other answer.")
+@click.option(
+    "--beside-base",
+    is_flag=True,
+    help="Ask the judge's base as well, to see what training changed.",
+)
+@options.sampling
+@options.as_json
+def verdict(
+    judge_name: str,
+    engine: str | None,
+    prompts: str | None,
+    max_pixels: int | None,
+    images: Sequence[Path],
+    question: str,
+    a: str,
+    b: str,
+    beside_base: bool,
+    samples: int,
+    temperature: float,
+    max_tokens: int | None,
+    as_json: bool,
+) -> str:
+    """Judge two answers to one question in both orders; a side wins only if it wins in both.
 
     Raises:
         ConfigError: The base is asked for, and the judge is one itself.
@@ -41,23 +58,18 @@ def run(options: argparse.Namespace) -> str:
     """
     from judgeloop.judge import Judge
 
-    with Judge.load(
-        options.model,
-        engine=options.engine,
-        prompts=options.prompts,
-        max_pixels=options.max_pixels,
-    ) as judge:
+    with Judge.load(judge_name, engine=engine, prompts=prompts, max_pixels=max_pixels) as judge:
         result = judge.judge(
-            options.question,
-            options.image,
-            options.a,
-            options.b,
-            samples=options.samples,
-            temperature=options.temperature,
-            max_tokens=options.max_tokens,
-            beside_base=options.beside_base,
+            question,
+            list(images),
+            a,
+            b,
+            samples=samples,
+            temperature=temperature,
+            max_tokens=max_tokens,
+            beside_base=beside_base,
         )
-    return msgspec.json.encode(result).decode() if options.json else describe(result)
+    return msgspec.json.encode(result).decode() if as_json else describe(result)
 
 
 def describe(result: PairJudgement) -> str:

@@ -21,7 +21,6 @@ from judgeloop.schema.results import Scores
 from judgeloop.store import FolderStore
 from judgeloop.store.images import ImageLibrary
 from judgeloop.store.shards import read_records
-from pipelines.__main__ import main as pipelines_main
 from tests.conftest import REPOSITORY
 
 MICRO = REPOSITORY / "pipelines/configs/micro.yaml"
@@ -144,24 +143,24 @@ def staged(work: Callable[[Config, FolderStore], Manifest], *changes: str) -> Ca
 
 
 def run_command(*changes: str, out: str = "", **environment: str) -> Callable[[Path], Outcome]:
-    """Starts `python -m pipelines run` with changes, as far as it gets: nothing may run."""
+    """Starts `judgeloop run` with changes, as far as it gets: nothing may run."""
 
     def run(folder: Path) -> Outcome:
         given = [f"--set={change.format(folder=folder)}" for change in changes]
         given += ["--out", out or f"{folder}/out"]
-        return command(folder, pipelines_main, ["run", "--config", str(MICRO), *given], environment)
+        return command(folder, ["run", "--config", str(MICRO), *given], environment)
 
     return run
 
 
 def run_config(content: bytes) -> Callable[[Path], Outcome]:
-    """Starts `python -m pipelines run` with a configuration file."""
+    """Starts `judgeloop run` with a configuration file."""
 
     def run(folder: Path) -> Outcome:
         path = folder / "mine.yaml"
         path.write_bytes(content)
         given = ["--config", str(path), "--out", str(folder / "out")]
-        return command(folder, pipelines_main, ["run", *given], {})
+        return command(folder, ["run", *given], {})
 
     return run
 
@@ -174,14 +173,13 @@ def verdict_command(*arguments: str, **environment: str) -> Callable[[Path], Out
         given = ["--question", "caption", "--a", "a red circle", "--b", "a blue circle"]
         given += ["--image", str(folder / "good.png"), "--model", "scripted:"]
         given += [argument.format(folder=folder) for argument in arguments]
-        return command(folder, judgeloop_main, ["verdict", *given], environment)
+        return command(folder, ["verdict", *given], environment)
 
     return run
 
 
 def command(
     folder: Path,
-    main: Callable[[list[str]], int],
     arguments: list[str],
     environment: dict[str, str],
 ) -> Outcome:
@@ -192,13 +190,8 @@ def command(
         contextlib.redirect_stderr(printed),
         _variables(environment),
     ):
-        try:
-            code = main(arguments)
-            shown = printed.getvalue()
-        except SystemExit as end:  # argparse's own, after its usage
-            code = int(str(end.code))
-            shown = printed.getvalue().splitlines()[-1]
-    return Outcome(code, plain(shown, folder))
+        code = judgeloop_main(arguments)
+    return Outcome(code, plain(printed.getvalue(), folder))
 
 
 def failed(error: JudgeLoopError, folder: Path) -> Outcome:

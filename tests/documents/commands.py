@@ -4,15 +4,17 @@ import re
 import shlex
 from collections.abc import Iterator
 
-from judgeloop.cli.main import _parser as judgeloop_parser
-from pipelines.__main__ import _parser as pipelines_parser
+import click
+
+from judgeloop.cli.main import cli
 from tests.conftest import REPOSITORY
 from tests.documents.known import config_keys, files, makefile, tests, top_folders
 
 _PROGRAM = re.compile(r"(?:\.venv/bin/)?(make|judgeloop|pytest|python)")
 _ENDS = ("|", "&", "&&", ";", ">", "/", "…")
 """Words after which a command is over, or not shown."""
-_PARSERS = {"judgeloop": judgeloop_parser, "pipelines": pipelines_parser}
+_ALIASES = ("judgeloop", "judgeloop.cli", "pipelines")
+"""Modules that are the command `judgeloop`."""
 
 
 def about_command(line: str) -> Iterator[str]:
@@ -33,7 +35,7 @@ def about_command(line: str) -> Iterator[str]:
     elif program[1] == "pytest":
         yield from _pytest(words)
     elif program[1] == "judgeloop":
-        yield from _parsed("judgeloop", words)
+        yield from _parsed(words)
     elif words[:1] == ["-m"]:
         yield from _module(words[1], words[2:])
 
@@ -82,8 +84,8 @@ def _pytest(words: list[str]) -> Iterator[str]:
 def _module(module: str, words: list[str]) -> Iterator[str]:
     if module.split(".")[0] not in top_folders():
         return  # not ours
-    if module in _PARSERS:
-        yield from _parsed(module, words)
+    if module in _ALIASES:
+        yield from _parsed(words)
         return
     path = REPOSITORY / module.replace(".", "/")
     sources = list(path.glob("*.py")) if (path / "__main__.py").is_file() else []
@@ -97,18 +99,22 @@ def _module(module: str, words: list[str]) -> Iterator[str]:
             yield f"python -m {module} {option}: there is no such option"
 
 
-def _parsed(program: str, words: list[str]) -> Iterator[str]:
-    """Looks for a sub-command, its options and its settings in the program's own parser."""
-    parser = _PARSERS[program]()
-    if words and not words[0].startswith("-"):
-        (choices,) = (a.choices for a in parser._actions if isinstance(a.choices, dict))
-        if words[0] not in choices:
-            yield f"{program} {words[0]}: there is no such command"
+def _parsed(words: list[str]) -> Iterator[str]:
+    """Looks for a command of `judgeloop`, its options and its settings."""
+    command: click.Command = cli
+    context = click.Context(cli)
+    path = "judgeloop"
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        found = command.get_command(context, words[0])
+        path = f"{path} {words.pop(0)}"
+        if found is None:
+            yield f"{path}: there is no such command"
             return
-        parser = choices[words[0]]
+        command = found
+    known = {name for each in command.get_params(context) for name in each.opts}
     for option in _options(words):
-        if option not in parser._option_string_actions:
-            yield f"{program} {words[0]} {option}: there is no such option"
+        if option not in known:
+            yield f"{path} {option}: there is no such option"
     for number, word in enumerate(words[:-1]):
         if word == "--set":
             yield from _set(words[number + 1])

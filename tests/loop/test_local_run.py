@@ -13,6 +13,7 @@ import pytest
 from kfp import compiler, dsl
 from rich.console import Console
 
+from judgeloop.cli.main import main
 from judgeloop.runtime.ledger import Entry, Ledger
 from judgeloop.runtime.progress import Progress
 from judgeloop.schema.config import load_config
@@ -20,7 +21,6 @@ from judgeloop.schema.errors import ConfigError
 from judgeloop.schema.records import Manifest
 from judgeloop.store import FolderStore
 from pipelines import local
-from pipelines.__main__ import main
 from pipelines.display import Display
 from pipelines.failure import Failure, find_failure
 from pipelines.run import loop_id_for, read_config

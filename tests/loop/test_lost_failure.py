@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from judgeloop.cli.main import main
 from judgeloop.schema.errors import StoreError
-from pipelines.__main__ import main
 from tests.conftest import REPOSITORY
 from tests.fault_proxy import FaultProxy
 from tests.faulty_s3 import error_xml

@@ -69,7 +69,7 @@ WRONG = {
     block("make demo  # right\nX=1 make gone | tail"): "make gone: there is no such target",
     block(".venv/bin/judgeloop gone runs/demo"): "judgeloop gone: there is no such command",
     block("judgeloop status \\\n    --gone"): "judgeloop status --gone: there is no such option",
-    block("python -m pipelines gone"): "pipelines gone: there is no such command",
+    block("python -m pipelines gone"): "judgeloop gone: there is no such command",
     block("python -m pipelines run --set gone=1"): "gone=1: the configuration has no such key",
 }  # fmt: skip
 

@@ -37,11 +37,11 @@ BENCHMARK_READERS = {
     "judgeloop/cli/compare.py", "judgeloop/cli/score.py", "judgeloop/runtime/stages/benchmark.py",
 }  # fmt: skip
 MAY_IMPORT_IN_PIPELINES = {
-    "components", "docker", "google", "kfp", "kfp_server_api", "kubernetes", "msgspec",
+    "click", "components", "docker", "google", "kfp", "kfp_server_api", "kubernetes", "msgspec",
     "pipelines", "rich", "urllib3", "yaml",
 }  # fmt: skip
 CORE_IN_PIPELINES = (
-    "judgeloop.cli.options",  # a path on a command line
+    "judgeloop.cli",  # how a command is declared
     "judgeloop.schema.config",
     "judgeloop.ops.doctor",  # one preflight, from inside a cluster and from outside
     "judgeloop.schema.errors",

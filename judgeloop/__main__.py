@@ -1,0 +1,8 @@
+"""`python -m judgeloop` is the command `judgeloop`."""
+
+import sys
+
+from judgeloop.cli.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""The commands of `judgeloop` that talk to Kubeflow Pipelines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from judgeloop.cli import options
+from judgeloop.cli.command import command
+from judgeloop.schema.config import load_config
+from pipelines.cluster.connection import Connection
+from pipelines.cluster.doctor import examine_cluster
+from pipelines.cluster.follow import POLL_S, follow
+from pipelines.cluster.runs import cancel, find_run, show_logs, show_run, show_runs
+from pipelines.cluster.server import Kubeflow
+from pipelines.cluster.submit import Submission, submit
+from pipelines.options import profile_option
+from pipelines.profile import read_profile
+from pipelines.run import loop_id_for
+
+_run = click.argument("run", metavar="RUN-or-LOOP")
+
+
+@command(
+    "submit",
+    "judgeloop submit --config my.yaml --profile one-gpu --set store=s3://bucket/prefix --follow",
+)
+@options.config
+@options.changes
+@options.loop_id
+@profile_option
+@click.option(
+    "--out",
+    type=options.FILE,
+    default=Path("build/judge_loop.yaml"),
+    show_default=True,
+    help="Where the compiled pipeline goes.",
+)
+@click.option("--experiment", help="[default: registry.experiment of the configuration]")
+@click.option("--service-account", help="Of the pods.  [default: the server's]")
+@click.option("--pipeline-root", help="Where manifests lie.  [default: the server's]")
+@click.option("--follow", "followed", is_flag=True, help="Until the run has ended.")
+@click.option("--poll", type=float, default=POLL_S, show_default=True, metavar="SECONDS")
+def submit_loop(
+    config: Path,
+    changes: Sequence[str],
+    loop_id: str | None,
+    profile: str,
+    out: Path,
+    experiment: str | None,
+    service_account: str | None,
+    pipeline_root: str | None,
+    followed: bool,
+    poll: float,
+) -> int:
+    """Start the loop on Kubeflow Pipelines; submitted again, it goes on.
+
+    The server is that of KF_PIPELINES_ENDPOINT and its fellows (docs/kubeflow.md).
+    """
+    read = load_config(config, changes)
+    asked = read_profile(profile)
+    server = Kubeflow(Connection.from_environment())  # before anything that takes long
+    console = Console()
+    examine_cluster(server, asked, console)
+    given = Submission(
+        config=read,
+        loop_id=loop_id or loop_id_for(read, config.stem),
+        profile=asked,
+        package=out,
+        experiment=experiment or read.registry.experiment,
+        service_account=service_account,
+        pipeline_root=pipeline_root,
+    )
+    run_id = submit(server, given, console)
+    if run_id is None or not followed:
+        return 0
+    return follow(server, run_id, console, poll)
+
+
+@command("logs", "judgeloop logs first")
+@_run
+def logs(run: str) -> int:
+    """Show what failed in a run on Kubeflow, or in the newest one of a loop, and its pods' logs."""
+    return show_logs(Kubeflow(Connection.from_environment()), run, Console())
+
+
+@command("cancel", "judgeloop cancel first")
+@_run
+def cancel_run(run: str) -> int:
+    """End a run on Kubeflow, and wait until nothing of it works any more."""
+    return cancel(Kubeflow(Connection.from_environment()), run, Console())
+
+
+def show_status(run: str | None, poll_s: float | None) -> int:
+    """Shows a run, or the newest runs; follows it to its end where `poll_s` is given.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        ClusterError: The server cannot be asked, or has no such run.
+    """
+    server, console = Kubeflow(Connection.from_environment()), Console()
+    if run is None:
+        return show_runs(server, console)
+    if poll_s is not None:
+        return follow(server, find_run(server, run).run_id, console, poll_s)
+    return show_run(server, run, console)
+
+
+def examine(profile: str) -> None:
+    """Looks at the server, its version and the quota; raises as `examine_cluster`."""
+    asked = read_profile(profile)
+    examine_cluster(Kubeflow(Connection.from_environment()), asked, Console())

@@ -1,0 +1,99 @@
+"""`judgeloop run` and `judgeloop compile`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from judgeloop.cli import options
+from judgeloop.cli.command import command, command_line
+from judgeloop.runtime.ledger import LoopTakenError
+from judgeloop.schema.errors import ConfigError
+from pipelines.compile import compile_pipeline
+from pipelines.estimate import estimate
+from pipelines.local import CONTAINERS, PROCESSES
+from pipelines.options import profile_option
+from pipelines.plain import print_plain
+from pipelines.profile import read_profile
+from pipelines.run import loop_id_for, read_config, run_loop
+from pipelines.spec import read_spec
+
+FROZEN = (
+    "Kubeflow's own page of the run will stand still from some task on; `make status` reads the "
+    "loop's ledger and does not"
+)
+
+
+@command(
+    "run",
+    "judgeloop run --config pipelines/configs/tiny.yaml --out runs/demo",
+    "judgeloop run --config my.yaml --set loop.iterations=2 --set data.count=500 --out runs/mine",
+)
+@options.config
+@options.changes
+@options.loop_id
+@click.option("--out", type=options.LOCAL_PATH, required=True, help="The run's folder.")
+@click.option(
+    "--runner",
+    type=click.Choice((PROCESSES, CONTAINERS)),
+    default=PROCESSES,
+    show_default=True,
+    help="Where tasks run: in this environment, or each in its image by docker or podman.",
+)
+@click.pass_obj
+def run(
+    given: Sequence[str],
+    config: Path,
+    changes: Sequence[str],
+    loop_id: str | None,
+    out: Path,
+    runner: str,
+) -> int:
+    """Run the loop on this machine; stopped and started again with the same folder, it goes on."""
+    read = read_config(config, changes, out)
+    loop_id = loop_id or loop_id_for(read, config.stem)
+    try:
+        return run_loop(read, loop_id, out, Console(), runner, again(given, loop_id))
+    except LoopTakenError as error:
+        whole = again(given, error.free_id)
+        raise ConfigError(f"{error}. The whole command:\n  {whole}") from error
+
+
+def again(arguments: Sequence[str], loop_id: str) -> str:
+    """Returns a command as a shell takes it, with this loop id in place of another."""
+    kept = list(arguments)
+    if "--loop-id" in kept:
+        at = kept.index("--loop-id")
+        del kept[at : at + 2]
+    kept = [each for each in kept if not each.startswith("--loop-id=")]
+    return command_line([*kept, "--loop-id", loop_id])
+
+
+@command(
+    "compile",
+    "judgeloop compile --out build/judge_loop.yaml --iterations 4 --partitions 2 --profile one-gpu",
+)
+@click.option("--out", type=options.LOCAL_PATH, required=True, help="The file, ending with .yaml.")
+@click.option("--iterations", type=int, required=True, help="Bound of the loop.")
+@click.option("--partitions", type=int, required=True, help="Default fan-out.")
+@profile_option
+@click.option(
+    "--local",
+    is_flag=True,
+    help="For this machine only: images need no digest, failed tasks are not retried.",
+)
+def compile_file(out: Path, iterations: int, partitions: int, profile: str, local: bool) -> int:
+    """Write the pipeline as a file for Kubeflow Pipelines, and check it."""
+    digest = compile_pipeline(out, iterations, partitions, read_profile(profile), local=local)
+    if local:
+        said = "for this machine only: images without a digest are not checked"
+        Console(stderr=True).print(said, soft_wrap=True)
+    size = estimate(read_spec(out))
+    print_plain(Console(), str(size))
+    if size.freezes:
+        print_plain(Console(), FROZEN)
+    print_plain(Console(), f"{out}  {digest}")
+    return 0
