@@ -35,10 +35,16 @@ class Canaries:
         """`user:password`, as an address holds them."""
         return f"{USER}:{quote(self.values['address'], safe='')}"
 
-    def track(self, server: str) -> None:
-        """Leads MLflow to a server, by an address with a password."""
+    def track(self, server: str) -> str:
+        """Leads MLflow to a server, by an address with a password.
+
+        Returns:
+            The address.
+        """
         scheme, _, rest = server.partition("://")
-        self._patch.setenv("MLFLOW_TRACKING_URI", f"{scheme}://{self.credentials}@{rest}")
+        address = f"{scheme}://{self.credentials}@{rest}"
+        self._patch.setenv("MLFLOW_TRACKING_URI", address)
+        return address
 
     def found_in(self, places: Mapping[str, bytes]) -> list[str]:
         """Returns where a secret is, as it is or in the forms that addresses and headers have."""

@@ -75,6 +75,7 @@ def run_micro(
     store: str | None = None,
     preset: str = "micro",
     timeout_s: float = TIMEOUT_S,
+    registry: str | None = None,
 ) -> Run:
     """Runs a loop to its end.
 
@@ -84,12 +85,16 @@ def run_micro(
         store: URI of the store; None is the run's own folder.
         preset: Name of the configuration.
         timeout_s: After this the test fails.
+        registry: Address of the registry; None is the run's own.
     """
+    environment = without_registry() | {"COLUMNS": "200"}
+    if registry is not None:
+        environment["MLFLOW_TRACKING_URI"] = registry
     if store is not None:
         changes = (*changes, f"store={store}")
     done = subprocess.run(
         command(out, *changes, preset=preset), cwd=REPOSITORY, check=False, capture_output=True,
-        text=True, timeout=timeout_s, env=without_registry() | {"COLUMNS": "200"},
+        text=True, timeout=timeout_s, env=environment,
     )  # fmt: skip
     uri = store or str(out / "store")
     return Run(out, done.returncode, done.stdout + done.stderr, open_store(uri))

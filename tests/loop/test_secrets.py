@@ -87,9 +87,12 @@ def test_a_run_on_s3_and_an_mlflow_server_that_logs_everything_leaks_nothing(
     for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):  # `s3_uri` has set its own
         monkeypatch.setenv(name, canaries.values[name])
     monkeypatch.setenv("JUDGELOOP_LOG", "DEBUG")
-    canaries.track(mlflow_server)
-    run = run_micro(tmp_path / "run", "loop.iterations=1", store=s3_uri, timeout_s=TIMEOUT_S)
+    run = run_micro(
+        tmp_path / "run", "loop.iterations=1", store=s3_uri, timeout_s=TIMEOUT_S,
+        registry=canaries.track(mlflow_server),
+    )  # fmt: skip
     assert run.exit_code == 0, run.printed
+    assert not (tmp_path / "run" / "mlflow" / "mlflow.db").exists()
     servers = list(tmp_path_factory.getbasetemp().glob("mlflow_server*"))
     places = files_below(tmp_path) | objects_of(run.store) | {"printed": run.printed.encode()}
     for folder in servers:
@@ -112,8 +115,8 @@ def test_a_run_that_is_refused_leaks_nothing(
         monkeypatch.setenv(name, canaries.values[name])
     monkeypatch.setenv("JUDGELOOP_LOG", "DEBUG")
     if refuses == "registry":
-        canaries.track("http://127.0.0.1:9")  # nobody answers there
-        run = run_micro(tmp_path / "run", timeout_s=TIMEOUT_S)
+        address = canaries.track("http://127.0.0.1:9")  # nobody answers there
+        run = run_micro(tmp_path / "run", timeout_s=TIMEOUT_S, registry=address)
     else:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{canaries.credentials}@127.0.0.1:9")
         gold = "evaluation.gold=s3://bucket/gold.jsonl"
