@@ -177,7 +177,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--items", type=int, default=3200)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--in-flight", type=int, nargs="+", default=[1, 3, 6])
+    parser.add_argument("--in-flight", type=int, nargs="+", default=[3, 4])
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
     parser.add_argument("--step", choices=HEADS, default="model")
     options = parser.parse_args()

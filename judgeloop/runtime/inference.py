@@ -1,8 +1,13 @@
 """Runs the inputs of several shards on an engine at once, so that its slots stay full.
 
-Finished answers are handed on as they come, a freed slot takes the next request: of an input that
-was answered and goes on, else of the next input, if need be of the next shard. So neither a long
-answer nor the end of a shard holds others up, as long as some shards may be in flight at a time.
+Finished answers are handed on as they come, and a freed slot takes the next request, if need be of
+the next shard. So neither a long answer nor the end of a shard holds others up, as long as some
+shards may be in flight at a time.
+
+Which request is next decides how many shards that takes, where an input has several steps. No shard
+may be begun before the oldest one is stored, so the oldest one's further steps come first. In the
+others inputs are begun before further steps are asked: an input that has all of its steps before it
+can occupy a slot for longer while the oldest shard is finished.
 """
 
 from __future__ import annotations
@@ -111,6 +116,8 @@ class _Shard:
         self.inputs = inputs
         self.usage = Usage()
         self.is_stored = steps is None
+        self.further_steps: deque[tuple[_Input, int]] = deque()
+        """Requests of inputs that were answered and go on; no slot has taken them."""
         self._steps = enumerate(steps or ())
         self._results: dict[int, Records] = {}
 
@@ -191,7 +198,7 @@ class _Run:
         self._writer = writer
         self._in_flight = in_flight
         self._begun: deque[_Shard] = deque()
-        self._ready: deque[tuple[_Input, int]] = deque()  # requests that no slot has taken
+        self._first_step: deque[tuple[_Input, int]] = deque()  # of the input that is begun now
         self._asked: dict[int, tuple[_Input, int]] = {}
         self._numbers = count()
 
@@ -202,29 +209,40 @@ class _Run:
             if self._asked:
                 for number, response in self._engine.poll():
                     item, index = self._asked.pop(number)
-                    if item.take(index, response):  # it goes on, before others begin
-                        self._ready.extendleft((item, it) for it in _places(item)[::-1])
+                    if item.take(index, response):
+                        item.shard.further_steps.extend(_requests(item))
                 self._hand_over()
                 self._writer.collect()
             elif not self._writer.wait():
                 return
 
     def _submit(self) -> None:
-        while self._engine.has_room() and (self._ready or self._begin_input()):
-            item, index = self._ready.popleft()
+        while self._engine.has_room() and (ready := self._next_request()):
+            item, index = ready
             number = next(self._numbers)
-            self._asked[number] = item, index
+            self._asked[number] = ready
             self._engine.submit(number, item.requests[index])
+
+    def _next_request(self) -> tuple[_Input, int] | None:
+        """Returns the request that gets the next slot; None where there is none now."""
+        if self._begun and self._begun[0].further_steps:
+            return self._begun[0].further_steps.popleft()
+        if self._first_step or self._begin_input():
+            return self._first_step.popleft()
+        for shard in self._begun:
+            if shard.further_steps:
+                return shard.further_steps.popleft()
+        return None
 
     def _begin_input(self) -> bool:
         """Begins with inputs until there is a request; False where none may begin now."""
-        while not self._ready:
+        while not self._first_step:
             item = self._begun[-1].next_input() if self._begun else None
             if item is None:
                 if not self._begin_shard():
                     return False
             elif item.begin():
-                self._ready.extend((item, index) for index in _places(item))
+                self._first_step.extend(_requests(item))
             else:
                 self._hand_over()
         return True
@@ -248,5 +266,5 @@ class _Run:
             self._writer.put(shard.index, shard.inputs, shard.work())
 
 
-def _places(item: _Input) -> range:
-    return range(len(item.requests))
+def _requests(item: _Input) -> Iterator[tuple[_Input, int]]:
+    return ((item, index) for index in range(len(item.requests)))

@@ -25,7 +25,12 @@ from judgeloop.store import FolderStore
 SLOTS, SHARD = 256, 200
 MEDIAN, SIGMA, LIMIT = 96, 0.6, 256
 HEADER = Manifest(stage="judge", stage_version=1, key="k")
-CHAINS: dict[str, Sequence[int]] = {"judging": (2,), "open": (1, 1), "closed": (16,)}
+CHAINS: dict[str, Sequence[int]] = {
+    "judging": (2,),
+    "open": (1, 1),
+    "open, meaning checked": (1, 1, 1),
+    "closed": (16,),
+}
 """Requests of each step of an input; the samples of a vote count as requests here."""
 
 
@@ -82,8 +87,11 @@ def one_stream(names: Sequence[str]) -> int:
         ("judging", 16, 3, 1.0, 1.01),
         ("judging", 16, 1, 1.8, 9.9),  # the test notices slots that wait
         ("closed", 2, 3, 1.0, 1.01),
-        ("open", 50, 4, 1.0, 1.03),
-        ("open", 50, 3, 1.0, 1.1),  # two steps, and 200 questions are less than 256 slots
+        ("open", 50, 4, 1.0, 1.01),
+        ("open", 50, 3, 1.0, 1.05),  # two steps, and 200 questions are less than 256 slots
+        ("open", 4, 4, 1.0, 1.01),  # the whole stage is in flight: no second step comes last
+        ("open, meaning checked", 50, 4, 1.0, 1.02),
+        ("open, meaning checked", 50, 3, 1.0, 1.02),
     ],
 )
 def test_shards_in_flight_take_hardly_more_than_one_stream(

@@ -129,6 +129,21 @@ def test_a_freed_slot_takes_the_next_step_before_the_next_input(tmp_path: Path) 
     assert engine.asked[:6] == ["a0/0", "a0/1", "a1/0", "a0/2", "a1/1", "a2/0"]
 
 
+def test_the_oldest_shards_steps_come_first_then_inputs_not_begun_then_other_steps(
+    tmp_path: Path,
+) -> None:
+    def held_back(waiting: Sequence[str]) -> str:
+        """The first input is answered last, so its shard stays the oldest."""
+        return next((name for name in waiting if name != "a0/0"), "a0/0")
+
+    engine = PlayedEngine(4, held_back)
+    run(FolderStore(tmp_path), engine, in_flight=2)
+    first_steps = [f"{name}/{request}" for name in ("b0", "b1", "b2") for request in (0, 1)]
+    asked = [name for name in engine.asked if name[0] in "ab"]
+    assert asked[:8] == ["a0/0", "a0/1", "a1/0", "a1/1", "a2/0", "a2/1", "a1/2", "b0/0"]
+    assert asked[8:] == ["a2/2", *first_steps[1:], "b0/2", "b1/2", "b2/2", "a0/2"]
+
+
 def test_requests_are_made_when_there_is_room_for_them(tmp_path: Path) -> None:
     made: list[str] = []
     ahead: list[int] = []
