@@ -10,6 +10,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Before anything imports torch: with more threads than free cores OpenMP waits in a loop.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -28,6 +29,10 @@ for role in ("CPU", "GPU"):
 
 # A job in the background of a shell ignores Ctrl-C, and so would the programs that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A time limit for each example would fail on a busy machine; pytest-timeout ends what hangs.
+settings.register_profile("judgeloop", settings.default, deadline=None)
+settings.load_profile("judgeloop")
 
 pytest_plugins = [
     "tests.endpoint_rig",
