@@ -93,29 +93,29 @@ system-deps: ## Install the system packages that tests need (Chromium, podman), 
 
 # --- run ----------------------------------------------------------------------------------------
 demo: $(INSTALLED) ## Run the whole loop on a tiny model, without GPU, hub or cluster [ENGINE=vllm] [OUT=runs/demo].
-	$(JUDGELOOP) run --config pipelines/configs/tiny.yaml --set engine.kind=$(or $(ENGINE),transformers) --out $(DEMO_OUT)
+	$(JUDGELOOP) run --config tiny --set engine.kind=$(or $(ENGINE),transformers) --out $(DEMO_OUT)
 
 run: $(INSTALLED) ## Run the loop on this machine: CONFIG=FILE [SET="key=value ..."] [OUT=DIR] [LOOP_ID=ID].
-	@if [ ! -f "$(CONFIG)" ]; then \
-		echo "error: CONFIG names no file: '$(CONFIG)'" >&2; \
-		echo 'usage: make run CONFIG=pipelines/configs/tiny.yaml [SET="key=value ..."] [OUT=DIR] [LOOP_ID=ID]' >&2; exit 2; fi
+	@if [ -z "$(CONFIG)" ]; then \
+		echo "error: CONFIG is not set: name a YAML file, or a preset such as tiny" >&2; \
+		echo 'usage: make run CONFIG=tiny [SET="key=value ..."] [OUT=DIR] [LOOP_ID=ID]' >&2; exit 2; fi
 	$(JUDGELOOP) run --config $(CONFIG) $(if $(SET),--set "$$SET") --out $(RUN_OUT) $(if $(LOOP_ID),--loop-id $(LOOP_ID))
 
 compile: $(INSTALLED) ## Compile the pipeline into build/judge_loop.yaml [ITERATIONS=4] [PARTITIONS=2] [PROFILE=cpu] [LOCAL=1].
 	$(JUDGELOOP) compile --out build/judge_loop.yaml --iterations $(ITERATIONS) --partitions $(PARTITIONS) --profile $(PROFILE) $(if $(LOCAL),--local)
 
 doctor: $(INSTALLED) ## Check whether a loop could run here: CONFIG=FILE [SET="key=value ..."].
-	@if [ ! -f "$(CONFIG)" ]; then \
-		echo "error: CONFIG names no file: '$(CONFIG)'" >&2; \
-		echo 'usage: make doctor CONFIG=pipelines/configs/tiny.yaml [SET="key=value ..."]' >&2; exit 2; fi
+	@if [ -z "$(CONFIG)" ]; then \
+		echo "error: CONFIG is not set: name a YAML file, or a preset such as tiny" >&2; \
+		echo 'usage: make doctor CONFIG=tiny [SET="key=value ..."]' >&2; exit 2; fi
 	$(JUDGELOOP) doctor --config $(CONFIG) $(if $(SET),--set "$$SET")
 
 doctor-kubeflow: $(INSTALLED) ## Check the Kubeflow server and the namespace's quota [PROFILE=cpu].
 	$(JUDGELOOP) doctor --profile $(PROFILE)
 
 submit: $(INSTALLED) ## Start the loop on Kubeflow: CONFIG=FILE [PROFILE=cpu] [SET=...] [LOOP_ID=ID] [FOLLOW=1].
-	@if [ ! -f "$(CONFIG)" ]; then \
-		echo "error: CONFIG names no file: '$(CONFIG)'" >&2; \
+	@if [ -z "$(CONFIG)" ]; then \
+		echo "error: CONFIG is not set: name a YAML file, or a preset such as tiny" >&2; \
 		echo 'usage: make submit CONFIG=FILE [PROFILE=one-gpu] [SET="store=s3://bucket/prefix"] [LOOP_ID=ID] [FOLLOW=1]' >&2; exit 2; fi
 	$(JUDGELOOP) submit --config $(CONFIG) --profile $(PROFILE) $(if $(SET),--set "$$SET") $(if $(LOOP_ID),--loop-id $(LOOP_ID)) $(if $(FOLLOW),--follow)
 

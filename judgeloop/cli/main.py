@@ -25,6 +25,7 @@ COMMANDS = {
     "logs": ("pipelines.cluster.commands:logs", "what failed in a run on Kubeflow, and its logs"),
     "cancel": ("pipelines.cluster.commands:cancel_run", "end a run on Kubeflow"),
     "doctor": ("judgeloop.cli.doctor:doctor", "check whether a loop could run"),
+    "config": ("judgeloop.cli.config:config", "show a configuration with where values come from"),
     "plan": ("judgeloop.cli.plan:plan", "estimate GPU hours, memory, disk and price of a loop"),
     "route": ("judgeloop.cli.route:route", "which kind each question gets by its form"),
     "convert": ("judgeloop.cli.convert:convert", "a data set of another layout in our form"),

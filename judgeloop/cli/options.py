@@ -34,7 +34,9 @@ LOCAL_PATH = LocalPath()
 place = click.argument("place", metavar="DIR-or-URI")
 """A run's folder, a store's folder or a store's URI, as `judgeloop.ops.place` reads it."""
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-config = click.option("--config", type=FILE, required=True, help="A YAML configuration.")
+config = click.option(
+    "--config", type=FILE, required=True, help="A YAML configuration, or a preset."
+)
 changes = click.option(
     "--set", "changes", multiple=True, metavar="SECTION.KEY=VALUE",
     help="Change one value of the configuration; may be given again.",

@@ -1,11 +1,12 @@
 """One YAML file, one tree of sections; a stage's content key holds that stage's section alone.
 
-`load_config` reads a file and applies `--set path=value` changes; every error names the key's path.
-The presets in `pipelines/configs/` are complete and commented.
+`load_config` reads a file, with what it extends, and applies `--set path=value` changes; every
+error names the key's path. The presets in `pipelines/configs/` are complete and commented.
 """
 
 from __future__ import annotations
 
+import copy
 import difflib
 import math
 import re
@@ -15,17 +16,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
-import yaml
 from msgspec import Meta
 
 from judgeloop.schema.changes import apply_change, shown_change, split_changes
 from judgeloop.schema.decoding import decodable
 from judgeloop.schema.engine_section import EngineSection, scripted_misfit
 from judgeloop.schema.errors import ConfigError
+from judgeloop.schema.layers import leaves, merge, read_layers
 from judgeloop.schema.registry_section import RegistrySection
 from judgeloop.schema.sampling import Sampling
 from judgeloop.schema.section import Count, Positive, Section
-from judgeloop.schema.yaml_tree import read_yaml
 
 S = typing.TypeVar("S", bound=msgspec.Struct)
 MAX_PIXELS = 1_003_520
@@ -272,43 +272,52 @@ class Config(Section, frozen=True, kw_only=True):
 
 
 def load_config(path: Path, changes: Sequence[str] = ()) -> Config:
-    """Reads a YAML configuration and applies changes to it.
+    """Reads a YAML configuration, with what it extends, and applies changes to it.
 
     Args:
-        path: The YAML file.
+        path: The YAML file, or the name of a preset.
         changes: `section.key=value` texts; the value is read as YAML.
 
     Raises:
-        ConfigError: The file, a key, a value or a change is wrong; the message names the key path.
+        ConfigError: A file, a key, a value or a change is wrong; the message names the key path.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        tree = read_yaml(text, path.name)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{path}: cannot be read ({error}). Give a readable YAML file."
-        ) from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not YAML: {error}") from error
-    if not isinstance(tree, dict):
-        raise ConfigError(f"{path}: must hold a mapping of sections, not {type(tree).__name__}")
+    return resolve_config(path, changes)[0]
+
+
+def resolve_config(path: Path, changes: Sequence[str] = ()) -> tuple[Config, dict[str, str]]:
+    """Reads as `load_config`, and says where the values come from.
+
+    Returns:
+        The configuration; and by path of a value, such as `loop.seed`, the file, the preset or
+        `--set`. What is not in it is a default.
+    """
+    tree: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    layers = read_layers(path)
+    for name, layer in layers:
+        _refuse_unknown_keys(layer, Config, "", name)
+        tree = merge(tree, layer)
+        origins |= dict.fromkeys((place for place, _ in leaves(layer)), name)
+    where = layers[-1][0]
     changes = split_changes(changes)
-    paths = [apply_change(tree, change) for change in changes]
+    changed_tree = copy.deepcopy(tree)
+    changed = [apply_change(changed_tree, change) for change in changes]
     try:
-        return parse_config(tree, str(path))
+        config = parse_config(changed_tree, where)
     except ConfigError as error:
         try:
-            parse_config(read_yaml(text, path.name), str(path))
+            parse_config(tree, where)
         except ConfigError:
             raise error from None  # the file is wrong without the changes, too
         blamed = [
             shown_change(change)
-            for change, changed in zip(changes, paths, strict=True)
-            if f"`{changed}" in str(error)
+            for change, place in zip(changes, changed, strict=True)
+            if f"`{place}" in str(error)
         ]
-        said = str(error).removeprefix(f"{path}: ")
+        said = str(error).removeprefix(f"{where}: ")
         names = " ".join(blamed or map(shown_change, changes))
         raise ConfigError(f"{names}: {said}") from error
+    return config, origins | dict.fromkeys(changed, "--set")
 
 
 def config_from_json(text: str) -> Config:
