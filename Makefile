@@ -119,8 +119,8 @@ submit: $(INSTALLED) ## Start the loop on Kubeflow: CONFIG=FILE [PROFILE=cpu] [S
 		echo 'usage: make submit CONFIG=FILE [PROFILE=one-gpu] [SET="store=s3://bucket/prefix"] [LOOP_ID=ID] [FOLLOW=1]' >&2; exit 2; fi
 	$(JUDGELOOP) submit --config $(CONFIG) --profile $(PROFILE) $(if $(SET),--set "$$SET") $(if $(LOOP_ID),--loop-id $(LOOP_ID)) $(if $(FOLLOW),--follow)
 
-status: $(INSTALLED) ## List the newest runs on Kubeflow, or show one [RUN=ID or loop id] [FOLLOW=1].
-	$(JUDGELOOP) status $(RUN) $(if $(FOLLOW),--follow)
+status: $(INSTALLED) ## List the newest runs on Kubeflow, or show one [RUN=ID or loop id] [FOLLOW=1 PROFILE=cpu].
+	$(JUDGELOOP) status $(RUN) --profile $(PROFILE) $(if $(FOLLOW),--follow)
 
 logs cancel: $(INSTALLED)
 	@if [ -z "$(RUN)" ]; then echo "usage: make $@ RUN=<run id or loop id>" >&2; exit 2; fi

@@ -22,7 +22,10 @@ VERSION = "1.34"
 """Of Kubernetes, whose schemas are used."""
 ALLOWED = {
     # (group, resource): verbs, and where the code makes the call
-    ("", "resourcequotas"): {"list"},  # judgeloop/ops/doctor/pod.py, pipelines/cluster/quota.py
+    ("", "resourcequotas"): {"list"},  # judgeloop/ops/doctor/quota.py
+    ("", "limitranges"): {"list"},  # judgeloop/ops/doctor/namespace.py
+    ("", "persistentvolumeclaims"): {"get"},  # judgeloop/ops/doctor/namespace.py
+    ("", "configmaps"): {"get"},  # judgeloop/ops/doctor/namespace.py
     ("", "pods"): {"list"},  # pipelines/cluster/waiting.py
     ("", "pods/log"): {"get"},  # pipelines/cluster/pods.py
 }

@@ -80,7 +80,7 @@ def make_pipeline(iterations: int, partitions: int, placement: Placement) -> Com
         common = {"config": config, "loop_id": loop_id}
         last = report(**common, run_id=dsl.PIPELINE_JOB_ID_PLACEHOLDER)
         with dsl.ExitHandler(placement.place(last), name="run"):
-            resolved = placement.place(resolve(**common, asked=placement.profile.asked()))
+            resolved = placement.place(resolve(**common, needs=placement.profile.needs()))
             model = resolved.outputs["model"]
             # `resolve` claims the loop id, so nothing is done for an id that another loop holds.
             ingested = placement.place(ingest(**common)).after(resolved)

@@ -7,12 +7,14 @@ node of Argo's object, and `make submit` compiles anyway.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import yaml
 from msgspec import Meta
 
+from judgeloop.ops.doctor.needs import Named, Needs
+from judgeloop.ops.doctor.needs import Toleration as Tolerated
 from judgeloop.ops.doctor.quota import Asked, Quantity, amount
 from judgeloop.schema.config import Count, Positive, Section, parse_section
 from judgeloop.schema.errors import ConfigError
@@ -145,6 +147,30 @@ class Profile(Section, frozen=True, kw_only=True):
             for kind, size in (("inference", self.inference), ("training", self.training))
         }
         return {"cpu": {"cpu": self.cpu.cpu, "memory": self.cpu.memory}, **found}
+
+    def needs(self) -> dict[str, Any]:
+        """Returns what the tasks need of a namespace, as `judgeloop.ops.doctor.needs` reads it."""
+        found: dict[str, Any] = msgspec.json.decode(
+            msgspec.json.encode(
+                Needs(
+                    tasks=self.asked(),
+                    claim=self.model_cache.name if self.model_cache else None,
+                    secrets=tuple(_named(each) for each in self.secrets),
+                    settings=tuple(_named(each) for each in self.settings),
+                    node_selector=self.node_selector,
+                    tolerations=tuple(
+                        msgspec.convert(msgspec.to_builtins(each), Tolerated)
+                        for each in self.tolerations
+                    ),
+                    start_within_s=self.start_within_s,
+                )
+            )
+        )  # KFP takes lists, and no tuples
+        return found
+
+
+def _named(reference: Reference) -> Named:
+    return Named(name=reference.name, keys=reference.keys, optional=reference.optional)
 
 
 def read_profile(name: str) -> Profile:

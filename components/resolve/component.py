@@ -9,7 +9,7 @@ from components.images import stage_image
 def resolve(
     config: str,
     loop_id: str,
-    asked: dict,
+    needs: dict,
     model: dsl.Output[dsl.Model],
     current: dsl.Output[dsl.Model],
 ):
@@ -26,7 +26,7 @@ def resolve(
     Args:
         config: Reference to the configuration.
         loop_id: Names the loop; the same id with the same configuration goes on where it was.
-        asked: What one task of each kind asks for, compared with the namespace's quota.
+        needs: What the tasks need of the namespace: sizes, claim, names of Secrets, nodes.
 
     Outputs:
         model: Manifest with the start model's reference; no weights.
@@ -35,4 +35,4 @@ def resolve(
     """
     from judgeloop.runtime import tasks
 
-    tasks.resolve(config, loop_id, model.path, current.path, asked)
+    tasks.resolve(config, loop_id, model.path, current.path, needs)

@@ -40,8 +40,14 @@ SHOWN_TASKS = 6
     metavar="SECONDS",
     help="On Kubeflow: how often --follow asks.",
 )
+@click.option(
+    "--profile",
+    default="cpu",
+    show_default=True,
+    help="On Kubeflow: says how long a task may wait for its start before --follow ends the run.",
+)
 def status(
-    place: str | None, loop: str | None, as_json: bool, follow: bool, poll: float
+    place: str | None, loop: str | None, as_json: bool, follow: bool, poll: float, profile: str
 ) -> str | int:
     """Show what is done and missing, what it cost, and what to do next.
 
@@ -57,7 +63,7 @@ def status(
     if place is None or not _names_a_place(place):
         from pipelines.cluster.commands import show_status
 
-        return show_status(place, poll if follow else None)
+        return show_status(place, poll if follow else None, profile)
     return show_loops(find_place(place), loop, as_json=as_json)
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -34,9 +34,6 @@ from judgeloop.schema.records import Manifest, ModelRef, to_json
 from judgeloop.schema.results import Decision, Supply
 from judgeloop.store import Store, open_store
 from judgeloop.store.shards import read_manifest
-
-if TYPE_CHECKING:
-    from judgeloop.ops.doctor.quota import Asked
 
 T = TypeVar("T")
 logger = logging.getLogger("judgeloop")
@@ -213,7 +210,7 @@ def run(
 
 
 def resolve(
-    config: str, loop_id: str, out: str, judge_out: str, asked: Asked | None = None
+    config: str, loop_id: str, out: str, judge_out: str, needs: Mapping[str, Any] | None = None
 ) -> None:
     """Claims the loop id and turns the start model's alias into a version and a hash.
 
@@ -226,8 +223,10 @@ def resolve(
         out: File that gets the manifest of the start model.
         judge_out: File that gets the manifest of the judge that this run's first iteration begins
             with: what the run before it has trained, else the start model.
-        asked: What one task of each kind asks of the cluster; None where that is not known.
+        needs: What the tasks need of the cluster (`judgeloop.ops.doctor.needs`); None where that
+            is not known.
     """
+    from judgeloop.ops.doctor.needs import parse_needs
     from judgeloop.ops.doctor.pod import on_cluster
     from judgeloop.ops.doctor.preflight import require_registry, require_sound
     from judgeloop.runtime.stages.resolve import resolve as stage
@@ -238,7 +237,7 @@ def resolve(
 
     def work() -> Manifest:
         if on_cluster():
-            require_sound(task.config, asked)
+            require_sound(task.config, parse_needs(needs) if needs else None)
         else:
             require_registry(task.config)
         return stage(task.config, task.store, task.ledger)

@@ -64,7 +64,7 @@ def submit_loop(
     asked = read_profile(profile)
     server = Kubeflow(Connection.from_environment())  # before anything that takes long
     console = Console()
-    examine_cluster(server, asked, console)
+    examine_cluster(server, asked, console, service_account)
     given = Submission(
         config=read,
         loop_id=loop_id or loop_id_for(read, config.stem),
@@ -77,7 +77,7 @@ def submit_loop(
     run_id = submit(server, given, console)
     if run_id is None or not followed:
         return 0
-    return follow(server, run_id, console, poll)
+    return follow(server, run_id, console, poll, asked.start_within_s)
 
 
 @command("logs", "judgeloop logs first")
@@ -94,8 +94,13 @@ def cancel_run(run: str) -> int:
     return cancel(Kubeflow(Connection.from_environment()), run, Console())
 
 
-def show_status(run: str | None, poll_s: float | None) -> int:
+def show_status(run: str | None, poll_s: float | None, profile: str) -> int:
     """Shows a run, or the newest runs; follows it to its end where `poll_s` is given.
+
+    Args:
+        run: A run's id or a loop id; None lists the newest runs.
+        poll_s: How often is asked.
+        profile: The profile that it was submitted with: how long a task may wait for its start.
 
     Returns:
         The exit code.
@@ -107,7 +112,8 @@ def show_status(run: str | None, poll_s: float | None) -> int:
     if run is None:
         return show_runs(server, console)
     if poll_s is not None:
-        return follow(server, find_run(server, run).run_id, console, poll_s)
+        within_s = read_profile(profile).start_within_s
+        return follow(server, find_run(server, run).run_id, console, poll_s, within_s)
     return show_run(server, run, console)
 
 

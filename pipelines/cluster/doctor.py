@@ -1,41 +1,67 @@
-"""What can be known of a cluster before a run: the server, its version, and the quota.
+"""What can be known of a cluster before a run, by the rights of who submits.
 
-The pipeline's first task looks at the version and the quota again, from inside, and at the rest:
-store, registry, secrets, model and clock (`judgeloop.ops.doctor`), before any GPU is asked for.
+The pipeline's first task looks at the namespace again, from inside, and at the rest: store,
+registry, variables, model and clock (`judgeloop.ops.doctor`), before any GPU is asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 
+import msgspec
 from rich.console import Console
 
-from judgeloop.ops.doctor.preflight import Finding, look
-from judgeloop.ops.doctor.quota import check_room
+from components.images import image
+from judgeloop.ops.doctor.cluster import AskedOnce
+from judgeloop.ops.doctor.needs import Needs, parse_needs
+from judgeloop.ops.doctor.preflight import Finding, examine_namespace, examine_references, look
+from judgeloop.ops.doctor.quota import check_quotas
 from judgeloop.ops.doctor.release import check_release
+from judgeloop.ops.doctor.retries import check_retries
 from judgeloop.schema.errors import PreflightError
-from pipelines.cluster.quota import read_quotas
+from pipelines.cluster.kubernetes_api import PersonsCluster
 from pipelines.cluster.server import Kubeflow
 from pipelines.plain import print_plain
 from pipelines.profile import Profile
 
 
-def examine_cluster(server: Kubeflow, profile: Profile, console: Console) -> None:
+def examine_cluster(
+    server: Kubeflow, profile: Profile, console: Console, account: str | None = None
+) -> None:
     """Prints one line a check. What we are not told is shown as unknown, and is no failure.
+
+    Args:
+        server: The server.
+        profile: What the tasks ask for.
+        console: Where lines go.
+        account: The pods' service account, where it is not the server's own choice.
 
     Raises:
         PreflightError: The server is too old, or a task of the profile would never be started;
-            names the version or the quota.
+            names each check that failed.
     """
-    connection = server.connection
-    namespace = connection.namespace or "kubeflow"
-    checks: list[tuple[str, Callable[[], str]]] = [
-        ("server", lambda: f"{connection.host} speaks v2beta1 and lets us in"),
-        ("version", lambda: check_release(server.release)),
-        ("quota", lambda: check_room(profile.asked(), namespace, read_quotas(namespace))),
-    ]
-    for name, check in checks:
-        finding: Finding = look(name, check)
-        if finding.state == "FAILED":
-            raise PreflightError(finding.said)
+    failed = []
+    for finding in _findings(server, profile, account):
         print_plain(console, str(finding))
+        if finding.state == "FAILED":
+            failed.append(f"{finding.check}: {finding.said}")
+    if failed:
+        raise PreflightError("\n  ".join(failed))
+
+
+def _findings(server: Kubeflow, profile: Profile, account: str | None) -> Iterator[Finding]:
+    host, cluster = server.connection.host, AskedOnce(PersonsCluster(server.namespace))
+    needs = needs_of(profile)
+    yield Finding("server", "ok", f"{host} speaks v2beta1 and lets us in")
+    yield look("version", lambda: check_release(server.release))
+    yield look("quota", lambda: check_quotas(needs.tasks, cluster))
+    yield from examine_references(needs, cluster)
+    yield from examine_namespace(needs, cluster, account)
+    yield look("retries", lambda: check_retries(cluster, profile.retry.count))
+
+
+def needs_of(profile: Profile) -> Needs:
+    """Returns what the tasks of a profile need, their images included."""
+    needs = parse_needs(profile.needs())
+    images = {kind: image("cpu" if kind == "cpu" else "gpu") for kind in needs.tasks}
+    return msgspec.structs.replace(needs, images=images)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -9,25 +10,30 @@ from typing import Any
 from rich.console import Console
 
 from judgeloop.schema.errors import ClusterError, JudgeLoopError
+from pipelines.cluster.late import end_late_run
 from pipelines.cluster.progress import LoopOfRun, line_of, open_loop, summary_of
 from pipelines.cluster.server import Kubeflow, is_active
-from pipelines.cluster.waiting import Finding, findings, run_pods
+from pipelines.cluster.waiting import Finding, Pods, findings, run_pods
 from pipelines.plain import print_plain
 
 POLL_S = 5.0
 NEXT_RUN_S = 120.0
 """How long the next run of a loop may take to appear after the one before it."""
-SUCCEEDED, FAILED = "SUCCEEDED", "FAILED"
+SUCCEEDED, CANCELING = "SUCCEEDED", "CANCELING"
 
 
-def follow(server: Kubeflow, run_id: str, console: Console, poll_s: float = POLL_S) -> int:
-    """Shows a loop until its runs have ended.
+def follow(
+    server: Kubeflow, run_id: str, console: Console, poll_s: float = POLL_S,
+    start_within_s: float = math.inf,
+) -> int:  # fmt: skip
+    """Shows a loop until its runs have ended, and ends one in which a task waits too long.
 
     Args:
         server: The server.
         run_id: The run to begin with; those that it starts are followed too.
         console: Where lines go.
         poll_s: How often is asked.
+        start_within_s: A pod that is not started within this ends its run.
 
     Returns:
         The exit code: 0 where the loop finished, else 1.
@@ -45,8 +51,12 @@ def follow(server: Kubeflow, run_id: str, console: Console, poll_s: float = POLL
             for entry in loop.entries():
                 shown.line(entry.name, line_of(entry))
         if is_active(run):
-            for finding in look_at_pods(server, run)[0]:
+            pods, refused = pods_of(server, run)
+            shown.line("pods", refused and f"why pods wait is unknown: {refused}")
+            for finding in findings(pods.pods) if pods else ():
                 shown.line(str(finding), str(finding))
+            if pods and run.state != CANCELING:
+                end_late_run(server, run_id, loop, pods, start_within_s, console)
             time.sleep(poll_s)
             continue
         following = _next_run(server, loop, run, poll_s)
@@ -82,11 +92,16 @@ def ended(server: Kubeflow, run: Any, loop: LoopOfRun | None, console: Console) 
 
 def look_at_pods(server: Kubeflow, run: Any) -> tuple[Sequence[Finding], str]:
     """Returns what the pods of a run say, or nothing and why they cannot be listed."""
+    pods, refused = pods_of(server, run)
+    return list(findings(pods.pods)) if pods else [], refused
+
+
+def pods_of(server: Kubeflow, run: Any) -> tuple[Pods | None, str]:
+    """Returns the pods of a run, or None and why they cannot be listed."""
     try:
-        pods = run_pods(run.run_id, server.connection.namespace or "kubeflow")
+        return run_pods(run.run_id, server.namespace), ""
     except ClusterError as error:
-        return [], str(error)
-    return list(findings(pods)), ""
+        return None, str(error)
 
 
 def _next_run(server: Kubeflow, loop: LoopOfRun | None, run: Any, poll_s: float) -> str | None:

@@ -2,16 +2,54 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import parse_qsl
 
+from judgeloop.ops.doctor.cluster import RefusedError, Tree
 from judgeloop.ops.doctor.pod import IN_POD
 from judgeloop.schema.errors import ClusterError
 from pipelines.cluster.server import message_of
 
 TIMEOUT_S = 5
+JSON = "application/json"
+
+
+class PersonsCluster:
+    """A namespace, asked as kubectl would (`judgeloop.ops.doctor.cluster.Cluster`).
+
+    Args:
+        namespace: The namespace.
+    """
+
+    def __init__(self, namespace: str) -> None:
+        self.namespace = namespace
+
+    def ask(self, path: str, body: Tree | None = None) -> Tree:
+        """Returns the answer of a path of the API; posts an object where one is given.
+
+        Raises:
+            RefusedError: The API answers with an error.
+            ClusterError: There is no kubeconfig, or Kubernetes does not answer.
+        """
+        import kubernetes
+
+        with core_api(f"namespace {self.namespace}", f"kubectl get --raw '{path}'") as api:
+            place, _, query = path.partition("?")
+            try:
+                answer = api.api_client.call_api(
+                    place, "POST" if body else "GET", query_params=parse_qsl(query), body=body,
+                    header_params={"Accept": JSON, "Content-Type": JSON},
+                    auth_settings=["BearerToken"], _preload_content=False,
+                    _return_http_data_only=True, _request_timeout=TIMEOUT_S,
+                )  # fmt: skip
+            except kubernetes.client.ApiException as error:
+                raise RefusedError(error.status, message_of(error)) from None
+            found: Tree = json.loads(answer.data)
+            return found
 
 
 @contextmanager

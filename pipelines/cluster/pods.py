@@ -33,7 +33,7 @@ def show_pod_logs(run_id: str, namespace: str, console: Console) -> int:
     """
     selector = f"{LABEL}={run_id}"
     by_hand = f"kubectl logs -n {namespace} -l {selector} -c {CONTAINER} --prefix --tail=-1"
-    pods = run_pods(run_id, namespace, by_hand)
+    pods = run_pods(run_id, namespace, by_hand).pods
     with core_api(f"the pods of run {run_id} in namespace {namespace}", by_hand) as api:
         for pod in pods:
             if not is_driver(pod) or pod["status"]["phase"] != "Succeeded":

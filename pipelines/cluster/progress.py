@@ -21,6 +21,8 @@ class LoopOfRun(NamedTuple):
 
     loop_id: str
     ledger: Ledger
+    first: int
+    """The iteration that the run begins with."""
 
     @classmethod
     def of(cls, run: Any) -> LoopOfRun:
@@ -35,7 +37,7 @@ class LoopOfRun(NamedTuple):
             loop_id, reference = given["loop_id"], parse_reference(given["config"])
         except KeyError:
             raise ConfigError(f"run {run.run_id} is none of a loop: it names no loop_id") from None
-        return cls(loop_id, Ledger(open_store(reference.store), loop_id))
+        return cls(loop_id, Ledger(open_store(reference.store), loop_id), reference.first)
 
     def entries(self) -> list[Entry]:
         """Returns how the loop's tasks ended, in the loop's order."""

@@ -65,7 +65,7 @@ def show_logs(server: Kubeflow, name: str, console: Console) -> int:
     loop, _ = open_loop(run)
     for entry in loop.ledger.failures() if loop else []:
         print_plain(console, f"{entry.name}: {entry.error}")
-    namespace = server.connection.namespace or "kubeflow"
+    namespace = server.namespace
     if not show_pod_logs(run.run_id, namespace, console):
         said = (
             f"No pods of run {run.run_id} are in namespace {namespace}: it has just begun, or they "

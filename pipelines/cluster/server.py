@@ -53,6 +53,11 @@ class Kubeflow:
         """The version of Kubeflow Pipelines, where the server tells it."""
         self._greet()
 
+    @property
+    def namespace(self) -> str:
+        """Where runs go: of a server with one user that is Kubeflow's own namespace."""
+        return self.connection.namespace or "kubeflow"
+
     def pipeline(self, name: str) -> str:
         """Returns the id of a pipeline, which is made where it is not there yet."""
         import kfp_server_api as api

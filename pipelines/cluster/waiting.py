@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
 from pipelines.cluster.kubernetes_api import TIMEOUT_S, core_api
@@ -45,7 +47,30 @@ class Finding(NamedTuple):
         return f"{self.task}: {self.reason}: {self.message}"
 
 
-def run_pods(run_id: str, namespace: str, by_hand: str = "") -> list[Pod]:
+class Place(NamedTuple):
+    """What a pod works for."""
+
+    stage: str
+    iteration: int | None
+    """Counted within the run, from 1: the compiler numbers the uses of a component."""
+    partition: int | None
+
+    def __str__(self) -> str:
+        """Returns it as lines begin with it, such as `judge 2/p0`."""
+        place = "" if self.iteration is None else str(self.iteration)
+        place += "" if self.partition is None else f"/p{self.partition}"
+        return f"{self.stage} {place}".strip()
+
+
+class Pods(NamedTuple):
+    """The pods of a run, oldest first."""
+
+    pods: list[Pod]
+    at: datetime
+    """When they were so, by the clock of Kubernetes' API."""
+
+
+def run_pods(run_id: str, namespace: str, by_hand: str = "") -> Pods:
     """Returns the pods of a run, oldest first, as Kubernetes' API has them.
 
     Args:
@@ -63,7 +88,8 @@ def run_pods(run_id: str, namespace: str, by_hand: str = "") -> list[Pod]:
             namespace, label_selector=selector, _preload_content=False, _request_timeout=TIMEOUT_S
         )
         pods: list[Pod] = json.loads(answer.data)["items"]
-    return sorted(pods, key=lambda pod: (_created(pod), pod["metadata"]["name"]))
+        at = parsedate_to_datetime(answer.headers["Date"])
+    return Pods(sorted(pods, key=lambda pod: (_created(pod), pod["metadata"]["name"])), at)
 
 
 def _created(pod: Pod) -> str:
@@ -77,20 +103,43 @@ def is_driver(pod: Pod) -> bool:
 
 
 def task_of(pod: Pod) -> str:
-    """Returns the stage that a pod works for, with iteration and partition, such as `judge 2/p0`.
+    """Returns a pod's stage, iteration and partition, such as `judge 2/p0`."""
+    place = place_of(pod)
+    return str(place) if place else str(pod["metadata"]["name"])
 
-    The iteration is counted within the run: the compiler numbers the uses of a component.
-    """
+
+def place_of(pod: Pod) -> Place | None:
+    """Returns what a pod works for, read from the path of its node; None where it names none."""
     path = pod["metadata"].get("annotations", {}).get(NODE_NAME, "")
+    return place_in(path) if path else None
+
+
+def place_in(path: str) -> Place:
+    """Returns what the path of a node of Argo's stands for."""
     names = [part for part in re.sub(r"\(\d+(:\d+)?\)", "", path).split(".") if part != "executor"]
-    if not path:
-        return str(pod["metadata"]["name"])
     found = re.fullmatch(r"(.+?)(?:-(\d+))?", names[-1].removesuffix("-driver"))
     stage, number = (found[1], found[2]) if found else (names[-1], None)
-    place = number or ("1" if "loop" in names[:-1] else "")
     partitions = re.findall(r"iteration-iterations\((\d+):", path)
-    place += f"/p{partitions[-1]}" if partitions else ""
-    return f"{stage.replace('-', '_')} {place}".strip()
+    return Place(
+        stage.replace("-", "_"),
+        int(number) if number else 1 if "loop" in names[:-1] else None,
+        int(partitions[-1]) if partitions else None,
+    )
+
+
+def late(found: Pods, start_within_s: float) -> Pod | None:
+    """Returns the pod that has waited longest for its start, where that is too long.
+
+    Args:
+        found: The pods of a run.
+        start_within_s: How long one may take to start: its node, image, claim and Secrets.
+    """
+    for pod in found.pods:
+        if pod.get("status", {}).get("phase") == "Pending":
+            created = datetime.fromisoformat(_created(pod))
+            if (found.at - created).total_seconds() > start_within_s:
+                return pod
+    return None
 
 
 def findings(pods: list[Pod]) -> Iterator[Finding]:

@@ -5,11 +5,12 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from judgeloop.ops.doctor.needs import parse_needs
 from judgeloop.ops.doctor.preflight import Finding, examine_around
-from judgeloop.ops.doctor.quota import Asked
 from judgeloop.runtime import tasks
 from judgeloop.runtime.ledger import Ledger
 from judgeloop.runtime.progress import FILE_VARIABLE
@@ -30,9 +31,10 @@ def outs(folder: Path) -> tuple[str, str]:
     return str(folder / "out"), str(folder / "current")
 
 
-def asked(gpus: int = 1) -> Asked:
+def needs(gpus: int = 1) -> dict[str, Any]:
     size = {"cpu": "8", "memory": "64Gi", "nvidia.com/gpu": gpus}
-    return {"inference": size, "training": size}
+    tolerated = {"key": "nvidia.com/gpu", "operator": "Exists"}
+    return {"tasks": {"inference": size, "training": size}, "tolerations": [tolerated]}
 
 
 @pytest.fixture
@@ -46,11 +48,15 @@ def test_where_everything_fits_all_is_ok(
     pod: Pod, kfp_server: KfpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KF_PIPELINES_ENDPOINT", kfp_server.url)
-    assert list(examine_around(asked())) == [
+    assert list(examine_around(parse_needs(needs()))) == [
         Finding("version", "ok", "Kubeflow Pipelines 2.17.0"),
         Finding("quota", "ok", "every task fits into each of the 1 quota(s) of team"),
+        Finding("settings", "ok", "this pod has every key that is not optional"),
+        Finding("defaults", "ok", "a LimitRange gives what the quota asks of every container"),
+        Finding("claim", "ok", "the profile names no model_cache"),
+        Finding("nodes", "ok", "each kind of task fits on one of 2 node(s) when it is empty"),
+        Finding("admission", "ok", "a pod of each kind is admitted (inference, training)"),
     ]
-    assert pod.api.asked == ["/api/v1/namespaces/team/resourcequotas"]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +74,7 @@ def test_a_release_is_too_old_new_enough_or_not_told(
 ) -> None:  # fmt: skip
     monkeypatch.setenv("KF_PIPELINES_ENDPOINT", kfp_server.url)
     kfp_server.control(execute=False, health=HEALTH | told)
-    version, _ = examine_around(None)
+    version, *_ = examine_around(None)
     assert version.state == state
     assert said in version.said
 
@@ -79,7 +85,7 @@ def test_a_server_that_does_not_answer_is_unknown_within_seconds(
 ) -> None:
     monkeypatch.setenv("KF_PIPELINES_ENDPOINT", silent if address == "silent" else address)
     began = time.monotonic()
-    version, _ = examine_around(None)
+    version, *_ = examine_around(None)
     assert time.monotonic() - began < WITHIN_S
     assert version.state == "unknown"
     assert "does not tell its version" in version.said
@@ -101,7 +107,7 @@ def test_who_sends_us_elsewhere_is_not_followed(pod: Pod, monkeypatch: pytest.Mo
     with serving(elsewhere) as there, HTTPServer(("127.0.0.1", 0), Login) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setenv("KF_PIPELINES_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
-        version, _ = examine_around(None)
+        version, *_ = examine_around(None)
         server.shutdown()
     assert version.state == "unknown"
     assert "(302: Found)" in version.said
@@ -113,7 +119,7 @@ def test_a_silent_cluster_is_unknown_within_seconds(
 ) -> None:
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", silent.rpartition(":")[2])
     began = time.monotonic()
-    _, quota = examine_around(asked())
+    _, quota, *_ = examine_around(parse_needs(needs()))
     assert time.monotonic() - began < WITHIN_S
     assert quota.state == "unknown"
     assert "timed out" in quota.said
@@ -121,7 +127,7 @@ def test_a_silent_cluster_is_unknown_within_seconds(
 
 def test_a_quota_that_the_account_may_not_read_is_unknown_and_names_the_manifest(pod: Pod) -> None:
     (pod.account / "namespace").write_text("closed")
-    _, quota = examine_around(asked())
+    _, quota, *_ = examine_around(parse_needs(needs()))
     assert quota.state == "unknown"
     assert "403: resourcequotas is forbidden" in quota.said
     assert "`kubectl apply -k k8s/overlays/standalone`" in quota.said
@@ -129,7 +135,7 @@ def test_a_quota_that_the_account_may_not_read_is_unknown_and_names_the_manifest
 
 def test_a_cluster_of_another_authority_gets_no_token(pod: Pod) -> None:
     write_authority(pod.account)  # the server keeps the certificate of the one before
-    _, quota = examine_around(asked())
+    _, quota, *_ = examine_around(parse_needs(needs()))
     assert quota.state == "unknown"
     assert "certificate verify failed" in quota.said
     assert pod.api.asked == []
@@ -138,7 +144,7 @@ def test_a_cluster_of_another_authority_gets_no_token(pod: Pod) -> None:
 @pytest.mark.parametrize("token", ["another", "two\nlines", "\u2713"])
 def test_a_wrong_token_is_unknown_and_never_shown(token: str, pod: Pod) -> None:
     (pod.account / "token").write_text(token, encoding="utf-8")
-    _, quota = examine_around(asked())
+    _, quota, *_ = examine_around(parse_needs(needs()))
     assert quota.state == "unknown"
     assert token not in quota.said
     assert repr(token)[1:-1] not in quota.said
@@ -147,12 +153,12 @@ def test_a_wrong_token_is_unknown_and_never_shown(token: str, pod: Pod) -> None:
 @pytest.mark.parametrize("file", ["token", "namespace", "ca.crt"])
 def test_a_pod_without_an_account_is_unknown(file: str, pod: Pod) -> None:
     (pod.account / file).unlink()
-    _, quota = examine_around(asked())
+    _, quota, *_ = examine_around(parse_needs(needs()))
     assert quota.state == "unknown"
 
 
 def test_without_a_run_the_quotas_are_shown_and_compared_with_nothing(pod: Pod) -> None:
-    _, quota = examine_around(None)
+    _, quota, *_ = examine_around(None)
     assert quota.state == "unknown"
     assert "team holds 256Gi limits.memory, 10 pods, 4 requests.nvidia.com/gpu;" in quota.said
 
@@ -166,7 +172,7 @@ def test_too_small_a_quota_fails_the_first_task_and_leaves_the_reason(
             "large",
             str(tmp_path / "out"),
             str(tmp_path / "current"),
-            asked(gpus=8),
+            needs(gpus=8),
         )
     (failure,) = Ledger(FolderStore(tmp_path / "store"), "large").failures()
     assert (failure.name, failure.exit_code) == ("000-resolve", PreflightError.exit_code)
@@ -183,11 +189,12 @@ def test_what_is_unknown_is_a_warning_and_the_first_task_goes_on(
 ) -> None:  # fmt: skip
     monkeypatch.setattr(tasks, "hide_secrets", lambda *_: None)  # it would take caplog's handler
     (pod.account / "namespace").write_text("closed")
-    tasks.resolve(config.to_json(), "goes-on", *outs(tmp_path), asked())
+    tasks.resolve(config.to_json(), "goes-on", *outs(tmp_path), needs())
     assert (tmp_path / "out").exists()
     said = [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
     assert [line.split()[:3] for line in said] == [
-        ["preflight:", "version", "unknown"], ["preflight:", "quota", "unknown"],
+        ["preflight:", name, "unknown"]
+        for name in ("version", "quota", "defaults", "admission")
     ]  # fmt: skip
 
 
@@ -195,5 +202,5 @@ def test_a_local_run_in_a_notebooks_pod_asks_the_cluster_for_nothing(
     pod: Pod, config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(FILE_VARIABLE, str(tmp_path / "progress.jsonl"))
-    tasks.resolve(config.to_json(), "local", *outs(tmp_path), asked(gpus=8))
+    tasks.resolve(config.to_json(), "local", *outs(tmp_path), needs(gpus=8))
     assert pod.api.asked == []

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 import yaml
 
+from judgeloop.ops.doctor.needs import parse_needs
 from judgeloop.runtime.stage_table import STAGES, stage_spec
 from judgeloop.schema.errors import ConfigError
 from pipelines.compile import compile_pipeline
@@ -122,8 +123,11 @@ def test_the_first_task_gets_the_sizes_to_compare_with_the_quota(
     spec: Spec, profile: Profile
 ) -> None:
     task, _, _ = by_stage(spec)["resolve"]
-    given = task["inputs"]["parameters"]["asked"]["runtimeValue"]["constant"]
-    assert given == profile.asked()
+    given = task["inputs"]["parameters"]["needs"]["runtimeValue"]["constant"]
+    needs = parse_needs(given)
+    assert needs.tasks == profile.asked()
+    assert {each.name for each in needs.secrets} == {each.name for each in profile.secrets}
+    assert needs.start_within_s == profile.start_within_s
 
 
 def test_nothing_is_cached_by_kubeflow(spec: Spec) -> None:

@@ -3,9 +3,17 @@
 import msgspec
 import pytest
 
-from judgeloop.ops.doctor.quota import Asked, Quota, amount, check_room, parse_quotas, shortages
+from judgeloop.ops.doctor.quota import (
+    Asked,
+    Quota,
+    amount,
+    check_quotas,
+    check_room,
+    parse_quotas,
+    shortages,
+)
 from judgeloop.schema.errors import ClusterError, ConfigError, PreflightError
-from pipelines.cluster.quota import read_quotas
+from pipelines.cluster.kubernetes_api import PersonsCluster
 from pipelines.profile import read_profile
 from tests.kubernetes_api import KubernetesApi
 
@@ -19,7 +27,8 @@ def quota(hard: dict[str, str], **spec: object) -> Quota:
 
 
 def test_a_profile_that_no_quota_could_hold_is_found(kubernetes_api: KubernetesApi) -> None:
-    quotas = read_quotas("team")
+    answer = PersonsCluster("team").ask("/api/v1/namespaces/team/resourcequotas")
+    quotas = parse_quotas(msgspec.json.encode(answer))
     assert kubernetes_api.asked == ["/api/v1/namespaces/team/resourcequotas"]
     assert list(shortages(read_profile("cpu").asked(), quotas)) == []
     assert list(shortages(read_profile("one-gpu").asked(), quotas)) == []
@@ -35,8 +44,8 @@ def test_a_profile_that_no_quota_could_hold_is_found(kubernetes_api: KubernetesA
 def test_a_quota_that_may_not_be_read_is_an_error_that_names_the_way(
     kubernetes_api: KubernetesApi,
 ) -> None:
-    with pytest.raises(ClusterError, match="kubectl describe quota -n closed"):
-        read_quotas("closed")
+    with pytest.raises(ClusterError, match=r"closed cannot be read \(403: .*kubectl apply -k"):
+        check_quotas(ASKED, PersonsCluster("closed"))
 
 
 def test_requests_and_limits_are_compared_and_gpus_by_requests() -> None:

@@ -1,10 +1,22 @@
 """Why pods wait or failed: each recorded pod of a real cluster is told with its cause."""
 
 import json
+from datetime import datetime, timedelta
 
 import pytest
 
-from pipelines.cluster.waiting import Pod, explain, findings, is_driver, task_of
+from judgeloop.runtime.ending import LASTING
+from pipelines.cluster.late import entry_of, reason_of
+from pipelines.cluster.waiting import (
+    Place,
+    Pod,
+    Pods,
+    explain,
+    findings,
+    is_driver,
+    late,
+    task_of,
+)
 from tests.conftest import REPOSITORY
 
 PODS = REPOSITORY.parent / "shared/cases/cluster/kfp/pods"
@@ -54,6 +66,36 @@ def test_stage_and_iteration_are_read_from_the_path_of_the_node() -> None:
         "workflows.argoproj.io/node-name": "x(0).root(0).exit-handler-1(0).hold-out(0).executor(0)"
     }
     assert task_of(node) == "hold_out"
+
+
+def test_a_pod_that_waits_too_long_for_its_start_is_found_by_the_servers_clock() -> None:
+    waiting = pod("waiting-no-node")
+    created = datetime.fromisoformat(waiting["metadata"]["creationTimestamp"])
+    pods = [pod("succeeded"), waiting]
+    assert late(Pods(pods, created + timedelta(seconds=1801)), 1800) is waiting
+    assert late(Pods(pods, created + timedelta(seconds=1799)), 1800) is None
+    assert late(Pods(pods[:1], created + timedelta(days=9)), 1800) is None
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        (Place("judge", 2, 1), "006-judge-p001"),
+        (Place("train", 1, None), "005-train"),
+        (Place("hold_out", None, None), "000-hold_out"),
+        (Place("promote", None, None), "999-promote"),
+        (Place("loop", None, None), "000-resolve"),
+        (None, "000-resolve"),
+    ],
+)
+def test_what_was_not_started_is_entered_as_a_failure_that_no_further_run_mends(
+    place: Place | None, name: str
+) -> None:
+    entry = entry_of(place, 5, reason_of(pod("waiting-no-node"), 1800))
+    assert entry.name == name
+    assert entry.exit_code in LASTING
+    assert (entry.error or "").startswith("not started within 1800 s")
+    assert "Unschedulable" in (entry.error or "")
 
 
 def test_drivers_are_known_and_a_cause_is_told_once() -> None:

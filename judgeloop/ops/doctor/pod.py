@@ -1,4 +1,4 @@
-"""What a task asks of its cluster from inside its pod: Kubeflow's release, the namespace's quota.
+"""What a task asks of its cluster from inside its pod: Kubeflow's release, Kubernetes' API.
 
 Over plain HTTP, for the core knows no client of Kubeflow's or Kubernetes'. What is not told, for
 whatever reason, is a `ClusterError`: a loop may well run all the same.
@@ -7,6 +7,7 @@ whatever reason, is a `ClusterError`: a loop may well run all the same.
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import ssl
 import urllib.error
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from judgeloop.ops.doctor.quota import Quota, parse_quotas
+from judgeloop.ops.doctor.cluster import OUTSIDE, RefusedError, Tree
 from judgeloop.ops.doctor.release import LEAST, told_version
 from judgeloop.runtime.progress import FILE_VARIABLE
 from judgeloop.schema.errors import ClusterError
@@ -30,7 +31,6 @@ ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where Kubernetes puts the token of a pod's service account, its authority and the namespace."""
 TIMEOUT_S = 3.0
 MAX_BYTES = 4 << 20
-OUTSIDE = "`make doctor-kubeflow PROFILE=...` looks from outside"
 
 
 def on_cluster() -> bool:
@@ -60,30 +60,34 @@ def ask_release() -> str | None:
     )
 
 
-def ask_quotas() -> tuple[str, list[Quota]]:
-    """Returns the namespace of this pod, and its quotas, by the right of its service account.
+class OwnCluster:
+    """Kubernetes' API as a pod reaches it, by the rights of its service account.
 
     Raises:
-        ClusterError: This is no pod, or the quotas cannot be read; says what to do.
+        ClusterError: This is no pod, or it has no service account; says what to do.
     """
-    _require_pod()
-    try:
-        namespace = (ACCOUNT / "namespace").read_text(encoding="utf-8").strip()
-        token = (ACCOUNT / "token").read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        raise ClusterError(
-            f"the quota cannot be read: this pod has no service account in {ACCOUNT}. {OUTSIDE}"
-        ) from None
-    host, port = os.environ[IN_POD], os.environ.get("KUBERNETES_SERVICE_PORT", "443")
-    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    address = f"https://{place}/api/v1/namespaces/{namespace}/resourcequotas"
-    try:
-        return namespace, parse_quotas(ask(address, str(ACCOUNT / "ca.crt"), token))
-    except ClusterError as error:
-        raise ClusterError(
-            f"the quota of namespace {namespace} cannot be read ({error}). Where the pod's service "
-            f"account may not: `kubectl apply -k k8s/overlays/standalone`. {OUTSIDE}"
-        ) from None
+
+    def __init__(self) -> None:
+        _require_pod()
+        try:
+            self.namespace = (ACCOUNT / "namespace").read_text(encoding="utf-8").strip()
+            self._token = (ACCOUNT / "token").read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            raise ClusterError(
+                f"Kubernetes cannot be asked: this pod has no service account in {ACCOUNT}. "
+                f"{OUTSIDE}"
+            ) from None
+        host, port = os.environ[IN_POD], os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+        self._address = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+
+    def ask(self, path: str, body: Tree | None = None) -> Tree:
+        """Returns the answer of a path; see `judgeloop.ops.doctor.cluster`."""
+        data = None if body is None else json.dumps(body).encode()
+        answer = ask(f"{self._address}{path}", str(ACCOUNT / "ca.crt"), self._token, data)
+        try:
+            return msgspec.json.decode(answer, type=Tree)
+        except ValueError:
+            raise ClusterError("what answers is not Kubernetes' API") from None
 
 
 class _StayHere(urllib.request.HTTPRedirectHandler):
@@ -127,7 +131,7 @@ def ask(
             return found
     except urllib.error.HTTPError as error:
         with error:
-            reason = f"{error.code}: {_message(error)}"
+            raise RefusedError(error.code, _message(error)) from None
     except (OSError, http.client.HTTPException) as error:
         reason = str(getattr(error, "reason", "") or error)
     except ValueError:  # its text may hold the token

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Literal, NamedTuple
 
+from judgeloop.ops.doctor.admission import check_admission
 from judgeloop.ops.doctor.checks import (
     check_clock,
     check_model,
@@ -15,8 +16,17 @@ from judgeloop.ops.doctor.checks import (
     check_secrets,
     check_store,
 )
-from judgeloop.ops.doctor.pod import ask_quotas, ask_release
-from judgeloop.ops.doctor.quota import Asked, check_room
+from judgeloop.ops.doctor.cluster import AskedOnce, Cluster
+from judgeloop.ops.doctor.namespace import (
+    check_claim,
+    check_defaults,
+    check_nodes,
+    check_references,
+    check_variables,
+)
+from judgeloop.ops.doctor.needs import Needs
+from judgeloop.ops.doctor.pod import OwnCluster, ask_release
+from judgeloop.ops.doctor.quota import check_quotas
 from judgeloop.ops.doctor.release import check_release
 from judgeloop.registry.client import TRACKING_URI
 from judgeloop.schema.config import Config
@@ -54,12 +64,12 @@ def look(name: str, check: Callable[[], str]) -> Finding:
         return Finding(name, "FAILED", str(error))
 
 
-def examine(config: Config, asked: Asked | None = None) -> Iterator[Finding]:
+def examine(config: Config, needs: Needs | None = None) -> Iterator[Finding]:
     """Yields what each check finds, the cheapest first; one that fails stops no other.
 
     Args:
         config: The loop's configuration.
-        asked: What its tasks ask of the cluster; None where that is not known.
+        needs: What its tasks need of the cluster; None where that is not known.
     """
     checks: list[tuple[str, Callable[[], str]]] = [
         ("secrets", partial(check_secrets, config)),
@@ -70,27 +80,57 @@ def examine(config: Config, asked: Asked | None = None) -> Iterator[Finding]:
     ]
     for name, check in checks:
         yield look(name, check)
-    yield from examine_around(asked)
+    yield from examine_around(needs)
 
 
-def examine_around(asked: Asked | None) -> Iterator[Finding]:
+def examine_around(needs: Needs | None) -> Iterator[Finding]:
     """Yields what the cluster tells of itself in whose pod this is.
 
     Args:
-        asked: What a loop's tasks ask of it; None where that is not known.
+        needs: What a loop's tasks need of it; None where that is not known.
     """
     yield look("version", lambda: check_release(ask_release()))
-    yield look("quota", lambda: check_room(asked, *ask_quotas()))
+    try:
+        cluster = AskedOnce(OwnCluster())
+    except ClusterError as error:
+        yield Finding("quota", "unknown", str(error))
+        return
+    yield look("quota", lambda: check_quotas(needs.tasks if needs else None, cluster))
+    if needs:
+        yield look("settings", lambda: check_variables(needs))
+        yield from examine_namespace(needs, cluster)
 
 
-def require_sound(config: Config, asked: Asked | None = None) -> None:
+def examine_namespace(
+    needs: Needs, cluster: Cluster, account: str | None = None
+) -> Iterator[Finding]:
+    """Yields whether a namespace holds what a loop's tasks need, as far as we may look.
+
+    Args:
+        needs: What they need.
+        cluster: Who is asked.
+        account: The pods' service account, where it is known.
+    """
+    yield look("defaults", lambda: check_defaults(cluster))
+    yield look("claim", lambda: check_claim(needs, cluster))
+    yield look("nodes", lambda: check_nodes(needs, cluster))
+    yield look("admission", lambda: check_admission(needs, cluster, account))
+
+
+def examine_references(needs: Needs, cluster: Cluster) -> Iterator[Finding]:
+    """Yields whether the Secrets and ConfigMaps are there that the profile names."""
+    yield look("secrets", lambda: check_references("secrets", needs.secrets, cluster))
+    yield look("settings", lambda: check_references("configmaps", needs.settings, cluster))
+
+
+def require_sound(config: Config, needs: Needs | None = None) -> None:
     """Passes where no check fails, and logs what each has found.
 
     Raises:
         PreflightError: Names each check that failed, with what to do.
     """
     failed = []
-    for finding in examine(config, asked):
+    for finding in examine(config, needs):
         level = logging.INFO if finding.state == "ok" else logging.WARNING
         logger.log(level, "preflight: %s", finding)
         if finding.state == "FAILED":

@@ -14,6 +14,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from judgeloop.ops.doctor.cluster import OUTSIDE, Cluster
 from judgeloop.schema.errors import ClusterError, ConfigError, PreflightError
 
 QUANTITY = r"^([0-9]+\.?[0-9]*|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?$"
@@ -108,6 +109,24 @@ def parse_quotas(answer: bytes) -> list[Quota]:
         return msgspec.json.decode(answer, type=_QuotaList).items
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ClusterError(f"the answer is no list of quotas ({error})") from error
+
+
+def check_quotas(asked: Asked | None, cluster: Cluster) -> str:
+    """Says that each task fits into the quotas of a namespace; see `check_room`.
+
+    Raises:
+        ClusterError: The quotas may not be listed, or it is not known what the tasks ask for.
+        PreflightError: A task would never be started.
+    """
+    try:
+        answer = cluster.ask(f"/api/v1/namespaces/{cluster.namespace}/resourcequotas")
+        quotas = parse_quotas(msgspec.json.encode(answer))
+    except ClusterError as error:
+        raise ClusterError(
+            f"the quota of namespace {cluster.namespace} cannot be read ({error}). Where the "
+            f"account may not: `kubectl apply -k k8s/overlays/standalone`. {OUTSIDE}"
+        ) from None
+    return check_room(asked, cluster.namespace, quotas)
 
 
 def check_room(asked: Asked | None, namespace: str, quotas: Sequence[Quota]) -> str:

@@ -1,0 +1,213 @@
+"""Whether a namespace holds what a loop's tasks name: claim, Secrets, ConfigMaps, defaults, nodes.
+
+Kubernetes never gives up on a pod that lacks one of these, and Kubeflow shows it as running. Each
+check returns what it found, and raises `PreflightError` for what would wait for ever and
+`ClusterError` for what the account may not see.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from judgeloop.ops.doctor.cluster import Cluster, Tree, find
+from judgeloop.ops.doctor.needs import Named, Needs, Toleration
+from judgeloop.ops.doctor.quota import amount
+from judgeloop.schema.errors import PreflightError
+
+COUNTED = ("cpu", "memory")
+MODEL_KINDS = ("inference", "training")
+"""Tasks with a model: the profile's selector, tolerations and claim are theirs."""
+NO_PODS = ("NoSchedule", "NoExecute")
+"""Effects of a taint that keep a pod from starting."""
+
+
+def check_claim(needs: Needs, cluster: Cluster) -> str:
+    """Says that the volume for models is there and bound.
+
+    Raises:
+        PreflightError: It is missing, or nothing binds it.
+        ClusterError: It may not be read.
+    """
+    if needs.claim is None:
+        return "the profile names no model_cache"
+    claim = find(cluster, f"{_namespace(cluster)}/persistentvolumeclaims/{needs.claim}")
+    what = f"the claim {needs.claim} in {cluster.namespace}"
+    if claim is None:
+        raise PreflightError(
+            f"{what} is not there, and tasks that mount it never start: apply "
+            "k8s/components/model-cache, or leave model_cache of the profile empty"
+        )
+    spec, phase = claim.get("spec", {}), claim.get("status", {}).get("phase")
+    if phase == "Bound":
+        modes = ", ".join(spec.get("accessModes", []))
+        return f"{what} is bound ({modes}); the first task with a model tries to write there"
+    kind = spec.get("storageClassName") or "the default class"
+    if phase == "Pending" and _binds_late(cluster, spec.get("storageClassName")):
+        return f"{what} is bound when the first pod mounts it ({kind} waits for one)"
+    raise PreflightError(
+        f"{what} is {phase}, not Bound: {kind} has made no volume for it. Does that class exist, "
+        f"and can it do {', '.join(spec.get('accessModes', []))}? `kubectl describe pvc "
+        f"{needs.claim} -n {cluster.namespace}`"
+    )
+
+
+def _binds_late(cluster: Cluster, name: str | None) -> bool:
+    """Says whether a class binds a claim only when a pod mounts it.
+
+    Raises:
+        ClusterError: Classes may not be read: a claim that is pending may be sound.
+    """
+    if name is None:
+        classes = cluster.ask("/apis/storage.k8s.io/v1/storageclasses").get("items", [])
+        mark = "storageclass.kubernetes.io/is-default-class"
+        found = [each for each in classes if _annotations(each).get(mark) == "true"]
+    else:
+        one = find(cluster, f"/apis/storage.k8s.io/v1/storageclasses/{name}")
+        found = [one] if one else []
+    return any(each.get("volumeBindingMode") == "WaitForFirstConsumer" for each in found)
+
+
+def check_references(kind: str, references: Sequence[Named], cluster: Cluster) -> str:
+    """Says that Secrets or ConfigMaps are there with the keys that tasks read.
+
+    Args:
+        kind: `secrets` or `configmaps`, as the API calls them.
+        references: What the profile names.
+        cluster: The namespace. Of a Secret only the names of its keys are looked at.
+
+    Raises:
+        PreflightError: One that is not optional is missing, or a key of it.
+        ClusterError: One may not be read.
+    """
+    missing: list[str] = []
+    absent: list[str] = []
+    for each in references:
+        found = find(cluster, f"{_namespace(cluster)}/{kind}/{each.name}")
+        held = {*(found or {}).get("data", {}), *(found or {}).get("binaryData", {})}
+        lacking = [key for key in each.keys if key not in held]
+        if lacking:
+            said = f"{each.name} ({', '.join(lacking)})" if found else each.name
+            (absent if each.optional else missing).append(said)
+    if missing:
+        raise PreflightError(
+            f"{cluster.namespace} lacks {', '.join(missing)}, and no task starts without: make "
+            "them as docs/kubeflow.md shows, or take them out of the profile"
+        )
+    names = sorted({each.name for each in references})
+    said = f"all keys of {', '.join(names)} are there" if names else "the profile names none"
+    return f"{said}, but for the optional {', '.join(absent)}" if absent else said
+
+
+def check_variables(needs: Needs) -> str:
+    """Says that this pod has what the profile reads from Secrets and ConfigMaps.
+
+    Needs no right: Kubernetes gives every task the same variables. Without one that is not
+    optional this very task would not have started.
+
+    Raises:
+        PreflightError: One that is not optional is missing all the same.
+    """
+    missing: list[str] = []
+    absent: list[str] = []
+    for each in (*needs.secrets, *needs.settings):
+        lacking = [key for key in each.keys if key not in os.environ]
+        (absent if each.optional else missing).extend(f"{key} of {each.name}" for key in lacking)
+    if missing:
+        raise PreflightError(f"this pod lacks {', '.join(missing)}: see docs/kubeflow.md")
+    said = "this pod has every key that is not optional"
+    return f"{said}; not set: {', '.join(absent)}" if absent else said
+
+
+def check_defaults(cluster: Cluster) -> str:
+    """Says that a quota on requests or limits has a LimitRange with defaults beside it.
+
+    Kubeflow's own containers ask for nothing, and such a quota refuses what asks for nothing.
+
+    Raises:
+        PreflightError: It has none; no pod of Kubeflow's would be made.
+        ClusterError: Quotas or ranges may not be listed.
+    """
+    quotas = cluster.ask(f"{_namespace(cluster)}/resourcequotas").get("items", [])
+    wanted = {name for each in quotas for name in each.get("spec", {}).get("hard", {})}
+    wanted = {name for name in wanted if name.rpartition(".")[2] in COUNTED}
+    if not wanted:
+        return "no quota asks for defaults"
+    ranges = cluster.ask(f"{_namespace(cluster)}/limitranges").get("items", [])
+    lacking = sorted(wanted - set(_given_by(ranges)))
+    if lacking:
+        raise PreflightError(
+            f"a quota of {cluster.namespace} counts {', '.join(lacking)}, and no LimitRange gives "
+            "containers a default: every pod of Kubeflow's is refused. Apply k8s/components/quota, "
+            "or add such a LimitRange"
+        )
+    return "a LimitRange gives what the quota asks of every container"
+
+
+def _given_by(ranges: Iterable[Tree]) -> Iterator[str]:
+    """Yields what ranges set where a container says nothing, by a quota's names for it."""
+    for limit in (limit for each in ranges for limit in each["spec"].get("limits", [])):
+        if limit.get("type") == "Container":
+            for name in limit.get("default", {}):
+                # Where only a limit is given, the request is the same.
+                yield from (f"limits.{name}", f"requests.{name}", name)
+            for name in limit.get("defaultRequest", {}):
+                yield from (f"requests.{name}", name)
+
+
+def check_nodes(needs: Needs, cluster: Cluster) -> str:
+    """Says that some node is large enough for each kind of task, empty and by its labels.
+
+    Raises:
+        PreflightError: None is; says which kind waits for ever, and what comes nearest.
+        ClusterError: Nodes may not be listed.
+    """
+    nodes = cluster.ask("/api/v1/nodes").get("items", [])
+    refused = []
+    for kind, asked in needs.tasks.items():
+        model = kind in MODEL_KINDS
+        reasons = [list(_refusals(node, asked, needs if model else None)) for node in nodes]
+        if all(reasons):
+            nearest = min(reasons, key=len, default=["there is no node"])
+            refused.append(f"a task of `{kind}`: {'; '.join(nearest)}")
+    if refused:
+        raise PreflightError(
+            f"none of the {len(nodes)} node(s) could ever hold {', and '.join(refused)}. Change "
+            "sizes, gpu_type, node_selector or tolerations of the profile, or add such a node"
+        )
+    return f"each kind of task fits on one of {len(nodes)} node(s) when it is empty"
+
+
+def _refusals(node: Tree, asked: Mapping[str, str | int], needs: Needs | None) -> Iterator[str]:
+    """Yields why a node could not hold a task, the nearest miss being the shortest list."""
+    name = node["metadata"]["name"]
+    held = node.get("status", {}).get("allocatable", {})
+    for resource, many in asked.items():
+        if amount(many) > amount(held.get(resource, 0)):
+            yield f"{name} has {held.get(resource, 0)} {resource}, asked is {many}"
+    labels = node["metadata"].get("labels", {})
+    for label, value in (needs.node_selector if needs else {}).items():
+        if labels.get(label) != value:
+            yield f"{name} has no label {label}={value}"
+    tolerations = needs.tolerations if needs else ()
+    for taint in node.get("spec", {}).get("taints", []):
+        if taint["effect"] in NO_PODS and not any(_tolerates(t, taint) for t in tolerations):
+            yield f"{name} has the taint {taint['key']}:{taint['effect']}"
+
+
+def _tolerates(toleration: Toleration, taint: Mapping[str, Any]) -> bool:
+    if toleration.effect and toleration.effect != taint["effect"]:
+        return False
+    if toleration.key and toleration.key != taint["key"]:
+        return False
+    return toleration.operator == "Exists" or toleration.value == taint.get("value")
+
+
+def _annotations(tree: Tree) -> Mapping[str, str]:
+    found: Mapping[str, str] = tree.get("metadata", {}).get("annotations", {})
+    return found
+
+
+def _namespace(cluster: Cluster) -> str:
+    return f"/api/v1/namespaces/{cluster.namespace}"
