@@ -30,7 +30,8 @@ JUDGELOOP := $(VENV)/bin/judgeloop
 INSTALLED := $(VENV)/.installed
 PIP := $(PYTHON) -m pip --disable-pip-version-check install -qq --no-deps --no-build-isolation
 LOCKS := $(addprefix requirements/,build.lock torch-cpu.lock cpu.lock dev.lock)
-HASHED_LOCKS := $(filter-out requirements/torch-cpu.lock,$(LOCKS)) requirements/cuda.lock requirements/sbom.lock
+HASHED_LOCKS := $(filter-out requirements/torch-cpu.lock,$(LOCKS)) $(addprefix requirements/,cuda.lock mutants.lock sbom.lock)
+MUTMUT := build/mutmut/.installed
 IS_311 := import sys; sys.exit(sys.version_info[:2] != (3, 11) or sys.implementation.name != 'cpython')
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 RUN_OUT = $(or $(OUT),runs/$(basename $(notdir $(CONFIG))))
@@ -50,7 +51,7 @@ export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
 .PHONY: help setup system-deps demo run compile doctor doctor-kubeflow submit status logs cancel readmes mlflow \
-	base-model results memory check k8s-check format test test-slow fuzz soak lock images push image-locks clean
+	base-model results memory check k8s-check format test test-slow fuzz soak mutants lock images push image-locks clean
 
 help: ## List the targets.
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -172,6 +173,14 @@ fuzz: $(INSTALLED) ## Feed what is read of files, servers and stores with damage
 soak: $(INSTALLED) ## Kill loops at fifty random moments; each must end like an unbroken one [ARGS="--kills 50 --seed 0"].
 	$(PYTHON) -m tests.loop.soak $(ARGS)
 
+mutants: $(INSTALLED) $(MUTMUT) ## Change what decides results and see which tests notice; resumes [ARGS="judgeloop.schema.keys*"].
+	PYTHONPATH=$(abspath $(dir $(MUTMUT))) nice $(PYTHON) -m mutmut run --max-children $(JOBS) $(ARGS)
+	PYTHONPATH=$(abspath $(dir $(MUTMUT))) $(PYTHON) -m mutmut results
+
+$(MUTMUT): requirements/mutants.lock
+	$(PIP) --require-hashes --upgrade --target $(dir $@) -r $<
+	@touch $@
+
 lock: $(INSTALLED) ## Renew the hashes in the locks after a pin was edited.
 	$(PYTHON) requirements/hashes.py $(HASHED_LOCKS)
 
@@ -189,5 +198,5 @@ image-locks: $(INSTALLED) ## Make the images' locks from requirements/ and pypro
 	$(PYTHON) -m images.locks
 
 clean: ## Remove builds and caches; .venv and runs stay.
-	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build dist mutants .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -r {} +

@@ -10,7 +10,7 @@ import msgspec.inspect
 from judgeloop.schema.config import Config
 from tests.conftest import REPOSITORY
 
-_NOT_OURS = {"runs", "build", "dist", "__pycache__"}
+_NOT_OURS = {"mutants", "runs", "build", "dist", "__pycache__"}
 _PLANTED = "tests/unit/test_documents.py"
 """Names on purpose what does not exist."""
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
+
 from judgeloop.method.judging.orders import judge_pair
 from judgeloop.method.prompts import TinyPrompts
-from judgeloop.schema.keys import SEED_SPACING, seed_for
+from judgeloop.schema.keys import SEED_SPACING, content_key, fraction, listed_key, seed_for
 from judgeloop.schema.records import Kind, Order, Pair, Question, Voted
 from judgeloop.schema.requests import Request
 from judgeloop.schema.sampling import Sampling
@@ -50,3 +52,18 @@ def test_requests_are_far_enough_apart_for_a_thousand_samples_each() -> None:
     assert min(gaps) >= SEED_SPACING == 1024
     assert len(set(seeds)) == 500
     assert 0 <= seeds[0] <= seeds[-1] < 2**31 - SEED_SPACING + 1
+
+
+@pytest.mark.parametrize(
+    ("derived", "expected"),
+    [
+        (seed_for("answer", 0, "q1"), 1203556352),
+        (seed_for("vote", 1, "é"), 1790914560),
+        (fraction("error", 0, "q1"), 0.8220937749779295),
+        (content_key("alter", "q1", 1, None), "2bfd087573390f7807434b97"),
+        (listed_key(["a", 1], []), "81bdaccdee241d6a12471452"),
+    ],
+)
+def test_keys_and_draws_are_those_of_earlier_releases(derived: object, expected: object) -> None:
+    """Else nothing that is stored is found again, and no run can be repeated."""
+    assert derived == expected
