@@ -170,8 +170,8 @@ test-slow: $(INSTALLED) ## Run the tests that take minutes, JOBS=2 files at a ti
 fuzz: $(INSTALLED) ## Feed what is read of files, servers and stores with damaged input [CASES=100000].
 	JUDGELOOP_FUZZ_CASES=$(CASES) $(PYTHON) -m pytest -q -s --timeout 3600 tests/fuzz $(ARGS)
 
-soak: $(INSTALLED) ## Kill loops at fifty random moments; each must end like an unbroken one [ARGS="--kills 50 --seed 0"].
-	$(PYTHON) -m tests.loop.soak $(ARGS)
+soak: $(INSTALLED) ## Kill loops on S3 fifty times while much else goes wrong; each must end like an unbroken one [ARGS="--kills 50 --seed 0"].
+	$(PYTHON) -m tests.loop.campaign $(ARGS)
 
 mutants: $(INSTALLED) $(MUTMUT) ## Change what decides results and see which tests notice; resumes [ARGS="judgeloop.schema.keys*"].
 	PYTHONPATH=$(abspath $(dir $(MUTMUT))) nice $(PYTHON) -m mutmut run --max-children $(JOBS) $(ARGS)

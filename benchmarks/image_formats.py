@@ -22,21 +22,15 @@ import argparse
 import io
 import os
 import random
-import socket
-import subprocess
-import sys
 import tarfile
 import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from PIL import Image
 
-from benchmarks.loopback import loopback_s3
+from benchmarks.loopback import moto_server
 from judgeloop.cli.table import table
 from judgeloop.schema.keys import fraction
 from judgeloop.store import Store, open_store
@@ -212,28 +206,6 @@ def noise(count: int) -> Iterator[bytes]:
         yield buffer.getvalue()
 
 
-@contextmanager
-def moto_server() -> Iterator[None]:
-    """Runs the S3 server of the tests, which keeps everything in memory."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    os.environ |= loopback_s3(port)
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        while True:
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/moto-api/").close()
-                break
-            except urllib.error.URLError:
-                if server.poll() is not None:
-                    raise
-        yield
-    finally:
-        server.terminate()
-        server.wait()
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prints a table for each number of images and kind of store."""
     parser = argparse.ArgumentParser(description="Requests and bytes of formats of small images.")
@@ -245,7 +217,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with tempfile.TemporaryDirectory() as folder:
             show("folder", count, {n: measure(n, count, f"{folder}/{n}") for n in options.formats})
     for count in options.images if options.s3 else ():
-        with moto_server():
+        with moto_server(Path(os.devnull)):
             import boto3
 
             boto3.client("s3").create_bucket(Bucket="images")

@@ -11,8 +11,10 @@ import logging
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
+
+import msgspec
 
 from judgeloop.ops.doctor.pod import KUBEFLOW, ask
 from judgeloop.runtime.ending import Ending, read_ending
@@ -21,6 +23,7 @@ from judgeloop.runtime.reference import Reference
 from judgeloop.schema.config import Config
 from judgeloop.schema.errors import ClusterError
 
+T = TypeVar("T")
 logger = logging.getLogger("judgeloop")
 
 TOKEN = Path("/var/run/secrets/kubeflow/pipelines/token")
@@ -69,8 +72,8 @@ def start_next(given: Reference, config: Config, ledger: Ledger, run_id: str) ->
         logger.info("no further run: the loop is %s. %s", ending.state, ending.reason)
         return None
     api = _Api()
-    this = api.get(f"runs/{run_id}")
-    if this.get("state") == "CANCELING":
+    this = api.get(f"runs/{run_id}", _Run)
+    if this.state == "CANCELING":
         logger.info("no further run: this one is being cancelled")
         return None
     if rerun:
@@ -81,27 +84,50 @@ def start_next(given: Reference, config: Config, ledger: Ledger, run_id: str) ->
 
 
 def _start(
-    api: _Api, this: dict[str, Any], given: Reference, ledger: Ledger, ending: Ending, rerun: int
+    api: _Api, this: _Run, given: Reference, ledger: Ledger, ending: Ending, rerun: int
 ) -> str:
     name = run_name(ledger.loop_id, ending.first, rerun)
-    experiment = this["experiment_id"]
     predicate = {"operation": 1, "key": "display_name", "stringValue": name}
-    query = {"experiment_id": experiment, "filter": json.dumps({"predicates": [predicate]})}
-    found = api.get(f"runs?{urlencode(query)}").get("runs", [])
-    if found:
+    filtered = json.dumps({"predicates": [predicate]})
+    query = urlencode({"experiment_id": this.experiment_id, "filter": filtered})
+    if found := api.get(f"runs?{query}", _Found).runs:
         logger.info("the next run, %s, is there already", name)
-        return str(found[0]["run_id"])
-    settings = this["runtime_config"]
-    parameters = {
-        **settings["parameters"],
-        "config": str(given._replace(first=ending.first)),
+        return found[0].run_id
+    settings = this.runtime_config
+    parameters = settings.parameters | {"config": str(given._replace(first=ending.first))}
+    body = {
+        "display_name": name,
+        "experiment_id": this.experiment_id,
+        "runtime_config": msgspec.structs.replace(settings, parameters=parameters),
+        "pipeline_version_reference": this.pipeline_version_reference,
+        "service_account": this.service_account,
     }
-    kept = ("experiment_id", "pipeline_version_reference", "service_account")
-    body = {key: this[key] for key in kept if this.get(key)}
-    body |= {"display_name": name, "runtime_config": {**settings, "parameters": parameters}}
-    made = api.post("runs", body)
-    logger.info("started the next run, %s: %s", name, made["run_id"])
-    return str(made["run_id"])
+    made = api.post("runs", {key: value for key, value in body.items() if value}, _Started)
+    logger.info("started the next run, %s: %s", name, made.run_id)
+    return made.run_id
+
+
+class _Started(msgspec.Struct):
+    run_id: str
+
+
+class _Found(msgspec.Struct):
+    runs: list[_Started] | None = None
+
+
+class _Settings(msgspec.Struct, omit_defaults=True):
+    parameters: dict[str, Any]
+    pipeline_root: str | None = None
+
+
+class _Run(msgspec.Struct):
+    """What is read of this run, and given on to the next."""
+
+    experiment_id: str
+    runtime_config: _Settings
+    state: str | None = None
+    pipeline_version_reference: dict[str, str] | None = None
+    service_account: str | None = None
 
 
 class _Api:
@@ -113,18 +139,17 @@ class _Api:
         self._authority = os.environ.get("KF_PIPELINES_CA_CERT") or None
         self._token = TOKEN.read_text(encoding="utf-8").strip() if TOKEN.exists() else None
 
-    def get(self, path: str) -> dict[str, Any]:
-        return self._read(path, None)
+    def get(self, path: str, kind: type[T]) -> T:
+        return self._read(path, None, kind)
 
-    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        return self._read(path, json.dumps(body).encode())
+    def post(self, path: str, body: dict[str, Any], kind: type[T]) -> T:
+        return self._read(path, msgspec.json.encode(body), kind)
 
-    def _read(self, path: str, body: bytes | None) -> dict[str, Any]:
+    def _read(self, path: str, body: bytes | None, kind: type[T]) -> T:
         answer = ask(f"{self._address}/{path}", self._authority, self._token, body)
         try:
-            found = json.loads(answer)
-        except ValueError:
-            found = None
-        if not isinstance(found, dict):
-            raise ClusterError(f"{self._address}: what answers is not Kubeflow's API")
-        return found
+            return msgspec.json.decode(answer, type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise ClusterError(
+                f"{self._address}: what answers is not Kubeflow's API ({error})"
+            ) from error

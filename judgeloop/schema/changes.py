@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import yaml
@@ -13,6 +13,8 @@ from judgeloop.schema.yaml_tree import read_yaml
 
 MAX_SHOWN = 200
 """Characters of a change that a message repeats."""
+MAX_TRIES = 20
+"""Places in one value where the next change might begin, before the value is taken to go on."""
 _NEXT = re.compile(r"\s+(?=[A-Za-z_]\w*(?:\.\w+)*\s*=)")
 
 
@@ -55,12 +57,15 @@ def shown_change(change: str) -> str:
     return f"--set {change if len(change) <= MAX_SHOWN else change[:MAX_SHOWN] + ' ...'}"
 
 
-def _split(text: str) -> list[str]:
+def _split(text: str) -> Iterator[str]:
+    begin = tried = 0
     for found in _NEXT.finditer(text):
-        first = text[: found.start()]
-        if _is_whole(first.partition("=")[2]):
-            return [first, *_split(text[found.end() :])]
-    return [text]
+        first = text[begin : found.start()]
+        tried += 1
+        if tried <= MAX_TRIES and _is_whole(first.partition("=")[2]):
+            yield first
+            begin, tried = found.end(), 0
+    yield text[begin:]
 
 
 def _is_whole(value: str) -> bool:

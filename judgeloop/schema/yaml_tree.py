@@ -2,7 +2,8 @@
 
 PyYAML reads YAML 1.1, in which `5e-5` is a text, `1:30` is 90, `010` is 8 and `2026-02-30` raises.
 Here numbers are those of YAML 1.2, but for leading zeros, which are ambiguous: `010` is a text, and
-so is a date. Whatever cannot be read is a `YAMLError`.
+so is a date. Aliases are refused, by which some lines stand for gigabytes. Whatever cannot be read
+is a `YAMLError`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,22 @@ _DATE = "tag:yaml.org,2002:timestamp"
 
 class _Loader(yaml.SafeLoader):
     """Refuses what YAML would read in silence: the same key twice, and keys that are no text."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Refuses aliases, and what is nested so deeply that reading it takes seconds."""
+        if self.depth >= MAX_DEPTH:
+            raise RecursionError
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.composer.ComposerError(
+                None, None, "an alias (`*name`) is not read here: write the value itself",
+                self.get_mark(),
+            )  # fmt: skip
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -56,6 +73,12 @@ for _tag, _pattern in zip(_NUMBERS, (_INT, _FLOAT), strict=True):
     _Loader.add_implicit_resolver(_tag, _whole, list("-+.0123456789"))
 
 
+MAX_CHARACTERS = 200_000
+"""More than any configuration has; PyYAML reads some hundred thousand a second."""
+
+MAX_DEPTH = 50
+
+
 def read_yaml(text: str, name: str) -> Any:
     """Returns what a YAML text holds.
 
@@ -65,8 +88,11 @@ def read_yaml(text: str, name: str) -> Any:
 
     Raises:
         yaml.YAMLError: It is no YAML, holds a key twice or one that is no text, is nested too
-            deeply, or has a value that is not of its tag, such as `!!int foo`.
+            deeply, is too long, has an alias, or a value that is not of its tag, such as
+            `!!int foo`.
     """
+    if len(text) > MAX_CHARACTERS:
+        raise yaml.YAMLError(f"it has more than {MAX_CHARACTERS:,} characters")
     try:
         loader = _Loader(text)
         loader.name = name

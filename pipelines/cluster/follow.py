@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Console
 
 from judgeloop.schema.errors import ClusterError, JudgeLoopError
 from pipelines.cluster.late import end_late_run
 from pipelines.cluster.progress import LoopOfRun, line_of, open_loop, summary_of
+from pipelines.cluster.run_answer import RunAnswer
 from pipelines.cluster.server import Kubeflow, is_active
 from pipelines.cluster.waiting import Finding, Pods, findings, run_pods
 from pipelines.plain import print_plain
@@ -65,12 +65,12 @@ def follow(
         run_id = following
 
 
-def state_of(run: Any) -> str:
+def state_of(run: RunAnswer) -> str:
     """Returns a run's state; one that was just started has none yet."""
     return str(run.state or "PENDING")
 
 
-def ended(server: Kubeflow, run: Any, loop: LoopOfRun | None, console: Console) -> int:
+def ended(server: Kubeflow, run: RunAnswer, loop: LoopOfRun | None, console: Console) -> int:
     """Says how a loop ended, and why where it failed; returns the exit code.
 
     The ledger decides; Kubeflow's word does where the ledger cannot be read.
@@ -90,7 +90,7 @@ def ended(server: Kubeflow, run: Any, loop: LoopOfRun | None, console: Console) 
     return JudgeLoopError.exit_code
 
 
-def look_at_pods(server: Kubeflow, run: Any) -> tuple[Sequence[Finding], str]:
+def look_at_pods(server: Kubeflow, run: RunAnswer) -> tuple[Sequence[Finding], str]:
     """Returns what the pods of a run say, or nothing and why they cannot be listed."""
     pods, refused = pods_of(server, run)
     return list(findings(pods.pods)) if pods else [], refused
@@ -104,7 +104,9 @@ def pods_of(server: Kubeflow, run: Any) -> tuple[Pods | None, str]:
         return None, str(error)
 
 
-def _next_run(server: Kubeflow, loop: LoopOfRun | None, run: Any, poll_s: float) -> str | None:
+def _next_run(
+    server: Kubeflow, loop: LoopOfRun | None, run: RunAnswer, poll_s: float
+) -> str | None:
     """Returns the run that goes on after this one, where one does."""
     if loop is None or loop.ending().state not in ("continues", "interrupted"):
         return None

@@ -6,7 +6,7 @@ entries that never end, so it is not read.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from judgeloop.ops.status import LoopStatus, read_status
 from judgeloop.runtime.ending import Ending, read_ending
@@ -14,6 +14,7 @@ from judgeloop.runtime.ledger import Entry, Ledger
 from judgeloop.runtime.reference import parse_reference
 from judgeloop.schema.errors import ConfigError, JudgeLoopError
 from judgeloop.store import open_store
+from pipelines.cluster.run_answer import RunAnswer
 
 
 class LoopOfRun(NamedTuple):
@@ -25,18 +26,17 @@ class LoopOfRun(NamedTuple):
     """The iteration that the run begins with."""
 
     @classmethod
-    def of(cls, run: Any) -> LoopOfRun:
-        """Returns the loop of a run (`kfp_server_api.V2beta1Run`), by its parameters.
+    def of(cls, run: RunAnswer) -> LoopOfRun:
+        """Returns the loop of a run, by its parameters.
 
         Raises:
             ConfigError: It is no run of ours, or its store is a folder of another machine.
             StoreError: Its store cannot be opened.
         """
-        given = (run.runtime_config.parameters if run.runtime_config else None) or {}
-        try:
-            loop_id, reference = given["loop_id"], parse_reference(given["config"])
-        except KeyError:
-            raise ConfigError(f"run {run.run_id} is none of a loop: it names no loop_id") from None
+        loop_id, config = (run.parameters.get(name) for name in ("loop_id", "config"))
+        if not (isinstance(loop_id, str) and isinstance(config, str)):
+            raise ConfigError(f"run {run.run_id} is none of a loop: it names no loop_id")
+        reference = parse_reference(config)
         return cls(loop_id, Ledger(open_store(reference.store), loop_id), reference.first)
 
     def entries(self) -> list[Entry]:
@@ -52,7 +52,7 @@ class LoopOfRun(NamedTuple):
         return read_status(self.ledger.store, self.loop_id)
 
 
-def open_loop(run: Any) -> tuple[LoopOfRun | None, str]:
+def open_loop(run: RunAnswer) -> tuple[LoopOfRun | None, str]:
     """Returns the loop of a run, or None and why its ledger cannot be read from here."""
     try:
         loop = LoopOfRun.of(run)

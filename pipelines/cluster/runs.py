@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from rich.console import Console
 
@@ -11,6 +10,7 @@ from judgeloop.schema.errors import ClusterError
 from pipelines.cluster.follow import ended, look_at_pods, state_of
 from pipelines.cluster.pods import show_pod_logs
 from pipelines.cluster.progress import line_of, open_loop, summary_of
+from pipelines.cluster.run_answer import RunAnswer
 from pipelines.cluster.server import Kubeflow, is_active
 from pipelines.plain import print_plain
 
@@ -19,7 +19,7 @@ ENDING_S = 180.0
 POLL_S = 1.0
 
 
-def find_run(server: Kubeflow, name: str) -> Any:
+def find_run(server: Kubeflow, name: str) -> RunAnswer:
     """Returns the newest run of a loop id, or the run with this id.
 
     Raises:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from judgeloop.ops.doctor.release import told_version
-from judgeloop.schema.errors import ClusterError, ConfigError
+from judgeloop.schema.errors import ClusterError, ConfigError, JudgeLoopError
 from pipelines.cluster.connection import Connection
+from pipelines.cluster.run_answer import RunAnswer, read_run
 
 ANSWER_S = 1.5
 """A server that does not answer the first question within this does not answer at all."""
@@ -143,7 +144,7 @@ class Kubeflow:
         runs = self.runs(name, experiment_id)
         return [run.run_id for run in runs if is_active(run)]
 
-    def runs(self, name: str | None = None, experiment_id: str | None = None) -> list[Any]:
+    def runs(self, name: str | None = None, experiment_id: str | None = None) -> list[RunAnswer]:
         """Returns the newest runs first, twenty at most.
 
         Args:
@@ -159,17 +160,18 @@ class Kubeflow:
             asked["filter"] = _named(name, IS_SUBSTRING)
         answer = self._ask(
             "list the runs",
-            lambda: self._runs.run_service_list_runs(**asked, _request_timeout=REQUEST_S),
+            lambda: self._runs.run_service_list_runs(**asked, _request_timeout=REQUEST_S).runs,
         )
-        found = answer.runs or []
+        found = [read_run(run) for run in answer or []]
         return [run for run in found if not name or run.display_name.partition("#")[0] == name]
 
-    def run(self, run_id: str) -> Any:
-        """Returns a run (`kfp_server_api.V2beta1Run`)."""
-        return self._ask(
+    def run(self, run_id: str) -> RunAnswer:
+        """Returns a run."""
+        answer = self._ask(
             f"read the run {run_id}",
             lambda: self._runs.run_service_get_run(run_id, _request_timeout=REQUEST_S),
         )
+        return read_run(answer)
 
     def terminate(self, run_id: str) -> None:
         """Asks for the end of a run; it ends some time later."""
@@ -263,8 +265,14 @@ class Kubeflow:
                 f"cannot {doing}: {host} does not answer ({_reason(error)}). Is the address "
                 "(KF_PIPELINES_ENDPOINT) right, and the port-forward or the VPN up?"
             )
-        if not isinstance(error, api.ApiException):
+        if isinstance(error, JudgeLoopError):
             return error
+        if not isinstance(error, api.ApiException):  # its client trips over what is no answer
+            return ClusterError(
+                f"cannot {doing}: {host} answers what is none of its API's answers "
+                f"({type(error).__name__}: {str(error)[:200]}). Is this the address of Kubeflow "
+                "Pipelines (KF_PIPELINES_ENDPOINT)?"
+            )
         if error.status in (401, 403):
             return ClusterError(
                 f"cannot {doing}: {host} refuses us ({error.status}). The token or cookie is "
@@ -278,8 +286,8 @@ class Kubeflow:
         )
 
 
-def is_active(run: Any) -> bool:
-    """Says whether a run (`kfp_server_api.V2beta1Run`) is on: it has ended in no other state."""
+def is_active(run: RunAnswer) -> bool:
+    """Says whether a run is on: it has ended in no other state."""
     return run.state is None or run.state in ACTIVE
 
 

@@ -4,18 +4,20 @@
 """
 
 import copy
+import io
 import json
-import os
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from kfp_server_api import ApiClient
+from rich.console import Console
 
 from judgeloop.engines.chat_answer import (
     FailedAnswerError,
@@ -28,20 +30,25 @@ from judgeloop.models.adapter_config import CONFIG, WEIGHTS, read_adapter_config
 from judgeloop.runtime.lease import read_holder, this_process
 from judgeloop.runtime.ledger import Entry
 from judgeloop.runtime.progress import Step, read_steps
-from judgeloop.schema.errors import JudgeLoopError
+from judgeloop.schema.errors import ConfigError
 from judgeloop.schema.printable import printable
 from judgeloop.schema.records import Manifest, ModelRef, Shard, from_json, to_json
 from judgeloop.store import FolderStore, checked_key
 from judgeloop.store.folders import stored_checksums
 from judgeloop.store.shards import read_manifest
+from pipelines.cluster.connection import Connection
+from pipelines.cluster.progress import LoopOfRun
+from pipelines.cluster.runs import show_runs
+from pipelines.cluster.server import Kubeflow, is_active
+from tests.fuzz.feed import READERS, feed
+from tests.fuzz.test_texts import TEXT_READERS
 from tests.unit.test_adapter_config import GOOD, adapter
 
-CASES = int(os.environ.get("JUDGELOOP_FUZZ_CASES", "5000"))
 ODD = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(),
-    st.sampled_from([10**400, -1, 2**63, 0, 1e308]),
+    st.sampled_from([10**400, -1, 2**63, 0, 1e308, "\ud83d", "\x1b[2J", "(.*)*x"]),
     st.floats(),
     st.text(max_size=20),
     st.lists(st.integers(), max_size=3),
@@ -59,6 +66,16 @@ COMPLETION = {
     "choices": [{"finish_reason": "stop", "message": {"content": "x", "refusal": None}}],
     "usage": {"prompt_tokens": 1, "completion_tokens": 1},
     "error": None,
+}
+
+
+RUN = {
+    "run_id": "a",
+    "display_name": "loop#2",
+    "experiment_id": "e",
+    "state": "RUNNING",
+    "created_at": "2026-01-01T00:00:00Z",
+    "runtime_config": {"parameters": {"loop_id": "loop", "config": "/nowhere?config=0&first=1"}},
 }
 
 
@@ -171,12 +188,36 @@ def chat_answer(data: bytes, _: Path) -> None:
     assert completion.tokens >= 0
 
 
+class Answers:
+    """The API of Kubeflow's own client, whose answers are given."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data.decode(errors="replace")
+
+    def run_service_list_runs(self, **_: object) -> Any:
+        return ApiClient().deserialize(SimpleNamespace(data=self._data), "V2beta1ListRunsResponse")
+
+    def run_service_get_run(self, *_: object, **__: object) -> Any:
+        return self.run_service_list_runs().runs[0]
+
+
+def kubeflow(data: bytes, _: Path) -> None:
+    server = object.__new__(Kubeflow)  # making one asks the server
+    server.connection = Connection.from_environment({"KF_PIPELINES_ENDPOINT": "http://127.0.0.1:9"})
+    server._runs, server._patience_s = Answers(data), 0.0
+    for run in server.runs("loop"):
+        is_active(run)
+    show_runs(server, Console(file=io.StringIO()))
+    with suppress(ConfigError):
+        LoopOfRun.of(server.run("a"))
+
+
 def shown(data: bytes, _: Path) -> None:
     text = printable(data.decode(errors="replace"))
     assert not [c for c in text if (c < " " and c not in "\n\t") or "\x7f" <= c <= "\x9f"]
 
 
-READERS: dict[str, tuple[Callable[[bytes, Path], None], Any]] = {
+JSON_READERS: dict[str, tuple[Callable[[bytes, Path], None], Any]] = {
     "manifest": (manifest, tree_of(MANIFEST)),
     "ledger": (entry, tree_of(Entry(stage="train", iteration=1, manifest=MANIFEST))),
     "lease": (lease, tree_of(this_process())),
@@ -185,29 +226,17 @@ READERS: dict[str, tuple[Callable[[bytes, Path], None], Any]] = {
     "adapter_config": (adapter_config, msgspec.to_builtins(GOOD)),
     "safetensors": (head, {"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}),
     "chat_answer": (chat_answer, COMPLETION),
+    "kubeflow": (kubeflow, {"runs": [RUN], "next_page_token": "x"}),
     "printable": (shown, {"text": "\x1b[2J\x9b\r\x00"}),
 }
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("name", JSON_READERS)
 def test_damaged_input_ends_in_an_error_of_ours(name: str, tmp_path: Path) -> None:
-    read, tree = READERS[name]
-    done = {"read": 0, "refused": 0}
+    read, tree = JSON_READERS[name]
+    feed(name, damaged_text(tree), lambda data: read(data, tmp_path))
 
-    @settings(
-        max_examples=max(CASES // len(READERS), 1), deadline=5000, database=None, derandomize=True,
-        phases=[Phase.generate], suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
-    @given(damaged_text(tree))
-    def feed(data: bytes) -> None:
-        try:
-            read(data, tmp_path)
-        except JudgeLoopError:
-            done["refused"] += 1
-        else:
-            done["read"] += 1
 
-    feed()
-    print(f"{name}: {sum(done.values()):,} cases, {done['refused']:,} refused")
-    assert sum(done.values()) > 0
+def test_every_reader_gets_its_share_of_the_cases() -> None:
+    assert len(JSON_READERS) + len(TEXT_READERS) == READERS

@@ -1,4 +1,6 @@
-"""Kills loops at random moments and counts what it cost: `make soak`.
+"""Kills loops at random moments and counts what it cost.
+
+`make soak` does it on S3 with much else that goes wrong: `tests/loop/campaign.py`.
 
 A loop is started, killed, started again with the same loop id, killed again, ... until an attempt
 is quicker than its killer; so one loop takes several kills. Then it must be what an unbroken loop
@@ -11,15 +13,11 @@ shard that was begun again, and an engine that was started for a stage whose man
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import random
 import subprocess
-import sys
-import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from itertools import cycle, islice
@@ -90,13 +88,13 @@ def soak(
         child = _start(attempts[-1], preset, changes)
         if not _wait(child, attempts[-1], moment):
             break
-        _kill(child, mode)
+        kill_run(child, mode)
         killed.append(mode)
     else:
         attempts.append(new_attempt(out, len(attempts)))
         child = _start(attempts[-1], preset, changes)
     child.wait(LONGEST_RUN_S)
-    _wait_for_orphans(out)
+    wait_for_orphans(out)
     printed = (out / "printed.txt").read_text()
     run = Run(out, child.returncode, printed, open_store(str(out / "store")))
     return Soaked(run, killed, count(attempts))
@@ -114,7 +112,7 @@ def random_moments(rng: random.Random) -> Iterator[Moment]:
 
 
 def registry(out: Path) -> dict[str, Any]:
-    """Everything in a run's MLflow that is no id, no time and no place."""
+    """Everything in the MLflow of a run's folder that is no id, no time and no place."""
     from mlflow import MlflowClient
 
     uri = f"sqlite:///{out}/mlflow/mlflow.db"
@@ -167,13 +165,19 @@ def _wait(child: subprocess.Popen[bytes], attempt: Attempt, moment: Moment) -> b
     return child.poll() is None
 
 
-def _kill(child: subprocess.Popen[bytes], mode: Mode) -> None:
+def kill_run(child: subprocess.Popen[bytes], mode: Mode) -> None:
+    """Kills a run, or a part of it."""
     processes = tree_of(child.pid)
     kill({Mode.ALL: processes, Mode.PARENT: processes[:1], Mode.PIPELINE: processes[:2]}[mode])
     child.wait()
 
 
-def _wait_for_orphans(out: Path) -> None:
+def wait_for_orphans(out: Path) -> None:
+    """Waits for tasks that outlived their pipeline.
+
+    Raises:
+        TimeoutError: They are at work for too long; they are killed.
+    """
     deadline = time.monotonic() + _ORPHAN_END_S
     while (living := list(_processes_of(out))) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -193,8 +197,17 @@ def _processes_of(out: Path) -> Iterator[int]:
             yield int(process.parent.name)
 
 
-def differences(soaked: Soaked, unbroken: Run, expected: dict[str, Any]) -> list[str]:
-    """Names what a killed loop has other than an unbroken one; and what it did too often."""
+def differences(
+    soaked: Soaked, unbroken: Run, expected: dict[str, Any], in_flight: int = IN_FLIGHT
+) -> list[str]:
+    """Names what a killed loop has other than an unbroken one; and what it did too often.
+
+    Args:
+        soaked: The killed loop.
+        unbroken: The other one.
+        expected: Its registry.
+        in_flight: How many shards of a partition may be made again in an attempt.
+    """
     run, counts = soaked.run, soaked.counts
     if run.exit_code:
         return [f"it ended with {run.exit_code}: {run.printed[-2000:]}"]
@@ -204,34 +217,10 @@ def differences(soaked: Soaked, unbroken: Run, expected: dict[str, Any]) -> list
         *(f"other bytes in the store: {key}" for key in keys),
         *(["another summary"] if run.summary != unbroken.summary else []),
         *(["another registry"] if registry(run.out) != expected else []),
-        *(["more shards repeated than in flight"] if counts.most_repeated > IN_FLIGHT else []),
+        *(["more shards repeated than in flight"] if counts.most_repeated > in_flight else []),
         *(["a stored shard made again"] if counts.stored_again else []),
         *(["an engine started for a stage that was done"] if counts.engines_of_done_stages else []),
     ]
-
-
-def main() -> int:
-    """Kills so many times over several loops and prints the counts."""
-    parser = argparse.ArgumentParser(description="Kills loops at random moments.")
-    parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    rng = random.Random(options.seed)
-    with tempfile.TemporaryDirectory(prefix="judgeloop-soak-") as name:
-        loops, wrong = soak_many(Path(name), options.kills, rng, sys.stdout.write)
-    modes = Counter(mode for loop in loops for mode in loop.kills)
-    sums = [sum(values) for values in zip(*(loop.counts for loop in loops), strict=True)]
-    total = Counts(*sums)._replace(most_repeated=max(loop.counts.most_repeated for loop in loops))
-    sys.stdout.write(
-        f"{modes.total()} kills ({', '.join(f'{n} of {mode}' for mode, n in modes.items())}) "
-        f"over {len(loops)} loops\n"
-        f"{total.repeated} of {total.shards} shards begun twice, at most {total.most_repeated} "
-        f"of a partition in a restart; {total.stored_again} of them were stored already\n"
-        f"{total.engines} engines started, {total.engines_of_done_stages} of them for a stage "
-        "that was done\n"
-        f"{len(loops) - wrong} of {len(loops)} loops ended like the unbroken one\n"
-    )
-    return 1 if wrong else 0
 
 
 def soak_many(
@@ -258,7 +247,3 @@ def soak_many(
             f"repeated  {time.monotonic() - began:5.0f} s  {'; '.join(found) or 'like unbroken'}\n"
         )
     return loops, wrong
-
-
-if __name__ == "__main__":
-    sys.exit(main())

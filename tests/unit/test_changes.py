@@ -1,6 +1,7 @@
 """Changes by `--set`: what they mean, how they are told apart, and what wrong ones are told."""
 
 import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,24 @@ def test_a_value_that_cannot_be_read_is_an_error_of_its_change(text: str) -> Non
         assert text == "0xg"  # a text
         with pytest.raises(ConfigError, match=r"--set loop\.seed=0xg: Expected `int`, got `str`"):
             load_config(MICRO, [f"loop.seed={text}"])
+
+
+BOMBS = {
+    "aliases": "[&a [x, x], &b [*a, *a], &c [*b, *b], *c]",
+    "merges": "{a: &a {<<: {x: 1}}, b: {<<: [*a, *a]}}",
+    "depth": "[" * 100_000,
+    "length": "x" * 300_000,
+    "splits": "[" + "a= " * 5_000,
+    "changes": "a=1 " * 5_000,
+}
+
+
+@pytest.mark.parametrize("text", BOMBS.values(), ids=BOMBS)
+def test_a_value_that_would_take_long_to_read_is_refused_at_once(text: str) -> None:
+    began = time.process_time()
+    with pytest.raises(ConfigError):
+        load_config(MICRO, [f"loop.seed={text}"])
+    assert time.process_time() - began < 3
 
 
 @given(st.text(max_size=30) | st.binary(max_size=30).map(lambda data: data.decode("latin-1")))

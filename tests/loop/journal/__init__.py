@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from judgeloop.store import open_store
+from judgeloop.store import Store, open_store
 from tests.loop.micro import LOOP_ID
 
 _BEGUN = re.compile(r"(\d+) shard begun name=(\S+)")
@@ -60,9 +60,16 @@ class Counts(NamedTuple):
     engines_of_done_stages: int
 
 
-def new_attempt(out: Path, number: int) -> Attempt:
-    """Notes what is there before a loop is started for the so-manieth time."""
-    keys = open_store(str(out / "store")).list("")
+def new_attempt(out: Path, number: int, store: Store | None = None) -> Attempt:
+    """Notes what is there before a loop is started for the so-manieth time.
+
+    Args:
+        out: Folder of the journals and of the store, if that is not given.
+        number: Counts the starts.
+        store: Where the loop lies.
+    """
+    store = store or open_store(str(out / "store"))
+    keys = store.list("")
     journal = out / f"journal-{number:02d}.log"
     journal.touch()
     return Attempt(
