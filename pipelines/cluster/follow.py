@@ -96,7 +96,7 @@ def look_at_pods(server: Kubeflow, run: RunAnswer) -> tuple[Sequence[Finding], s
     return list(findings(pods.pods)) if pods else [], refused
 
 
-def pods_of(server: Kubeflow, run: Any) -> tuple[Pods | None, str]:
+def pods_of(server: Kubeflow, run: RunAnswer) -> tuple[Pods | None, str]:
     """Returns the pods of a run, or None and why they cannot be listed."""
     try:
         return run_pods(run.run_id, server.namespace), ""
