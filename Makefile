@@ -13,6 +13,7 @@ PARTITIONS ?= 2
 PROFILE ?= cpu
 LOCAL ?=
 RUN ?=
+PIPELINE ?= loop
 FOLLOW ?=
 PORT ?= 5000
 JOBS ?= 2
@@ -50,7 +51,7 @@ export HF_HUB_DISABLE_TELEMETRY ?= 1
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-deps demo run compile doctor doctor-kubeflow submit status logs cancel readmes mlflow \
+.PHONY: help setup system-deps demo run evaluate compile compile-evaluate doctor doctor-kubeflow submit status logs cancel readmes mlflow \
 	base-model results memory check k8s-check format test test-slow fuzz soak mutants lock images push image-locks clean
 
 help: ## List the targets.
@@ -102,8 +103,17 @@ run: $(INSTALLED) ## Run the loop on this machine: CONFIG=FILE [SET="key=value .
 		echo 'usage: make run CONFIG=tiny [SET="key=value ..."] [OUT=DIR] [LOOP_ID=ID]' >&2; exit 2; fi
 	$(JUDGELOOP) run --config $(CONFIG) $(if $(SET),--set "$$SET") --out $(RUN_OUT) $(if $(LOOP_ID),--loop-id $(LOOP_ID))
 
+evaluate: $(INSTALLED) ## Evaluate a judge without a loop: CONFIG=FILE [SET="model.start=models:/NAME/1 ..."] [OUT=DIR].
+	@if [ -z "$(CONFIG)" ]; then \
+		echo "error: CONFIG is not set: name a YAML file, or a preset such as tiny" >&2; \
+		echo 'usage: make evaluate CONFIG=tiny [SET="model.start=models:/NAME/VERSION evaluation.benchmarks=[vl-rewardbench]"] [OUT=DIR]' >&2; exit 2; fi
+	$(JUDGELOOP) evaluate --config $(CONFIG) $(if $(SET),--set "$$SET") --out $(RUN_OUT) $(if $(LOOP_ID),--loop-id $(LOOP_ID))
+
 compile: $(INSTALLED) ## Compile the pipeline into build/judge_loop.yaml [ITERATIONS=4] [PARTITIONS=2] [PROFILE=cpu] [LOCAL=1].
 	$(JUDGELOOP) compile --out build/judge_loop.yaml --iterations $(ITERATIONS) --partitions $(PARTITIONS) --profile $(PROFILE) $(if $(LOCAL),--local)
+
+compile-evaluate: $(INSTALLED) ## Compile the evaluate-only pipeline into build/judge_evaluation.yaml [PARTITIONS=2] [PROFILE=cpu] [LOCAL=1].
+	$(JUDGELOOP) compile --pipeline evaluate --out build/judge_evaluation.yaml --partitions $(PARTITIONS) --profile $(PROFILE) $(if $(LOCAL),--local)
 
 doctor: $(INSTALLED) ## Check whether a loop could run here: CONFIG=FILE [SET="key=value ..."].
 	@if [ -z "$(CONFIG)" ]; then \
@@ -114,11 +124,11 @@ doctor: $(INSTALLED) ## Check whether a loop could run here: CONFIG=FILE [SET="k
 doctor-kubeflow: $(INSTALLED) ## Check the Kubeflow server and the namespace's quota [PROFILE=cpu].
 	$(JUDGELOOP) doctor --profile $(PROFILE)
 
-submit: $(INSTALLED) ## Start the loop on Kubeflow: CONFIG=FILE [PROFILE=cpu] [SET=...] [LOOP_ID=ID] [FOLLOW=1].
+submit: $(INSTALLED) ## Start the loop on Kubeflow: CONFIG=FILE [PIPELINE=evaluate] [PROFILE=cpu] [SET=...] [LOOP_ID=ID] [FOLLOW=1].
 	@if [ -z "$(CONFIG)" ]; then \
 		echo "error: CONFIG is not set: name a YAML file, or a preset such as tiny" >&2; \
 		echo 'usage: make submit CONFIG=FILE [PROFILE=one-gpu] [SET="store=s3://bucket/prefix"] [LOOP_ID=ID] [FOLLOW=1]' >&2; exit 2; fi
-	$(JUDGELOOP) submit --config $(CONFIG) --profile $(PROFILE) $(if $(SET),--set "$$SET") $(if $(LOOP_ID),--loop-id $(LOOP_ID)) $(if $(FOLLOW),--follow)
+	$(JUDGELOOP) submit --pipeline $(PIPELINE) --config $(CONFIG) --profile $(PROFILE) $(if $(SET),--set "$$SET") $(if $(LOOP_ID),--loop-id $(LOOP_ID)) $(if $(FOLLOW),--follow)
 
 status: $(INSTALLED) ## List the newest runs on Kubeflow, or show one [RUN=ID or loop id] [FOLLOW=1 PROFILE=cpu].
 	$(JUDGELOOP) status $(RUN) --profile $(PROFILE) $(if $(FOLLOW),--follow)

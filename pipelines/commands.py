@@ -1,4 +1,4 @@
-"""`judgeloop run` and `judgeloop compile`."""
+"""`judgeloop run`, `judgeloop evaluate` and `judgeloop compile`."""
 
 from __future__ import annotations
 
@@ -12,18 +12,28 @@ from judgeloop.cli import options
 from judgeloop.cli.command import command, command_line
 from judgeloop.runtime.ledger import LoopTakenError
 from judgeloop.schema.errors import ConfigError
-from pipelines.compile import compile_pipeline
+from pipelines.compile import compile_evaluation, compile_pipeline
 from pipelines.estimate import estimate
 from pipelines.local import CONTAINERS, PROCESSES
-from pipelines.options import profile_option
+from pipelines.options import EVALUATE, LOOP, chosen_id, pipeline_option, profile_option
 from pipelines.plain import print_plain
 from pipelines.profile import read_profile
-from pipelines.run import loop_id_for, read_config, run_loop
+from pipelines.run import read_config, run_loop
 from pipelines.spec import read_spec
 
 FROZEN = (
     "Kubeflow's own page of the run will stand still from some task on; `make status` reads the "
     "loop's ledger and does not"
+)
+
+
+_out = click.option("--out", type=options.LOCAL_PATH, required=True, help="The run's folder.")
+_runner = click.option(
+    "--runner",
+    type=click.Choice((PROCESSES, CONTAINERS)),
+    default=PROCESSES,
+    show_default=True,
+    help="Where tasks run: in this environment, or each in its image by docker or podman.",
 )
 
 
@@ -35,14 +45,8 @@ FROZEN = (
 @options.config
 @options.changes
 @options.loop_id
-@click.option("--out", type=options.LOCAL_PATH, required=True, help="The run's folder.")
-@click.option(
-    "--runner",
-    type=click.Choice((PROCESSES, CONTAINERS)),
-    default=PROCESSES,
-    show_default=True,
-    help="Where tasks run: in this environment, or each in its image by docker or podman.",
-)
+@_out
+@_runner
 @click.pass_obj
 def run(
     given: Sequence[str],
@@ -53,8 +57,43 @@ def run(
     runner: str,
 ) -> int:
     """Run the loop on this machine; stopped and started again with the same folder, it goes on."""
+    return _run_here(given, config, changes, loop_id, out, runner, LOOP)
+
+
+@command(
+    "evaluate",
+    "judgeloop evaluate --config my.yaml --set model.start=models:/judge/3 --out runs/judge-3",
+    "judgeloop evaluate --config my.yaml --set model.base=HUB-ID --out runs/base",
+)
+@options.config
+@options.changes
+@options.loop_id
+@_out
+@_runner
+@click.pass_obj
+def evaluate(
+    given: Sequence[str],
+    config: Path,
+    changes: Sequence[str],
+    loop_id: str | None,
+    out: Path,
+    runner: str,
+) -> int:
+    """Evaluate a judge on the gold pairs and the configured benchmarks; nothing is trained."""
+    return _run_here(given, config, changes, loop_id, out, runner, EVALUATE)
+
+
+def _run_here(
+    given: Sequence[str],
+    config: Path,
+    changes: Sequence[str],
+    loop_id: str | None,
+    out: Path,
+    runner: str,
+    pipeline: str,
+) -> int:
     read = read_config(config, changes, out)
-    loop_id = loop_id or loop_id_for(read, config.stem)
+    loop_id = chosen_id(read, config.stem, loop_id, pipeline)
     try:
         return run_loop(read, loop_id, out, Console(), runner, again(given, loop_id))
     except LoopTakenError as error:
@@ -77,17 +116,24 @@ def again(arguments: Sequence[str], loop_id: str) -> str:
     "judgeloop compile --out build/judge_loop.yaml --iterations 4 --partitions 2 --profile one-gpu",
 )
 @click.option("--out", type=options.LOCAL_PATH, required=True, help="The file, ending with .yaml.")
-@click.option("--iterations", type=int, required=True, help="Bound of the loop.")
+@click.option("--iterations", type=int, default=1, show_default=True, help="Bound of the loop.")
 @click.option("--partitions", type=int, required=True, help="Default fan-out.")
 @profile_option
+@pipeline_option
 @click.option(
     "--local",
     is_flag=True,
     help="For this machine only: images need no digest, failed tasks are not retried.",
 )
-def compile_file(out: Path, iterations: int, partitions: int, profile: str, local: bool) -> int:
+def compile_file(
+    out: Path, iterations: int, partitions: int, profile: str, pipeline: str, local: bool
+) -> int:
     """Write the pipeline as a file for Kubeflow Pipelines, and check it."""
-    digest = compile_pipeline(out, iterations, partitions, read_profile(profile), local=local)
+    asked = read_profile(profile)
+    if pipeline == EVALUATE:
+        digest = compile_evaluation(out, partitions, asked, local=local)
+    else:
+        digest = compile_pipeline(out, iterations, partitions, asked, local=local)
     if local:
         said = "for this machine only: images without a digest are not checked"
         Console(stderr=True).print(said, soft_wrap=True)

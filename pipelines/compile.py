@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from judgeloop.schema.errors import ConfigError, JudgeLoopError
 from judgeloop.store.local_files import write_whole
@@ -13,6 +15,9 @@ from pipelines.lint import check
 from pipelines.profile import Profile
 from pipelines.smaller import make_smaller
 from pipelines.spec import Spec, write_spec
+
+if TYPE_CHECKING:
+    from pipelines.placement import Placement
 
 FIRST_TRY = 8
 """Iterations in a run that are tried first where nothing bounds them: few loops have more."""
@@ -40,10 +45,38 @@ def compile_pipeline(
             would be too large for Argo.
         JudgeLoopError: The compiled pipeline is broken; says where.
     """
-    spec = _compile(out, iterations, partitions, profile, local=local)
+    spec = _compile_loop(out, iterations, partitions, profile, local=local)
     size = estimate(spec)
     if not local and not size.fits:
         raise _too_large(iterations, partitions, size)
+    return digest_of(spec)
+
+
+def compile_evaluation(out: Path, partitions: int, profile: Profile, *, local: bool = False) -> str:
+    """Compiles the evaluate-only pipeline and checks the result.
+
+    Args:
+        out: The file to write; its folder is made.
+        partitions: How many tasks share the sets.
+        profile: What the tasks ask of a cluster.
+        local: As for `compile_pipeline`.
+
+    Returns:
+        The canonical digest.
+
+    Raises:
+        ConfigError, JudgeLoopError: As `compile_pipeline`.
+    """
+    from pipelines.evaluate import make_evaluation
+
+    _require_counts(partitions=partitions)
+    spec = _compile(out, lambda place: make_evaluation(partitions, place), profile, local=local)
+    size = estimate(spec)
+    if not local and not size.fits:
+        raise ConfigError(
+            f"an evaluation in {partitions} partitions is too large: {size}, and {ALLOWED:.0%} "
+            "are allowed. Set loop.partitions lower"
+        )
     return digest_of(spec)
 
 
@@ -68,7 +101,7 @@ def compile_fitting(
     """
     bound = min(per_run or FIRST_TRY, iterations)
     while True:
-        spec = _compile(out, bound, partitions, profile, local=False)
+        spec = _compile_loop(out, bound, partitions, profile, local=False)
         size = estimate(spec)
         if size.fits:
             return digest_of(spec), bound
@@ -85,20 +118,32 @@ def _too_large(iterations: int, partitions: int, size: Estimate) -> ConfigError:
     )
 
 
-def _compile(out: Path, iterations: int, partitions: int, profile: Profile, *, local: bool) -> Spec:
-    """Compiles, makes smaller and checks; returns what was written."""
+def _require_counts(**counts: int) -> None:
+    if min(counts.values()) < 1:
+        given = ", ".join(f"{name}={count}" for name, count in counts.items())
+        raise ConfigError(f"{given}: must be 1 or more")
+
+
+def _compile_loop(
+    out: Path, iterations: int, partitions: int, profile: Profile, *, local: bool
+) -> Spec:
+    from pipelines.judge_loop import make_pipeline
+
+    _require_counts(iterations=iterations, partitions=partitions)
+    return _compile(
+        out, lambda place: make_pipeline(iterations, partitions, place), profile, local=local
+    )
+
+
+def _compile(out: Path, make: Callable[[Placement], Any], profile: Profile, *, local: bool) -> Spec:
+    """Compiles what `make` makes, makes it smaller and checks it; returns what was written."""
     from google.protobuf import json_format
 
-    from pipelines.judge_loop import make_pipeline
     from pipelines.placement import Placement
 
-    if iterations < 1 or partitions < 1:
-        given = f"iterations={iterations}, partitions={partitions}"
-        raise ConfigError(f"{given}: both must be 1 or more")
     if out.suffix != ".yaml":
         raise ConfigError(f"{out}: name the compiled pipeline with the ending .yaml")
-    placement = Placement(profile, retried=not local)
-    pipeline = make_pipeline(iterations, partitions, placement)
+    pipeline = make(Placement(profile, retried=not local))
     # KFP's own writer takes most of a compilation's time, and its text would be read back here.
     documents = (pipeline.pipeline_spec, pipeline.platform_spec)
     spec = Spec(*(json_format.MessageToDict(each) for each in documents))

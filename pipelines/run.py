@@ -19,7 +19,7 @@ from judgeloop.schema.config import Config, load_config
 from judgeloop.schema.errors import ConfigError, StoreError
 from judgeloop.store import MissingObjectError, Store, open_store
 from judgeloop.store.local_files import write_whole
-from pipelines.compile import compile_pipeline
+from pipelines.compile import compile_evaluation, compile_pipeline
 from pipelines.display import Display
 from pipelines.failure import find_failure
 from pipelines.folder import locked_folder
@@ -63,13 +63,13 @@ def run_loop(
     runner: str = PROCESSES,
     command: str = "",
 ) -> int:
-    """Compiles the loop, runs it and prints what came of it.
+    """Compiles the loop, or the evaluation, runs it and prints what came of it.
 
     Another run of the same loop that is at work is waited for, and then has done it all.
 
     Args:
         config: The configuration, made by `read_config`.
-        loop_id: Names the loop; one that was begun goes on.
+        loop_id: Names the loop, or an evaluation outside a loop; one that was begun goes on.
         out: The run's folder.
         console: Where progress and results are shown.
         runner: `PROCESSES`, or `CONTAINERS` to run each task in its image.
@@ -116,11 +116,10 @@ def _run_alone(
     """Runs the loop, in as many runs of the pipeline as `loop.iterations_per_run` makes of it."""
     ledger.begin(config)
     ledger.allow()
-    loop_id, given = ledger.loop_id, config.loop
-    package = out / "judge_loop.yaml"
-    bound = given.iterations_per_run or given.iterations
-    digest = compile_pipeline(package, bound, given.partitions, read_profile("cpu"), local=True)
-    print_plain(console, f"loop {loop_id}  pipeline {digest[:12]}  store {store.uri}")
+    loop_id = ledger.loop_id
+    package, digest = _compiled(config, out, evaluates=ledger.evaluates)
+    what = "evaluation" if ledger.evaluates else "loop"
+    print_plain(console, f"{what} {loop_id}  pipeline {digest[:12]}  store {store.uri}")
     succeeded, first = True, read_ending(ledger).first
     while succeeded:
         arguments = {"config": str(write_config(store, loop_id, config, first)), "loop_id": loop_id}
@@ -139,6 +138,17 @@ def _run_alone(
     if failure.exit_code != ConfigError.exit_code:
         console.print("Once that is mended, the same command goes on after the last whole shard.")
     return failure.exit_code
+
+
+def _compiled(config: Config, out: Path, *, evaluates: bool) -> tuple[Path, str]:
+    """Compiles what is to run; returns the package and its digest."""
+    given, profile = config.loop, read_profile("cpu")
+    if evaluates:
+        package = out / "judge_evaluation.yaml"
+        return package, compile_evaluation(package, given.partitions, profile, local=True)
+    package = out / "judge_loop.yaml"
+    bound = given.iterations_per_run or given.iterations
+    return package, compile_pipeline(package, bound, given.partitions, profile, local=True)
 
 
 def _show_report(store: Store, loop_id: str, out: Path, console: Console) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from judgeloop.cli.command import command
 from judgeloop.cli.score import NAMES
 from judgeloop.cli.table import table
 from judgeloop.schema.errors import ConfigError, DataError
-from judgeloop.schema.records import ItemResult
+from judgeloop.schema.records import ItemResult, Manifest
 
 if TYPE_CHECKING:
     from judgeloop.evaluation.comparison import Comparison, Difference
@@ -49,7 +50,7 @@ def compare(
             raise ConfigError("--benchmark needs --data: give the benchmark's folder")
         results = [_of_file(benchmark, data, Path(name)) for name in (a, b)]
     elif store:
-        results = [_of_version(store, name) for name in (a, b)]
+        results = _of_versions(store, a, b)
     else:
         raise ConfigError("give --store for two versions, or --benchmark and --data for two files")
     found = comparison.compare((a, b), *results)
@@ -82,17 +83,30 @@ def _of_file(name: str, data: Path, file: Path) -> Iterable[ItemResult]:
     return results
 
 
-def _of_version(place: str, uri: str) -> Iterable[ItemResult]:
+def _of_versions(place: str, *uris: str) -> list[Iterable[ItemResult]]:
+    """Reads both versions' results: if there are, those on the same pairs by the same protocol."""
     from judgeloop.registry.addresses import resolve_model
+    from judgeloop.registry.evaluations import results_of
+    from judgeloop.schema.results import Scores
     from judgeloop.store import open_store
-    from judgeloop.store.shards import finished, read_records
+    from judgeloop.store.shards import read_records
 
     store = open_store(place)
-    key = resolve_model(uri).judge.manifests.get("evaluate")
-    made = finished(store, "evaluate", key) if key else None
-    if made is None:
-        raise DataError(f"{store.uri} holds no evaluation of {uri}; give the store of its loop")
-    return read_records(store, made, ItemResult)
+    found = [results_of(resolve_model(uri), store) for uri in uris]
+    for uri, results in zip(uris, found, strict=True):
+        if not results:
+            raise DataError(
+                f"{store.uri} holds no evaluation of {uri}; give the store of its loop, or run "
+                f"`judgeloop evaluate` with model.start={uri} there"
+            )
+
+    def protocol(made: Manifest) -> tuple[str, str]:
+        scores = made.expect(Scores)
+        return scores.pairs, scores.protocol
+
+    alike = ((a, b) for a, b in product(*found) if protocol(a) == protocol(b))
+    chosen = next(alike, (found[0][0], found[1][0]))
+    return [read_records(store, made, ItemResult) for made in chosen]
 
 
 def _row(name: str, one: Difference) -> tuple[str, ...]:

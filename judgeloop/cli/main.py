@@ -19,6 +19,7 @@ from judgeloop.schema.errors import JudgeLoopError
 
 COMMANDS = {
     "run": ("pipelines.commands:run", "run the loop on this machine"),
+    "evaluate": ("pipelines.commands:evaluate", "evaluate a judge on this machine, without a loop"),
     "compile": ("pipelines.commands:compile_file", "write the pipeline as a file and check it"),
     "submit": ("pipelines.cluster.commands:submit_loop", "start the loop on Kubeflow Pipelines"),
     "status": ("judgeloop.cli.status:status", "how far loops are, and what to do next"),

@@ -14,6 +14,7 @@ from judgeloop.cli.table import table
 from judgeloop.ops.place import Place, find_place
 from judgeloop.ops.status import LoopStatus, loop_ids, read_status
 from judgeloop.ops.workers import find_workers
+from judgeloop.runtime.ledger import is_evaluation
 from judgeloop.schema.errors import ConfigError
 
 PATIENCE_S = 25.0
@@ -112,7 +113,7 @@ def _row(status: LoopStatus) -> tuple[str, ...]:
     return (
         status.loop_id,
         status.state,
-        f"{status.iterations} of {status.bound}",
+        "-" if is_evaluation(status.loop_id) else f"{status.iterations} of {status.bound}",
         str(tasks),
         f"{status.seconds:.0f}",
         status.champion or "-",
@@ -121,9 +122,11 @@ def _row(status: LoopStatus) -> tuple[str, ...]:
 
 def _in_full(status: LoopStatus, place: Place) -> list[str]:
     tokens = "".join(f", {count:,} {name} tokens" for name, count in status.tokens.items())
+    far = f", {status.iterations} of at most {status.bound} iterations decided"
+    if is_evaluation(status.loop_id):
+        far = ", an evaluation outside a loop"
     lines = [
-        f"loop {status.loop_id}: {status.state}, {status.iterations} of at most {status.bound} "
-        "iterations decided",
+        f"loop {status.loop_id}: {status.state}{far}",
         f"store    {place.store.uri}",
         "",
         *table(

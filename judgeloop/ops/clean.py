@@ -22,7 +22,7 @@ from judgeloop.ops.status import loop_ids, read_status
 from judgeloop.ops.workers import Worker
 from judgeloop.registry.judge_file import JudgeFile
 from judgeloop.runtime.lease import FOLDER
-from judgeloop.runtime.ledger import MARKER, Ledger
+from judgeloop.runtime.ledger import MARKER, Ledger, is_evaluation
 from judgeloop.runtime.stage_table import STAGES
 from judgeloop.schema.errors import ConfigError, RegistryError
 from judgeloop.schema.records import Record
@@ -105,7 +105,8 @@ def plan_cleaning(
         needed.add_start(Ledger(store, judge.loop_id))
     for loop_id in loops:
         named.add_loop(Ledger(store, loop_id))
-        if loop_id in unfinished:
+        # An evaluation is all there is of its results: no version names them in its judge file.
+        if loop_id in unfinished or (is_evaluation(loop_id) and loop_id not in forget):
             needed.add_loop(Ledger(store, loop_id))
     images = {key for key in sizes if key.startswith(f"{IMAGES}/")}
     kept_images = images if unfinished else needed.images(sorted(images))

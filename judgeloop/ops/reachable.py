@@ -2,7 +2,8 @@
 
 **Roots** are the versions registered in MLflow, by the content keys in their `judge.json` (`train`,
 `filter`, `validate`, `evaluate`), and the loops that are not at their end, by all entries of their
-ledgers. A loop is at its end when `promote` is done, nothing failed, and nobody is at work on it.
+ledgers, and the evaluations outside a loop. A loop is at its end when `promote` is done, nothing
+failed, and nobody is at work on it.
 
 **Reached** from a manifest are the manifests that it was made from (`inputs`, back to the questions
 and the gold pairs), the adapter of the model that it names, and the images that its data names. So

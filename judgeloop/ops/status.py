@@ -91,9 +91,10 @@ def read_status(store: Store, loop_id: str, workers: Sequence[str] = ()) -> Loop
     story = read_story(ledger, "")
     place = f"loops/{loop_id}/loop.json"
     settings = from_json(store.read(place), dict[str, Any], place)
-    missing = tuple(_missing(entries, settings["loop"]))
+    missing = tuple(_missing(entries, settings["loop"], ledger.evaluates))
     counts = summed(entry.manifest.counts for entry in entries if entry.manifest)
-    report = f"loops/{loop_id}/report/report.html"
+    page = "table.txt" if ledger.evaluates else "report.html"
+    report = f"loops/{loop_id}/report/{page}"
     return LoopStatus(
         loop_id=loop_id,
         state=_state(entries, missing, workers),
@@ -130,10 +131,16 @@ def _state(entries: Sequence[Entry], missing: Sequence[str], workers: Sequence[s
     return "stopped" if missing else "finished"
 
 
-def _missing(entries: Sequence[Entry], settings: dict[str, Any]) -> Iterator[str]:
+def _missing(entries: Sequence[Entry], settings: dict[str, Any], evaluates: bool) -> Iterator[str]:
     """Yields the names of the tasks that are not done, up to the next decision."""
     done = {entry.name: entry.manifest for entry in entries if entry.manifest}
     last = max((entry.iteration for entry in _in_loop(entries)), default=0)
+    if evaluates:
+        parts = settings["partitions"]
+        tasks = [_task("judge_sets", BASE_ITERATION, part) for part in range(parts)]
+        wanted = [_task("resolve", BASE_ITERATION), *tasks, _task("record", BASE_ITERATION)]
+        yield from (task for task in wanted if task not in done)
+        return
     end = [_task(spec.name, AFTER_LOOP) for spec in stages_of("end") if spec.in_ledger]
     wanted = [_task(spec.name, BASE_ITERATION) for spec in stages_of("start")]
     for iteration in range(1, settings["iterations"] + 1):

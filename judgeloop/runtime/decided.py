@@ -41,7 +41,7 @@ _BESIDE = {
 """Settings that decide a stage's result, or where it lies, by no input of the stage itself."""
 
 
-_NO_JUDGE = {"enough", "decide", "register", "promote", "report"}
+_NO_JUDGE = {"enough", "decide", "judge_sets", "record", "register", "promote", "report"}
 """Stages that make no judge and no score of one."""
 
 

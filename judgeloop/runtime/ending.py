@@ -59,7 +59,7 @@ def read_ending(ledger: Ledger) -> Ending:
         lasting = any(entry.exit_code in LASTING for entry in failures)
         reason = f"{first.name} failed: {first.error or 'no message'}"
         return Ending("failed" if lasting else "interrupted", decided, reason)
-    if any(entry.stage == "promote" for entry in entries):
+    if any(entry.stage in ("promote", "record") for entry in entries):
         return Ending("finished", decided, "")
     numbers = {entry.iteration for entry in entries}
     if decided and decided + 1 not in numbers:

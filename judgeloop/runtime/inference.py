@@ -17,7 +17,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import count
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from judgeloop.engines.base import Engine, generate
 from judgeloop.method.steps import Steps
@@ -32,6 +32,27 @@ R = TypeVar("R")
 
 Records = Sequence[Record]
 """What an input became; `Dropped` where it could not be used."""
+
+
+class Share(NamedTuple):
+    """The shards that one of several workers makes: every `parts`-th, from number `part` on."""
+
+    part: int
+    """From 0."""
+    parts: int
+
+    @property
+    def suffix(self) -> str:
+        """What its progress and its lease are told from those of other shares by."""
+        return f"/p{self.part:03d}" if self.parts > 1 else ""
+
+    def has(self, index: int) -> bool:
+        """Says whether a shard belongs to it."""
+        return index % self.parts == self.part
+
+
+WHOLE = Share(0, 1)
+"""All shards."""
 
 
 def run_steps(engine: Engine, steps: Steps[R]) -> R:
@@ -58,6 +79,7 @@ def infer_shards(
     in_flight: int,
     before_shard: Callable[[], None] = lambda: None,
     advance: Callable[[int], None] = lambda rows: None,
+    share: Share = WHOLE,
 ) -> Manifest:
     """Works through batches, one shard each; a shard that is there already is not made again.
 
@@ -71,6 +93,7 @@ def infer_shards(
         in_flight: Shards that may be begun and not yet stored; a kill costs these at most.
         before_shard: Called before each shard that is made.
         advance: Called with the number of inputs of each stored shard, in their order.
+        share: Which shards are made here; the others are passed over, and are not in the manifest.
 
     Returns:
         The manifest with shards and counts (`rows`, `inputs`, `dropped/<reason>`, and what the
@@ -83,7 +106,8 @@ def infer_shards(
 
     def numbered() -> Iterator[tuple[int, Sequence[I], bool]]:
         for index, batch in enumerate(batches):
-            yield index, batch, shards.is_stored(index)
+            if share.has(index):
+                yield index, batch, shards.is_stored(index)
 
     def begun() -> Generator[_Shard, None, None]:
         for index, batch, is_stored in _read_ahead(numbered()):

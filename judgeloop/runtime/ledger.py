@@ -34,6 +34,8 @@ MARKER = "judgeloop.json"
 """Says that a store is ours: without it, nothing in it is ever removed."""
 BASE_ITERATION = 0
 """The iteration number of everything done with the start model before any training."""
+EVALUATION = "evaluation-"
+"""Begins the id of an evaluation outside a loop, whose ledger lies beside those of the loops."""
 AFTER_LOOP = 999
 """The iteration number of tasks after the loop, so that they sort last."""
 
@@ -237,6 +239,11 @@ class Ledger:
         return found
 
     @property
+    def evaluates(self) -> bool:
+        """Whether this is an evaluation outside a loop."""
+        return is_evaluation(self.loop_id)
+
+    @property
     def _cancelled(self) -> str:
         return f"{self._prefix}/cancelled.json"
 
@@ -265,6 +272,11 @@ class Ledger:
             f"prompts or the software have changed since it was begun ({what}). Use another loop "
             "id; what the change does not touch is found and not made again."
         )
+
+
+def is_evaluation(loop_id: str) -> bool:
+    """Says whether an id is of an evaluation outside a loop."""
+    return loop_id.startswith(EVALUATION)
 
 
 def checked_loop_id(loop_id: str) -> str:

@@ -13,8 +13,9 @@ import msgspec
 
 from judgeloop.schema import results
 
-Phase = Literal["start", "iteration", "end"]
-"""When a stage runs: once with the start model, in each iteration, or once after the loop."""
+Phase = Literal["start", "iteration", "end", "evaluation"]
+"""When a stage runs: once with the start model, in each iteration, once after the loop, or in an
+evaluation outside a loop alone."""
 
 
 class KeySpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -189,6 +190,25 @@ STAGES = (
         image="gpu",
         gpu="inference",
         may_change=True,
+    ),
+    StageSpec(
+        name="judge_sets",
+        function="standalone:judge_sets",
+        phases=("evaluation",),
+        key=KeySpec(settings=("loop.partitions",), inputs=("model", "partition", "sets")),
+        section="evaluation",
+        image="gpu",
+        gpu="inference",
+        partitioned=True,
+    ),
+    StageSpec(
+        name="record",
+        function="standalone:record",
+        phases=("evaluation",),
+        key=KeySpec(settings=("registry.experiment",), inputs=("loop_id", "model", "evaluation")),
+        section="registry",
+        result=results.Scores,
+        permanent=True,
     ),
     StageSpec(
         name="register",

@@ -17,9 +17,8 @@ from pipelines.cluster.follow import POLL_S, follow
 from pipelines.cluster.runs import cancel, find_run, show_logs, show_run, show_runs
 from pipelines.cluster.server import Kubeflow
 from pipelines.cluster.submit import Submission, submit
-from pipelines.options import profile_option
+from pipelines.options import chosen_id, pipeline_option, profile_option
 from pipelines.profile import read_profile
-from pipelines.run import loop_id_for
 
 _run = click.argument("run", metavar="RUN-or-LOOP")
 
@@ -32,6 +31,7 @@ _run = click.argument("run", metavar="RUN-or-LOOP")
 @options.changes
 @options.loop_id
 @profile_option
+@pipeline_option
 @click.option(
     "--out",
     type=options.FILE,
@@ -49,6 +49,7 @@ def submit_loop(
     changes: Sequence[str],
     loop_id: str | None,
     profile: str,
+    pipeline: str,
     out: Path,
     experiment: str | None,
     service_account: str | None,
@@ -56,7 +57,7 @@ def submit_loop(
     followed: bool,
     poll: float,
 ) -> int:
-    """Start the loop on Kubeflow Pipelines; submitted again, it goes on.
+    """Start the loop, or an evaluation, on Kubeflow Pipelines; submitted again, it goes on.
 
     The server is that of KF_PIPELINES_ENDPOINT and its fellows (docs/kubeflow.md).
     """
@@ -67,7 +68,7 @@ def submit_loop(
     examine_cluster(server, asked, console, service_account)
     given = Submission(
         config=read,
-        loop_id=loop_id or loop_id_for(read, config.stem),
+        loop_id=chosen_id(read, config.stem, loop_id, pipeline),
         profile=asked,
         package=out,
         experiment=experiment or read.registry.experiment,

@@ -1,4 +1,4 @@
-"""Submits a loop: compiled, checked, uploaded under its digest, started."""
+"""Submits a loop or an evaluation: compiled, checked, uploaded under its digest, started."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from rich.console import Console
 from judgeloop.ops.next_run import run_name
 from judgeloop.runtime.ending import read_ending
 from judgeloop.runtime.lease import held
-from judgeloop.runtime.ledger import Ledger, checked_loop_id
+from judgeloop.runtime.ledger import Ledger, checked_loop_id, is_evaluation
 from judgeloop.runtime.reference import Reference, write_config
 from judgeloop.schema.config import Config
 from judgeloop.schema.errors import ConfigError
 from judgeloop.store import open_store
 from pipelines.cluster.server import Kubeflow
-from pipelines.compile import compile_fitting
+from pipelines.compile import compile_evaluation, compile_fitting
 from pipelines.lint.secrets import secrets_in
 from pipelines.plain import print_plain
 from pipelines.profile import Profile
 
-PIPELINE = "judge-loop"
-"""One name for all versions."""
+PIPELINE, EVALUATION_PIPELINE = "judge-loop", "judge-evaluation"
+"""One name for all versions of each."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,7 @@ def submit(server: Kubeflow, given: Submission, console: Console) -> str | None:
         said = f"loop {given.loop_id} is finished: nothing is to do; its report is in the store"
         print_plain(console, said)
         return None
-    digest, bound = compile_fitting(
-        given.package, config.loop.iterations, config.loop.partitions, given.profile,
-        config.loop.iterations_per_run,
-    )  # fmt: skip
+    digest, bound = _compiled(given)
     experiment = server.experiment(given.experiment)
     with held(ledger.store, f"submit-{given.loop_id}"):  # two at once would not see each other's
         running = server.active(given.loop_id, experiment)
@@ -77,7 +74,7 @@ def submit(server: Kubeflow, given: Submission, console: Console) -> str | None:
         ledger.allow()
         reference = write_config(ledger.store, given.loop_id, config, ending.first)
         run_id = _start(server, given, digest, experiment, reference)
-    share = f"{bound} of {config.loop.iterations} iterations a run"
+    share = f"{bound} of {config.loop.iterations} iterations a run" if bound else "an evaluation"
     lines = (
         f"loop {given.loop_id}  version {digest[:12]}  {share}  store {config.store}",
         f"run {run_id}{server.shown_address(run_id)}",
@@ -87,12 +84,23 @@ def submit(server: Kubeflow, given: Submission, console: Console) -> str | None:
     return run_id
 
 
+def _compiled(given: Submission) -> tuple[str, int]:
+    """Compiles what is submitted; returns its digest and the iterations of a run, if it has any."""
+    loop = given.config.loop
+    if is_evaluation(given.loop_id):
+        return compile_evaluation(given.package, loop.partitions, given.profile), 0
+    return compile_fitting(
+        given.package, loop.iterations, loop.partitions, given.profile, loop.iterations_per_run
+    )
+
+
 def _start(
     server: Kubeflow, given: Submission, digest: str, experiment: str, reference: Reference
 ) -> str:
     import kfp_server_api as api
 
-    pipeline = server.pipeline(PIPELINE)
+    evaluates = is_evaluation(given.loop_id)
+    pipeline = server.pipeline(EVALUATION_PIPELINE if evaluates else PIPELINE)
     version = server.version(pipeline, given.package, digest)
     parameters = {"config": str(reference), "loop_id": given.loop_id}
     return server.start(

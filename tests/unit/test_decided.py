@@ -64,7 +64,7 @@ def test_what_decides_no_result_decides_no_stage() -> None:
         assert stages_decided_by(field) == set()
     assert stages_decided_by("training.micro_batch_size") == {"train"}
     assert stages_decided_by("gate.min_difference") == {"promote"}
-    assert stages_decided_by("registry.experiment") == {"register"}
+    assert stages_decided_by("registry.experiment") == {"register", "record"}
 
 
 @pytest.mark.parametrize(

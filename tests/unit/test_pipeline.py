@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from judgeloop.schema.config import load_config
 from judgeloop.schema.errors import ConfigError
-from pipelines.compile import compile_pipeline
+from pipelines.compile import compile_evaluation, compile_pipeline
 from pipelines.digest import digest, digest_of
+from pipelines.options import chosen_id
 from pipelines.profile import read_profile
 from pipelines.spec import read_spec
 from tests.conftest import REPOSITORY
@@ -163,3 +165,32 @@ def test_an_image_without_a_digest_is_compiled_for_this_machine_only(tmp_path: P
     done = command("compile", *options, "--local", JUDGELOOP_IMAGE_GPU="judgeloop-gpu:dev")
     assert done.returncode == 0
     assert "for this machine only" in done.stderr
+
+
+def test_an_evaluation_is_judged_in_shares_before_it_is_recorded(tmp_path: Path) -> None:
+    path = tmp_path / "evaluation.yaml"
+    first = compile_evaluation(path, partitions=3, profile=PROFILE)
+    spec = read_spec(path)
+    assert set(spec.executors) == {"exec-resolve", "exec-judge-sets", "exec-record"}
+    (loop,) = [task for task in spec.pipeline["root"]["dag"]["tasks"].values()
+               if "parameterIterator" in task]  # fmt: skip
+    assert loop["parameterIterator"]["items"]["raw"] == "[0, 1, 2]"
+    record = spec.pipeline["root"]["dag"]["tasks"]["record"]
+    assert any(name.startswith("for-loop") for name in record["dependentTasks"])
+    assert compile_evaluation(path, partitions=3, profile=PROFILE) == first
+    with pytest.raises(ConfigError):
+        compile_evaluation(path, partitions=0, profile=PROFILE)
+
+
+@pytest.mark.parametrize(
+    ("given", "pipeline", "expected"),
+    [(None, "evaluate", "evaluation-micro-"), ("a", "evaluate", "evaluation-a"),
+     ("evaluation-a", "evaluate", "evaluation-a"), (None, "loop", "micro-"), ("a", "loop", "a")],
+)  # fmt: skip
+def test_an_evaluation_is_told_from_a_loop_by_its_id(
+    given: str | None, pipeline: str, expected: str
+) -> None:
+    config = load_config(REPOSITORY / "pipelines/configs/micro.yaml")
+    assert chosen_id(config, "micro", given, pipeline).startswith(expected)
+    with pytest.raises(ConfigError, match="begin with evaluation-"):
+        chosen_id(config, "micro", "evaluation-a", "loop")

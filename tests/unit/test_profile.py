@@ -15,7 +15,7 @@ from pipelines.profile import FOLDER, Claim, Profile, Retry, read_profile
 from pipelines.spec import Spec, Tree, read_spec
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
-MODEL = {spec.name for spec in STAGES if spec.gpu}
+MODEL = {spec.name for spec in STAGES if spec.gpu and spec.phases != ("evaluation",)}
 
 
 @pytest.fixture(scope="module", params=NAMES)

@@ -247,7 +247,7 @@ def input_of(name: str, tag: str) -> object:
         return tag
     if name in ("iteration", "partition", "slices"):
         return len(tag)
-    several = name in ("judgements", "validations", "evaluations")
+    several = name in ("judgements", "validations", "evaluations", "sets")
     return [made("any", tag)] if several else made("any", tag)
 
 

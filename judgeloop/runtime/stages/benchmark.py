@@ -23,7 +23,7 @@ from judgeloop.method.judging.orders import judge_pair
 from judgeloop.method.prompts import load_prompts
 from judgeloop.method.prompts.base import JudgePrompts
 from judgeloop.method.steps import Steps
-from judgeloop.runtime.inference import Records
+from judgeloop.runtime.inference import WHOLE, Records, Share
 from judgeloop.runtime.lease import Lease
 from judgeloop.runtime.once import once
 from judgeloop.runtime.progress import Progress
@@ -44,7 +44,12 @@ _JUDGEMENTS = "evaluate"
 
 
 def judge_benchmark(
-    config: Config, store: Store, iteration: int, name: str, model: ModelRef
+    config: Config,
+    store: Store,
+    iteration: int,
+    name: str,
+    model: ModelRef,
+    share: Share = WHOLE,
 ) -> Manifest:
     """Judges the items of a benchmark, and computes its official and strict figures.
 
@@ -100,7 +105,8 @@ def judge_benchmark(
         model,
         batches=read_shards(store, pairs, Pair),
         steps=steps,
-        progress=lambda: Progress(f"{iteration:03d}/{name}", pairs.rows, "items"),
+        progress=lambda: Progress(f"{iteration:03d}/{name}{share.suffix}", pairs.rows, "items"),
+        share=share,
         complete=_scoring(store, benchmark, loaded, pairs, bool(template)),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from judgeloop.evaluation.gold import load_gold
+from judgeloop.runtime.inference import WHOLE, Share
 from judgeloop.runtime.stages.benchmark import judge_benchmark
 from judgeloop.runtime.stages.inference import open_library
 from judgeloop.runtime.stages.measure import measure
@@ -41,22 +42,46 @@ def evaluate(config: Config, store: Store, iteration: int, model: ModelRef) -> M
     return finish(store, whole)
 
 
-def _on_set(config: Config, store: Store, iteration: int, name: str, model: ModelRef) -> Manifest:
+def judge_share(
+    config: Config, store: Store, iteration: int, model: ModelRef, share: Share
+) -> list[Manifest]:
+    """Judges a share of the gold pairs and of every further set; `evaluate` then finds the shards.
+
+    Returns:
+        A manifest of the share's shards for each set, the gold pairs first.
+    """
+    made = [_on_gold(config, store, iteration, model, share)]
+    for name in config.evaluation.benchmarks:
+        made.append(_on_set(config, store, iteration, name, model, share))
+    return made
+
+
+def _on_set(
+    config: Config,
+    store: Store,
+    iteration: int,
+    name: str,
+    model: ModelRef,
+    share: Share = WHOLE,
+) -> Manifest:
     if not name.endswith(".jsonl"):
-        return judge_benchmark(config, store, iteration, name, model)
+        return judge_benchmark(config, store, iteration, name, model, share)
     section = msgspec.structs.replace(config.evaluation, gold=name, count=None)
-    return _on_gold(msgspec.structs.replace(config, evaluation=section), store, iteration, model)
+    changed = msgspec.structs.replace(config, evaluation=section)
+    return _on_gold(changed, store, iteration, model, share)
 
 
 def _short(name: str) -> str:
     return name.rpartition("/")[2].removesuffix(".jsonl")
 
 
-def _on_gold(config: Config, store: Store, iteration: int, model: ModelRef) -> Manifest:
+def _on_gold(
+    config: Config, store: Store, iteration: int, model: ModelRef, share: Share = WHOLE
+) -> Manifest:
     gold = load_gold(config, store, open_library(config, store))
     sampling = config.evaluation.sampling
 
     def complete(scores: Scores) -> Scores:
         return msgspec.structs.replace(scores, dropped=gold.dropped)
 
-    return measure(config, store, STAGE, iteration, gold, model, sampling, True, complete)
+    return measure(config, store, STAGE, iteration, gold, model, sampling, True, complete, share)

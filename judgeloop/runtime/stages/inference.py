@@ -9,14 +9,15 @@ import msgspec
 
 from judgeloop.engines.lazy import lazy_engine
 from judgeloop.method.steps import Steps
-from judgeloop.runtime.inference import Records, infer_shards
-from judgeloop.runtime.lease import Lease
+from judgeloop.runtime.inference import WHOLE, Records, Share, infer_shards
+from judgeloop.runtime.lease import Lease, held
 from judgeloop.runtime.once import once
 from judgeloop.runtime.progress import Progress
 from judgeloop.schema.config import Config
 from judgeloop.schema.records import Manifest, ModelRef
 from judgeloop.store import Store
 from judgeloop.store.images import ImageLibrary
+from judgeloop.store.shards import finished
 
 I = TypeVar("I")  # noqa: E741
 
@@ -30,10 +31,12 @@ def infer(
     steps: Callable[[I], Steps[Records]],
     progress: Callable[[], Progress],
     complete: Callable[[Manifest], Manifest],
+    share: Share = WHOLE,
 ) -> Manifest:
     """Runs a model over batches, a shard each, unless the stage is done or another is at it.
 
-    No engine is started for shards that are there.
+    No engine is started for shards that are there. Several workers may make a share of the shards
+    each; who is then asked for the whole finds them and completes the manifest.
 
     Args:
         config: Its engine answers.
@@ -44,9 +47,10 @@ def infer(
         steps: An input's work.
         progress: Begins to show how far it is.
         complete: Adds to the written manifest what its records say, before it is stored.
+        share: Which shards are made.
 
     Returns:
-        The stored manifest.
+        The stored manifest; of a share one of its shards alone, which is not stored.
     """
 
     def make(lease: Lease) -> Manifest:
@@ -61,10 +65,19 @@ def infer(
                 config.engine.shards_in_flight,
                 before_shard=lease.keep,
                 advance=shown.advance,
+                share=share,
             )
-        return complete(_priced(config, written))
+        return written
 
-    return once(store, header.stage, header.key, make)
+    def whole(lease: Lease) -> Manifest:
+        return complete(_priced(config, make(lease)))
+
+    if share == WHOLE:
+        return once(store, header.stage, header.key, whole)
+    if done := finished(store, header.stage, header.key):
+        return done
+    with held(store, f"{header.stage}-{header.key}{share.suffix.replace('/', '-')}") as lease:
+        return make(lease)
 
 
 def _priced(config: Config, written: Manifest) -> Manifest:

@@ -17,7 +17,7 @@ from judgeloop.method.judging.orders import judge_pair
 from judgeloop.method.prompts import load_prompts
 from judgeloop.method.steps import Steps
 from judgeloop.runtime.identity import engine_identity, prompts_identity, sampling_text
-from judgeloop.runtime.inference import Records
+from judgeloop.runtime.inference import WHOLE, Records, Share
 from judgeloop.runtime.progress import Progress
 from judgeloop.runtime.stage_key import stage_manifest
 from judgeloop.runtime.stages.inference import infer
@@ -43,6 +43,7 @@ def measure(
     sampling: Sampling,
     probes: bool = False,
     complete: Callable[[Scores], Scores] = lambda scores: scores,
+    share: Share = WHOLE,
 ) -> Manifest:
     """Judges the pairs in both orders and scores the judge.
 
@@ -56,6 +57,7 @@ def measure(
         sampling: How it is asked.
         probes: Judge some pairs of identical answers too (`judgeloop.evaluation.items`).
         complete: Adds to the scores, before they are stored, what the caller knows of the pairs.
+        share: Which shards are judged; scores are made of the whole alone.
 
     Returns:
         The manifest: shards of ItemResult, one for each shard of pairs; the result are the
@@ -71,11 +73,11 @@ def measure(
     )
     prompts = load_prompts(config.prompts)
 
-    share = probe_share(pairs.rows) if probes else 0.0
+    probed = probe_share(pairs.rows) if probes else 0.0
 
     def steps(pair: Pair) -> Steps[Records]:
         results = item_results([pair], (yield from judge_pair(prompts, pair, sampling, 1, seed)))
-        if fraction("probe", pair.id) < share:
+        if fraction("probe", pair.id) < probed:
             probe = probe_of(pair)
             found = yield from judge_pair(prompts, probe, sampling, 1, seed)
             results += item_results([probe], found)
@@ -92,8 +94,9 @@ def measure(
         model,
         batches=read_shards(store, pairs, Pair),
         steps=steps,
-        progress=lambda: Progress(f"{iteration:03d}/{stage}", pairs.rows, "pairs"),
+        progress=lambda: Progress(f"{iteration:03d}/{stage}{share.suffix}", pairs.rows, "pairs"),
         complete=score,
+        share=share,
     )
 
 

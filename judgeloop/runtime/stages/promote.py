@@ -14,6 +14,7 @@ from judgeloop.evaluation.floors import failed
 from judgeloop.evaluation.gate import Judged, decide_promotion, refusal
 from judgeloop.registry.addresses import fetch_version
 from judgeloop.registry.client import wait_for_server
+from judgeloop.registry.evaluations import results_of
 from judgeloop.registry.judge_file import control_arms
 from judgeloop.registry.tracking import log_run, loop_run
 from judgeloop.registry.versions import (
@@ -177,31 +178,43 @@ def _match(store: Store, candidate: Candidate, evaluations: Mapping[int, Manifes
         theirs = evaluations.get(BASE_ITERATION)
         used = (_used_gold(name, version), False)
         return Match((f"{name}/{version}", START_MODEL), None, (mine, theirs), used)
-    theirs = _scores(store, version_uri(name, champion))
+    theirs = _scores(store, version_uri(name, champion), mine)
     used = (_used_gold(name, version), _used_gold(name, champion))
     return Match((f"{name}/{version}", f"{name}/{champion}"), champion, (mine, theirs), used)
 
 
-def _scores(store: Store, uri: str) -> Manifest | None:
+def _scores(store: Store, uri: str, mine: Manifest | None) -> Manifest | None:
     """Returns a version's gold results, None where this store has none.
 
-    The version is fetched, so that its adapter is the one whose scores its judge file names.
+    They are its own loop's or, where these are on other pairs than `mine` or not in this store,
+    those of an evaluation outside a loop. The version is fetched, so that its adapter is the one
+    whose scores its judge file names.
 
     Raises:
         RegistryError, DataError: As `fetch_version`, or the results are another judge's.
     """
     with tempfile.TemporaryDirectory(prefix="judgeloop-champion-") as folder:
-        judge = fetch_version(uri, Path(folder) / "version").judge
-    key = judge.manifests.get(_EVALUATE)
-    found = finished(store, _EVALUATE, key) if key else None
+        version = fetch_version(uri, Path(folder) / "version")
+    judge = version.judge
+    results = results_of(version, store)
+    found = next(iter([*(one for one in results if _comparable(one, mine)), *results]), None)
     if found is not None and (
         found.model is None or found.model.content() != judge.model.content()
     ):
         raise RegistryError(
-            f"{uri}: its judge file names the gold results of another judge ({_EVALUATE}/{key}): "
-            "move the alias to a version that was registered by its own loop"
+            f"{uri}: its judge file names the gold results of another judge "
+            f"({_EVALUATE}/{found.key}): move the alias to a version that was registered by its "
+            "own loop"
         )
     return found
+
+
+def _comparable(one: Manifest, other: Manifest | None) -> bool:
+    """Says whether two judges were asked in the same way about the same pairs."""
+    if other is None:
+        return False
+    here, there = one.expect(Scores), other.expect(Scores)
+    return (here.pairs, here.protocol) == (there.pairs, there.protocol)
 
 
 def _meet(

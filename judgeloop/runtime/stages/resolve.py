@@ -30,7 +30,7 @@ def resolve(config: Config, store: Store, ledger: Ledger) -> Manifest:
     Raises:
         ConfigError: A setting names nothing, a hub id's commit cannot be found out, the engine
             cannot run the model, or `model.start` was trained on another base or is no better than
-            judges that look at nothing.
+            judges that look at nothing (an evaluation outside a loop takes any version).
         RegistryError: `model.start` names no version.
         StoreError: A base in S3 cannot be read.
     """
@@ -38,20 +38,22 @@ def resolve(config: Config, store: Store, ledger: Ledger) -> Manifest:
     begun = ledger.manifests(STAGE).get(BASE_ITERATION)
     if config.model.start is not None and begun:
         return begun[0]
-    model, resolved = _start_model(config, store)
+    model, resolved = _start_model(config, store, must_clear_floors=not ledger.evaluates)
     check_fit(config.engine.kind, model)
     return msgspec.structs.replace(
         stage_manifest(STAGE, config, model=model), model=model, result=resolved
     )
 
 
-def _start_model(config: Config, store: Store) -> tuple[ModelRef, Resolved]:
+def _start_model(
+    config: Config, store: Store, *, must_clear_floors: bool
+) -> tuple[ModelRef, Resolved]:
     if config.model.start is None:
         return describe_base(config.model.base, config.model.revision), Resolved()
     from judgeloop.registry.addresses import bring_version
 
     start = bring_version(config.model.start, store)
-    if start.metrics.get(f"evaluation/{FLOORS_FAILED}"):
+    if must_clear_floors and start.metrics.get(f"evaluation/{FLOORS_FAILED}"):
         raise ConfigError(
             f"model.start {config.model.start} is version {start.version}, which is no better on "
             "the gold pairs than judges that look at nothing: start from another version, or from "

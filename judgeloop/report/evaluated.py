@@ -1,0 +1,49 @@
+"""What an evaluation outside a loop leaves for people: a table, and the same for machines."""
+
+from __future__ import annotations
+
+from judgeloop.report.summary import share
+from judgeloop.schema.records import to_json
+from judgeloop.schema.results import Scorecard, Scores
+
+_HEADER = ("judge", "n", "undecided", "accuracy [95 %]", "both orders [95 %]", "first")
+
+
+def evaluation_files(judge: str, scores: Scores) -> dict[str, str]:
+    """Returns the files of an evaluation's report by name.
+
+    Args:
+        judge: What the judge is called.
+        scores: On the gold pairs and on the further sets.
+    """
+    found = {"judge": judge, "metrics": scores.metrics(), "pairs": scores.pairs}
+    return {"table.txt": table(judge, scores), "summary.json": to_json(found).decode() + "\n"}
+
+
+def table(judge: str, scores: Scores) -> str:
+    """Returns a plain text table: the judge and the blind judges on gold, then the further sets."""
+    rows = [_HEADER, _row(judge, scores.card)]
+    rows += [_row(name.replace("_", " "), card) for name, card in scores.baselines.items()]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    lines.append("Gold pairs, each judged in both orders; undecided counts as wrong.")
+    for name, figures in sorted(scores.further.items()):
+        lines += ["", name]
+        lines += [f"  {figure}  {value:g}" for figure, value in sorted(figures.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _row(name: str, card: Scorecard) -> tuple[str, ...]:
+    return (
+        name,
+        str(card.n),
+        str(card.undecided_verdicts),
+        _estimate(card.accuracy, card.accuracy_interval),
+        _estimate(card.both_orders, card.both_orders_interval),
+        share(card.first_position),
+    )
+
+
+def _estimate(value: float, interval: tuple[float, float]) -> str:
+    return f"{value:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]"

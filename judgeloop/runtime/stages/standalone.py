@@ -1,0 +1,102 @@
+"""The stages of an evaluation outside a loop: shares of the judging, then the record of it all.
+
+`judge_sets` runs once a partition and makes shards of `evaluate`'s own results; `record` finds
+them, completes the scores as a loop's `evaluate` would, and enters them where people look: the
+version in MLflow, and a table in the store. So a loop and an evaluation share what either judged.
+"""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+
+from judgeloop.registry.client import wait_for_server
+from judgeloop.registry.evaluations import enter_evaluation
+from judgeloop.report.evaluated import evaluation_files
+from judgeloop.runtime.decided import loop_hash
+from judgeloop.runtime.inference import Share
+from judgeloop.runtime.ledger import BASE_ITERATION, Ledger
+from judgeloop.runtime.stage_key import stage_manifest
+from judgeloop.runtime.stages.evaluate import evaluate, judge_share
+from judgeloop.schema.config import Config
+from judgeloop.schema.errors import DataError
+from judgeloop.schema.records import Manifest, ModelRef
+from judgeloop.schema.results import Resolved, Scores
+from judgeloop.store import Store
+from judgeloop.store.shards import finish
+
+
+def judge_sets(
+    config: Config, store: Store, iteration: int, partition: int, model: ModelRef
+) -> Manifest:
+    """Judges one partition's share of the gold pairs and of every set of `evaluation.benchmarks`.
+
+    Returns:
+        A manifest with the counts of all sets added up; the shards are `evaluate`'s.
+    """
+    share = Share(partition, config.loop.partitions)
+    made = judge_share(config, store, iteration, model, share)
+    counts: dict[str, int] = {}
+    for one in made:
+        for name, count in one.counts.items():
+            counts[name] = counts.get(name, 0) + count
+    return msgspec.structs.replace(
+        stage_manifest("judge_sets", config, model=model, partition=partition, sets=made),
+        model=model,
+        partition=partition,
+        counts=dict(sorted(counts.items())),
+    )
+
+
+def record(config: Config, store: Store, ledger: Ledger, model: ModelRef) -> Manifest:
+    """Completes an evaluation whose sets are judged, and enters its figures.
+
+    A registered version (`model.start`) gets them as a tag and as metrics of its logged model;
+    every judge gets a run of its own in `registry.experiment`. Doing it again changes nothing.
+
+    Returns:
+        A manifest with the `Scores`, made from the evaluation's.
+
+    Raises:
+        DataError: The ledger does not say which judge it is.
+        RegistryError: MLflow cannot be used.
+    """
+    evaluation = evaluate(config, store, BASE_ITERATION, model)
+    scores = evaluation.expect(Scores)
+    resolved = ledger.manifests("resolve").get(BASE_ITERATION)
+    if not resolved:
+        raise DataError(f"evaluation {ledger.loop_id} has no record of its judge: run it again")
+    start = resolved[0].expect(Resolved)
+    header = stage_manifest(
+        "record", config, loop_id=ledger.loop_id, model=model, evaluation=evaluation
+    )
+    wait_for_server()
+    enter_evaluation(
+        config.registry.experiment,
+        ledger.loop_id,
+        loop_hash(config, store),
+        address=_address(start),
+        evaluation=evaluation.key,
+        store=store.uri,
+        metrics=scores.metrics() | {"n": float(scores.card.n)},
+    )
+    name = _address(start) or _name(model)
+    for file, text in evaluation_files(name, scores).items():
+        store.write(f"loops/{ledger.loop_id}/report/{file}", text.encode())
+    details = evaluation.details | {"judge": name, "sets": json.dumps(sorted(scores.further))}
+    return finish(
+        store, msgspec.structs.replace(header, model=model, result=scores, details=details)
+    )
+
+
+def _address(start: Resolved) -> str | None:
+    """Returns the version's address by its number, wherever an alias points by now."""
+    if start.start is None or start.version is None:
+        return None
+    name = start.start.removeprefix("models:/").partition("@")[0].partition("/")[0]
+    return f"models:/{name}/{start.version}"
+
+
+def _name(model: ModelRef) -> str:
+    return model.base if model.revision is None else f"{model.base}@{model.revision[:12]}"
