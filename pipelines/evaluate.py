@@ -35,7 +35,7 @@ def make_evaluation(partitions: int, placement: Placement) -> Any:
     def judge_evaluation(config: str, loop_id: str):
         """Judges all sets and records the figures."""
         common = {"config": config, "loop_id": loop_id}
-        resolved = placement.place(resolve(**common, asked=placement.profile.asked()))
+        resolved = placement.place(resolve(**common, needs=placement.profile.needs()))
         model = resolved.outputs["model"]
         with dsl.ParallelFor(
             list(range(partitions)), name="partitions", parallelism=PARALLEL_PARTITIONS
