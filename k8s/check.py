@@ -26,7 +26,7 @@ ALLOWED = {
     ("", "limitranges"): {"list"},  # judgeloop/ops/doctor/namespace.py
     ("", "persistentvolumeclaims"): {"get"},  # judgeloop/ops/doctor/namespace.py
     ("", "configmaps"): {"get"},  # judgeloop/ops/doctor/namespace.py
-    ("", "pods"): {"list"},  # pipelines/cluster/waiting.py
+    ("", "pods"): {"list", "get"},  # pipelines/cluster/waiting.py, judgeloop/runtime/holder_pod.py
     ("", "pods/log"): {"get"},  # pipelines/cluster/pods.py
 }
 CLUSTER_WIDE = {"Namespace", "ClusterRole", "ClusterRoleBinding"}

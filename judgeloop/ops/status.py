@@ -11,7 +11,7 @@ from judgeloop.runtime.ledger import AFTER_LOOP, BASE_ITERATION, Entry, Ledger
 from judgeloop.runtime.stage_table import stage_place, stages_of
 from judgeloop.runtime.stages.decide import CONTINUE
 from judgeloop.schema.records import Record, from_json
-from judgeloop.schema.results import Decision, Supply
+from judgeloop.schema.results import Decision, Funnel, Promotion, Supply
 from judgeloop.store import Store
 
 State = Literal["finished", "failed", "running", "stopped"]
@@ -121,6 +121,18 @@ def read_status(store: Store, loop_id: str, workers: Sequence[str] = ()) -> Loop
         champion=story.champion_version,
         report=f"{store.uri}/{report}" if store.exists(report) else None,
     )
+
+
+def outcome_of(entry: Entry) -> str:
+    """Returns what a task found out, where that decides how the loop goes on."""
+    match entry.manifest and entry.manifest.result:
+        case Funnel() as found:
+            return f"{found.kept} of {found.pairs} pairs kept"
+        case Supply() | Decision() as found:
+            return f"{found.action}: {found.reason}"
+        case Promotion() as found:
+            return f"{found.gate.decision}: {found.gate.reason}"
+    return ""
 
 
 def _state(entries: Sequence[Entry], missing: Sequence[str], workers: Sequence[str]) -> State:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from judgeloop.runtime.lease import FOLDER, LEASE, PACE, Holder, read_holder
@@ -63,6 +63,19 @@ def find_workers(
         for key, holder in sorted(latest.items())
         if key in alive and (match := LEASE.fullmatch(key))
     ]
+
+
+def tasks_at_work(store: Store) -> Iterator[tuple[str, str]]:
+    """Yields the ledger's name of each task that a lease is held for, and how far it is.
+
+    Nobody is watched: a task that was killed is shown until its lease is taken over.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
+    for _, holder in sorted(_read(store).items()):
+        if holder.progress:
+            yield holder.progress.step.task.replace("/", "-"), str(holder.progress)
 
 
 def _read(store: Store) -> dict[str, Holder]:

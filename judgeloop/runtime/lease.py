@@ -11,8 +11,9 @@ endpoint has no conditional put, two may both believe that; each looks again aft
 every heartbeat, and the one who finds another's name waits from its next `keep` on.
 
 A holder is dead when its process is gone, which can be seen on the same machine, and then the lease
-is taken at once. Elsewhere it is dead when the object has not changed for a minute by the clock of
-the one who waits: no two machines' clocks are ever compared.
+is taken at once; or when its pod is gone or has ended, which Kubernetes tells within seconds where
+the account may read pods (`judgeloop.runtime.holder_pod`). Elsewhere it is dead when the object has
+not changed for a minute by the clock of the one who waits: no two machines' clocks are compared.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from judgeloop.runtime.holder_pod import is_pod_gone, this_pod
+from judgeloop.runtime.progress import Standing, standing
 from judgeloop.schema.errors import DataError, JudgeLoopError, StoreError
 from judgeloop.schema.records import Record, from_json, to_json
 from judgeloop.store import MissingObjectError, Store, sha256_bytes
@@ -55,6 +58,8 @@ class Pace(NamedTuple):
     may be slow or away for some of them."""
     poll_s: float = 1.0
     """Who waits looks so often."""
+    pod_s: float = 5.0
+    """Who waits asks Kubernetes for the holder's pod so often."""
 
 
 PACE = Pace()
@@ -74,9 +79,13 @@ class Holder(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
     """Names the process table in which `pid` stands: those who share it can see it die."""
     born: str
     """When the process began, in ticks of that machine; a number is given out again, this isn't."""
+    pod: str = ""
+    """Of Kubernetes, where it is in one (`judgeloop.runtime.holder_pod`)."""
     since: str
     """UTC of the holder's clock, for people to read: nothing is computed from it."""
     beats: int = 0
+    progress: Standing | None = None
+    """How far its work is, for people to read."""
 
     def is_gone(self) -> bool:
         """Says whether the process is known to be dead; False also where nobody here can know."""
@@ -117,6 +126,7 @@ def this_process() -> Holder:
         pid=os.getpid(),
         machine=_machine(),
         born=born(os.getpid()),
+        pod=this_pod(),
         since=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
@@ -240,7 +250,8 @@ class Lease:
                     self._name,
                 )
                 return
-            self._holder = msgspec.structs.replace(self._holder, beats=self._holder.beats + 1)
+            beats = self._holder.beats + 1
+            self._holder = msgspec.structs.replace(self._holder, beats=beats, progress=standing())
             self._store.write(self._key(self._generation), to_json(self._holder))
         except JudgeLoopError as error:
             logger.warning("lease=%s missed a heartbeat: %s", self._name, error)
@@ -297,6 +308,7 @@ class _Watch:
         self._seen: Holder | None = None
         self._began = self._changed = time.monotonic()
         self._said = float("-inf")
+        self._asked = float("-inf")
 
     def is_over(self, holder: Holder) -> bool:
         """Says whether the holder is dead: gone, or silent for too long."""
@@ -306,6 +318,11 @@ class _Watch:
         if holder.is_gone():
             logger.warning("lease=%s: %s is gone, taking over", self._name, holder)
             return True
+        if holder.pod and now - self._asked >= self._pace.pod_s:
+            self._asked = now
+            if is_pod_gone(holder.pod):
+                logger.warning("lease=%s: the pod of %s is gone, taking over", self._name, holder)
+                return True
         if now - self._changed >= self._pace.expiry_s:
             silence = now - self._changed
             logger.warning(

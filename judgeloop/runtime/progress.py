@@ -9,9 +9,11 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 
@@ -19,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 FILE_VARIABLE = "JUDGELOOP_PROGRESS"
 LOG_EVERY_S = 15.0
+RATE_STEPS = 50
+"""So many newest steps tell the rate: shards that were found done count at the start only."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +34,39 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     total: int
     unit: str
     note: str = ""
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the task of this process is; its lease tells others."""
+
+    step: Step
+    rate: float
+    """Rows a second, lately."""
+
+    def __str__(self) -> str:
+        """Returns it for a person, such as `judge/p000: 120 of 400 pairs, 2.5 a second`."""
+        step = self.step
+        said = f"{step.done:,} of {step.total:,} {step.unit}"
+        if self.rate > 0:
+            left = (step.total - step.done) / self.rate
+            said += f", {self.rate:.1f} a second, {left / 60:.0f} min left"
+        return said
+
+
+class _Latest:
+    """The newest step of this process, and when some of those before it were."""
+
+    step: ClassVar[Step | None] = None
+    seen: ClassVar[deque[tuple[float, int]]] = deque(maxlen=RATE_STEPS)
+
+
+def standing() -> Standing | None:
+    """Returns how far this process's newest task is; None where it has none."""
+    step, seen = _Latest.step, list(_Latest.seen)
+    if step is None:
+        return None
+    (began, first), (now, last) = seen[0], seen[-1]
+    return Standing(step=step, rate=(last - first) / (now - began) if now > began else 0.0)
 
 
 class Progress:
@@ -52,6 +89,10 @@ class Progress:
 
     def _report(self, note: str) -> None:
         step = Step(task=self._task, done=self._done, total=self._total, unit=self._unit, note=note)
+        if _Latest.step is None or _Latest.step.task != step.task:
+            _Latest.seen.clear()
+        _Latest.seen.append((time.monotonic(), step.done))
+        _Latest.step = step
         if self._file:
             with self._file.open("ab") as file:
                 file.write(msgspec.json.encode(step) + b"\n")

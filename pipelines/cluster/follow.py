@@ -10,7 +10,7 @@ from rich.console import Console
 
 from judgeloop.schema.errors import ClusterError, JudgeLoopError
 from pipelines.cluster.late import end_late_run
-from pipelines.cluster.progress import LoopOfRun, line_of, open_loop, summary_of
+from pipelines.cluster.progress import LoopOfRun, at_work, line_of, open_loop, summary_of
 from pipelines.cluster.run_answer import RunAnswer
 from pipelines.cluster.server import Kubeflow, is_active
 from pipelines.cluster.waiting import Finding, Pods, findings, run_pods
@@ -50,6 +50,9 @@ def follow(
         if loop:
             for entry in loop.entries():
                 shown.line(entry.name, line_of(entry))
+            if is_active(run):
+                for line in at_work(loop, loop.status()):
+                    shown.line(line.split()[0] + " at work", line)
         if is_active(run):
             pods, refused = pods_of(server, run)
             shown.line("pods", refused and f"why pods wait is unknown: {refused}")

@@ -6,9 +6,11 @@ entries that never end, so it is not read.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from judgeloop.ops.status import LoopStatus, read_status
+from judgeloop.ops.status import LoopStatus, outcome_of, read_status
+from judgeloop.ops.workers import tasks_at_work
 from judgeloop.runtime.ending import Ending, read_ending
 from judgeloop.runtime.ledger import Entry, Ledger
 from judgeloop.runtime.reference import parse_reference
@@ -67,12 +69,20 @@ def line_of(entry: Entry) -> str:
     if entry.manifest is None:
         said = (entry.error or "no message").splitlines()[0]
         return f"{entry.name:<28} FAILED    {said}"
-    details = entry.manifest.details
-    said = details.get("decision", "")
-    if said and details.get("reason"):
-        said = f"{said}: {details['reason']}"
+    said = outcome_of(entry)
     rows = f"{entry.manifest.rows} rows" if entry.manifest.rows else ""
     return f"{entry.name:<28} done {entry.seconds:8.1f} s  {rows:<12} {said}".rstrip()
+
+
+def at_work(loop: LoopOfRun, status: LoopStatus) -> Iterator[str]:
+    """Yields how far each task is that works for a loop, as its lease last said it.
+
+    A content key names no loop, so a task is the loop's where it is one that the loop still lacks.
+    Fine-tuning counts its steps in a process of its own, and tells no steps here.
+    """
+    for task, said in tasks_at_work(loop.ledger.store):
+        if task in status.missing:
+            yield f"{task:<28} at work  {said}"
 
 
 def summary_of(status: LoopStatus) -> str:

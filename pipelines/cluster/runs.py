@@ -9,7 +9,7 @@ from rich.console import Console
 from judgeloop.schema.errors import ClusterError
 from pipelines.cluster.follow import ended, look_at_pods, state_of
 from pipelines.cluster.pods import show_pod_logs
-from pipelines.cluster.progress import line_of, open_loop, summary_of
+from pipelines.cluster.progress import at_work, line_of, open_loop, summary_of
 from pipelines.cluster.run_answer import RunAnswer
 from pipelines.cluster.server import Kubeflow, is_active
 from pipelines.plain import print_plain
@@ -51,7 +51,10 @@ def show_run(server: Kubeflow, name: str, console: Console) -> int:
     if not is_active(run):
         return ended(server, run, loop, console)
     if loop:
-        print_plain(console, summary_of(loop.status()))
+        status = loop.status()
+        for line in at_work(loop, status):
+            print_plain(console, line)
+        print_plain(console, summary_of(status))
     found, refused = look_at_pods(server, run)
     for said in (*found, *([f"why pods wait is unknown: {refused}"] if refused else [])):
         print_plain(console, str(said))

@@ -47,6 +47,7 @@ CORE_IN_PIPELINES = (
     "judgeloop.schema.errors",
     "judgeloop.ops.next_run",  # how a run is named
     "judgeloop.ops.status",  # `make status` tells a loop from its ledger
+    "judgeloop.ops.workers",  # and from the leases of the tasks at work
     "judgeloop.runtime.ending",
     "judgeloop.runtime.lease",  # two submits of one loop at once
     "judgeloop.runtime.lost_failures",  # what the ledger could not take
