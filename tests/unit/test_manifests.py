@@ -23,11 +23,12 @@ def test_every_overlay_passes() -> None:
         assert list(check(build(overlay))) == []
 
 
-def test_the_pods_of_a_run_may_list_quotas_and_nothing_else(objects: list[Tree]) -> None:
-    role = of_kind(objects, "Role", "judgeloop-task")
-    assert role["rules"] == [
-        {"apiGroups": [""], "resources": ["resourcequotas"], "verbs": ["list"]}
-    ]
+def test_the_pods_of_a_run_may_look_and_change_nothing(objects: list[Tree]) -> None:
+    rules = of_kind(objects, "Role", "judgeloop-task")["rules"]
+    granted = {(verb, name) for rule in rules for verb in rule["verbs"]
+               for name in rule["resources"]}  # fmt: skip
+    assert granted == {("list", "resourcequotas"), ("list", "limitranges"),
+                       ("get", "persistentvolumeclaims"), ("get", "pods")}  # fmt: skip
     bound = [each for each in objects if each["kind"] == "RoleBinding"]
     assert [each["roleRef"]["name"] for each in bound] == ["judgeloop-task"]
 
