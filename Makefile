@@ -143,11 +143,7 @@ readmes: $(INSTALLED) ## Write the components' READMEs from their docstrings.
 	$(PYTHON) -m components.readme
 
 mlflow: $(INSTALLED) ## Browse a run's registry at http://127.0.0.1:5000 [OUT=runs/demo] [PORT=5000].
-	@if [ ! -f "$(DEMO_OUT)/mlflow/mlflow.db" ]; then \
-		echo "error: no registry at $(DEMO_OUT)/mlflow/mlflow.db, run \`make demo\` first" >&2; \
-		echo "usage: make mlflow [OUT=runs/demo] [PORT=5000]" >&2; exit 2; fi
-	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(PYTHON) -m mlflow ui --host 127.0.0.1 --port $(PORT) \
-		--backend-store-uri sqlite:///$(abspath $(DEMO_OUT))/mlflow/mlflow.db
+	$(JUDGELOOP) mlflow $(DEMO_OUT) --port $(PORT)
 
 base-model: $(INSTALLED) ## Train the tiny base model again, to the same bytes.
 	$(PYTHON) -m judgeloop.tiny.pretrain --out judgeloop/tiny/base

@@ -137,4 +137,6 @@ class Lines:
 
 def _line(step: Step, seconds: float) -> str:
     count = f"{step.done}/{step.total} {step.unit}"
-    return f"{step.task:<22} {count:<24} {seconds:6.1f} s  {step.note}".rstrip()
+    left = f"{seconds * (step.total - step.done) / step.done:.0f} s left" if step.done else ""
+    said = ", ".join(filter(None, (left if step.done < step.total else "", step.note)))
+    return f"{step.task:<22} {count:<24} {seconds:6.1f} s  {said}".rstrip()

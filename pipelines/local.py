@@ -20,6 +20,7 @@ from types import FrameType
 from typing import Any
 
 from judgeloop.store.local_files import write_whole
+from judgeloop.store.scratch import scratch_folder
 from pipelines.containers import check_engine, remove_containers, use_containers
 from pipelines.expand import expand_components
 from pipelines.spec import read_spec, write_spec
@@ -66,10 +67,17 @@ def run_compiled(
     write_whole(request, json.dumps(dict(arguments)).encode())
     program = [sys.executable, "-m", "pipelines.local"]
     command = [*program, str(package.resolve()), str(request), str(out / "kfp"), runner]
-    with (out / "run.log").open("wb") as log, _terminated_like_interrupted():
+    with (
+        (out / "run.log").open("wb") as log,
+        scratch_folder("run") as scratch,
+        _terminated_like_interrupted(),
+    ):
+        # What killed tasks and KFP's runner leave behind goes with this folder. A container has
+        # folders of its own.
+        temporary = {"TMPDIR": scratch} if runner == PROCESSES else {}
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-            env=environment(out), start_new_session=True,
+            env=environment(out) | temporary, start_new_session=True,
         )  # fmt: skip
         try:
             while child.poll() is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +16,8 @@ from judgeloop.runtime.ledger import Ledger, loop_identity
 from judgeloop.runtime.reference import write_config
 from judgeloop.schema.config import Config, load_config
 from judgeloop.schema.errors import ConfigError, StoreError
-from judgeloop.store import MissingObjectError, Store, open_store
-from judgeloop.store.local_files import write_whole
+from judgeloop.store import Store, open_store
+from pipelines.closing import copy_report, has_ended, say_ending
 from pipelines.compile import compile_evaluation, compile_pipeline
 from pipelines.display import Display
 from pipelines.failure import find_failure
@@ -91,6 +90,10 @@ def run_loop(
     store = open_store(config.store)
     ledger = Ledger(store, loop_id)
     ledger.claim(config)  # before anything is shown: the report there may be another loop's
+    if has_ended(ledger, config, out):
+        print_plain(console, f"loop {loop_id} is already finished; nothing is done again")
+        say_ending(ledger, config, out, console)
+        return 0
     with ledger.held(), _folder_errors(out), locked_folder(out, loop_id):
         (out / COMMAND).write_text(command + "\n", encoding="utf-8")
         return _run_alone(config, store, ledger, out, console, runner)
@@ -130,7 +133,8 @@ def _run_alone(
             break
         first = ending.first
         print_plain(console, f"the loop goes on with iteration {first} in another run")
-    _show_report(store, loop_id, out, console)
+    copy_report(ledger, out)
+    say_ending(ledger, config, out, console)
     if succeeded:
         return 0
     failure = find_failure(ledger, out / "run.log")
@@ -149,25 +153,3 @@ def _compiled(config: Config, out: Path, *, evaluates: bool) -> tuple[Path, str]
     package = out / "judge_loop.yaml"
     bound = given.iterations_per_run or given.iterations
     return package, compile_pipeline(package, bound, given.partitions, profile, local=True)
-
-
-def _show_report(store: Store, loop_id: str, out: Path, console: Console) -> None:
-    """Copies the report out of the store, prints its table and where everything lies."""
-    copied = {}
-    for name in ("table.txt", "summary.json", "report.html"):
-        try:
-            copied[name] = store.read(f"loops/{loop_id}/report/{name}")
-        except MissingObjectError:
-            continue  # the report itself failed: the error is shown after this
-        write_whole(out / name, copied[name])
-    if "table.txt" in copied:
-        print_plain(console, copied["table.txt"].decode())
-    # A server's address may hold a password, so it isn't shown.
-    ours = "MLFLOW_TRACKING_URI" not in os.environ
-    places = {
-        "report": out / "report.html" if "report.html" in copied else "none was written",
-        "registry": out / "mlflow" / "mlflow.db" if ours else "the server in MLFLOW_TRACKING_URI",
-        "log": out / "run.log",
-    }
-    for name, place in places.items():
-        print_plain(console, f"{name:<9} {place}")

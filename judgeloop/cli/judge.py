@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from judgeloop.cli import options
+from judgeloop.cli.asked import asked_judge
 from judgeloop.cli.command import command
 
 
@@ -25,7 +26,8 @@ from judgeloop.cli.command import command
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def judge(
     pairs: Path,
-    judge_name: str,
+    judge_name: str | None,
+    run: str | None,
     engine: str | None,
     prompts: str | None,
     max_pixels: int | None,
@@ -48,11 +50,12 @@ def judge(
     from judgeloop.batch.run import BatchSettings, judge_file
     from judgeloop.schema.sampling import Sampling
 
+    name = asked_judge(judge_name, run)
     sampling = None
     if temperature or max_tokens:
         sampling = Sampling(temperature=temperature, max_tokens=max_tokens or 1024)
     settings = BatchSettings(
-        judge=judge_name,
+        judge=name,
         engine=engine,
         prompts=prompts,
         samples=samples,
@@ -66,7 +69,7 @@ def judge(
         done += rows
         sys.stderr.write(f"judged {done} pairs\n")
 
-    sys.stderr.write(f"loading {judge_name}\n")
+    sys.stderr.write(f"loading {name}\n")
     summary = judge_file(pairs, out, settings, advance)
     if as_json:
         return msgspec.json.encode(summary).decode()

@@ -36,6 +36,8 @@ COMMANDS = {
     "compare": ("judgeloop.cli.compare:compare", "two judges on the same items"),
     "promote": ("judgeloop.cli.promote:promote", "make a version the champion, by hand"),
     "rollback": ("judgeloop.cli.promote:rollback", "make the previous champion the champion again"),
+    "report": ("judgeloop.cli.report:report", "the figures of a loop, and its report as files"),
+    "mlflow": ("judgeloop.cli.mlflow:mlflow", "open a run's registry in a browser"),
     "clean": ("judgeloop.cli.clean:clean", "show, and with --yes remove, what nothing needs"),
     "completion": ("judgeloop.cli.completion:completion", "the shell code that completes commands"),
 }

@@ -61,9 +61,14 @@ def judge_options(flag: str) -> Callable[[Any], Any]:
     """Declares which judge, under `flag`, and how it is run."""
     return together(
         click.option(
-            flag, "judge_name", required=True, metavar="JUDGE",
+            flag, "judge_name", metavar="JUDGE",
             help="models:/judge@champion, an adapter or model folder, builtin:tiny-vlm, or a hub "
-            "id.",
+            "id.  [default: the champion of --run]",
+        ),
+        click.option(
+            "--run", metavar="DIR",
+            help="Ask the registry of this run, such as runs/demo.  [default: "
+            "MLFLOW_TRACKING_URI]",
         ),
         click.option(
             "--engine", type=click.Choice(("transformers", "vllm")),

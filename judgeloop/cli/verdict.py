@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,13 +13,14 @@ import click
 import msgspec
 
 from judgeloop.cli import options
+from judgeloop.cli.asked import asked_judge
 from judgeloop.cli.command import command
 from judgeloop.method.judging.comparison import SIDES, PairJudgement
 
 
 @command(
     "verdict",
-    "judgeloop verdict --model models:/judgeloop-tiny@champion --image scene.png \\\n"
+    "judgeloop verdict --run runs/demo --image scene.png \\\n"
     "      --question caption --a 'red circle north' --b 'blue circle north'",
 )
 @options.judge_options("--model")
@@ -36,7 +38,8 @@ from judgeloop.method.judging.comparison import SIDES, PairJudgement
 @options.sampling
 @options.as_json
 def verdict(
-    judge_name: str,
+    judge_name: str | None,
+    run: str | None,
     engine: str | None,
     prompts: str | None,
     max_pixels: int | None,
@@ -56,9 +59,11 @@ def verdict(
         ConfigError: The base is asked for, and the judge is one itself.
         JudgeLoopError: The judge, an image or the engine cannot be used.
     """
+    name = asked_judge(judge_name, run)
+    sys.stderr.write(f"loading {name}\n")
     from judgeloop.judge import Judge
 
-    with Judge.load(judge_name, engine=engine, prompts=prompts, max_pixels=max_pixels) as judge:
+    with Judge.load(name, engine=engine, prompts=prompts, max_pixels=max_pixels) as judge:
         result = judge.judge(
             question,
             list(images),

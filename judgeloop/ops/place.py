@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from judgeloop.registry.client import TRACKING_URI
-from judgeloop.runtime.reference import parse_reference
+from judgeloop.runtime.reference import Reference, parse_reference
 from judgeloop.schema.errors import ConfigError
 from judgeloop.schema.records import from_json
 from judgeloop.store import Store, open_store
@@ -30,6 +30,18 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     """The loop of that run."""
     command: str | None = None
     """What started that run, as a shell takes it."""
+    reference: Reference | None = None
+    """Names the configuration of that run's loop, in `store`."""
+
+    def model_name(self) -> str:
+        """Returns the name under which the run's loop registers its versions.
+
+        Raises:
+            ConfigError: It is no run's folder, or the store has lost its configuration.
+        """
+        if self.reference is None or self.loop_id is None:
+            raise ConfigError(f"{self.name}: it is no run's folder, such as runs/demo")
+        return self.reference.read(self.loop_id)[0].registry.model_name
 
     @property
     def registry(self) -> str:
@@ -73,7 +85,8 @@ def find_place(name: str) -> Place:
         store = open_store(str(inner if inner.is_dir() else folder))
         return Place(name=name, store=store, run=folder if inner.is_dir() else None)
     found = from_json(arguments.read_bytes(), _Arguments, str(arguments))
-    given = parse_reference(found.config).store
+    reference = parse_reference(found.config)
+    given = reference.store
     moved = folder / "store"  # a run's folder may have been moved since
     place = str(moved) if moved.is_dir() and "://" not in given else given
     command = folder / COMMAND
@@ -82,5 +95,6 @@ def find_place(name: str) -> Place:
         store=open_store(place),
         run=folder,
         loop_id=found.loop_id,
+        reference=reference._replace(store=place),
         command=command.read_text(encoding="utf-8").strip() if command.is_file() else None,
     )

@@ -34,6 +34,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     total: int
     unit: str
     note: str = ""
+    at: float = 0.0
+    """When, in seconds since 1970, UTC."""
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +90,10 @@ class Progress:
         self._report(note)
 
     def _report(self, note: str) -> None:
-        step = Step(task=self._task, done=self._done, total=self._total, unit=self._unit, note=note)
+        step = Step(
+            task=self._task, done=self._done, total=self._total, unit=self._unit, note=note,
+            at=round(time.time(), 3),
+        )  # fmt: skip
         if _Latest.step is None or _Latest.step.task != step.task:
             _Latest.seen.clear()
         _Latest.seen.append((time.monotonic(), step.done))

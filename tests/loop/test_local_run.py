@@ -144,6 +144,8 @@ def test_an_interrupted_run_leaves_no_task_behind(
     hit: str, number: signal.Signals, package: Path, tmp_path: Path
 ) -> None:
     arguments = {"iteration": 1, "ending": "sleep", "out": str(tmp_path)}
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
     code = (
         "import json, sys; from pathlib import Path; from pipelines.local import run_compiled\n"
         "run_compiled(Path(sys.argv[1]), json.loads(sys.argv[2]), Path(sys.argv[3]), lambda: None)"
@@ -151,6 +153,7 @@ def test_an_interrupted_run_leaves_no_task_behind(
     parent = subprocess.Popen(
         [sys.executable, "-c", code, str(package), json.dumps(arguments), str(tmp_path)],
         cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        env={**os.environ, "TMPDIR": str(temporary)},
     )  # fmt: skip
     task = int(wait_for(tmp_path / "pid"))
     assert is_alive(task)
@@ -160,6 +163,8 @@ def test_an_interrupted_run_leaves_no_task_behind(
         assert "KeyboardInterrupt" in said
     for _ in range(50):
         if not is_alive(task):
+            if number is not signal.SIGKILL or hit == "runner":
+                assert list(temporary.iterdir()) == []
             return
         time.sleep(0.1)
     os.kill(task, signal.SIGKILL)

@@ -1,11 +1,14 @@
 """The whole loop through the compiled pipeline and the KFP local runner, on the scripted engine."""
 
 import json
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from judgeloop.cli.main import main
 from judgeloop.evaluation.gold import WORLD_SEED
 from judgeloop.runtime.stages.ingest import HELD_OUT, split_of
 from judgeloop.schema.config import load_config
@@ -14,7 +17,7 @@ from judgeloop.schema.results import Decision, Funnel, Promotion, Scores
 from judgeloop.store.images import ImageLibrary
 from judgeloop.store.shards import finished, read_records
 from judgeloop.tiny.dataset import write_gold
-from tests.loop.micro import LOOP_ID, REPOSITORY, Run, run_and_kill, run_micro
+from tests.loop.micro import LOOP_ID, REPOSITORY, Run, run_and_kill, run_micro, without_registry
 
 EVERY_TASK = {
     "000-resolve", "000-ingest", "000-hold_out", "000-validate", "000-evaluate",
@@ -122,11 +125,59 @@ def test_a_finished_loop_that_is_started_again_starts_no_engine(tmp_path: Path) 
     first = run_micro(tmp_path)
     assert "engine started" in (first.out / "run.log").read_text()
     before = first.content()
+    (first.out / "arguments.json").unlink()  # so that it is not known to be finished
     again = run_micro(tmp_path)
     assert again.exit_code == 0, again.printed
     assert "engine started" not in (again.out / "run.log").read_text()
     assert again.content() == before
     assert again.summary == first.summary
+
+
+def test_a_finished_loop_that_is_started_again_says_so_and_changes_nothing(micro: Run) -> None:
+    def stamps() -> dict[Path, int]:
+        return {path: path.stat().st_mtime_ns for path in micro.out.rglob("*") if path.is_file()}
+
+    before = stamps()
+    again = run_micro(micro.out)
+    assert again.exit_code == 0, again.printed
+    assert f"loop {LOOP_ID} is already finished" in again.printed
+    assert {path for path, at in stamps().items() if before.get(path) != at} <= {
+        micro.out / "try" / name for name in ("1.png", "2.png", "3.png", "pairs.jsonl")
+    }
+
+
+def test_a_run_ends_with_its_decision_and_a_question_that_can_be_pasted(
+    micro: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (decided,) = [line for line in micro.printed.splitlines() if line.startswith("Refused: ")]
+    assert "was not promoted: " in decided
+    _, _, after = micro.printed.partition("Ask it:\n")
+    line = after.splitlines()[0].strip()
+    plain = without_registry()
+    asked = subprocess.run(
+        line, shell=True, capture_output=True, text=True, check=True, env=plain, cwd=REPOSITORY
+    )
+    assert asked.stdout.splitlines()[-1].startswith("verdict: ")
+    assert asked.stderr.startswith("loading models:/")
+    judge = line.split("--model ")[1].split()[0]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{micro.out}/mlflow/mlflow.db")
+    files = [str(micro.out / "try/pairs.jsonl"), "--out", str(tmp_path / "verdicts.jsonl")]
+    assert main(["judge", "--judge", judge, *files]) == 0
+    assert len((tmp_path / "verdicts.jsonl").read_text().splitlines()) == 3
+
+
+def test_the_report_is_printed_and_copied_again(
+    micro: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", str(micro.out / "store"), "--out", str(tmp_path)]) == 0
+    assert "both orders" in capsys.readouterr().out
+    assert (tmp_path / "report.html").read_text() == micro.report
+
+
+def test_every_step_of_the_progress_has_its_time(micro: Run) -> None:
+    lines = (micro.out / "progress.jsonl").read_text().splitlines()
+    times = [json.loads(line)["at"] for line in lines]
+    assert 0 < min(times) <= max(times) <= time.time()
 
 
 @pytest.mark.parametrize("after_entries", [3, pytest.param(9, marks=pytest.mark.slow)])

@@ -46,6 +46,7 @@ CORE_IN_PIPELINES = (
     "judgeloop.ops.doctor",  # one preflight, from inside a cluster and from outside
     "judgeloop.schema.errors",
     "judgeloop.ops.next_run",  # how a run is named
+    "judgeloop.ops.outcome",  # what a run says at its end
     "judgeloop.ops.status",  # `make status` tells a loop from its ledger
     "judgeloop.ops.workers",  # and from the leases of the tasks at work
     "judgeloop.runtime.ending",
