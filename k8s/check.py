@@ -1,13 +1,17 @@
 """`make k8s-check`: builds every overlay offline and checks what comes out.
 
 Each overlay is built by kustomize, alone and with each component. Every object must be valid for
-Kubernetes, none may hold a secret or live outside the overlay's namespace, and a role may grant
-only calls that the code makes (`ALLOWED`).
+Kubernetes, custom kinds by the schemas of their owners (`k8s.custom_kinds`), every pod must pass
+the pod security standard `restricted` (`k8s.restricted`), none may hold a secret or live outside
+the overlay's namespace, and a role may grant only calls that the code makes (`ALLOWED`), each
+beside the name of the module that makes it. The pods that Kubeflow makes of the compiled pipeline
+(`k8s.task_pods`) are checked too, with each profile.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -17,6 +21,10 @@ from typing import Any
 
 import yaml
 
+from k8s import custom_kinds, restricted
+from k8s.task_pods import task_pods
+
+ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path(__file__).resolve().parent
 VERSION = "1.34"
 """Of Kubernetes, whose schemas are used."""
@@ -55,7 +63,40 @@ def _object(each: Tree) -> Iterator[str]:
         yield "is Kubeflow's own; patch it where it is"
     for rule in each.get("rules", []) if each["kind"] == "Role" else []:
         yield from _rule(rule)
-    yield from _invalid(each)
+    for spec in restricted.pod_specs(each):
+        yield from restricted.violations(spec)
+    if custom_kinds.is_custom(each):
+        yield from custom_kinds.violations(each)
+    else:
+        yield from _invalid(each)
+
+
+def uncalled_rules(text: str) -> Iterator[str]:
+    """Yields the rules of a file of roles that do not name the module that makes their call."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip().startswith("resources:"):
+            modules = re.findall(r"[\w/]+\.py", line.partition("#")[2])
+            if not modules or not all((ROOT / each).is_file() for each in modules):
+                yield f"line {number} names no module that makes the call: {line.strip()}"
+
+
+def check_tasks(profile: str) -> Iterator[str]:
+    """Yields what is wrong with the pods of a compiled pipeline's tasks."""
+    from pipelines.compile import compile_pipeline
+    from pipelines.profile import read_profile
+    from pipelines.spec import read_spec
+
+    with tempfile.TemporaryDirectory() as folder:
+        package = Path(folder) / "pipeline.yaml"
+        compile_pipeline(package, 1, 1, read_profile(profile), local=True)
+        for label, pod in task_pods(read_spec(package)):
+            yield from (f"{label}: {said}" for said in check_pod(pod))
+
+
+def check_pod(pod: Tree) -> Iterator[str]:
+    """Yields what is wrong with the pod of a task."""
+    yield from restricted.violations(pod["spec"])
+    yield from _invalid(pod)
 
 
 def _rule(rule: Tree) -> Iterator[str]:
@@ -112,20 +153,44 @@ def build_with(overlay: Path, component: Path) -> list[Tree]:
         return build(Path(folder))
 
 
+def combinations() -> Iterator[tuple[str, list[Tree]]]:
+    """Yields each overlay, alone and with each component that it has not, with its objects."""
+    for overlay in overlays():
+        yield overlay.name, build(overlay)
+        text = (overlay / "kustomization.yaml").read_text(encoding="utf-8")
+        for each in components():
+            if f"components/{each.name}]" not in text:
+                yield f"{overlay.name} + {each.name}", build_with(overlay, each)
+
+
 def main() -> int:
     """Checks everything; returns the exit code."""
-    found = 0
-    for overlay in overlays():
-        built = {overlay.name: build(overlay)}
-        built |= {f"{overlay.name} + {each.name}": build_with(overlay, each)
-                  for each in components()}  # fmt: skip
-        for name, objects in built.items():
-            wrong = list(check(objects))
-            found += len(wrong)
-            print(f"{name:<28} {len(objects)} objects, {len(wrong)} findings")
-            for said in wrong:
-                print(f"  {said}")
+    found, custom = 0, {}
+    for name, objects in combinations():
+        found += _show(name, f"{len(objects)} objects", list(check(objects)))
+        custom |= {each["kind"]: each for each in objects if custom_kinds.is_custom(each)}
+    for path in sorted(FOLDER.glob("**/rbac.yaml")):
+        name = str(path.relative_to(FOLDER))
+        found += _show(name, "rules", list(uncalled_rules(path.read_text(encoding="utf-8"))))
+    for profile in sorted((FOLDER / "profiles").glob("*.yaml")):
+        found += _show(f"profile {profile.stem}", "task pods", list(check_tasks(profile.stem)))
+    if not custom_kinds.folder().is_dir():
+        print(
+            f"SKIPPED: {', '.join(sorted(custom))}: no schemas in {custom_kinds.folder()} (SCHEMAS)"
+        )
+    else:
+        for kind, each in sorted(custom.items()):
+            print(f"{kind}: {custom_kinds.unchecked_rules(each)} places with rules of the server's "
+                  "(CEL) are not checked")  # fmt: skip
     return 1 if found else 0
+
+
+def _show(name: str, what: str, wrong: list[str]) -> int:
+    """Prints what was found and returns how much."""
+    print(f"{name:<28} {what}, {len(wrong)} findings")
+    for said in wrong:
+        print(f"  {said}")
+    return len(wrong)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from kfp.dsl import PipelineTask
 
 SHM = "/dev/shm"
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 USER = 1000
 """User id of every task, as in the images."""
 
@@ -79,6 +80,8 @@ class Placement:
         for each in profile.tolerations:
             kubernetes.add_toleration(task, each.key, each.operator, each.value, each.effect)
         kubernetes.empty_dir_mount(task, "shm", SHM, medium="Memory", size_limit=size.shm)
+        if profile.queue:
+            kubernetes.add_pod_label(task, QUEUE_LABEL, profile.queue)
         if profile.model_cache:
             kubernetes.mount_pvc(task, profile.model_cache.name, profile.model_cache.path)
             task.set_env_variable("HF_HOME", f"{profile.model_cache.path}/huggingface")

@@ -114,6 +114,8 @@ class Profile(Section, frozen=True, kw_only=True):
     tolerations: tuple[Toleration, ...] = ()
     """Taints that inference and training tolerate."""
     model_cache: Claim | None = None
+    queue: Name | None = None
+    """A LocalQueue of Kueue's that admits tasks with a model."""
     image_pull_secrets: tuple[Name, ...] = ()
     secrets: tuple[Reference, ...] = ()
     settings: tuple[Reference, ...] = ()

@@ -5,20 +5,42 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import yaml
 
-from k8s.check import Tree, build, build_with, check, components, overlays
+from k8s import custom_kinds
+from k8s.check import (
+    FOLDER,
+    Tree,
+    build,
+    build_with,
+    check,
+    components,
+    overlays,
+    uncalled_rules,
+)
 
 Planted = Callable[[list[Tree]], None]
 
 
 @pytest.fixture(scope="module")
 def objects() -> list[Tree]:
-    quota = next(each for each in components() if each.name == "quota")
-    return build_with(overlays()[0], quota)
+    (quota,) = [each for each in components() if each.name == "quota"]
+    (dev,) = [each for each in overlays() if each.name == "dev"]
+    return build_with(dev, quota)
+
+
+@pytest.fixture(scope="module")
+def custom() -> list[Tree]:
+    """The objects of kinds that Kubernetes does not bring along."""
+    (standalone,) = [each for each in overlays() if each.name == "standalone"]
+    found = [obj for each in components() for obj in build_with(standalone, each)]
+    return [each for each in found if custom_kinds.is_custom(each)]
 
 
 def test_every_overlay_passes() -> None:
-    assert [each.name for each in overlays()] == ["profile", "standalone"]
+    assert [each.name for each in overlays()] == [
+        "cloud", "dev", "profile", "serving", "standalone",
+    ]  # fmt: skip
     for overlay in overlays():
         assert list(check(build(overlay))) == []
 
@@ -35,7 +57,11 @@ def test_the_pods_of_a_run_may_look_and_change_nothing(objects: list[Tree]) -> N
 
 @pytest.mark.parametrize(
     ("overlay", "account", "namespace"),
-    [("standalone", "pipeline-runner", "kubeflow"), ("profile", "default-editor", "my-profile")],
+    [
+        ("standalone", "pipeline-runner", "kubeflow"),
+        ("profile", "default-editor", "my-profile"),
+        ("cloud", "judgeloop", "kubeflow"),
+    ],
 )
 def test_an_overlay_binds_the_account_of_its_pods(
     overlay: str, account: str, namespace: str
@@ -85,6 +111,11 @@ def without_limits(objects: list[Tree]) -> None:
     objects[:] = [each for each in objects if each["kind"] != "LimitRange"]
 
 
+def unlocked(objects: list[Tree]) -> None:
+    pod = of_kind(objects, "Deployment", "judgeloop-mlflow")["spec"]["template"]["spec"]
+    pod["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = True
+
+
 def unknown_kind(objects: list[Tree]) -> None:
     of_kind(objects, "ConfigMap", "judgeloop-settings")["kind"] = "ConfigMapp"
 
@@ -101,9 +132,76 @@ def unknown_kind(objects: list[Tree]) -> None:
         (misspelt, "is not valid"),
         (without_limits, "without a LimitRange"),
         (unknown_kind, "does not know"),
+        (unlocked, "container mlflow: allowPrivilegeEscalation is not false"),
     ],
 )
 def test_a_planted_fault_is_found(plant: Planted, said: str, objects: list[Tree]) -> None:
     planted: Any = copy.deepcopy(objects)
     plant(planted)
     assert [each for each in check(planted) if said in each]
+
+
+schemas = pytest.mark.skipif(
+    not custom_kinds.folder().is_dir(), reason=f"no schemas in {custom_kinds.folder()}"
+)
+
+
+@schemas
+def test_custom_kinds_are_valid_for_their_owners_schemas(custom: list[Tree]) -> None:
+    assert {each["kind"] for each in custom} == {
+        "InferenceService", "LocalQueue", "ServingRuntime", "TrainingRuntime",
+    }  # fmt: skip
+    assert [said for each in custom for said in custom_kinds.violations(each)] == []
+
+
+def ttl(objects: list[Tree]) -> None:
+    of_kind(objects, "TrainingRuntime", "judgeloop")["spec"]["template"]["spec"]["ttl"] = 60
+
+
+def queue(objects: list[Tree]) -> None:
+    of_kind(objects, "LocalQueue", "judgeloop")["spec"] = {"clusterQueue": "Judge Loop"}
+
+
+def replicas(objects: list[Tree]) -> None:
+    of_kind(objects, "InferenceService", "judge")["spec"]["predictor"]["minReplicas"] = "one"
+
+
+def version(objects: list[Tree]) -> None:
+    of_kind(objects, "LocalQueue", "judgeloop")["apiVersion"] = "kueue.x-k8s.io/v9"
+
+
+@schemas
+@pytest.mark.parametrize(
+    ("plant", "said"),
+    [
+        (ttl, "('ttl' was unexpected)"),
+        (queue, "spec.clusterQueue: 'Judge Loop' does not match"),
+        (replicas, "'one' is not of type 'integer'"),
+        (version, "has no schema of (localqueue_kueue.x-k8s.io_v9.json)"),
+    ],
+)
+def test_a_fault_in_a_custom_kind_is_found(plant: Planted, said: str, custom: list[Tree]) -> None:
+    planted = copy.deepcopy(custom)
+    plant(planted)
+    found = [found for each in planted for found in custom_kinds.violations(each)]
+    assert [each for each in found if said in each], found
+
+
+def test_a_failed_job_set_is_never_removed_by_a_time_to_live(custom: list[Tree]) -> None:
+    """The controller would begin the training anew, without end."""
+    assert "ttlSecondsAfterFinished" not in str(of_kind(custom, "TrainingRuntime", "judgeloop"))
+
+
+def test_a_rule_that_names_no_module_is_found() -> None:
+    text = (FOLDER / "base/rbac.yaml").read_text()
+    assert list(uncalled_rules(text)) == []
+    assert len(list(uncalled_rules(text.replace("waiting.py", "gone.py")))) == 1
+    assert len(list(uncalled_rules("    resources: [pods]\n"))) == 1
+
+
+def test_patches_of_kubeflow_s_own_objects_hold_texts_that_are_yaml() -> None:
+    patches = sorted((FOLDER / "patches").glob("*.yaml"))
+    assert [each.stem for each in patches] == ["kfp-launcher", "workflow-controller"]
+    for each in patches:
+        ((_, text),) = yaml.safe_load(each.read_text())["data"].items()
+        assert isinstance(yaml.safe_load(text), dict)
