@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,16 +45,33 @@ def compare(
     """
     from judgeloop.evaluation import comparison
 
+    mine, theirs = read_results((a, b), store, benchmark, data)
+    found = comparison.compare((a, b), mine, theirs)
+    return msgspec.json.encode(found).decode() if as_json else describe(found)
+
+
+def read_results(
+    names: Sequence[str], store: str | None, benchmark: str | None, data: Path | None
+) -> list[Iterable[ItemResult]]:
+    """Reads the results of registered versions, or of files of outputs.
+
+    Args:
+        names: `models:/name/version`, or files.
+        store: Holds the versions' results.
+        benchmark: Whose outputs the files hold.
+        data: The benchmark's.
+
+    Raises:
+        ConfigError: The options don't go together.
+        JudgeLoopError: Results cannot be read.
+    """
     if benchmark:
         if data is None:
             raise ConfigError("--benchmark needs --data: give the benchmark's folder")
-        results = [_of_file(benchmark, data, Path(name)) for name in (a, b)]
-    elif store:
-        results = _of_versions(store, a, b)
-    else:
-        raise ConfigError("give --store for two versions, or --benchmark and --data for two files")
-    found = comparison.compare((a, b), *results)
-    return msgspec.json.encode(found).decode() if as_json else describe(found)
+        return [_of_file(benchmark, data, Path(name)) for name in names]
+    if store:
+        return _of_versions(store, names)
+    raise ConfigError("give --store for two versions, or --benchmark and --data for two files")
 
 
 def describe(found: Comparison) -> str:
@@ -65,6 +82,7 @@ def describe(found: Comparison) -> str:
         ("decided verdicts right", *map(_share, found.decided_only)),
         ("undecided verdicts", *map(_share, found.undecided)),
         ("first position", *map(_share, found.first_position)),
+        ("prefers the longer answer", *map(_share, found.longer)),
         ("same in both orders", *map(_share, found.consistency)),
     ]
     return "\n".join([found.sentence, "", *table(header, rows), "", *table(("", "A", "B"), more)])
@@ -83,8 +101,8 @@ def _of_file(name: str, data: Path, file: Path) -> Iterable[ItemResult]:
     return results
 
 
-def _of_versions(place: str, *uris: str) -> list[Iterable[ItemResult]]:
-    """Reads both versions' results: if there are, those on the same pairs by the same protocol."""
+def _of_versions(place: str, uris: Sequence[str]) -> list[Iterable[ItemResult]]:
+    """Reads versions' results: if there are, those on the same pairs by the same protocol."""
     from judgeloop.registry.addresses import resolve_model
     from judgeloop.registry.evaluations import results_of
     from judgeloop.schema.results import Scores
@@ -104,8 +122,8 @@ def _of_versions(place: str, *uris: str) -> list[Iterable[ItemResult]]:
         scores = made.expect(Scores)
         return scores.pairs, scores.protocol
 
-    alike = ((a, b) for a, b in product(*found) if protocol(a) == protocol(b))
-    chosen = next(alike, (found[0][0], found[1][0]))
+    alike = (made for made in product(*found) if len(set(map(protocol, made))) == 1)
+    chosen = next(alike, tuple(results[0] for results in found))
     return [read_records(store, made, ItemResult) for made in chosen]
 
 

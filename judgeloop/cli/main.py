@@ -34,6 +34,7 @@ COMMANDS = {
     "judge": ("judgeloop.cli.judge:judge", "judge a JSONL file of answer pairs, resumable"),
     "score": ("judgeloop.cli.score:score", "a benchmark's figures from saved outputs"),
     "compare": ("judgeloop.cli.compare:compare", "two judges on the same items"),
+    "suspects": ("judgeloop.cli.suspects:suspects", "labels to look at, by several judges"),
     "promote": ("judgeloop.cli.promote:promote", "make a version the champion, by hand"),
     "rollback": ("judgeloop.cli.promote:rollback", "make the previous champion the champion again"),
     "report": ("judgeloop.cli.report:report", "the figures of a loop, and its report as files"),

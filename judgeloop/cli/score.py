@@ -60,12 +60,34 @@ def describe(result: Score) -> str:
         f"data: {result.data['items']} items; {data}",
         f"outputs: {result.outputs['outputs']} on {result.outputs['items']} items; "
         f"{result.outputs['missing_items']} items have none",
+        *_interval_lines(result),
         *_strict_lines(result),
+        *_voting_lines(result),
         *(f"map {name}: {_short(figures)}" for name, figures in result.maps.items()),
         f"suspect labels: {', '.join(result.suspects) or 'none'}",
         *_fault_lines(result),
     ]
     return "\n".join(lines)
+
+
+def _interval_lines(result: Score) -> list[str]:
+    if not result.intervals:
+        return []
+    shown = (f"{name} {low:.4f} to {high:.4f}" for name, (low, high) in result.intervals.items())
+    return [f"official accuracies, 95 %, clustered by image: {', '.join(shown)}"]
+
+
+def _voting_lines(result: Score) -> list[str]:
+    found = result.voting
+    if found is None:
+        return []
+    error = found["expected_calibration_error"]
+    return [
+        f"voting: {found['majority']:.4f} of the verdicts are right by the majority of up to "
+        f"{found['samples']} samples, {found['single']:.4f} by a single one (gain "
+        f"{found['gain']:+.4f}); expected calibration error "
+        f"{'-' if error is None else f'{error:.4f}'}"
+    ]
 
 
 def _strict_lines(result: Score) -> list[str]:

@@ -49,6 +49,11 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     undecided: tuple[float, float]
     """Share of the verdicts."""
     first_position: tuple[float | None, float | None]
+    longer: tuple[float | None, float | None]
+    """Share of the items with a clear verdict on which the longer answer is preferred; to compare
+    with `longer_is_better`."""
+    longer_is_better: float | None
+    """Share of the items on which the longer answer is the better one."""
     consistency: tuple[float, float]
     """Share of the items on which both orders prefer the same response."""
     won_items: list[str]
@@ -88,6 +93,8 @@ def compare(names: tuple[str, str], a: Iterable[ItemResult], b: Iterable[ItemRes
         decided_only=(_decided_only(sides[0]), _decided_only(sides[1])),
         undecided=(_undecided(sides[0]), _undecided(sides[1])),
         first_position=(_first_position(sides[0]), _first_position(sides[1])),
+        longer=(longer_preference(sides[0]), longer_preference(sides[1])),
+        longer_is_better=_longer_is_better(sides[0]),
         consistency=(_consistency(sides[0]), _consistency(sides[1])),
         won_items=[i for i in items if mine[i].both_orders > theirs[i].both_orders],
         lost_items=[i for i in items if mine[i].both_orders < theirs[i].both_orders],
@@ -213,6 +220,25 @@ def _first_position(results: Iterable[ItemResult]) -> float | None:
     choices = [choice for choice, _ in _verdicts(results)]
     decided = len(choices) - choices.count(Choice.UNDECIDED)
     return choices.count(Choice.A) / decided if decided else None
+
+
+def longer_preference(results: Iterable[ItemResult]) -> float | None:
+    """Returns the share of the items with a clear verdict on which the longer answer is preferred.
+
+    None where no item has a clear verdict, or none has answers of known and unequal lengths.
+    """
+    longer = [
+        result.both_orders == (result.lengths[0] > result.lengths[1])
+        for result in results
+        if result.clear and result.lengths and result.lengths[0] != result.lengths[1]
+    ]
+    return sum(longer) / len(longer) if longer else None
+
+
+def _longer_is_better(results: Iterable[ItemResult]) -> float | None:
+    lengths = [result.lengths for result in results if result.lengths]
+    longer = [chosen > rejected for chosen, rejected in lengths if chosen != rejected]
+    return sum(longer) / len(longer) if longer else None
 
 
 def _consistency(results: Iterable[ItemResult]) -> float:

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from judgeloop.evaluation.benchmarks.intervals import Outcome
 from judgeloop.evaluation.benchmarks.prompts import OfficialPrompt
 from judgeloop.schema.keys import content_key, fraction
 from judgeloop.schema.records import Choice, Record
@@ -108,6 +109,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """Further figures of this benchmark, such as those for each K."""
     faults: tuple[Fault, ...] = ()
     """Where the official script would have stopped."""
+    outcomes: tuple[Outcome, ...] = ()
+    """Of the items that the official accuracies count, for their intervals."""
 
 
 class Benchmark(msgspec.Struct, frozen=True, kw_only=True):

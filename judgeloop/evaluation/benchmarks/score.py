@@ -12,9 +12,12 @@ import msgspec
 
 from judgeloop.evaluation.benchmarks.base import Benchmark, Fault, Item, Output, Read, Row
 from judgeloop.evaluation.benchmarks.files import find_files, hashes, read_rows
+from judgeloop.evaluation.benchmarks.intervals import outcome_intervals
 from judgeloop.evaluation.benchmarks.own import FIELD, read_own
 from judgeloop.evaluation.benchmarks.strict import strict
+from judgeloop.evaluation.benchmarks.voting import voting
 from judgeloop.schema.errors import DataError
+from judgeloop.schema.results import Interval
 
 OFFICIAL, OWN = "official", "judgeloop"
 """Layouts of outputs."""
@@ -27,6 +30,9 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     protocol: str
     official: dict[str, Any]
     """In the keys of the benchmark's own scores."""
+    intervals: dict[str, Interval]
+    """95 % intervals of the official accuracies by group, of all items' (`all`) and of the groups'
+    mean (`macro`), as shares of 0..1, clustered by image."""
     strict: dict[str, Any] | None
     """Both orders, undecided is wrong; shares of 0..1."""
     strict_reason: str
@@ -34,6 +40,8 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     maps: dict[str, Any]
     """The figures under the other published group maps."""
     details: dict[str, Any]
+    voting: dict[str, Any] | None
+    """What several samples an order are worth; null where there is one."""
     data: dict[str, Any]
     """Files with their sha256, and the number of items."""
     outputs: dict[str, Any]
@@ -80,10 +88,12 @@ def score(benchmark: Benchmark, data: Path, outputs: Path) -> Score:
         benchmark=benchmark.name,
         protocol=benchmark.protocol,
         official=figures.official,
+        intervals=outcome_intervals(figures.outcomes),
         strict=strictly,
         strict_reason=reason,
         maps=figures.maps,
         details=figures.details,
+        voting=voting(benchmark, read.outputs),
         data={"files": loaded.files, "items": len(loaded.items)},
         outputs={
             "files": hashes([file]),

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from judgeloop.evaluation.benchmarks.base import Benchmark, Item, Output, choice
+from judgeloop.evaluation.benchmarks.intervals import ALL, MACRO, Outcome, outcome_intervals
+from judgeloop.evaluation.comparison import longer_preference
 from judgeloop.evaluation.scorecard import scorecard
 from judgeloop.schema.records import Choice, ItemResult
-from judgeloop.schema.results import Scorecard
 
 Verdicts = dict[str, dict[bool, Counter[Choice]]]
 """How often each choice was made, by item and by whether the better response was shown first."""
@@ -33,32 +34,46 @@ def strict_results(
             chosen_first=_majority(verdicts[item.key][True]),
             rejected_first=_majority(verdicts[item.key][False]),
             image=item.image,
+            lengths=(len(item.chosen), len(item.rejected)),
         )
         for item in items
         if len(verdicts.get(item.key, ())) == len((True, False))
     ]
 
 
-def strict_figures(card: Scorecard, one_order: int) -> dict[str, Any]:
+def strict_figures(results: Sequence[ItemResult], one_order: int) -> dict[str, Any]:
     """Returns the strict figures as they are printed, shares of 0..1.
 
     Args:
-        card: Of the items that were judged in both orders.
+        results: Of the items that were judged in both orders.
         one_order: Items that were judged in one order only, which are not counted.
     """
+    card = scorecard(results)
     groups = card.categories
+    both, single = (
+        outcome_intervals([Outcome(one.category, one.image, share(one)) for one in results])
+        for share in (lambda one: float(one.both_orders), lambda one: one.accuracy)
+    )
     return {
         "items": card.n,
         "items_in_one_order_only": one_order,
         "both_orders": card.both_orders,
-        "both_orders_interval": list(card.both_orders_interval),
+        "both_orders_interval": list(both[ALL]),
         "accuracy": card.accuracy,
-        "accuracy_interval": list(card.accuracy_interval),
+        "accuracy_interval": list(single[ALL]),
         "both_orders_macro": sum(group.both_orders for group in groups.values()) / len(groups),
+        "both_orders_macro_interval": list(both[MACRO]),
         "undecided": card.undecided,
         "first_position": card.first_position,
+        "longer": longer_preference(results),
         "groups": {
-            name: {"items": group.n, "both_orders": group.both_orders, "accuracy": group.accuracy}
+            name: {
+                "items": group.n,
+                "both_orders": group.both_orders,
+                "both_orders_interval": list(both[name]),
+                "accuracy": group.accuracy,
+                "accuracy_interval": list(single[name]),
+            }
             for name, group in groups.items()
         },
     }
@@ -71,7 +86,7 @@ def strict(
     results = strict_results(benchmark, items, outputs)
     if results:
         judged = len({output.item for output in outputs})
-        return strict_figures(scorecard(results), judged - len(results)), ""
+        return strict_figures(results, judged - len(results)), ""
     if all(output.text is None for output in outputs):
         return None, "the outputs hold scores and no texts"
     return None, "no item was judged in both orders: the outputs hold one order only"

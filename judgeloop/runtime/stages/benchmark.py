@@ -7,7 +7,7 @@ The official figures take the order that the protocol draws for each sample.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,11 @@ import msgspec
 from judgeloop.evaluation.benchmarks import BENCHMARKS
 from judgeloop.evaluation.benchmarks.base import Benchmark, Item, Loaded
 from judgeloop.evaluation.benchmarks.images import item_images
+from judgeloop.evaluation.benchmarks.intervals import outcome_intervals
 from judgeloop.evaluation.benchmarks.judging import ProtocolPrompts, item_pair, outputs_of
 from judgeloop.evaluation.benchmarks.score import OWN, official_outputs
 from judgeloop.evaluation.benchmarks.strict import strict
+from judgeloop.evaluation.benchmarks.voting import voting
 from judgeloop.method.judging.orders import judge_pair
 from judgeloop.method.prompts import load_prompts
 from judgeloop.method.prompts.base import JudgePrompts
@@ -178,8 +180,10 @@ def _scoring(
             result=BenchmarkScores(
                 benchmark=benchmark.name,
                 figures=flat_figures("official", figures.official)
+                | flat_figures("intervals", outcome_intervals(figures.outcomes))
                 | flat_figures("maps", figures.maps)
-                | flat_figures("strict", strictly or {}),
+                | flat_figures("strict", strictly or {})
+                | flat_figures("voting", voting(benchmark, outputs) or {}),
             ),
             counts=dict(sorted((written.counts | dropped).items())),
             details=written.details | {"official": json.dumps(figures.official)},
@@ -188,12 +192,17 @@ def _scoring(
     return score
 
 
-def flat_figures(prefix: str, figures: dict[str, Any]) -> dict[str, float]:
-    """Returns the numbers of nested figures by their path; what is undefined is left out."""
+def flat_figures(prefix: str, figures: Mapping[str, Any]) -> dict[str, float]:
+    """Returns the numbers of nested figures by their path; what is undefined is left out.
+
+    Of an interval, which is a pair of numbers, the ends are `<path>/low` and `<path>/high`.
+    """
     flat: dict[str, float] = {}
     for name, value in figures.items():
         if isinstance(value, dict):
             flat |= flat_figures(f"{prefix}/{name}", value)
+        elif isinstance(value, list | tuple) and len(value) == 2:
+            flat |= flat_figures(f"{prefix}/{name}", dict(zip(("low", "high"), value, strict=True)))
         elif isinstance(value, int | float):
             flat[f"{prefix}/{name}"] = float(value)
     return flat

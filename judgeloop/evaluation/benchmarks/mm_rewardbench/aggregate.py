@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from judgeloop.evaluation.benchmarks.base import Figures, Item, Output
+from judgeloop.evaluation.benchmarks.intervals import Outcome
 from judgeloop.evaluation.benchmarks.mm_rewardbench.parse import FIRST, SECOND, official
 
 SEED = 123
@@ -31,7 +32,7 @@ def aggregate(items: Sequence[Item], outputs: Sequence[Output]) -> Figures:
     by_key = {item.key: item for item in items}
     generator = random.Random(SEED)
     right: dict[str, list[bool]] = {ALL: []}
-    undecided, both = [], []
+    undecided, both, outcomes = [], [], []
     for output in outputs:
         if output.sample:  # the protocol has one sample
             continue
@@ -45,6 +46,7 @@ def aggregate(items: Sequence[Item], outputs: Sequence[Output]) -> Figures:
             both.append(item.id)
         for name in (ALL, item.group):
             right.setdefault(name, []).append(shown - 1 == item.better)
+        outcomes.append(Outcome(item.group, item.image, shown - 1 == item.better))
     figures = {name: _accuracy(values) for name, values in right.items()}
     return Figures(
         official=figures,
@@ -54,6 +56,7 @@ def aggregate(items: Sequence[Item], outputs: Sequence[Output]) -> Figures:
             for name, found in figures.items()
         ),
         details={"undecided_ids": undecided, "both_verdicts_ids": both},
+        outcomes=tuple(outcomes),
     )
 
 

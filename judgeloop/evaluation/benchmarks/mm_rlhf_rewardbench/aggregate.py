@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from judgeloop.evaluation.benchmarks.base import Figures, Item, Output
+from judgeloop.evaluation.benchmarks.intervals import Outcome
 from judgeloop.evaluation.benchmarks.mm_rlhf_rewardbench.load import GROUPS
 from judgeloop.evaluation.benchmarks.mm_rlhf_rewardbench.parse import official
 
@@ -31,7 +32,10 @@ def aggregate(items: Sequence[Item], outputs: Sequence[Output]) -> Figures:
         pairs = [by_key[key] for key in right if by_key[key].group == name]
         if pairs:
             figures[name] = _group_figures(name, pairs, list(questions.values()), right)
-    return Figures(official=figures, maps={}, lines=tuple(_lines(figures)))
+    outcomes = (Outcome(by_key[key].group, by_key[key].image, each) for key, each in right.items())
+    return Figures(
+        official=figures, maps={}, lines=tuple(_lines(figures)), outcomes=tuple(outcomes)
+    )
 
 
 def _is_right(output: Output) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from judgeloop.evaluation.benchmarks.base import Fault, Figures, Item, Output
+from judgeloop.evaluation.benchmarks.intervals import Outcome
 from judgeloop.evaluation.benchmarks.vl_rewardbench.groups import GROUPS, OTHER_MAPS, official
 from judgeloop.evaluation.benchmarks.vl_rewardbench.parse import answer_number
 
@@ -55,6 +56,11 @@ def aggregate(items: Sequence[Item], outputs: Sequence[Output]) -> Figures:
             "by_k": {str(k): figures(by_k[k], ids, official) for k in KS},
         },
         faults=tuple(faults),
+        outcomes=tuple(
+            Outcome(official(item.id), item.image, whole[item.key] == AGREE)
+            for item in items
+            if whole.get(item.key) in (AGREE, REJECT)
+        ),
     )
 
 
