@@ -16,7 +16,7 @@ from judgeloop.cli.score import NAMES
 
 @command(
     "suspects",
-    "judgeloop suspects a.jsonl b.jsonl c.jsonl --benchmark vl-rewardbench --data DIR --out s.jsonl",
+    "judgeloop suspects a.jsonl b.jsonl --benchmark vl-rewardbench --data DIR --out s.jsonl",
     "judgeloop suspects models:/judge/2 models:/judge/3 --store runs/demo/store --out s.jsonl",
 )
 @click.argument("judges", metavar="JUDGE...", nargs=-1, required=True)

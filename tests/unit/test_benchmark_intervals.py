@@ -25,9 +25,9 @@ def test_items_with_images_of_their_own_have_wilsons_intervals_and_their_groups_
     found = outcome_intervals(
         [Outcome("x", f"{n}", n % 4 > 0) for n in range(40)] + [Outcome("y", "", True)] * 20
     )
-    assert found["x"] == wilson(30, 40)
-    assert found["y"] == wilson(20, 20)
-    assert found[ALL] == wilson(50, 60)
+    assert found["x"] == pytest.approx(wilson(30, 40))
+    assert found["y"] == pytest.approx(wilson(20, 20))
+    assert found[ALL] == pytest.approx(wilson(50, 60))
     assert found[MACRO].low < (0.75 + 1) / 2 < found[MACRO].high
     assert outcome_intervals([]) == {}
 
@@ -38,8 +38,8 @@ def test_items_about_one_image_widen_a_figures_interval_and_never_narrow_it() ->
     alone = wilson(80, 160)
     for outcomes in (alike, opposed):
         low, high = outcome_intervals(outcomes)["x"]
-        assert low <= alone.low
-        assert high >= alone.high
+        assert low <= alone.low + 1e-9
+        assert high >= alone.high - 1e-9
     wide = outcome_intervals(alike)[ALL]
     assert wide.high - wide.low > 2 * (alone.high - alone.low)
 

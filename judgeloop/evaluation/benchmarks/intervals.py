@@ -10,7 +10,7 @@ Source: Davison and Hinkley, "Bootstrap Methods and their Application" (1997), 3
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from judgeloop.evaluation.comparison import FEWEST_CLUSTERS, RESAMPLES, SEED
 from judgeloop.evaluation.statistics import CONFIDENCE, mean_interval
@@ -70,7 +70,7 @@ def outcome_intervals(outcomes: Sequence[Outcome]) -> dict[str, Interval]:
     return found
 
 
-def _percentiles(values: object) -> Interval:
+def _percentiles(values: Any) -> Interval:
     import numpy as np
 
     tail = 50 * (1 - CONFIDENCE)

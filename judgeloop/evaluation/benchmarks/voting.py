@@ -19,9 +19,9 @@ def voting(benchmark: Benchmark, outputs: Sequence[Output]) -> dict[str, Any] | 
     """Returns how a vote over the samples of an order does beside a single sample.
 
     Returns:
-        `samples` (most an order), `orders` with at least `FEWEST`, `single` and `majority` (shares of
-        right verdicts, undecided is wrong), their difference `gain`, and by confidence of the vote
-        `calibration` with the mean distance of confidence and accuracy,
+        `samples` (most an order), `orders` with at least `FEWEST`, `single` and `majority` (shares
+        of right verdicts, undecided is wrong), their difference `gain`, and by confidence of the
+        vote `calibration` with the mean distance of confidence and accuracy,
         `expected_calibration_error`, over decided votes. None where no order has so many.
     """
     asked: defaultdict[tuple[str, bool], Counter[Choice]] = defaultdict(Counter)
