@@ -74,6 +74,14 @@ def read_results(
     raise ConfigError("give --store for two versions, or --benchmark and --data for two files")
 
 
+def self_contradicting(benchmark: str, data: Path) -> list[str]:
+    """Returns the keys of a benchmark's items whose label contradicts their reference answer."""
+    from judgeloop.evaluation.benchmarks import BENCHMARKS
+
+    named = BENCHMARKS[benchmark]
+    return named.suspects(named.load(data).items)
+
+
 def describe(found: Comparison) -> str:
     """Returns the sentence, a table by group, and what else tells judges apart."""
     header = ("", "items", "A", "B", "A - B", "95 %", "won", "lost", "p")

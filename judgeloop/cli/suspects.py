@@ -10,7 +10,7 @@ import click
 
 from judgeloop.cli import options
 from judgeloop.cli.command import command
-from judgeloop.cli.compare import read_results
+from judgeloop.cli.compare import read_results, self_contradicting
 from judgeloop.cli.score import NAMES
 
 
@@ -33,16 +33,12 @@ def suspects(
         ConfigError: The options don't go together.
         JudgeLoopError: Results cannot be read.
     """
-    from judgeloop.evaluation.benchmarks import BENCHMARKS
     from judgeloop.evaluation.suspects import find_suspects
     from judgeloop.schema.records import to_json
     from judgeloop.store.local_files import write_whole
 
     results = read_results(judges, store, benchmark, data)
-    contradicting: Sequence[str] = ()
-    if benchmark and data:
-        named = BENCHMARKS[benchmark]
-        contradicting = named.suspects(named.load(data).items)
+    contradicting = self_contradicting(benchmark, data) if benchmark and data else []
     given = {name: list(one) for name, one in zip(judges, results, strict=True)}
     found = find_suspects(given, contradicting)
     write_whole(out, b"".join(to_json(one) + b"\n" for one in found))
