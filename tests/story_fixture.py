@@ -25,6 +25,7 @@ from judgeloop.schema.records import (
 )
 from judgeloop.schema.results import (
     AnyResult,
+    Check,
     Decision,
     Funnel,
     GateDecision,
@@ -213,6 +214,8 @@ class SampleLoop:
         gate = GateDecision(
             decision=decision, reason=reason, candidate=candidate, champion="start model",
             n=ITEMS, difference=0.8, low=0.69, high=0.88,
+            checks=(Check(name="beats the opponent", holds=True, text="0.69 is above 0"),
+                    Check(name="no group falls", holds=decision == "promote", text="count -0.1")),
         )  # fmt: skip
         promotion = Promotion(
             gate=gate, candidate_version=candidate or None, champion_version=champion or None

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from judgeloop.report.story import Scores, Story
+from judgeloop.report.story import Estimate, Scores, Story
 from judgeloop.schema.records import Record
 
 INKS = {
@@ -29,6 +29,8 @@ INK, MUTED, LINE, *HUES = INKS
 MARKERS = ("o", "s", "^", "D", "v", "P")
 COIN = 0.25
 """Both-order accuracy of a coin without position bias: two independent tosses come out right."""
+MOST_LINES = 6
+"""Lines that can be told apart in one chart."""
 SIZE = (5.2, 3.3)
 """Width and height of a chart in inches, at 72 points each."""
 
@@ -72,7 +74,7 @@ Point = tuple[int, float]
 
 def draw_charts(story: Story) -> list[Chart]:
     """Draws every chart that the story has figures for; none on an empty story."""
-    charts = (_accuracy, _first_position, _retention, _seconds)
+    charts = (_accuracy, _first_position, _categories, _retention, _seconds)
     return [chart for draw in charts if (chart := draw(story))]
 
 
@@ -128,6 +130,42 @@ def _first_position(story: Story) -> Chart | None:
         note="Share of the decided judgements for the answer shown first. Every pair is shown "
         "both ways, so 0.5 is fair.",
         svg=_svg("first-position", draw),
+    )
+
+
+def _categories(story: Story) -> Chart | None:
+    series: dict[str, list[tuple[int, Estimate]]] = {}
+    for item in story.evaluated:
+        for category in item.gold.categories if item.gold else ():
+            series.setdefault(category.name, []).append((item.number, category.estimate))
+    if not series or len(series) > MOST_LINES:
+        return None
+
+    def draw(axes: Any) -> None:
+        for number, (name, points) in enumerate(sorted(series.items())):
+            color, marker = HUES[number % len(HUES)], MARKERS[number % len(MARKERS)]
+            shift = 0.03 * (number - (len(series) - 1) / 2)  # the intervals stay apart
+            x = [at + shift for at, _ in points]
+            y = [one.value for _, one in points]
+            axes.plot(x, y, label=name.replace("_", " "), color=color, marker=marker)
+            axes.vlines(
+                x, [one.low for _, one in points], [one.high for _, one in points],
+                color=color, linewidth=1.2,
+            )  # fmt: skip
+        axes.axhline(COIN, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+        numbers = [at for points in series.values() for at, _ in points]
+        _share_axis(axes, numbers, "right in both orders")
+
+    words = (
+        f"{name}: {', '.join(f'{one.value:.2f}' for _, one in points)}"
+        for name, points in sorted(series.items())
+    )
+    return Chart(
+        name="categories",
+        title="Right in both orders, by category",
+        label="; ".join(words),
+        note="Gold pairs, with 95 % intervals. The dashed line is an unbiased coin.",
+        svg=_svg("categories", draw),
     )
 
 

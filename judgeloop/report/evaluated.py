@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from judgeloop.report.benchmark_table import benchmark_table, table_files
 from judgeloop.report.summary import share
 from judgeloop.schema.records import to_json
 from judgeloop.schema.results import Scorecard, Scores
@@ -17,7 +18,8 @@ def evaluation_files(judge: str, scores: Scores) -> dict[str, str]:
         scores: On the gold pairs and on the further sets.
     """
     found = {"judge": judge, "metrics": scores.metrics(), "pairs": scores.pairs}
-    return {"table.txt": table(judge, scores), "summary.json": to_json(found).decode() + "\n"}
+    files = {"table.txt": table(judge, scores), "summary.json": to_json(found).decode() + "\n"}
+    return files | table_files(benchmark_table([(judge, scores)]))
 
 
 def table(judge: str, scores: Scores) -> str:

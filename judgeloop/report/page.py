@@ -10,11 +10,15 @@ from markupsafe import Markup
 
 from judgeloop.evaluation.statistics import wilson
 from judgeloop.method.filtering.funnel import explain_giveaway
+from judgeloop.report.benchmark_table import BenchmarkTable, as_markdown, benchmark_table
 from judgeloop.report.charts import Chart, retention
+from judgeloop.report.foresight import foresight
 from judgeloop.report.gallery import Gallery
+from judgeloop.report.markdown import markdown_cell
 from judgeloop.report.story import Estimate, Iteration, Story, Task
 from judgeloop.report.summary import NONE, interval, share
 from judgeloop.runtime.ledger import AFTER_LOOP
+from judgeloop.schema import results
 from judgeloop.schema.config import Config
 from judgeloop.schema.printable import printable
 from judgeloop.schema.records import Record
@@ -78,6 +82,7 @@ def _shown(value: object) -> object:
 
 
 def _content(story: Story, config: Config) -> dict[str, object]:
+    benchmarks = story_table(story)
     return {
         "story": story,
         "config": config,
@@ -87,6 +92,9 @@ def _content(story: Story, config: Config) -> dict[str, object]:
         "funnels": [(item, funnel(item)) for item in story.iterations if item.filtered],
         "kinds": {kind: dict(points) for kind, points in retention(story).items()},
         "categories": categories(story),
+        "foresight": foresight(story),
+        "benchmarks": benchmarks,
+        "benchmarks_markdown": as_markdown(benchmarks).strip() if benchmarks else "",
         "undecided": undecided_reasons(story),
         "finished": finished(story),
         "dash": NONE,
@@ -172,12 +180,23 @@ def funnel(item: Iteration) -> list[Step]:
     ]
 
 
-def categories(story: Story) -> dict[str, dict[int, tuple[int, float]]]:
+def story_table(story: Story) -> BenchmarkTable | None:
+    """Returns the table of the named benchmarks, a row an iteration."""
+    return benchmark_table(
+        [
+            (_model(item.number), item.gold.manifest.expect(results.Scores))
+            for item in story.evaluated
+            if item.gold
+        ]
+    )
+
+
+def categories(story: Story) -> dict[str, dict[int, tuple[int, Estimate]]]:
     """Returns n and both-order accuracy on gold by category and iteration."""
-    found: dict[str, dict[int, tuple[int, float]]] = {}
+    found: dict[str, dict[int, tuple[int, Estimate]]] = {}
     for item in story.evaluated:
         for category in item.gold.categories if item.gold else ():
-            cell = (category.n, category.both_orders)
+            cell = (category.n, category.estimate)
             found.setdefault(category.name, {})[item.number] = cell
     return dict(sorted(found.items()))
 
@@ -206,14 +225,6 @@ def when(task: Task) -> str:
     if task.iteration >= AFTER_LOOP:
         return "after the loop"
     return f"iteration {task.iteration}" if task.iteration else "before the first iteration"
-
-
-def markdown_cell(text: object) -> str:
-    """Escapes a text for a cell of a Markdown table: no markup of its own, one line."""
-    line = " ".join(str(text).split())
-    for char, safe in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
-        line = line.replace(char, safe)
-    return "".join(f"\\{char}" if char in "\\`*_[]|#!$~" else char for char in line)
 
 
 def _lost(count: int, word: str) -> str:

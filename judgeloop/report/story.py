@@ -6,12 +6,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
+from judgeloop.evaluation.statistics import wilson
 from judgeloop.runtime.ledger import AFTER_LOOP, Entry, Ledger
 from judgeloop.runtime.stage_table import stage_place
 from judgeloop.runtime.stages.decide import STOP
 from judgeloop.schema import results
 from judgeloop.schema.records import Manifest, Record
 from judgeloop.schema.results import (
+    Check,
     Decision,
     Funnel,
     Interval,
@@ -39,6 +41,12 @@ class Category(Record, frozen=True, kw_only=True):
     n: int
     accuracy: float
     both_orders: float
+
+    @property
+    def estimate(self) -> Estimate:
+        """Returns both-order accuracy with its interval, of items with images of their own."""
+        low, high = wilson(round(self.both_orders * self.n), self.n)
+        return Estimate(value=self.both_orders, low=low, high=high)
 
 
 class Baseline(Record, frozen=True, kw_only=True):
@@ -115,6 +123,8 @@ class Promotion(Record, frozen=True, kw_only=True):
     difference: Estimate | None
     """Both-order accuracy of the candidate minus the opponent's, paired by item."""
     n: int
+    checks: tuple[Check, ...] = ()
+    """Every condition of the gate, in order."""
 
 
 class Task(Record, frozen=True, kw_only=True):
@@ -344,6 +354,7 @@ def _promotion(manifest: Manifest) -> Promotion:
         opponent=gate.champion,
         difference=_estimate(gate.difference, Interval(gate.low, gate.high)) if gate.n else None,
         n=gate.n,
+        checks=gate.checks,
     )
 
 

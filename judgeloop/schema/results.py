@@ -212,6 +212,8 @@ class Scores(Result, frozen=True, kw_only=True, tag="scores"):
     """Bad rows of the gold file, by reason."""
     further: dict[str, dict[str, float]] = {}
     """Figures of further sets that were evaluated beside the gold pairs, by set."""
+    protocols: dict[str, str] = {}
+    """How each named benchmark was asked and counted, in words for a table's caption."""
 
     def metrics(self) -> dict[str, float]:
         """Returns the figures of the judge, its baselines' and those of further sets.

@@ -15,7 +15,8 @@ import pytest
 from judgeloop.report import thumbnails
 from judgeloop.report.charts import draw_charts
 from judgeloop.report.gallery import draw_gallery
-from judgeloop.report.page import funnel, headline, markdown_cell
+from judgeloop.report.markdown import markdown_cell
+from judgeloop.report.page import funnel, headline, html_page, markdown_page
 from judgeloop.report.story import Story, read_story
 from judgeloop.report.summary import NONE, summary, table
 from judgeloop.runtime.ledger import Entry
@@ -285,7 +286,7 @@ def test_the_page_refers_to_nothing_outside(whole: SampleLoop) -> None:
 
 def test_every_chart_is_drawn_with_the_colours_of_the_page(whole: SampleLoop) -> None:
     charts = {chart.name: chart.svg for chart in draw_charts(story_of(whole))}
-    assert list(charts) == ["accuracy", "first-position", "retention", "seconds"]
+    assert list(charts) == ["accuracy", "first-position", "categories", "retention", "seconds"]
     for svg in charts.values():
         colours = set(re.findall(r"#[0-9a-f]{6}\b", svg))
         assert colours == set()
@@ -342,3 +343,15 @@ def test_a_control_run_says_so(tmp_path: Path) -> None:
     html, markdown, _ = pages(SampleLoop(tmp_path, "filtering.keep=shuffled").whole(), "SUCCEEDED")
     assert "This is a control run" in html
     assert "This is a control run" in markdown
+
+
+def test_every_condition_of_the_gate_stands_in_the_report_with_its_figures(
+    whole: SampleLoop,
+) -> None:
+    story = story_of(whole)
+    charts = draw_charts(story)
+    for page in (html_page(story, whole.config, charts, None), markdown_page(story, whole.config)):
+        assert "Why the gate decided so" in page
+        assert "no group falls" in page
+        assert "0.69 is above 0" in page
+        assert "By validation the best judge is that of iteration" in page

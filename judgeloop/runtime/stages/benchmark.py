@@ -93,6 +93,7 @@ def judge_benchmark(
             "benchmark": name,
             "protocol": benchmark.protocol,
             "data": json.dumps(loaded.files),
+            "samples": str(samples),
             "prompt": "official" if template else f"judgeloop's {config.prompts}",
         },
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import msgspec
 
 from judgeloop.evaluation.gold import load_gold
@@ -32,7 +34,8 @@ def evaluate(config: Config, store: Store, iteration: int, model: ModelRef) -> M
     if not sets:
         return made
     further = {_short(name): one.result.metrics() for name, one in sets.items() if one.result}
-    scores = msgspec.structs.replace(made.expect(Scores), further=further)
+    protocols = {name: _protocol(one) for name, one in sets.items() if "protocol" in one.details}
+    scores = msgspec.structs.replace(made.expect(Scores), further=further, protocols=protocols)
     whole = msgspec.structs.replace(
         made,
         key=content_key(made.key, {name: one.key for name, one in sets.items()}),
@@ -69,6 +72,16 @@ def _on_set(
     section = msgspec.structs.replace(config.evaluation, gold=name, count=None)
     changed = msgspec.structs.replace(config, evaluation=section)
     return _on_gold(changed, store, iteration, model, share)
+
+
+def _protocol(made: Manifest) -> str:
+    """Says of a named benchmark's judgements what its figures cannot be compared without."""
+    given = made.details
+    files = ", ".join(f"{file} {sha256[:12]}" for file, sha256 in json.loads(given["data"]).items())
+    left_out = sum(made.dropped.values())
+    said = f"protocol {given['protocol']}, {given['samples']} samples an order, prompt "
+    said += f"{given['prompt']}, data {files}"
+    return said + (f", {left_out} items left out" if left_out else "")
 
 
 def _short(name: str) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 
+from judgeloop.report.benchmark_table import table_files
 from judgeloop.report.charts import draw_charts
 from judgeloop.report.gallery import Gallery, draw_gallery
-from judgeloop.report.page import html_page, markdown_page
+from judgeloop.report.page import html_page, markdown_page, story_table
 from judgeloop.report.story import Story, read_story
 from judgeloop.report.summary import summary, table
 from judgeloop.runtime.ledger import Ledger
@@ -32,6 +33,8 @@ def report(
     config: Config, store: Store, ledger: Ledger, images: ImageLibrary, status: str
 ) -> Report:
     """Writes report.html, report.md and summary.json below `loops/<loop id>/report/`.
+
+    Where named benchmarks were judged, their table lies beside as benchmarks.md and benchmarks.tex.
 
     It runs as the exit handler too, so it shows what there is: an empty or failed loop gets a page
     that says what failed, and a gallery that can't be drawn is left out with the reason.
@@ -60,6 +63,8 @@ def report(
     store.write(files.markdown, markdown_page(story, config).encode())
     store.write(files.summary, to_json(summary(story)) + b"\n")
     store.write(files.table, table(story).encode() + b"\n")
+    for name, text in table_files(story_table(story)).items():
+        store.write(f"{folder}/{name}", text.encode())
     log.info("report loop=%s status=%s page=%s/%s", ledger.loop_id, status, store.uri, files.html)
     return files
 
