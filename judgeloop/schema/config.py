@@ -185,8 +185,9 @@ class EvaluationSection(Section, frozen=True, kw_only=True):
     """Further sets, for people alone: `vl-rewardbench`, `mm-rewardbench`, `mm-rlhf-rewardbench`, or
     files of gold pairs such as `gold.jsonl`."""
     data: dict[str, str] = msgspec.field(default_factory=dict)
-    """Folder or file of each named benchmark. A benchmark's own script beside its data gives the
-    official prompt."""
+    """Folder or file of each named benchmark, or its `s3://bucket/prefix`, or
+    `hub:OWNER/NAME@REVISION`. A benchmark's own script beside its data gives the official
+    prompt."""
     samples: Positive | None = None
     """Samples an item of a named benchmark, in each order; None is the benchmark's own number."""
 

@@ -18,6 +18,7 @@ from judgeloop.evaluation.benchmarks.base import Benchmark, Item, Loaded
 from judgeloop.evaluation.benchmarks.images import item_images
 from judgeloop.evaluation.benchmarks.intervals import outcome_intervals
 from judgeloop.evaluation.benchmarks.judging import ProtocolPrompts, item_pair, outputs_of
+from judgeloop.evaluation.benchmarks.place import data_folder
 from judgeloop.evaluation.benchmarks.score import OWN, official_outputs
 from judgeloop.evaluation.benchmarks.strict import strict
 from judgeloop.evaluation.benchmarks.voting import voting
@@ -43,6 +44,8 @@ from judgeloop.store.shards import ShardWriter, read_records, read_shards
 _ITEMS = "gold"
 """Folder of the items in the store, beside the gold pairs."""
 _JUDGEMENTS = "evaluate"
+VIDEOS = (".avi", ".mkv", ".mov", ".mp4", ".webm")
+"""Endings of what no engine here is shown."""
 
 
 def judge_benchmark(
@@ -68,7 +71,20 @@ def judge_benchmark(
     if name not in BENCHMARKS:
         known = ", ".join(BENCHMARKS)
         raise ConfigError(f"evaluation.benchmarks: no benchmark is called {name!r}; known: {known}")
-    benchmark, place = BENCHMARKS[name], Path(config.evaluation.data[name])
+    with data_folder(config.evaluation.data[name]) as place:
+        return _judge(config, store, iteration, BENCHMARKS[name], place, model, share)
+
+
+def _judge(
+    config: Config,
+    store: Store,
+    iteration: int,
+    benchmark: Benchmark,
+    place: Path,
+    model: ModelRef,
+    share: Share,
+) -> Manifest:
+    name = benchmark.name
     loaded = benchmark.load(place)
     pairs = _stored_items(config, store, benchmark, loaded)
     folder = Path(loaded.paths[0]).parent
@@ -156,8 +172,9 @@ def _stored_items(config: Config, store: Store, benchmark: Benchmark, loaded: Lo
 def _pair(
     item: Item, data: bytes | None, add: Callable[[bytes], str], counts: dict[str, int]
 ) -> Pair | None:
-    reason = "dropped/missing_image"
-    if data is not None:
+    video = item.image.lower().endswith(VIDEOS)
+    reason = "dropped/video" if video else "dropped/missing_image"
+    if data is not None and not video:
         try:
             return item_pair(item, add(data))
         except DataError:
