@@ -29,9 +29,13 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 JUDGELOOP := $(VENV)/bin/judgeloop
 INSTALLED := $(VENV)/.installed
+CLIENT_VENV := .venv-client
+# What talks to Kubeflow needs no torch: its own small environment, unless the whole is installed.
+CLIENT_INSTALLED := $(or $(wildcard $(INSTALLED)),$(CLIENT_VENV)/.installed)
+CLIENT := $(if $(wildcard $(INSTALLED)),$(JUDGELOOP),$(CLIENT_VENV)/bin/python -m judgeloop.cli)
 PIP := $(PYTHON) -m pip --disable-pip-version-check install -qq --no-deps --no-build-isolation
 LOCKS := $(addprefix requirements/,build.lock torch-cpu.lock cpu.lock dev.lock)
-HASHED_LOCKS := $(filter-out requirements/torch-cpu.lock,$(LOCKS)) $(addprefix requirements/,cuda.lock mutants.lock sbom.lock)
+HASHED_LOCKS := $(filter-out requirements/torch-cpu.lock,$(LOCKS)) $(addprefix requirements/,client.lock cuda.lock mutants.lock sbom.lock)
 MUTMUT := build/mutmut/.installed
 IS_311 := import sys; sys.exit(sys.version_info[:2] != (3, 11) or sys.implementation.name != 'cpython')
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
@@ -83,6 +87,14 @@ $(INSTALLED): $(LOCKS) pyproject.toml
 	@$(PYTHON) -m compileall -qq -j 0 $(VENV)/lib || :
 	@touch $@
 
+$(CLIENT_VENV)/.installed: requirements/client.lock
+	@if [ -z "$(BASE_PYTHON)" ]; then \
+		echo "error: the locks are for CPython 3.11, found $$(python3 --version 2>&1)" >&2; exit 2; fi
+	@echo "installing what talks to Kubeflow into $(CLIENT_VENV): 120 MB, without torch"
+	@[ -x $(CLIENT_VENV)/bin/python ] || $(BASE_PYTHON) -m venv $(CLIENT_VENV)
+	$(CLIENT_VENV)/bin/python -m pip --disable-pip-version-check install -qq --no-deps --require-hashes -r $<
+	@touch $@
+
 system-deps: ## Install the system packages that tests need (Chromium, podman), with apt-get, if missing.
 	@missing=""; \
 	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
@@ -109,11 +121,11 @@ evaluate: $(INSTALLED) ## Evaluate a judge without a loop: CONFIG=FILE [SET="mod
 		echo 'usage: make evaluate CONFIG=tiny [SET="model.start=models:/NAME/VERSION evaluation.benchmarks=[vl-rewardbench]"] [OUT=DIR]' >&2; exit 2; fi
 	$(JUDGELOOP) evaluate --config $(CONFIG) $(if $(SET),--set "$$SET") --out $(RUN_OUT) $(if $(LOOP_ID),--loop-id $(LOOP_ID))
 
-compile: $(INSTALLED) ## Compile the pipeline into build/judge_loop.yaml [ITERATIONS=4] [PARTITIONS=2] [PROFILE=cpu] [LOCAL=1].
-	$(JUDGELOOP) compile --out build/judge_loop.yaml --iterations $(ITERATIONS) --partitions $(PARTITIONS) --profile $(PROFILE) $(if $(LOCAL),--local)
+compile: $(CLIENT_INSTALLED) ## Compile the pipeline into build/judge_loop.yaml [ITERATIONS=4] [PARTITIONS=2] [PROFILE=cpu] [LOCAL=1].
+	$(CLIENT) compile --out build/judge_loop.yaml --iterations $(ITERATIONS) --partitions $(PARTITIONS) --profile $(PROFILE) $(if $(LOCAL),--local)
 
-compile-evaluate: $(INSTALLED) ## Compile the evaluate-only pipeline into build/judge_evaluation.yaml [PARTITIONS=2] [PROFILE=cpu] [LOCAL=1].
-	$(JUDGELOOP) compile --pipeline evaluate --out build/judge_evaluation.yaml --partitions $(PARTITIONS) --profile $(PROFILE) $(if $(LOCAL),--local)
+compile-evaluate: $(CLIENT_INSTALLED) ## Compile the evaluate-only pipeline into build/judge_evaluation.yaml [PARTITIONS=2] [PROFILE=cpu] [LOCAL=1].
+	$(CLIENT) compile --pipeline evaluate --out build/judge_evaluation.yaml --partitions $(PARTITIONS) --profile $(PROFILE) $(if $(LOCAL),--local)
 
 doctor: $(INSTALLED) ## Check whether a loop could run here: CONFIG=FILE [SET="key=value ..."].
 	@if [ -z "$(CONFIG)" ]; then \
@@ -121,21 +133,21 @@ doctor: $(INSTALLED) ## Check whether a loop could run here: CONFIG=FILE [SET="k
 		echo 'usage: make doctor CONFIG=tiny [SET="key=value ..."]' >&2; exit 2; fi
 	$(JUDGELOOP) doctor --config $(CONFIG) $(if $(SET),--set "$$SET")
 
-doctor-kubeflow: $(INSTALLED) ## Check the Kubeflow server and the namespace's quota [PROFILE=cpu].
-	$(JUDGELOOP) doctor --profile $(PROFILE)
+doctor-kubeflow: $(CLIENT_INSTALLED) ## Check the Kubeflow server and the namespace [PROFILE=cpu].
+	$(CLIENT) doctor --profile $(PROFILE)
 
-submit: $(INSTALLED) ## Start the loop on Kubeflow: CONFIG=FILE [PIPELINE=evaluate] [PROFILE=cpu] [SET=...] [LOOP_ID=ID] [FOLLOW=1].
+submit: $(CLIENT_INSTALLED) ## Start the loop on Kubeflow: CONFIG=FILE [PIPELINE=evaluate] [PROFILE=cpu] [SET=...] [LOOP_ID=ID] [FOLLOW=1].
 	@if [ -z "$(CONFIG)" ]; then \
 		echo "error: CONFIG is not set: name a YAML file, or a preset such as tiny" >&2; \
 		echo 'usage: make submit CONFIG=FILE [PROFILE=one-gpu] [SET="store=s3://bucket/prefix"] [LOOP_ID=ID] [FOLLOW=1]' >&2; exit 2; fi
-	$(JUDGELOOP) submit --pipeline $(PIPELINE) --config $(CONFIG) --profile $(PROFILE) $(if $(SET),--set "$$SET") $(if $(LOOP_ID),--loop-id $(LOOP_ID)) $(if $(FOLLOW),--follow)
+	$(CLIENT) submit --pipeline $(PIPELINE) --config $(CONFIG) --profile $(PROFILE) $(if $(SET),--set "$$SET") $(if $(LOOP_ID),--loop-id $(LOOP_ID)) $(if $(FOLLOW),--follow)
 
-status: $(INSTALLED) ## List the newest runs on Kubeflow, or show one [RUN=ID or loop id] [FOLLOW=1 PROFILE=cpu].
-	$(JUDGELOOP) status $(RUN) --profile $(PROFILE) $(if $(FOLLOW),--follow)
+status: $(CLIENT_INSTALLED) ## List the newest runs on Kubeflow, or show one [RUN=ID or loop id] [FOLLOW=1 PROFILE=cpu].
+	$(CLIENT) status $(RUN) --profile $(PROFILE) $(if $(FOLLOW),--follow)
 
-logs cancel: $(INSTALLED)
+logs cancel: $(CLIENT_INSTALLED)
 	@if [ -z "$(RUN)" ]; then echo "usage: make $@ RUN=<run id or loop id>" >&2; exit 2; fi
-	$(JUDGELOOP) $@ $(RUN)
+	$(CLIENT) $@ $(RUN)
 logs: ## Show what failed in a run on Kubeflow, and its pods' logs: RUN=ID.
 cancel: ## End a run on Kubeflow: RUN=ID.
 

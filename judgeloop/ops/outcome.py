@@ -12,7 +12,6 @@ from judgeloop.runtime.ledger import BASE_ITERATION, Ledger
 from judgeloop.schema.config import Config
 from judgeloop.schema.records import Pair
 from judgeloop.schema.results import Promotion
-from judgeloop.store.images import ImageLibrary
 from judgeloop.store.shards import read_records
 
 SAMPLES = 3
@@ -75,6 +74,8 @@ def write_samples(ledger: Ledger, config: Config, folder: Path) -> list[Sample]:
     if not made:
         return []
     folder.mkdir(parents=True, exist_ok=True)
+    from judgeloop.store.images import ImageLibrary  # numpy and Pillow, which a client lacks
+
     library = ImageLibrary(ledger.store, config.data.max_pixels, config.data.background)
     samples, rows = [], []
     for number, pair in enumerate(islice(read_records(ledger.store, made[0], Pair), SAMPLES), 1):

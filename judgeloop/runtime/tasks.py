@@ -228,16 +228,22 @@ def resolve(
     """
     from judgeloop.ops.doctor.needs import parse_needs
     from judgeloop.ops.doctor.pod import on_cluster
-    from judgeloop.ops.doctor.preflight import require_registry, require_sound
+    from judgeloop.ops.doctor.preflight import log_around, require_registry, require_sound
     from judgeloop.runtime.stages.resolve import resolve as stage
 
-    task = Task.open("resolve", config, loop_id, BASE_ITERATION)
+    given = parse_needs(needs) if needs else None
+    try:
+        task = Task.open("resolve", config, loop_id, BASE_ITERATION)
+    except JudgeLoopError:
+        if on_cluster():
+            log_around(given)  # the configuration lies in the store, so this is all that is known
+        raise
     with task.failures_recorded(in_ledger=False):  # it may be another loop's
         task.ledger.begin(task.config)
 
     def work() -> Manifest:
         if on_cluster():
-            require_sound(task.config, parse_needs(needs) if needs else None)
+            require_sound(task.config, given)
         else:
             require_registry(task.config)
         return stage(task.config, task.store, task.ledger)

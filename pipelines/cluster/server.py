@@ -301,7 +301,8 @@ def _away(error: Exception) -> bool:
     import urllib3
 
     if isinstance(error, api.ApiException):
-        return error.status in AWAY
+        # etcd refuses what is too large with 500, each time anew
+        return error.status in AWAY and "too large" not in message_of(error)
     return isinstance(error, urllib3.exceptions.HTTPError | OSError)
 
 

@@ -14,8 +14,9 @@ from judgeloop.ops.doctor.preflight import Finding, examine_around
 from judgeloop.runtime import tasks
 from judgeloop.runtime.ledger import Ledger
 from judgeloop.runtime.progress import FILE_VARIABLE
+from judgeloop.runtime.reference import Reference
 from judgeloop.schema.config import Config, load_config
-from judgeloop.schema.errors import PreflightError
+from judgeloop.schema.errors import ConfigError, PreflightError
 from judgeloop.store import FolderStore
 from tests.conftest import REPOSITORY
 from tests.kfp_process import KfpServer
@@ -181,6 +182,17 @@ def test_too_small_a_quota_fails_the_first_task_and_leaves_the_reason(
         assert "Have the quota raised, or ask for less" in said
         assert TOKEN not in said
     assert not (tmp_path / "out").exists()
+
+
+def test_the_list_is_shown_where_the_store_and_so_the_configuration_is_away(
+    pod: Pod, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    given = str(Reference(f"{tmp_path}/away", "0" * 64))
+    with caplog.at_level(logging.INFO), pytest.raises(ConfigError):
+        tasks.resolve(given, "one", *outs(tmp_path), needs())
+    said = [each.getMessage().split()[:3] for each in caplog.records]
+    assert ["preflight:", "quota", "ok"] in said
+    assert ["preflight:", "nodes", "ok"] in said
 
 
 def test_what_is_unknown_is_a_warning_and_the_first_task_goes_on(

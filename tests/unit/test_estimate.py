@@ -11,6 +11,7 @@ import pytest
 from judgeloop.schema.errors import ConfigError
 from pipelines.compile import compile_fitting, compile_pipeline
 from pipelines.estimate import (
+    LIMIT,
     NODE_RAW,
     PATCH_RAW,
     SPECIFICATION_BASE,
@@ -94,7 +95,7 @@ def test_more_iterations_than_fit_become_several_runs(
     def sized(out: Path, iterations: int, partitions: int, *_: Any, **__: Any) -> Any:
         return Estimate(1, 1, 100_000, iterations * partitions * 100_000, 1)
 
-    monkeypatch.setattr("pipelines.compile._compile", sized)
+    monkeypatch.setattr("pipelines.compile._compile_loop", sized)
     monkeypatch.setattr("pipelines.compile.estimate", lambda size: size)
     monkeypatch.setattr("pipelines.compile.digest_of", str)
     path = tmp_path / "p.yaml"
@@ -115,3 +116,17 @@ def test_more_iterations_than_fit_become_several_runs(
 def test_what_runs_on_this_machine_has_no_bound(tmp_path: Path) -> None:
     compile_pipeline(tmp_path / "p.yaml", 1, 100, PROFILE, local=True)
     assert not estimate(read_spec(tmp_path / "p.yaml")).fits
+
+
+@pytest.mark.parametrize(("iterations", "partitions"), [(4, 2), (4, 8), (1, 64)])
+def test_the_page_shows_what_is_estimated(iterations: int, partitions: int, tmp_path: Path) -> None:
+    package = tmp_path / "p.yaml"
+    compile_pipeline(package, iterations, partitions, PROFILE, local=True)
+    size = estimate(read_spec(package))
+    text = (REPOSITORY / "docs/kubeflow.md").read_text()
+    (row,) = [line for line in text.splitlines()
+              if line.startswith(f"| {iterations} x {partitions} |")]  # fmt: skip
+    shown = re.match(r" (\d+) pods, (\d+) % of the limit", row.split("|")[3])
+    assert shown is not None
+    assert int(shown[1]) == size.pods
+    assert abs(int(shown[2]) - size.total / LIMIT * 100) < 2  # longer names of images count

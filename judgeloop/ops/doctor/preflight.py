@@ -131,12 +131,21 @@ def require_sound(config: Config, needs: Needs | None = None) -> None:
     """
     failed = []
     for finding in examine(config, needs):
-        level = logging.INFO if finding.state == "ok" else logging.WARNING
-        logger.log(level, "preflight: %s", finding)
+        logger.log(_level(finding), "preflight: %s", finding)
         if finding.state == "FAILED":
             failed.append(f"{finding.check}: {finding.said}")
     if failed:
         raise PreflightError("this loop could not run here:\n  " + "\n  ".join(failed))
+
+
+def log_around(needs: Needs | None) -> None:
+    """Logs what the cluster tells of itself, where the store and so the configuration is away."""
+    for finding in examine_around(needs):
+        logger.log(_level(finding), "preflight: %s", finding)
+
+
+def _level(finding: Finding) -> int:
+    return logging.INFO if finding.state == "ok" else logging.WARNING
 
 
 def require_registry(config: Config) -> None:
