@@ -17,6 +17,10 @@ _STAGE = "|".join(sorted({GOLD, *(re.escape(spec.name) for spec in STAGES)}))
 _ADAPTER_FILE = (
     r"(?:adapter_model\.safetensors|adapter_config\.json|scripted_adapter\.json|checksums\.json)"
 )
+_CHECKPOINT_FILE = (
+    r"(?:adapter_model\.safetensors|adapter_config\.json|optimizer\.pt|scheduler\.pt"
+    r"|rng_state(?:_\d+)?\.pth|trainer_state\.json|checksums\.json)"
+)
 _OWN = re.compile(
     "|".join(
         (
@@ -24,6 +28,7 @@ _OWN = re.compile(
             rf"(?:{_STAGE})/{_KEY}/\d{{5,9}}\.jsonl",
             rf"(?:ingest|{GOLD})/{_KEY}/(?:p\d{{3,9}}|held_out|pairs)-\d{{5,9}}-[0-9a-f]{{16}}\.jsonl",
             rf"train/{_KEY}/adapter-[0-9a-f]{{16}}/{_ADAPTER_FILE}",
+            rf"train/{_KEY}/checkpoints/\d{{6,9}}/{_CHECKPOINT_FILE}",
             rf"{ADAPTERS}/{_KEY}/{_ADAPTER_FILE}",
             rf"{IMAGES}/(?P<two>[0-9a-f]{{2}})/(?P=two)[0-9a-f]{{62}}",
             rf"{IMAGES}/(?:packs|indexes)/[0-9a-f]{{64}}\.parquet",

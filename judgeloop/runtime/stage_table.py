@@ -154,7 +154,13 @@ STAGES = (
         phases=("iteration",),
         key=KeySpec(
             version=3,
-            settings=("training", "loop.seed"),
+            settings=(
+                *("training.kind", "training.start", "training.rank", "training.alpha"),
+                *("training.learning_rate", "training.epochs", "training.max_steps"),
+                *("training.batch_size", "training.micro_batch_size", "training.warmup_ratio"),
+                *("training.schedule", "training.weight_decay", "training.dtype"),
+                *("training.processes", "loop.seed"),
+            ),
             inputs=("libraries", "start", "examples"),
         ),
         section="training",

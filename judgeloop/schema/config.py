@@ -157,6 +157,8 @@ class TrainingSection(Section, frozen=True, kw_only=True):
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
     processes: Positive = 1
     """Training processes (one a GPU), started by `accelerate launch`."""
+    checkpoint_steps: Positive = 50
+    """Optimizer steps between two checkpoints, from which an interrupted training resumes."""
 
     def __post_init__(self) -> None:
         """Refuses conflicting lengths and batches that don't divide."""

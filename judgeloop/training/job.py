@@ -24,6 +24,8 @@ class TrainingJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Revision of a hub id."""
     adapter: str | None = None
     """PEFT folder to go on training; None starts a new adapter."""
+    resume: str | None = None
+    """Checkpoint of this very job that an earlier process left; None starts at the first step."""
     examples: str
     """JSONL file of `Example` records."""
     images: str
@@ -57,6 +59,14 @@ class TrainingJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def log_file(self) -> Path:
         """Everything that the training process printed."""
         return Path(self.out) / "train.log"
+
+    @property
+    def checkpoints_folder(self) -> Path:
+        """Where the training leaves its checkpoints, each a folder named by its step.
+
+        A folder appears there whole or not at all.
+        """
+        return Path(self.out) / "checkpoints"
 
     @property
     def errors_folder(self) -> Path:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -21,12 +22,23 @@ logger = logging.getLogger(__name__)
 
 GRACE_S = 10.0
 """Time that the process group gets to end by itself before it is killed."""
+POLL_S = 0.5
+"""Time between two looks for a new checkpoint."""
+StoreCheckpoint = Callable[[Path], None]
+"""Takes a checkpoint's folder and brings it where the next process finds it."""
 
 
-def train_adapter(job: TrainingJob) -> dict[str, float]:
+def train_adapter(
+    job: TrainingJob, store_checkpoint: StoreCheckpoint = lambda folder: None
+) -> dict[str, float]:
     """Trains an adapter in a process group of its own.
 
     Leaves `adapter/`, `metrics.json`, `train.log` and `job.json` in the job's output folder.
+
+    Args:
+        job: The job; `job.resume` is the checkpoint to resume from.
+        store_checkpoint: Called with the newest checkpoint while the training goes on. The folder
+            is removed afterwards.
 
     Returns:
         `first_loss`, `last_loss`, `mean_loss`, `steps`, `examples` and `seconds`, which is
@@ -42,7 +54,8 @@ def train_adapter(job: TrainingJob) -> dict[str, float]:
     shutil.rmtree(job.errors_folder, ignore_errors=True)
     job.errors_folder.mkdir(parents=True)
     logger.info("training starts: task=%s log=%s", job.task, job.log_file)
-    code = _run(_command(job), environment(job), job.log_file)
+    checkpoints = _Checkpoints(job.checkpoints_folder, store_checkpoint)
+    code = _run(_command(job), environment(job), job.log_file, checkpoints.store_newest)
     if code != 0 or not job.metrics_file.is_file():
         log = job.log_file.read_text(encoding="utf-8", errors="replace")
         raise TrainingError(explain(code, log, read_error(job.errors_folder)))
@@ -84,8 +97,29 @@ def environment(job: TrainingJob) -> dict[str, str]:
     return os.environ | changes
 
 
-def _run(command: list[str], environment: dict[str, str], log_file: Path) -> int:
-    """Runs a command to its end; if this process is interrupted, ends the command's whole group."""
+class _Checkpoints:
+    """Hands on the newest checkpoint of a running training; an older one is of no use."""
+
+    def __init__(self, folder: Path, store_checkpoint: StoreCheckpoint) -> None:
+        self._folder = folder
+        self._store_checkpoint = store_checkpoint
+
+    def store_newest(self) -> None:
+        """Stores the newest checkpoint and removes all that are here."""
+        found = sorted(self._folder.iterdir()) if self._folder.is_dir() else []
+        if found:
+            self._store_checkpoint(found[-1])
+        for folder in found:
+            shutil.rmtree(folder)
+
+
+def _run(
+    command: list[str], environment: dict[str, str], log_file: Path, poll: Callable[[], None]
+) -> int:
+    """Runs a command to its end and calls `poll` now and then.
+
+    If this process is interrupted, it ends the command's whole group.
+    """
     with log_file.open("wb") as log:
         process = subprocess.Popen(
             command,
@@ -96,7 +130,11 @@ def _run(command: list[str], environment: dict[str, str], log_file: Path) -> int
             start_new_session=True,
         )
         try:
-            return process.wait()
+            while True:
+                try:
+                    return process.wait(POLL_S)
+                except subprocess.TimeoutExpired:
+                    poll()
         finally:
             _end_group(process)
 

@@ -1,7 +1,7 @@
 """The training process: TRL's trainer on one job, `python -m judgeloop.training.sft --job FILE`.
 
-Covers the settings, progress, the checks on loss and weights, and what is saved. Not covered:
-evaluation, which is a stage of its own, and resuming within a job: a job is repeated whole.
+Covers the settings, progress, the checks on loss and weights, checkpoints, and what is saved. Not
+covered: evaluation, which is a stage of its own.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from judgeloop.runtime.redaction import hide_secrets
 from judgeloop.schema.errors import TrainingError
 from judgeloop.schema.records import Example
 from judgeloop.training.adapter import check_movement, fingerprints, load_model, save_adapter
+from judgeloop.training.checkpoint import checkpoint_writer
 from judgeloop.training.dataset import make_dataset, read_examples, wants_messages
 from judgeloop.training.job import TrainingJob, read_job
 from judgeloop.training.template import mark_assistant
@@ -48,7 +49,7 @@ def main(job: TrainingJob) -> None:
     trainer = make_trainer(job, examples)
     logger.info("pid=%d examples=%d device=%s", os.getpid(), len(examples), trainer.args.device)
     before = fingerprints(trainer.model)
-    trainer.train()
+    trainer.train(resume_from_checkpoint=job.resume)
     if trainer.is_world_process_zero():
         steps = [entry for entry in trainer.state.log_history if "loss" in entry]
         updates = sum(entry["learning_rate"] > 0 for entry in steps)
@@ -87,7 +88,7 @@ def make_trainer(job: TrainingJob, examples: Sequence[Example]) -> trl.SFTTraine
             examples, job.open_image, model_type, ControlTokens.of(processor)
         ),
         processing_class=processor,
-        callbacks=[_reporter(job.task)],
+        callbacks=[_reporter(job.task), checkpoint_writer(job)],
     )
     trainer.remove_callback(PrinterCallback)  # it prints each step's figures, which we log
     return trainer
@@ -143,7 +144,8 @@ def training_arguments(job: TrainingJob, on_gpu: bool, half: bool, messages: boo
         gradient_checkpointing_kwargs={"use_reentrant": False} if half else None,
         seed=job.seed,
         data_seed=job.seed,
-        save_strategy="no",
+        save_strategy="steps",
+        save_steps=settings.checkpoint_steps,
         logging_steps=1,
         logging_nan_inf_filter=False,  # it would show a broken loss as a sound one
         disable_tqdm=True,
@@ -161,6 +163,8 @@ def _reporter(task: str) -> transformers.TrainerCallback:
         def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             if state.is_world_process_zero:
                 self.progress = Progress(task, state.max_steps, "steps")
+                if state.global_step:
+                    self.progress.advance(state.global_step, "resumed from a checkpoint")
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any, **_: Any) -> None:
             if "loss" not in logs:

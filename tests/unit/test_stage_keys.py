@@ -105,6 +105,7 @@ EXPECTED: dict[str, tuple[str, set[str]]] = {
     "training.weight_decay": ("0.1", {"train"}),
     "training.dtype": ("bfloat16", {"train"}),
     "training.processes": ("2", {"train"}),
+    "training.checkpoint_steps": ("7", set()),
     "validation.share": ("0.5", {"ingest"}),
     "validation.sampling.temperature": ("0.1", {"validate"}),
     "validation.sampling.top_p": ("0.5", {"validate"}),

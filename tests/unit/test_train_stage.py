@@ -86,7 +86,34 @@ def test_the_versions_of_the_libraries_are_in_the_manifest_and_in_the_key(
 BASE_FOLDER = ModelRef(base="builtin:tiny-vlm", base_sha256="ab" * 32)
 
 
-def _write_adapter(job: Any) -> dict[str, float]:
+def test_a_training_that_was_killed_gets_its_last_checkpoint_and_leaves_none_at_its_end(
+    store: FolderStore, examples: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resumed: list[str] = []
+
+    def killed(job: Any, store_checkpoint: Any) -> dict[str, float]:
+        checkpoint = tmp_path / "000007"
+        checkpoint.mkdir()
+        (checkpoint / "trainer_state.json").write_text("seven")
+        store_checkpoint(checkpoint)
+        raise KeyboardInterrupt
+
+    def ends(job: Any, store_checkpoint: Any) -> dict[str, float]:
+        resumed.append((Path(job.resume) / "trainer_state.json").read_text())
+        return _write_adapter(job, store_checkpoint)
+
+    config = with_kind("lora")
+    monkeypatch.setattr(launch, "train_adapter", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, store, 1, examples, BASE_FOLDER)
+    assert [key for key in store.list("train/") if "/checkpoints/" in key]
+    monkeypatch.setattr(launch, "train_adapter", ends)
+    train(config, store, 1, examples, BASE_FOLDER)
+    assert resumed == ["seven"]
+    assert not [key for key in store.list("train/") if "/checkpoints/" in key]
+
+
+def _write_adapter(job: Any, store_checkpoint: Any) -> dict[str, float]:
     job.adapter_folder.mkdir(parents=True)
     (job.adapter_folder / "adapter_model.safetensors").write_bytes(b"weights")
     return {"last_loss": 0.5, "seconds": 1.0}

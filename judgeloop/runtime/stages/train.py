@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from judgeloop.models.references import base_location, fetch_adapter, without_adapter
+from judgeloop.runtime.checkpoints import Checkpoints
 from judgeloop.runtime.identity import library_versions
 from judgeloop.runtime.lease import Lease
 from judgeloop.runtime.once import once
@@ -55,8 +56,10 @@ def train(
     versions = library_versions(_LIBRARIES[config.training.kind], "train")
     header = stage_manifest(STAGE, config, libraries=versions, start=start, examples=examples)
 
+    checkpoints = Checkpoints(store, f"{STAGE}/{header.key}")
+
     def make(_: Lease) -> Manifest:
-        figures, made = _adapter(config, store, iteration, examples, start, header.key)
+        figures, made = _adapter(config, store, iteration, examples, start, header.key, checkpoints)
         return msgspec.structs.replace(
             header,
             result=_result(examples.rows, figures),
@@ -64,7 +67,9 @@ def train(
             model=made,
         )
 
-    return once(store, STAGE, header.key, make)
+    manifest = once(store, STAGE, header.key, make)
+    checkpoints.clear()
+    return manifest
 
 
 def _result(examples: int, figures: dict[str, float]) -> Training:
@@ -81,12 +86,18 @@ def _result(examples: int, figures: dict[str, float]) -> Training:
 
 
 def _adapter(
-    config: Config, store: Store, iteration: int, examples: Manifest, start: ModelRef, key: str
+    config: Config,
+    store: Store,
+    iteration: int,
+    examples: Manifest,
+    start: ModelRef,
+    key: str,
+    checkpoints: Checkpoints,
 ) -> tuple[dict[str, float], ModelRef]:
     """Trains and stores the adapter; returns the training's figures and the new judge."""
     with scratch_folder("train") as name:
         folder = Path(name)
-        figures = _train(config, store, iteration, examples, start, folder)
+        figures = _train(config, store, iteration, examples, start, folder, checkpoints)
         adapter_hash = content_key(folder_checksums(folder / "out" / "adapter"))
         # Two trainings may differ in their last bits, and the first one's manifest stays: with its
         # content in the name, neither writes over the other's adapter.
@@ -96,7 +107,13 @@ def _adapter(
 
 
 def _train(
-    config: Config, store: Store, iteration: int, examples: Manifest, start: ModelRef, folder: Path
+    config: Config,
+    store: Store,
+    iteration: int,
+    examples: Manifest,
+    start: ModelRef,
+    folder: Path,
+    checkpoints: Checkpoints,
 ) -> dict[str, float]:
     """Trains in `folder`; leaves the adapter in `out/adapter` below it."""
     adapter = fetch_adapter(start, store, folder / "start")
@@ -110,12 +127,14 @@ def _train(
     from judgeloop.training.launch import train_adapter
 
     _export(config, store, examples, folder)
+    resume = checkpoints.fetch_newest(folder / "checkpoints")
     return train_adapter(
         TrainingJob(
             base=base_location(start),
             base_name=start.base,
             revision=start.revision,
             adapter=str(adapter) if adapter else None,
+            resume=str(resume) if resume else None,
             examples=str(folder / "examples.jsonl"),
             images=str(folder / "images"),
             max_pixels=config.data.max_pixels,
@@ -124,7 +143,8 @@ def _train(
             seed=config.loop.seed,
             out=str(folder / "out"),
             task=f"{iteration:03d}/{STAGE}",
-        )
+        ),
+        checkpoints.store,
     )
 
 

@@ -1,0 +1,123 @@
+"""Which checkpoint of a training is resumed from, and which are kept in the store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from judgeloop.ops.own_keys import is_own
+from judgeloop.runtime.checkpoints import Checkpoints
+from judgeloop.schema.errors import StoreError
+from judgeloop.store import FolderStore
+from judgeloop.training.checkpoint import move_checkpoint
+from judgeloop.training.launch import _Checkpoints
+
+KEY = "train/" + "0" * 24
+
+
+def checkpoint(folder: Path, step: int, content: str = "weights") -> Path:
+    path = folder / f"{step:06d}"
+    path.mkdir(parents=True)
+    (path / "optimizer.pt").write_text(content)
+    (path / "trainer_state.json").write_text(str(step))
+    return path
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path / "store")
+
+
+def fetched(store: FolderStore, to: Path) -> str | None:
+    path = Checkpoints(store, KEY).fetch_newest(to)
+    return None if path is None else (path / "trainer_state.json").read_text()
+
+
+def test_only_the_newest_checkpoint_stays_and_it_is_the_one_to_resume_from(
+    store: FolderStore, tmp_path: Path
+) -> None:
+    checkpoints = Checkpoints(store, KEY)
+    for step in (50, 100, 1000000):
+        checkpoints.store(checkpoint(tmp_path / "here", step))
+    assert {key.split("/")[3] for key in store.list("")} == {"1000000"}
+    assert fetched(store, tmp_path / "there") == "1000000"
+
+
+def test_a_training_without_checkpoints_starts_at_its_first_step(
+    store: FolderStore, tmp_path: Path
+) -> None:
+    assert fetched(store, tmp_path / "there") is None
+
+
+def test_another_training_never_takes_a_checkpoint(store: FolderStore, tmp_path: Path) -> None:
+    Checkpoints(store, "train/" + "1" * 24).store(checkpoint(tmp_path / "here", 1))
+    assert fetched(store, tmp_path / "there") is None
+
+
+def test_a_checkpoint_that_was_not_stored_whole_is_no_checkpoint(
+    store: FolderStore, tmp_path: Path
+) -> None:
+    Checkpoints(store, KEY).store(checkpoint(tmp_path / "here", 1))
+    store.write(f"{KEY}/checkpoints/000002/optimizer.pt", b"cut off")
+    assert fetched(store, tmp_path / "there") == "1"
+
+
+def test_a_damaged_checkpoint_is_named_and_an_older_one_taken(
+    store: FolderStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for step in (1, 2):  # both are there where a kill came before the older one was removed
+        other = FolderStore(tmp_path / f"store{step}")
+        Checkpoints(other, KEY).store(checkpoint(tmp_path / "here", step))
+        for key in other.list(""):
+            store.write(key, other.read(key))
+    store.write(f"{KEY}/checkpoints/000002/optimizer.pt", b"damaged")
+    assert fetched(store, tmp_path / "there") == "1"
+    assert "checkpoint at step 2 is not used" in caplog.text
+
+
+def test_a_store_that_takes_no_checkpoint_does_not_end_the_training(
+    store: FolderStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    def full(*_: object) -> None:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(store, "upload", full)
+    checkpoints = Checkpoints(store, KEY)
+    checkpoints.store(checkpoint(tmp_path / "here", 7))
+    assert "checkpoint at step 7 is not stored, and training goes on: the disk" in caplog.text
+    checkpoints.clear()
+
+
+def test_a_training_that_stored_nothing_asks_the_store_for_nothing_at_its_end(
+    store: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "list", None)
+    Checkpoints(store, KEY).clear()
+
+
+def test_clean_knows_every_file_of_a_checkpoint_as_ours(store: FolderStore, tmp_path: Path) -> None:
+    saved = tmp_path / "checkpoint-3"
+    saved.mkdir()
+    for name in ("adapter_model.safetensors", "adapter_config.json", "optimizer.pt",
+                 "scheduler.pt", "rng_state.pth", "rng_state_0.pth", "trainer_state.json",
+                 "training_args.bin", "tokenizer.json"):  # fmt: skip
+        (saved / name).write_text(name)
+    move_checkpoint(saved, tmp_path / "checkpoints" / "000003")
+    Checkpoints(store, KEY).store(tmp_path / "checkpoints" / "000003")
+    keys = list(store.list(""))
+    assert len(keys) == 8  # without the pickle and the tokenizer, with the checksums
+    assert all(map(is_own, keys))
+    assert not is_own(f"{KEY}/checkpoints/000003/thesis.txt")
+
+
+def test_only_the_newest_of_several_new_checkpoints_is_handed_on(tmp_path: Path) -> None:
+    for step in (1, 2, 10):
+        checkpoint(tmp_path / "here", step)
+    handed: list[str] = []
+    checkpoints = _Checkpoints(tmp_path / "here", lambda folder: handed.append(folder.name))
+    checkpoints.store_newest()
+    checkpoints.store_newest()
+    assert handed == ["000010"]
+    assert not list((tmp_path / "here").iterdir())
