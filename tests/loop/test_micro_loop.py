@@ -174,6 +174,41 @@ def test_the_report_is_printed_and_copied_again(
     assert (tmp_path / "report.html").read_text() == micro.report
 
 
+def test_a_judge_is_taken_along_with_its_card_and_answers_from_there(
+    micro: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{micro.out}/mlflow/mlflow.db")
+    judge = micro.printed.split("--model ")[1].split()[0]
+    out = tmp_path / "judge"
+    assert main(["export", "--judge", judge, "--out", str(out)]) == 0
+    card = (out / "README.md").read_text()
+    figures = [each["both_orders"] for each in micro.summary["iterations"][1:]]
+    assert any(f"| {figure:.3f} [" in card for figure in figures)
+    assert "no label of a person was used" in card
+    picture = str(micro.out / "try" / "1.png")
+    asked = ["--image", picture, "--question", "caption", "--a", "red", "--b", "blue"]
+    assert main(["verdict", "--model", str(out), *asked]) == 0
+    assert "verdict: " in capsys.readouterr().out
+
+
+def test_pairs_and_examples_are_taken_along_in_the_forms_of_trl(
+    micro: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for form, fields in (("pairs", {"prompt", "chosen", "rejected"}), ("examples", {"messages"})):
+        out = tmp_path / form
+        assert main(["export", "--run", str(micro.out), "--as", form, "--out", str(out)]) == 0
+        rows = [json.loads(line) for line in (out / "metadata.jsonl").read_text().splitlines()]
+        assert rows
+        assert {"id", "images", "iteration", *fields} == set(rows[0])
+        assert all((out / name).is_file() for row in rows for name in row["images"])
+        turns = rows[0]["messages"] if form == "examples" else rows[0]["prompt"]
+        images = [part for part in turns[0]["content"] if part["type"] == "image"]
+        assert len(images) == len(rows[0]["images"])
+    kept = sum(1 for i in (1, 2) for _ in read_records(
+        micro.store, micro.manifest(f"{i:03d}-filter"), Example))  # fmt: skip
+    assert len(rows) == kept
+
+
 def test_every_step_of_the_progress_has_its_time(micro: Run) -> None:
     lines = (micro.out / "progress.jsonl").read_text().splitlines()
     times = [json.loads(line)["at"] for line in lines]

@@ -23,7 +23,10 @@ HEAVY = {
 # of the tiny world pretrain the base model and write the data set; no stage of the loop is here.
 GOLD = {
     "judgeloop.evaluation.gold.load_gold": {"judgeloop/runtime/stages/evaluate.py"},
-    "judgeloop.data.rows.read_gold": {"judgeloop/evaluation/gold.py"},
+    "judgeloop.data.rows.read_gold": {
+        "judgeloop/evaluation/gold.py",
+        "judgeloop/ops/check_data.py",
+    },
     "judgeloop.tiny.dataset.write_gold": {"judgeloop/evaluation/gold.py"},
     "judgeloop.tiny.questions.gold_answer": {
         "judgeloop/tiny/curriculum.py",
@@ -43,6 +46,7 @@ MAY_IMPORT_IN_PIPELINES = {
 CORE_IN_PIPELINES = (
     "judgeloop.cli",  # how a command is declared
     "judgeloop.schema.config",
+    "judgeloop.ops.check_data",  # what a run refuses at once
     "judgeloop.ops.doctor",  # one preflight, from inside a cluster and from outside
     "judgeloop.schema.errors",
     "judgeloop.ops.next_run",  # how a run is named

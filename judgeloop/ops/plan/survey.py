@@ -37,7 +37,7 @@ def survey(config: Config) -> tuple[Questions, int, tuple[str, ...]]:
         DataError: The questions file holds no row that can be read.
     """
     notes: list[str] = []
-    count_tokens = _tokenizer(config.model.base)
+    count_tokens = text_tokenizer(config.model.base)
     if count_tokens is None:
         notes.append(
             f"the model's tokenizer is not at hand: {CHARACTERS_PER_TOKEN:.0f} characters a token"
@@ -132,7 +132,7 @@ def _gold(config: Config) -> tuple[int, tuple[str, ...]]:
         return settings.count, (note,)
 
 
-def _tokenizer(base: str) -> Callable[[str], int] | None:
+def text_tokenizer(base: str) -> Callable[[str], int] | None:
     """Returns what counts the tokens of a text, None where the model's tokenizer is not here."""
     folder = local_folder(base)
     file = None if folder is None else folder / "tokenizer.json"

@@ -1,0 +1,225 @@
+"""Looks at questions or gold pairs as a loop would read them, before anything runs."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from PIL import Image
+
+from judgeloop.data.images import SourceImages
+from judgeloop.data.rejections import Rejections
+from judgeloop.data.rows import GoldRow, QuestionRow, image_names, read_gold, read_questions
+from judgeloop.data.source import TINY_WORLD, Source, open_source
+from judgeloop.ops.plan.survey import CHARACTERS_PER_TOKEN, text_tokenizer
+from judgeloop.runtime.stages.ingest import HELD_OUT, split_of
+from judgeloop.schema.config import Config
+from judgeloop.schema.errors import ConfigError, DataError, JudgeLoopError
+from judgeloop.schema.records import Dropped, Pair, Question
+from judgeloop.store.images.decode import decode_image
+
+What = Literal["questions", "gold pairs"]
+SHOWN_BAD_ROWS = 5
+FEW = 30
+"""Pairs below which a share is known no better than by 0.18 either way."""
+_HEAD = 64 * 1024
+
+
+class Pictures(msgspec.Struct):
+    """The images that can be used."""
+
+    count: int = 0
+    smallest: tuple[int, int] = (0, 0)
+    """Width and height."""
+    largest: tuple[int, int] = (0, 0)
+    reduced: int = 0
+    """Larger than `data.max_pixels`, so that a model sees them smaller."""
+
+
+class Checked(msgspec.Struct, kw_only=True):
+    """What `judgeloop check-data --json` prints."""
+
+    file: str
+    what: What
+    rows: int = 0
+    usable: int = 0
+    by_kind: dict[str, int] = msgspec.field(default_factory=dict)
+    dropped: dict[str, int] = msgspec.field(default_factory=dict)
+    """Bad rows by reason."""
+    bad_rows: list[str] = msgspec.field(default_factory=list)
+    """The first ones, each with its place and reason."""
+    pictures: Pictures = msgspec.field(default_factory=Pictures)
+    tokens_mean: float = 0.0
+    """Of a question's text."""
+    tokens_most: int = 0
+    tokens_estimated: bool = False
+    """The model's tokenizer is not at hand: so many characters are taken for a token."""
+    held_out: int | None = None
+    """Questions kept apart for validation; None of gold pairs."""
+    trained: int | None = None
+    """Questions that pairs to train on are made of."""
+    problems: list[str] = msgspec.field(default_factory=list)
+    """Why the loop could not work with these data."""
+    warnings: list[str] = msgspec.field(default_factory=list)
+    """What it could not decide with so few."""
+
+
+def check_data(file: str, config: Config) -> Checked:
+    """Reads a whole file with all its images, as the loop would.
+
+    Args:
+        file: Path or s3:// URI of a JSONL file of questions or gold pairs.
+        config: Says what is held out, how many examples are needed, and how images are read.
+
+    Raises:
+        ConfigError: There is no such file.
+        DataError: No row of it can be used.
+    """
+    with open_source(file, _no_world) as source:
+        gold = _is_gold(source)
+        found = Checked(file=source.name, what="gold pairs" if gold else "questions")
+        names = (
+            image_names(source, GoldRow, None) if gold else image_names(source, QuestionRow, None)
+        )
+        images = SourceImages(source.folder, names)
+        images.look()
+        images.add_all(_measure(found.pictures, config))
+        rows: Iterator[Question | Pair | Dropped]
+        rows = read_gold(source, images, None) if gold else read_questions(source, images, None)
+        rejections = _count(rows, found, config)
+        if not found.usable:
+            raise rejections.no_usable_row(source.name)
+    _judge_supply(found, config)
+    return found
+
+
+def too_few_examples(questions: int, config: Config) -> str | None:
+    """Says why so many questions could never give enough examples; None where they can.
+
+    Args:
+        questions: Those that pairs to train on are made of.
+        config: The loop's configuration.
+    """
+    used = min(config.data.per_iteration or questions, questions)
+    most = used * 2 * config.judging.samples
+    needed = config.filtering.min_examples
+    if most >= needed:
+        return None
+    return (
+        f"{used} questions give at most {most} examples, min_examples is {needed}: bring more "
+        "questions, or lower filtering.min_examples"
+    )
+
+
+def refuse_starved(config: Config) -> None:
+    """Refuses a file with so few rows that the loop could never have enough examples.
+
+    A file that cannot be opened is the business of the task that reads it.
+
+    Raises:
+        DataError: The rows are too few.
+    """
+    if config.data.questions == TINY_WORLD:
+        return
+    try:
+        with open_source(config.data.questions, _no_world) as source:
+            lines = sum(1 for line in source.lines() if line.strip())
+    except JudgeLoopError:
+        return
+    if said := too_few_examples(min(config.data.count or lines, lines), config):
+        raise DataError(f"data.questions {config.data.questions}: {said}")
+
+
+def _no_world(folder: Path) -> Path:
+    raise ConfigError("the tiny world is made by the program; give a JSONL file to check")
+
+
+def _is_gold(source: Source) -> bool:
+    """Tells gold pairs by their first row; rows that cannot be read are passed over."""
+    for line in source.lines():
+        try:
+            row = msgspec.json.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue
+        return isinstance(row, dict) and "chosen" in row
+    return False
+
+
+def _measure(pictures: Pictures, config: Config) -> Callable[[bytes], str]:
+    def add(data: bytes) -> str:
+        decode_image(data, config.data.max_pixels, config.data.background)
+        with Image.open(io.BytesIO(data)) as image:
+            size = image.size
+        pixels = math.prod(size)
+        pictures.count += 1
+        pictures.reduced += pixels > config.data.max_pixels
+        if pictures.count == 1 or pixels < math.prod(pictures.smallest):
+            pictures.smallest = size
+        if pixels > math.prod(pictures.largest):
+            pictures.largest = size
+        return ""
+
+    return add
+
+
+def _count(rows: Iterator[Question | Pair | Dropped], found: Checked, config: Config) -> Rejections:
+    rejections, kinds, splits = Rejections(), Counter[str](), Counter[bool | None]()
+    count_tokens = text_tokenizer(config.model.base)
+    found.tokens_estimated = count_tokens is None
+    tokens = 0.0
+    for row in rows:
+        found.rows += 1
+        if isinstance(row, Dropped):
+            rejections.add(row)
+            found.bad_rows += [row.detail] if len(found.bad_rows) < SHOWN_BAD_ROWS else []
+            continue
+        question = row.question if isinstance(row, Pair) else row
+        known = count_tokens(question.text) if count_tokens else None
+        length = len(question.text) / CHARACTERS_PER_TOKEN if known is None else known
+        tokens += length
+        found.tokens_most = max(found.tokens_most, math.ceil(length))
+        kinds[question.kind.value] += 1
+        found.usable += 1
+        if found.what == "questions":
+            split = split_of(question, config)
+            splits[None if split is None else split == HELD_OUT] += 1
+    found.by_kind = dict(sorted(kinds.items()))
+    found.dropped = {
+        name.removeprefix("dropped/"): n for name, n in sorted(rejections.counts.items())
+    }
+    found.tokens_mean = round(tokens / found.usable, 1) if found.usable else 0.0
+    if found.what == "questions":
+        found.held_out, found.trained = splits[True], splits[False]
+        if splits[None]:
+            found.dropped["mixed_split"] = splits[None]
+    return rejections
+
+
+def _judge_supply(found: Checked, config: Config) -> None:
+    """Says what cannot work with so few rows, and what they cannot decide."""
+    if found.held_out is None or found.trained is None:
+        if found.usable < FEW:
+            found.warnings.append(_decides_nothing(found.usable, "gold"))
+        return
+    if said := too_few_examples(found.trained, config):
+        found.problems.append(said)
+    if found.held_out == 0:
+        found.problems.append(
+            "no question is held out, so no version can be chosen: raise validation.share, or "
+            "bring questions with more images"
+        )
+    elif found.held_out < FEW:
+        found.warnings.append(_decides_nothing(found.held_out, "validation"))
+
+
+def _decides_nothing(pairs: int, what: str) -> str:
+    width = 1.96 * 0.5 / math.sqrt(pairs)
+    return (
+        f"{pairs} {what} pairs decide nothing: a share of them is known to +-{width:.2f} (95 %); "
+        f"{FEW} are the least that is of use"
+    )
