@@ -1,10 +1,17 @@
-"""Which judge a command asks: by its name, or by the run that made it."""
+"""Which judge a command asks, by its name or the run that made it, and what runs it."""
 
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import click
+import msgspec
+
+from judgeloop.schema.errors import ConfigError
+
+if TYPE_CHECKING:
+    from judgeloop.schema.engine_section import EngineSection
 
 
 def asked_judge(name: str | None, run: str | None) -> str:
@@ -28,3 +35,32 @@ def asked_judge(name: str | None, run: str | None) -> str:
     if place.registry:
         os.environ[TRACKING_URI] = place.registry
     return name or f"models:/{place.model_name()}@champion"
+
+
+def asked_engine(
+    kind: str | None, endpoint: str | None, served_model: str | None, key_variable: str | None
+) -> EngineSection | str | None:
+    """Returns the engine as `judgeloop.Judge.load` takes it.
+
+    Args:
+        kind: What `--engine` says.
+        endpoint: Base of a server's OpenAI API.
+        served_model: The judge's name on that server.
+        key_variable: Environment variable that holds the server's key.
+
+    Raises:
+        ConfigError: The address is none.
+    """
+    if endpoint is None and kind != "openai":
+        return kind
+    if endpoint is None or served_model is None or kind not in (None, "openai"):
+        raise click.UsageError(
+            "a server is asked with --endpoint URL and --served-model NAME, and --engine openai"
+        )
+    from judgeloop.schema.engine_section import EngineSection
+
+    server = {"url": endpoint, "model": served_model, "key_variable": key_variable}
+    try:
+        return msgspec.convert({"kind": "openai", "endpoint": server}, EngineSection)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"--endpoint {endpoint}: {error}") from error

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from judgeloop.cli import options
-from judgeloop.cli.asked import asked_judge
+from judgeloop.cli.asked import asked_engine, asked_judge
 from judgeloop.cli.command import command
 
 
@@ -29,6 +29,9 @@ def judge(
     judge_name: str | None,
     run: str | None,
     engine: str | None,
+    endpoint: str | None,
+    served_model: str | None,
+    key_variable: str | None,
     prompts: str | None,
     max_pixels: int | None,
     out: Path,
@@ -51,12 +54,13 @@ def judge(
     from judgeloop.schema.sampling import Sampling
 
     name = asked_judge(judge_name, run)
+    runner = asked_engine(engine, endpoint, served_model, key_variable)
     sampling = None
     if temperature or max_tokens:
         sampling = Sampling(temperature=temperature, max_tokens=max_tokens or 1024)
     settings = BatchSettings(
         judge=name,
-        engine=engine,
+        engine=runner,
         prompts=prompts,
         samples=samples,
         sampling=sampling,

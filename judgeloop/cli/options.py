@@ -71,8 +71,16 @@ def judge_options(flag: str) -> Callable[[Any], Any]:
             "MLFLOW_TRACKING_URI]",
         ),
         click.option(
-            "--engine", type=click.Choice(("transformers", "vllm")),
+            "--engine", type=click.Choice(("transformers", "vllm", "openai")),
             help="What runs it.  [default: transformers]",
+        ),
+        click.option(
+            "--endpoint", metavar="URL",
+            help="Ask a server with the OpenAI API, such as http://host:8000/v1.",
+        ),
+        click.option("--served-model", metavar="NAME", help="The judge's name on that server."),
+        click.option(
+            "--key-variable", metavar="NAME", help="Environment variable with the server's key."
         ),
         click.option("--prompts", help="Prompt set.  [default: that of the judge's training]"),
         click.option(

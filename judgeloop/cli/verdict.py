@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from judgeloop.cli import options
-from judgeloop.cli.asked import asked_judge
+from judgeloop.cli.asked import asked_engine, asked_judge
 from judgeloop.cli.command import command
 from judgeloop.method.judging.comparison import SIDES, PairJudgement
 
@@ -41,6 +41,9 @@ def verdict(
     judge_name: str | None,
     run: str | None,
     engine: str | None,
+    endpoint: str | None,
+    served_model: str | None,
+    key_variable: str | None,
     prompts: str | None,
     max_pixels: int | None,
     images: Sequence[Path],
@@ -60,10 +63,11 @@ def verdict(
         JudgeLoopError: The judge, an image or the engine cannot be used.
     """
     name = asked_judge(judge_name, run)
+    runner = asked_engine(engine, endpoint, served_model, key_variable)
     sys.stderr.write(f"loading {name}\n")
     from judgeloop.judge import Judge
 
-    with Judge.load(name, engine=engine, prompts=prompts, max_pixels=max_pixels) as judge:
+    with Judge.load(name, engine=runner, prompts=prompts, max_pixels=max_pixels) as judge:
         result = judge.judge(
             question,
             list(images),
