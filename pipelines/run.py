@@ -94,7 +94,8 @@ def run_loop(
     ledger.claim(config)  # before anything is shown: the report there may be another loop's
     if has_ended(ledger, config, out):
         print_plain(console, f"loop {loop_id} is already finished; nothing is done again")
-        say_ending(ledger, config, out, console)
+        with _folder_errors(out):
+            say_ending(ledger, config, out, console)
         return 0
     with ledger.held(), _folder_errors(out), locked_folder(out, loop_id):
         (out / COMMAND).write_text(command + "\n", encoding="utf-8")
