@@ -17,6 +17,7 @@ from judgeloop.engines.lazy import lazy_engine
 from judgeloop.method.judging.comparison import PairJudgement, compare_answers
 from judgeloop.method.prompts import PromptSet, load_prompts, prompt_hash
 from judgeloop.method.steps import Steps
+from judgeloop.models.control_tokens import RULE
 from judgeloop.models.judge import JudgeModel, find_judge, judge_version
 from judgeloop.runtime.inference import Records, infer_shards
 from judgeloop.runtime.lease import Lease
@@ -131,6 +132,7 @@ class _Batch:
             VERSION,
             self._found.model.content(),
             prompt_hash(self._prompts),
+            RULE,
             self._sampling,
             self._settings.samples,
             self._engine,

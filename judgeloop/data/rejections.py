@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from judgeloop.schema.errors import DataError
-from judgeloop.schema.records import Dropped
+from judgeloop.schema.records import Dropped, Manifest
+from judgeloop.store import Store
+from judgeloop.store.shards import read_dropped
+
+QUOTED = 1000
+"""Characters of a detail that a message shows."""
 
 
 class Rejections:
@@ -19,7 +25,7 @@ class Rejections:
     def add(self, row: Dropped) -> None:
         """Counts one row."""
         self.counts[f"dropped/{row.reason}"] += 1
-        self._first.setdefault(row.reason, row.detail)
+        self._first.setdefault(row.reason, row.detail or f"row {row.id!r}")
 
     def no_usable_row(self, name: str) -> DataError:
         """Returns the error for a data set of which nothing is left.
@@ -38,4 +44,28 @@ class Rejections:
         if not self._first:
             return ""
         most = max(sorted(self._first), key=lambda reason: self.counts[f"dropped/{reason}"])
-        return f"The first {most}: {self._first[most]}"
+        return f"The first {most}: {_shortened(self._first[most])}"
+
+
+def quote_dropped(store: Store, manifests: Sequence[Manifest]) -> str:
+    """Returns the first detail of the most frequent reason for which stages dropped rows.
+
+    The shards are read as far as that row. Empty where nothing was dropped.
+    """
+    counts: Counter[str] = Counter()
+    for manifest in manifests:
+        counts.update(manifest.dropped)
+    if not counts:
+        return ""
+    most = max(sorted(counts), key=counts.__getitem__)
+    rejections = Rejections()
+    for manifest in manifests:
+        for row in read_dropped(store, manifest) if most in manifest.dropped else ():
+            if row.reason == most:
+                rejections.add(row)
+                return rejections.most_frequent()
+    return ""
+
+
+def _shortened(detail: str) -> str:
+    return detail if len(detail) <= QUOTED else f"{detail[: QUOTED - 4]} ..."

@@ -3,6 +3,9 @@
 A tokenizer turns `<|im_end|>` or `<image>` within a text into the token itself, so that a question
 or an answer could end the turn, begin another, or stand for a picture that is not there. Wherever a
 text meets a tokenizer, a space goes into each such mark: `< |im_end|>`.
+
+What is marked decides what a model is asked, so `RULE` enters every content key of an engine's or a
+trainer's work; the tokenizer itself is part of the model's identity.
 """
 
 from __future__ import annotations
@@ -10,6 +13,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from typing import Any
+
+from judgeloop.schema.keys import content_key
 
 MAX_ROUNDS = 4
 _KNOWN = (
@@ -20,6 +25,9 @@ _KNOWN = (
     r"|<IMG_CONTEXT>|<\|?dummy[^<>\s]{0,20}>|<image_?\d{1,3}>|<unused\d{1,5}>|<(?:box|ref)_(?:start|end)>"
 )
 """Marks of the common families, for services whose tokenizer is not known."""
+_THINKING = ("<think>", "</think>")
+_ROLES = (*_THINKING, *("<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>"))
+"""Tokens that a tokenizer may have without calling them special, and that templates give a role."""
 _NAMES = ("image_token", "video_token", "audio_token", "boi_token", "eoi_token", "fake_image_token")
 
 
@@ -32,14 +40,19 @@ class ControlTokens:
 
     def __init__(self, tokens: Iterable[str] = ()) -> None:
         found = sorted({token for token in tokens if len(token) > 1}, key=lambda t: (-len(t), t))
-        self._pattern = re.compile("|".join([*map(re.escape, found), _KNOWN]))
+        self._pattern = _pattern(found)
+        self._answer_pattern = _pattern(token for token in found if token not in _THINKING)
 
     @classmethod
     def of(cls, processor: Any) -> ControlTokens:
-        """Returns those of a model's processor: special tokens and what stands for media."""
+        """Returns those of a model's processor: special tokens, roles and what stands for media."""
         tokenizer = getattr(processor, "tokenizer", processor)
         added = getattr(tokenizer, "added_tokens_decoder", {}).values()
-        tokens = {str(token.content) for token in added if token.special}
+        tokens = {
+            str(token.content)
+            for token in added
+            if token.special or str(token.content).strip() in _ROLES
+        }
         tokens |= set(map(str, getattr(tokenizer, "all_special_tokens", ())))
         tokens |= {
             str(mark)
@@ -51,8 +64,24 @@ class ControlTokens:
 
     def defused(self, text: str) -> str:
         """Returns the text with a space in every control token; others stay as they are."""
-        for _ in range(MAX_ROUNDS):
-            text, count = self._pattern.subn(lambda match: f"{match[0][0]} {match[0][1:]}", text)
-            if not count:
-                return text
-        return self._pattern.sub("", text)
+        return _defused(self._pattern, text)
+
+    def defused_answer(self, text: str) -> str:
+        """Returns a model's own text so; its marks of thinking stay the tokens that it wrote."""
+        return _defused(self._answer_pattern, text)
+
+
+def _pattern(tokens: Iterable[str]) -> re.Pattern[str]:
+    return re.compile("|".join([*map(re.escape, tokens), _KNOWN]))
+
+
+def _defused(pattern: re.Pattern[str], text: str) -> str:
+    for _ in range(MAX_ROUNDS):
+        text, count = pattern.subn(lambda match: f"{match[0][0]} {match[0][1:]}", text)
+        if not count:
+            return text
+    return pattern.sub("", text)
+
+
+RULE = content_key(_KNOWN, _ROLES, _NAMES, MAX_ROUNDS)
+"""Changes when other texts are marked."""

@@ -9,6 +9,7 @@ import msgspec
 
 from judgeloop import __version__
 from judgeloop.method.prompts import load_prompts, prompt_hash
+from judgeloop.models.control_tokens import RULE
 from judgeloop.schema.config import Config
 from judgeloop.schema.errors import ConfigError
 from judgeloop.schema.keys import field_at
@@ -61,6 +62,14 @@ def prompts_identity(config: Config) -> dict[str, str]:
         "prompts": config.prompts,
         "prompt_hash": prompt_hash(load_prompts(config.prompts)),
     }
+
+
+def control_tokens_identity(config: Config) -> str:
+    """Returns what decides which marks of texts are kept from becoming control tokens.
+
+    The tokens of the model's own tokenizer are part of the model, whose hash enters keys by itself.
+    """
+    return RULE
 
 
 def library_versions(packages: Sequence[str], extra: str) -> dict[str, str]:

@@ -9,13 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from judgeloop.runtime.identity import engine_identity, prompts_identity
+from judgeloop.runtime.identity import (
+    control_tokens_identity,
+    engine_identity,
+    prompts_identity,
+)
 from judgeloop.runtime.stage_table import BENCHMARK, BENCHMARK_ITEMS, GOLD, KeySpec, stage_spec
 from judgeloop.schema.config import Config
 from judgeloop.schema.keys import content_key, field_at
 from judgeloop.schema.records import Manifest, ModelRef
 
-_IDENTITIES = {"engine": engine_identity, "prompts": prompts_identity}
+_IDENTITIES = {
+    "engine": engine_identity,
+    "prompts": prompts_identity,
+    "control_tokens": control_tokens_identity,
+}
 """Parts of keys that follow from the configuration and the software."""
 
 

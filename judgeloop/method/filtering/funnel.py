@@ -11,6 +11,9 @@ from judgeloop.schema.config import FilteringSection
 from judgeloop.schema.records import Choice, Judgement, Pair
 from judgeloop.schema.results import Funnel, KindFunnel
 
+QUOTED = 300
+"""Characters of a judgement that a message shows."""
+
 
 class FunnelCounter:
     """Adds up outcomes."""
@@ -22,6 +25,9 @@ class FunnelCounter:
         self._kept_judgements = 0
         self._verdicts: Counter[Choice] = Counter()
         self._blind = BlindJudge()
+        self._first: dict[str, str] = {}
+        self._unread: Counter[str] = Counter()
+        self._first_unread: dict[str, str] = {}
 
     def add(self, pair: Pair, judgements: Sequence[Judgement], outcome: Outcome) -> None:
         """Counts one pair."""
@@ -33,6 +39,27 @@ class FunnelCounter:
         if outcome.reason == "kept":
             self._blind.add(pair)
         self._verdicts.update(judgement.verdict.choice for judgement in judgements)
+        if outcome.reason == "undecided":
+            self._add_unread(pair, judgements)
+        elif outcome.reason != "kept":
+            self._first.setdefault(outcome.reason, _quoted(pair, judgements[0].text))
+
+    def _add_unread(self, pair: Pair, judgements: Sequence[Judgement]) -> None:
+        for judgement in judgements:
+            reason = judgement.verdict.reason
+            if reason is not None:
+                self._unread[reason] += 1
+                self._first_unread.setdefault(
+                    reason, f"{reason} in {_quoted(pair, judgement.text)}"
+                )
+
+    def _details(self) -> dict[str, str]:
+        """Returns the first detail of each reason, of the undecided the most frequent's."""
+        found = dict(sorted(self._first.items()))
+        if self._unread:
+            most = max(sorted(self._unread), key=self._unread.__getitem__)
+            found["undecided"] = self._first_unread[most]
+        return found
 
     def funnel(self) -> Funnel:
         """Returns what was counted so far; examples are not drawn yet."""
@@ -51,7 +78,15 @@ class FunnelCounter:
             first_position=self._verdicts[Choice.A] / decided if decided else None,
             blind_guesses=self._blind.guesses,
             blind_right=self._blind.right,
+            first_details=self._details(),
         )
+
+
+def _quoted(pair: Pair, text: str) -> str:
+    """Returns the pair's id and the end of a judgement, or of the engine's message."""
+    said = " ".join(text.split())
+    shown = said if len(said) <= QUOTED else f"... {said[-QUOTED:]}"
+    return f"pair {pair.id}: {shown!r}"
 
 
 def explain_giveaway(guesses: int, right: int) -> str | None:
@@ -80,7 +115,7 @@ def explain_giveaway(guesses: int, right: int) -> str | None:
 
 
 def explain_starvation(funnel: Funnel, settings: FilteringSection) -> str:
-    """Says why too little was kept: the funnel and its three likely causes."""
+    """Says why too little was kept: the funnel, its three likely causes and the first detail."""
     first = funnel.first_position
     bias = "no verdict at all" if first is None else f"{first:.0%} of the verdicts are A"
     lines = [
@@ -90,6 +125,7 @@ def explain_starvation(funnel: Funnel, settings: FilteringSection) -> str:
         f"- {funnel.disagreeing} disagreeing: the judge prefers the rejected answer;",
         f"- {funnel.one_order} one_order: right in one order only, wrong when they are swapped;",
         f"- {funnel.kept} kept.",
+        *_quotations(funnel),
         "Likely causes:",
         "(1) where many are undecided, the judge's texts end without a verdict: look at them in "
         "judge/ in the store, raise judging.sampling.max_tokens, or use other prompts;",
@@ -99,3 +135,16 @@ def explain_starvation(funnel: Funnel, settings: FilteringSection) -> str:
         "them and at the reasons against the others in synthesize/ in the store.",
     ]
     return "\n".join(lines)
+
+
+def _quotations(funnel: Funnel) -> list[str]:
+    """Quotes the first detail of the most frequent reason, of pairs and of missing pairs."""
+    lines = []
+    if funnel.unpaired:
+        counts = ", ".join(f"{count} {reason}" for reason, count in sorted(funnel.unpaired.items()))
+        lines.append(f"Further questions gave no pair: {counts}. {funnel.first_unpaired}")
+    lost = {name: getattr(funnel, name) for name in ("undecided", "disagreeing", "one_order")}
+    most = max(lost, key=lost.__getitem__)
+    if detail := funnel.first_details.get(most):
+        lines.append(f"The first {most}: {detail}")
+    return lines

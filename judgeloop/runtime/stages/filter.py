@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from judgeloop.data.rejections import quote_dropped
 from judgeloop.method.filtering.agreement import join_judgements, keep_judgements
 from judgeloop.method.filtering.draw import Draw, example_name
 from judgeloop.method.filtering.funnel import FunnelCounter, explain_giveaway
@@ -80,8 +82,16 @@ def _keep(
         )
 
     written = write_shards(store, header, _judged_shards(store, joined), work)
+    made = [pairs for pairs, _ in joined]
+    unpaired: Counter[str] = Counter()
+    for pairs in made:
+        unpaired.update(pairs.dropped)
     funnel = msgspec.structs.replace(
-        counter.funnel(), examples=written.rows, capped=draw.candidates - written.rows
+        counter.funnel(),
+        unpaired=dict(sorted(unpaired.items())),
+        first_unpaired=quote_dropped(store, made),
+        examples=written.rows,
+        capped=draw.candidates - written.rows,
     )
     giveaway = explain_giveaway(funnel.blind_guesses, funnel.blind_right)
     if giveaway is not None:

@@ -26,6 +26,8 @@ from judgeloop.store.shards import ShardWriter
 STAGE = "ingest"
 HELD_OUT = "held_out"
 TASK = "000/ingest"
+DROPPED = "dropped"
+"""In the manifest's details: the first detail of the most frequent reason."""
 
 
 def ingest(config: Config, store: Store) -> Manifest:
@@ -116,7 +118,8 @@ def _write(
         header,
         shards=tuple(shards),
         counts=dict(sorted((counts + rejections.counts).items())),
-        details={"source": config.data.questions},
+        details={"source": config.data.questions}
+        | ({DROPPED: rejections.most_frequent()} if rejections.counts else {}),
     )
 
 

@@ -8,7 +8,7 @@ from itertools import islice
 
 import msgspec
 
-from judgeloop.data.rejections import Rejections
+from judgeloop.data.rejections import quote_dropped
 from judgeloop.method.prompts import load_prompts
 from judgeloop.method.steps import Steps
 from judgeloop.method.synthesis.pairs import make_pair
@@ -18,13 +18,13 @@ from judgeloop.runtime.inference import Records
 from judgeloop.runtime.progress import Progress
 from judgeloop.runtime.stage_key import stage_manifest
 from judgeloop.runtime.stages.inference import infer
-from judgeloop.runtime.stages.ingest import HELD_OUT, split_name
+from judgeloop.runtime.stages.ingest import DROPPED, HELD_OUT, split_name
 from judgeloop.schema.config import Config
 from judgeloop.schema.errors import DataError
 from judgeloop.schema.keys import fraction
 from judgeloop.schema.records import Altered, Manifest, ModelRef, Pair, Question
 from judgeloop.store import Store
-from judgeloop.store.shards import read_dropped, read_records
+from judgeloop.store.shards import read_records
 
 
 def synthesize(
@@ -56,21 +56,30 @@ def hold_out(config: Config, store: Store, questions: Manifest, model: ModelRef)
     """
     pairs = _make_pairs(config, store, "hold_out", 0, HELD_OUT, questions, model, None)
     if not pairs.rows:
-        raise DataError(
-            f"hold_out: none of {pairs.counts.get('inputs', 0)} held-out questions gave a pair "
-            f"({pairs.dropped or 'nothing was dropped'}), so no judge could be validated; raise "
-            "validation.share, give more questions, or loosen what drops the pairs (synthesis). "
-            + _most_frequent(store, pairs)
-        )
+        raise DataError(_no_pair(store, questions, pairs))
     return pairs
 
 
-def _most_frequent(store: Store, pairs: Manifest) -> str:
-    """Quotes the first detail of the most frequent reason for which questions gave no pair."""
-    rejections = Rejections()
-    for dropped in read_dropped(store, pairs):
-        rejections.add(dropped)
-    return rejections.most_frequent()
+def _no_pair(store: Store, questions: Manifest, pairs: Manifest) -> str:
+    """Says why there is no held-out pair, and quotes what most rows were dropped for."""
+    asked = pairs.counts.get("inputs", 0)
+    if not asked:
+        said = (
+            f"hold_out: of {questions.rows} questions none is held out, so no judge could be "
+            "validated; raise validation.share or give questions on more images"
+        )
+        if questions.dropped:
+            counts = ", ".join(f"{count} {name}" for name, count in questions.dropped.items())
+            said += (
+                f". Further rows could not be used: {counts}. {questions.details.get(DROPPED, '')}"
+            )
+        return said
+    return (
+        f"hold_out: none of {asked} held-out questions gave a pair ("
+        + ", ".join(f"{count} {name}" for name, count in pairs.dropped.items())
+        + "), so no judge could be validated; raise validation.share, give more questions, or "
+        f"loosen what drops the pairs (synthesis). {quote_dropped(store, [pairs])}"
+    )
 
 
 def _make_pairs(
