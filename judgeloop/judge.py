@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from judgeloop.method.judging.comparison import PairJudgement, compare_answers
-from judgeloop.method.prompts import load_prompts
 from judgeloop.method.steps import Steps, together
 from judgeloop.models.judge import JudgeModel, find_judge, judge_version
 from judgeloop.runtime.inference import run_steps
@@ -72,7 +71,7 @@ class Judge:
         scratch: tempfile.TemporaryDirectory[str],
     ) -> None:
         self.version = version
-        self._prompts = load_prompts(found.prompts)
+        self._prompts = found.prompts
         self._has_adapter = found.model.adapter is not None
         self._engine = engine
         self._library = library

@@ -15,7 +15,7 @@ from judgeloop.data.images import SourceImages
 from judgeloop.engines.fit import choose_engine
 from judgeloop.engines.lazy import lazy_engine
 from judgeloop.method.judging.comparison import PairJudgement, compare_answers
-from judgeloop.method.prompts import PromptSet, load_prompts, prompt_hash
+from judgeloop.method.prompts import PromptSet, prompt_hash
 from judgeloop.method.steps import Steps
 from judgeloop.models.control_tokens import RULE
 from judgeloop.models.judge import JudgeModel, find_judge, judge_version
@@ -113,7 +113,7 @@ class _Batch:
         self._found = found
         self._engine = choose_engine(settings.engine, found.model.base)
         self._advance = advance
-        self._prompts: PromptSet = load_prompts(found.prompts)
+        self._prompts: PromptSet = found.prompts
         self._version: JudgeVersion = judge_version(settings.judge, found)
         self._sampling = settings.sampling or Sampling(
             temperature=0.0, max_tokens=self._prompts.judgement_tokens

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from judgeloop.method.prompts import PromptSet, load_prompts
 from judgeloop.models.references import BUILTIN, check_base, describe_base
 from judgeloop.schema.config import BACKGROUND, MAX_PIXELS
 from judgeloop.schema.errors import ConfigError
@@ -17,8 +18,8 @@ class JudgeModel(msgspec.Struct, frozen=True):
     """A judge that can be loaded."""
 
     model: ModelRef
-    prompts: str
-    """Name of its prompt set."""
+    prompts: PromptSet
+    """What it is asked with."""
     version: str | None = None
     """Number of a registered version."""
     max_pixels: int = MAX_PIXELS
@@ -48,7 +49,7 @@ def find_judge(name: str, scratch: Path, prompts: str | None = None) -> JudgeMod
 
     Raises:
         ConfigError: The name means nothing, or the judge's base here is another one.
-        RegistryError: There is no such version.
+        RegistryError: There is no such version, or its prompts cannot be made here.
     """
     if name.startswith("models:/"):
         from judgeloop.registry.addresses import fetch_version
@@ -71,7 +72,7 @@ def _registered(folder: Path, name: str, prompts: str | None) -> JudgeModel:
     seen = judge.config.get("data", {})
     return JudgeModel(
         model=judge.located(folder),
-        prompts=prompts or judge.prompts,
+        prompts=load_prompts(prompts) if prompts else judge.prompt_set(name),
         max_pixels=int(seen.get("max_pixels", MAX_PIXELS)),
         background=str(seen.get("background", BACKGROUND)),
     )
@@ -90,4 +91,6 @@ def _adapter(folder: Path, prompts: str | None) -> JudgeModel:
 
 
 def _plain(model: ModelRef, prompts: str | None) -> JudgeModel:
-    return JudgeModel(model, prompts or ("tiny" if model.base == BUILTIN else "default"))
+    return JudgeModel(
+        model, load_prompts(prompts or ("tiny" if model.base == BUILTIN else "default"))
+    )

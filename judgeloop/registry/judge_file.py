@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from judgeloop.method.prompts import PromptSet, TemplatePrompts, load_prompts, prompt_hash
 from judgeloop.schema.errors import DataError, RegistryError
 from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import ModelRef, Record, from_json, to_json
@@ -45,6 +46,10 @@ class JudgeFile(Record, frozen=True, kw_only=True):
     """`validation/...` (held-out synthetic pairs) and `evaluation/...` (gold)."""
     counts: dict[str, int]
     """The numbers of items behind the metrics, by the same prefixes."""
+    prompt_files: dict[str, str] = msgspec.field(default_factory=dict)
+    """Texts of its prompt set's files by their names; empty for a set without files."""
+    prompt_hash: str = ""
+    """Of its prompt set; empty in versions of an older judgeloop."""
     controls: tuple[str, ...] = ()
     """Control arms of the study that this judge, or one that it goes on from, was trained in."""
     judgeloop_version: str
@@ -52,13 +57,33 @@ class JudgeFile(Record, frozen=True, kw_only=True):
 
     @property
     def prompts(self) -> str:
-        """The prompt set that the judge was trained with; a DataError where it is missing."""
+        """Name of the prompt set that it was trained with; a DataError where it is missing."""
         return self._setting("prompts")
 
     @property
     def keep(self) -> str:
         """`filtering.keep` of the loop that made it; a DataError where it is missing."""
         return self._setting("filtering", "keep")
+
+    def prompt_set(self, version: str) -> PromptSet:
+        """Returns the very prompts that the judge was trained with.
+
+        Args:
+            version: The version that it belongs to, for the error.
+
+        Raises:
+            RegistryError: The files here make other prompts.
+            ConfigError: An older version names a set that is not here.
+        """
+        files = self.prompt_files
+        made = TemplatePrompts(self.prompts, files) if files else load_prompts(self.prompts)
+        if self.prompt_hash and prompt_hash(made) != self.prompt_hash:
+            raise RegistryError(
+                f"{version} was trained with other prompts than the set {self.prompts!r} makes "
+                f"here: use judgeloop {self.judgeloop_version}, which made it, or name a set by "
+                "--prompts to ask it otherwise"
+            )
+        return made
 
     def _setting(self, *path: str) -> str:
         value: Any = self.config

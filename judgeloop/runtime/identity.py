@@ -57,11 +57,8 @@ def engine_identity(config: Config) -> dict[str, str]:
 
 
 def prompts_identity(config: Config) -> dict[str, str]:
-    """Returns the name of the prompt set and the hash of its texts."""
-    return {
-        "prompts": config.prompts,
-        "prompt_hash": prompt_hash(load_prompts(config.prompts)),
-    }
+    """Returns the hash of the prompt set's texts, the same wherever a user's folder lies."""
+    return {"prompt_hash": prompt_hash(load_prompts(config.prompts))}
 
 
 def control_tokens_identity(config: Config) -> str:

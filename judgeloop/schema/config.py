@@ -238,8 +238,8 @@ class Config(Section, frozen=True, kw_only=True):
     store: str
     """Folder or s3://bucket/prefix that holds everything the loop makes."""
     prompts: str
-    """Prompt set: `tiny`, `default`, or the path of a folder of templates (a copy of
-    judgeloop/method/prompts/default)."""
+    """Prompt set: `tiny`, `default`, or the path or s3:// URI of a folder of templates (a copy of
+    judgeloop/method/prompts/default); pods of a cluster need the URI."""
     loop: LoopSection
     data: DataSection
     model: ModelSection

@@ -11,12 +11,13 @@ __all__ = ["PromptSet", "TemplatePrompts", "TinyPrompts", "load_prompts", "promp
 
 @cache
 def load_prompts(name: str) -> PromptSet:
-    """Returns the prompt set of that name, or that in the folder of that path.
+    """Returns the prompt set of that name, or that in the folder of that path or s3:// URI.
 
     A folder is read once in a process.
 
     Raises:
         ConfigError: There is none, or a file of it is wrong.
+        StoreError: S3 does not answer.
     """
     if name == "tiny":
         return TinyPrompts()

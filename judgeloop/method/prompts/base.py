@@ -50,23 +50,22 @@ class PromptSet(JudgePrompts, Protocol):
         """Asks whether a copy contradicts its original; None where the set has no such prompt."""
         ...
 
-    def sources(self) -> list[str]:
-        """Returns the texts that the prompts are made of, where these are in files."""
+    def files(self) -> dict[str, str]:
+        """Returns the texts of the files that the prompts are made of by their names, if any."""
         ...
 
 
 def prompt_hash(prompts: PromptSet) -> str:
-    """Returns a hash that changes when any wording of the set changes."""
+    """Returns a hash that changes when any wording of the set changes, wherever its files lie."""
     probes = [
         Question(id="", images=(), text="<question>", kind=kind, choices=choices)
         for kind in Kind
         for choices in (None, ("<one>", "<other>"))
     ]
     return content_key(
-        prompts.name,
         prompts.verdict_endings,
         [prompts.answer(probe) for probe in probes],
         [prompts.alter(probe, "<answer>", "<error>", 0) for probe in probes],
         [prompts.judge(probe, "<answer A>", "<answer B>") for probe in probes],
-        prompts.sources(),
+        sorted(prompts.files().items()),
     )

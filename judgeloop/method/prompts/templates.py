@@ -1,13 +1,10 @@
-"""A set of prompts in a folder: `set.yaml` and Jinja templates, ours or a copy of a user."""
+"""A set of prompts in files: `set.yaml` and Jinja templates, ours or a copy of a user."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from importlib import resources
-from importlib.resources.abc import Traversable
-from pathlib import Path
 from typing import Annotated
 
 import jinja2
@@ -18,13 +15,13 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from judgeloop.method.judging.labels import Labels
 from judgeloop.method.judging.verdict import parse_verdict
 from judgeloop.method.prompts.fences import fenced
+from judgeloop.method.prompts.files import SETTINGS, TEMPLATE, folder_files, package_files
 from judgeloop.method.routing.options import options_in
 from judgeloop.schema.errors import ConfigError
 from judgeloop.schema.records import Kind, Question, Verdict
 
 MAX_TEMPLATE = 50_000
 """Characters of a template."""
-_SETTINGS = "set.yaml"
 _SINGLE = ("answer", "judge", "compare")
 _FORM = re.compile(
     r"\b(?:answer|respond|reply|choose|select|give|state|output)\b[^.?!\n]{0,100}"
@@ -46,15 +43,15 @@ class TemplatePrompts:
 
     Args:
         name: Of the set: `default`, or the folder as the configuration names it.
-        folder: Where the templates are.
+        files: Texts by the files' names; others than the set's are passed over.
 
     Raises:
         ConfigError: A file is missing or wrong; the message names it.
     """
 
-    def __init__(self, name: str, folder: Traversable) -> None:
+    def __init__(self, name: str, files: Mapping[str, str]) -> None:
         self.name = name
-        self._folder = folder
+        self._files = files
         settings = self._settings()
         self.labels = settings.labels
         self.judgement_tokens = settings.judgement_tokens
@@ -62,14 +59,14 @@ class TemplatePrompts:
         self.verdict_endings = (f"\nVerdict: {first}", f"\nVerdict: {second}")
         self._environment = _environment()
         names = sorted(
-            file.name.removesuffix(".jinja")
-            for file in folder.iterdir()
-            if file.name.startswith("alter") and file.name.endswith(".jinja")
+            file.removesuffix(TEMPLATE)
+            for file in files
+            if file.startswith("alter") and file.endswith(TEMPLATE)
         )
         if not names:
             raise ConfigError(f"prompts {name}: there is no alter*.jinja; copy those of `default`")
         self._sources = {
-            template: self._read(f"{template}.jinja") for template in (*_SINGLE, *names)
+            template: self._read(f"{template}{TEMPLATE}") for template in (*_SINGLE, *names)
         }
         self._templates = {key: self._compiled(key) for key in self._sources}
         self._alterations = names
@@ -99,9 +96,10 @@ class TemplatePrompts:
         """Reads a verdict line, or another clear decision."""
         return parse_verdict(text, finish_reason, self.labels)
 
-    def sources(self) -> list[str]:
-        """Returns the templates' texts."""
-        return [f"{name}: {text}" for name, text in sorted(self._sources.items())]
+    def files(self) -> dict[str, str]:
+        """Returns the texts of the set's files by their names."""
+        used = {f"{name}{TEMPLATE}": text for name, text in self._sources.items()}
+        return dict(sorted((used | {SETTINGS: self._files[SETTINGS]}).items()))
 
     def _render(self, template: str, question: Question, **variables: object) -> str:
         text = self._templates[template].render(
@@ -110,13 +108,12 @@ class TemplatePrompts:
         return text.strip()
 
     def _read(self, file: str) -> str:
-        try:
-            text = self._folder.joinpath(file).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+        text = self._files.get(file)
+        if text is None:
             raise ConfigError(
-                f"prompts {self.name}: {file} cannot be read ({error}); copy it from the set "
+                f"prompts {self.name}: {file} cannot be read (there is none); copy it from the set "
                 "`default` (judgeloop/method/prompts/default)"
-            ) from error
+            )
         if len(text) > MAX_TEMPLATE:
             raise ConfigError(
                 f"prompts {self.name}: {file} has more than {MAX_TEMPLATE} characters"
@@ -125,10 +122,10 @@ class TemplatePrompts:
 
     def _settings(self) -> _Settings:
         try:
-            settings = msgspec.convert(yaml.safe_load(self._read(_SETTINGS)), _Settings)
+            settings = msgspec.convert(yaml.safe_load(self._read(SETTINGS)), _Settings)
             Labels.of(settings.labels)
         except (msgspec.ValidationError, yaml.YAMLError, ValueError) as error:
-            raise ConfigError(f"prompts {self.name}: {_SETTINGS}: {error}") from error
+            raise ConfigError(f"prompts {self.name}: {SETTINGS}: {error}") from error
         return settings
 
     def _compiled(self, name: str) -> jinja2.Template:
@@ -175,22 +172,17 @@ class TemplatePrompts:
 
 def default_prompts() -> TemplatePrompts:
     """Returns the set of the package."""
-    return TemplatePrompts("default", resources.files("judgeloop.method.prompts.default"))
+    return TemplatePrompts("default", package_files())
 
 
 def own_prompts(name: str) -> TemplatePrompts:
-    """Returns the set in a folder of the user.
+    """Returns the set in a folder of the user, on the disk or in S3.
 
     Raises:
         ConfigError: There is no such folder, or a file in it is missing or wrong.
+        StoreError: S3 does not answer.
     """
-    folder = Path(name).expanduser()
-    if not folder.is_dir():
-        raise ConfigError(
-            f"prompts: there is no prompt set {name!r}; use `tiny`, `default` or the path of a "
-            "folder with templates (a copy of judgeloop/method/prompts/default)"
-        )
-    return TemplatePrompts(name, folder)
+    return TemplatePrompts(name, folder_files(name))
 
 
 def _asked(question: Question) -> str:

@@ -33,6 +33,6 @@ class TinyPrompts:
     def compare(self, question: Question, original: str, copy: str) -> None:
         """The model was not taught to compare meanings."""
 
-    def sources(self) -> list[str]:
-        """There are no files."""
-        return []
+    def files(self) -> dict[str, str]:
+        """There are none."""
+        return {}

@@ -10,6 +10,7 @@ from typing import TypeVar
 import msgspec
 
 import judgeloop
+from judgeloop.method.prompts import load_prompts, prompt_hash
 from judgeloop.models.references import fetch_adapter
 from judgeloop.registry.client import wait_for_server
 from judgeloop.registry.judge_file import (
@@ -116,6 +117,13 @@ def _describe(config: Config, ledger: Ledger, iteration: int, inputs: Inputs) ->
     trained, validation, evaluation, examples = inputs
     if trained.model is None:
         raise RegistryError(f"{trained.stage}/{trained.key} names no model: train again")
+    prompts = load_prompts(config.prompts)
+    digest = prompt_hash(prompts)
+    if validation.details.get("prompt_hash", digest) != digest:
+        raise RegistryError(
+            f"the prompts {config.prompts} have changed since they were validated: bring back what "
+            "they were, or use another loop id"
+        )
     return JudgeFile(
         model=trained.model,
         adapter_files={},
@@ -128,6 +136,8 @@ def _describe(config: Config, ledger: Ledger, iteration: int, inputs: Inputs) ->
         | _prefixed("evaluation", evaluation.expect(Scores).metrics()),
         counts=_prefixed("validation", validation.expect(Scores).card.counts())
         | _prefixed("evaluation", evaluation.expect(Scores).card.counts()),
+        prompt_files=prompts.files(),
+        prompt_hash=digest,
         controls=control_arms(config.filtering.keep, _inherited(config, ledger)),
         judgeloop_version=judgeloop.__version__,
     )
