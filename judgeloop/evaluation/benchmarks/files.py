@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -77,6 +78,42 @@ def read_rows(file: Path, faults: list[Fault]) -> Iterator[tuple[str, Row]]:
             yield from _json_lines(file, faults)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{file}: cannot be read: {error}") from error
+
+
+def typed_rows(
+    files: Sequence[Path], kind: type[T], faults: list[Fault]
+) -> Iterator[tuple[str, int, T]]:
+    """Yields each usable row of files with its place and its number, which counts bad rows too.
+
+    Args:
+        files: In their order; numbers go on from one to the next, from 0.
+        kind: What a row must be.
+        faults: Get what is no such row.
+
+    Raises:
+        DataError: A file as a whole cannot be read.
+    """
+    number = -1
+    for file in files:
+        for where, raw in read_rows(file, faults):
+            number += 1
+            row = convert(where, raw, kind, faults)
+            if row is not None:
+                yield where, number, row
+
+
+def no_usable_row(place: Path, benchmark: str, faults: Sequence[Fault]) -> DataError:
+    """Returns the error for data without a usable row; quotes the most frequent fault's first."""
+    if not faults:
+        return DataError(f"{place}: no usable row of {benchmark}: it is empty")
+    counts = Counter(fault.reason for fault in faults)
+    most = max(sorted(counts), key=counts.__getitem__)
+    first = next(fault for fault in faults if fault.reason == most)
+    said = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items()))
+    return DataError(
+        f"{place}: no usable row of {benchmark}: {said}. The first {most}: {first.where}: "
+        f"{first.detail}"
+    )
 
 
 def convert(where: str, row: Row, kind: type[T], faults: list[Fault]) -> T | None:

@@ -11,8 +11,7 @@ from typing import Literal
 import msgspec
 
 from judgeloop.evaluation.benchmarks.base import Fault, Item, Loaded, item_key
-from judgeloop.evaluation.benchmarks.files import convert, find_files, loaded, read_rows
-from judgeloop.schema.errors import DataError
+from judgeloop.evaluation.benchmarks.files import find_files, loaded, no_usable_row, typed_rows
 
 PATTERNS = (
     "all_data.json",
@@ -77,17 +76,9 @@ def load(place: Path) -> Loaded:
     """
     files = find_files(place, PATTERNS)
     faults: list[Fault] = []
-    items: list[Item] = []
-    number = -1
-    for file in files:
-        for where, raw in read_rows(file, faults):
-            number += 1
-            row = convert(where, raw, MMRow, faults)
-            if row is not None:
-                items.append(_item(number, row))
+    items = [_item(number, row) for _, number, row in typed_rows(files, MMRow, faults)]
     if not items:
-        first = f"The first fault: {faults[0].where}: {faults[0].detail}" if faults else ""
-        raise DataError(f"{place}: no usable row of Multimodal RewardBench. {first}")
+        raise no_usable_row(place, "Multimodal RewardBench", faults)
     return loaded(items, faults, files)
 
 

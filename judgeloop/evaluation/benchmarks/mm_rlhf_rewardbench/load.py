@@ -7,8 +7,7 @@ from pathlib import Path
 import msgspec
 
 from judgeloop.evaluation.benchmarks.base import Fault, Item, Loaded, item_key
-from judgeloop.evaluation.benchmarks.files import convert, find_files, loaded, read_rows
-from judgeloop.schema.errors import DataError
+from judgeloop.evaluation.benchmarks.files import find_files, loaded, no_usable_row, typed_rows
 
 PATTERNS = ("mm_reward_bench.jsonl", "data/mm_reward_bench.jsonl", "test*.parquet", "*.parquet")
 GROUPS = ("mcq", "long", "short", "safety", "video")
@@ -44,20 +43,13 @@ def load(place: Path) -> Loaded:
     files = find_files(place, PATTERNS)
     faults: list[Fault] = []
     items: list[Item] = []
-    number = -1
-    for file in files:
-        for where, raw in read_rows(file, faults):
-            number += 1
-            row = convert(where, raw, RLHFRow, faults)
-            if row is None:
-                continue
-            items.append(_item(number, row))
-            if items[-1].group == UNGROUPED:
-                detail = f"the path {items[-1].image!r} names no group; it counts in the whole only"
-                faults.append(Fault(where=where, reason="unknown_group", detail=detail))
+    for where, number, row in typed_rows(files, RLHFRow, faults):
+        items.append(_item(number, row))
+        if items[-1].group == UNGROUPED:
+            detail = f"the path {items[-1].image!r} names no group; it counts in the whole only"
+            faults.append(Fault(where=where, reason="unknown_group", detail=detail))
     if not items:
-        first = f"The first fault: {faults[0].where}: {faults[0].detail}" if faults else ""
-        raise DataError(f"{place}: no usable row of MM-RLHF-RewardBench. {first}")
+        raise no_usable_row(place, "MM-RLHF-RewardBench", faults)
     return loaded(items, faults, files)
 
 

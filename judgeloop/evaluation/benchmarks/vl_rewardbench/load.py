@@ -7,9 +7,8 @@ from pathlib import Path
 import msgspec
 
 from judgeloop.evaluation.benchmarks.base import Fault, Item, Loaded, item_key
-from judgeloop.evaluation.benchmarks.files import convert, find_files, loaded, read_rows
+from judgeloop.evaluation.benchmarks.files import find_files, loaded, no_usable_row, typed_rows
 from judgeloop.evaluation.benchmarks.vl_rewardbench.groups import is_known, official, prefix
-from judgeloop.schema.errors import DataError
 
 PATTERNS = (
     "test*.parquet",
@@ -65,22 +64,16 @@ def load(place: Path) -> Loaded:
     files = find_files(place, PATTERNS)
     faults: list[Fault] = []
     items: dict[str, Item] = {}
-    number = -1
-    for file in files:
-        for where, raw in read_rows(file, faults):
-            number += 1
-            row = convert(where, raw, VLRow, faults)
-            if row is None:
-                continue
-            item = _item(number, row)
-            same = items.setdefault(identity(row.id, row.query, row.response), item)
-            if same is not item:
-                faults.append(_repeated(where, same, item))
-            elif not is_known(row.id):
-                detail = f"no release has the prefix {prefix(row.id)!r}; it counts as general"
-                faults.append(Fault(where=where, reason="unknown_prefix", detail=detail))
+    for where, number, row in typed_rows(files, VLRow, faults):
+        item = _item(number, row)
+        same = items.setdefault(identity(row.id, row.query, row.response), item)
+        if same is not item:
+            faults.append(_repeated(where, same, item))
+        elif not is_known(row.id):
+            detail = f"no release has the prefix {prefix(row.id)!r}; it counts as general"
+            faults.append(Fault(where=where, reason="unknown_prefix", detail=detail))
     if not items:
-        raise DataError(f"{place}: no usable row of VL-RewardBench. {_first(faults)}")
+        raise no_usable_row(place, "VL-RewardBench", faults)
     return loaded(items.values(), faults, files)
 
 
@@ -107,7 +100,3 @@ def _repeated(where: str, first: Item, again: Item) -> Fault:
         detail=f"row {first.row} has the same id, query and responses"
         + ("" if agrees else ", and prefers the other one; row {first.row} is used"),
     )
-
-
-def _first(faults: list[Fault]) -> str:
-    return f"The first fault: {faults[0].where}: {faults[0].detail}" if faults else "It is empty."
