@@ -34,7 +34,7 @@ from judgeloop.store.scratch import scratch_folder
 from judgeloop.store.shards import read_dropped, read_records
 
 STAGE = "compare"
-VERSION = 1
+VERSION = 2
 SHARD_ROWS = 50
 SHARDS_IN_FLIGHT = 3
 

@@ -88,7 +88,7 @@ STAGES = (
         function="synthesize:hold_out",
         phases=("start",),
         key=KeySpec(
-            version=4,
+            version=5,
             settings=("synthesis", "data.shard_size", "loop.seed"),
             inputs=("engine", "control_tokens", "prompts", "base", "questions"),
         ),
@@ -101,7 +101,7 @@ STAGES = (
         function="synthesize:synthesize",
         phases=("iteration",),
         key=KeySpec(
-            version=4,
+            version=5,
             settings=("synthesis", "data.shard_size", "loop.seed"),
             inputs=(
                 *("engine", "control_tokens", "prompts", "base", "questions"),
@@ -118,7 +118,7 @@ STAGES = (
         function="judge:judge",
         phases=("iteration",),
         key=KeySpec(
-            version=3,
+            version=4,
             settings=("judging", "loop.seed"),
             inputs=("engine", "control_tokens", "prompts", "model", "pairs"),
         ),
@@ -176,7 +176,7 @@ STAGES = (
         function="validate:validate",
         phases=("start", "iteration"),
         key=KeySpec(
-            version=5,
+            version=6,
             settings=("validation.sampling", "loop.seed"),
             inputs=("engine", "control_tokens", "prompts", "model", "pairs"),
         ),
@@ -190,7 +190,7 @@ STAGES = (
         function="evaluate:evaluate",
         phases=("start", "iteration"),
         key=KeySpec(
-            version=6,
+            version=7,
             settings=("evaluation.sampling", "loop.seed"),
             inputs=("engine", "control_tokens", "prompts", "model", "pairs"),
         ),
@@ -277,6 +277,7 @@ BENCHMARK_ITEMS = KeySpec(
 )
 """Of a named benchmark's items, likewise."""
 BENCHMARK = KeySpec(
+    version=2,
     settings=("evaluation.samples", "loop.seed"),
     inputs=(
         *("engine", "control_tokens", "prompts", "model", "pairs", "benchmark"),

@@ -3,6 +3,13 @@
 CHOICES = ("a red bicycle", "A blue car", "nothing")
 
 NUMBERS = [
+    ("point five", None),
+    ("three point five", None),
+    ("2+2", None),
+    ("2 + 2", None),
+    ("2+2=4", "4"),
+    ("1.5e+3", "1500"),
+    ("3 m of rope", "3 m"),
     ("3", "3"),
     ("3.", "3"),
     ("**3**", "3"),

@@ -30,6 +30,7 @@ FAMILIES = {
     "internvl": ("<IMG_CONTEXT>", "<img>", "</img>", "<box>", "<ref>"),
     "own": ("@@turn@@", "%%END%%", "[ANSWER]"),
 }
+TOKENS = [(family, token) for family, tokens in FAMILIES.items() for token in tokens]
 PARTS = (
     *("<", "|", ">", "im_end", "<|im_end|>", " ", "</s>", "s", "/", "<s>", "<im", "age>"),
     *("<image>", "[INST]", "["),

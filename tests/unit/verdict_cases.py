@@ -7,6 +7,16 @@ labels are in `LABELLED`.
 from tests.unit.verdict_open_cases import BOTH, NOTHING, OPEN, QUOTED
 
 VERDICT_LINES = [
+    ('reasons\nVerdict: B\nIt reads the sign "stop rightly.', "B"),
+    ("reasons\nVerdict: A ✅", "A"),
+    ("reasons\nVerdict: B 🏆", "B"),
+    ("reasons\n结论：A 更好", "A"),
+    ("reasons\n判定：B 更准确。", "B"),
+    ("reasons\nMy final verdict would be B.", "B"),
+    ("I'd say the verdict is B", "B"),
+    ("I’d say the better answer is A", "A"),
+    ("reasons\nSelected answer: B", "B"),
+    ("reasons\nChosen response: A", "A"),
     ("I compared them.\nVerdict: A", "A"),
     ("I compared them.\nVerdict: B", "B"),
     ("Verdict: A", "A"),

@@ -6,6 +6,14 @@ The value is the reason why nothing is decided, or what the judge says beside th
 NOTHING, BOTH = "no_verdict", "two_verdicts"
 
 OPEN = [
+    ('Verdict: B:"\n\nVerdict: A', NOTHING),
+    ("Verdict: A\nThe sign says “stop.\nVerdict: B", NOTHING),
+    ("reasons\nVerdict: A ❓", NOTHING),
+    ("reasons\n结论：A 更差", NOTHING),
+    ("reasons\nThe verdict would be A or B", NOTHING),
+    ("reasons\nChosen: A", NOTHING),
+    ("reasons\nMy verdict would not be A", NOTHING),
+    ("I'd say the verdict is open", NOTHING),
     ("A", NOTHING),
     ("reasons\nB", NOTHING),
     ("reasons\nAnswer: A", NOTHING),  # an option's letter, perhaps

@@ -135,7 +135,9 @@ def _without_quotations(text: str, labels: Labels) -> str:
             kept = whole or (bool(before.strip()) and _is_label(inner, labels))
             pieces += [text[start:opened], f" {inner} " if kept else LEFT_OUT]
             start, opened = place + 1, -1
-    if opened >= 0:  # never closed: whatever follows may be quoted
+    if opened >= 0:  # never closed: whatever follows may be quoted, or the judge's last word
+        if labels.mentioned(text[opened:]):
+            return LEFT_OUT
         return "".join([*pieces, text[start:opened], LEFT_OUT])
     return "".join([*pieces, text[start:]])
 

@@ -46,16 +46,17 @@ _MARKERS = (
     rf"(?:verdict|winner|judge?ment|decision|preference|conclusion|ruling|overall"
     rf"|final\s+choice|(?:my|the)\s+(?:choice|pick|vote)"
     rf"|{_BETTER}(?:\s+(?:{NOUNS}|one|choice|of\s+the\s+two))?"
+    rf"|(?:chosen|selected)\s+(?:{NOUNS})"
     r"|urteil|gewinner|veredicto|veredito|verdetto|ganador(?:a)?|vencedor(?:a)?|vincitore|gagnant"
     r"|вердикт|победитель|итог|最终判决|最终结论|最终裁决|判决|裁决|判定|结论|胜者|获胜者|優勝|評決|判決"
     r"|結論|勝者|판결|결론|승자)"
 )
 _SEPARATOR = (
-    r"(?:\s{0,3}(?:=>|[:=→]|[-–—]{1,2}>?|\bis\b|\bgoes\s+to\b|\bin\s+favou?r\s+of\b|\bfor\b"
+    r"(?:\s{0,3}(?:=>|[:=→]|[-–—]{1,2}>?|\bis\b|\bwould\s+be\b|\bgoes\s+to\b|\bin\s+favou?r\s+of\b|\bfor\b"
     r"|\bist\b|\best\b|\bes\b|\bè\b|\bé\b|\bclear\b|\bas\s+follows\b|是|为|は)){1,3}\s{0,3}"
 )
 _START = rf"(?:{_ITEM}){{0,3}}{_SO}{{0,2}}{_OWN}{{0,3}}"
-_I_SAY = r"(?:i\s+(?:think|believe|conclude|find|judge|would\s+say|'d\s+say)\s+(?:that\s+)?)"
+_I_SAY = r"(?:i(?:\s+(?:think|believe|conclude|find|judge|would\s+say)|['’]d\s+say)\s+(?:that\s+)?)"
 _VERDICT = re.compile(
     rf"{_START}{_I_SAY}?{_OWN}{{0,3}}{_MARKERS}{_SEPARATOR}(?P<value>.*)", re.IGNORECASE | re.DOTALL
 )

@@ -30,9 +30,15 @@ _BECAUSE = (
     r"\s*(?:[,;:(.–—|]|-{1,2}\s|\bbecause\b|\bsince\b|\bas\b|\bdue\s+to\b|\bfor\s+(?:its|being|having)\b"
     r"|\boverall\b|\bhere\b)"
 )
+_DECORATION = " .!*。！✅✔☑🏆🎉👍\ufe0f"
+_BETTER_ELSEWHERE = (
+    r"\s*(?:明显|显然|略|稍)?(?:更好|更佳|更优|较好|胜出|获胜|更准确"
+    r"|の(?:方|ほう)が(?:良い|よい|優れている))"
+)
 _PRAISE = re.compile(rf"(?:{_IS_BETTER}|{_WINS})", re.IGNORECASE)
 _PRAISE_OR_RIGHT = re.compile(
-    rf"(?:{_IS_BETTER}|{_WINS}|\s*(?:is|was)\s+{_DEGREE}{_RIGHT})", re.IGNORECASE
+    rf"(?:{_IS_BETTER}|{_WINS}|\s*(?:is|was)\s+{_DEGREE}{_RIGHT}|{_BETTER_ELSEWHERE})",
+    re.IGNORECASE,
 )
 _REASON = re.compile(_BECAUSE, re.IGNORECASE)
 _WORSE = re.compile(_IS_WORSE, re.IGNORECASE)
@@ -69,7 +75,7 @@ def settles(tail: str, side: int, labels: Labels) -> bool:
 
     Allowed are nothing, praise ("is better", "wins"), "over" the other, and a reason.
     """
-    rest = tail.strip(" .!*").rstrip(")]}|")
+    rest = tail.strip(_DECORATION).rstrip(")]}|")
     if not rest:
         return True
     if match := re.match(r"\s*(?:>{1,3}|over|beats)\s*", rest, re.IGNORECASE):

@@ -18,12 +18,12 @@ from judgeloop.method.synthesis.units import unit_after, unit_before
 
 MAX_DIGITS = 1000
 _MODIFIED = re.compile(
-    r"[~≈±<>≤≥?∓≠]|(?<=\d)\+(?!\d)"
+    r"[~≈±<>≤≥?∓≠]|(?<=\d)\s?\+"
     r"|\b(?:about|around|approx\w*|roughly|nearly|almost|circa|ca\.|or\s+so|at\s+(?:least|most)|more\s+than"
     r"|less\s+than|fewer\s+than|greater\s+than|over|under|above|below|up\s+to|no\s+(?:more|less|fewer)"
     r"|not|neither|nor|maybe|perhaps|probably|possibly|might|could|likely|either|or|between|several|many|few"
     r"|couple|some|minimum|maximum|unsure|guess|estimated?|another|additional|unless|except|but|plus|minus\s+\D"
-    r"|to|versus|vs|out\s+of|per|times|half\s+of)\b|n't\b|(?<!\w)no\s+\d",
+    r"|to|versus|vs|out\s+of|per|times|point|half\s+of)\b|n't\b|(?<!\w)no\s+\d",
     re.IGNORECASE,
 )
 _MINUS = "−–—‒﹣－"
