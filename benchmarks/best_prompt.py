@@ -17,6 +17,7 @@ from pathlib import Path
 from judgeloop.engines import generate, open_engine
 from judgeloop.evaluation.statistics import wilson
 from judgeloop.models.references import BUILTIN, describe_base
+from judgeloop.runtime.redaction import hide_secrets
 from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.records import Labelled, Manifest, Pair, from_json
 from judgeloop.schema.requests import Request
@@ -52,6 +53,7 @@ def right_in_both_orders(store: FolderStore, pairs: list[Pair]) -> list[bool]:
 
 def main() -> int:
     """Prints the share by category."""
+    hide_secrets("%(message)s", "WARNING")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--run", type=Path, default=Path("runs/demo"), help="a run of the demo")
     store = FolderStore(parser.parse_args().run / "store")

@@ -21,6 +21,7 @@ from judgeloop.engines.vllm import VllmEngine
 from judgeloop.method.judging.orders import judge_request, shown_answers
 from judgeloop.method.prompts import TinyPrompts
 from judgeloop.models.references import BUILTIN, describe_base
+from judgeloop.runtime.redaction import hide_secrets
 from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.records import Kind, Labelled, Order, Pair, Question
 from judgeloop.schema.requests import Request
@@ -155,6 +156,7 @@ def prefix_hits(ours: VllmEngine, images: ImageLibrary, pairs: Sequence[Pair]) -
 
 def main() -> None:
     """Runs all measurements and prints them."""
+    hide_secrets("%(message)s", "WARNING")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=128)
     parser.add_argument("--repeats", type=int, default=5)

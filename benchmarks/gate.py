@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 
 from judgeloop.evaluation.gate import Judged, decide_promotion
+from judgeloop.runtime.redaction import hide_secrets
 from judgeloop.schema.config import GateSection
 from judgeloop.schema.records import Choice, ItemResult
 
@@ -112,6 +113,7 @@ def _item(
 
 def main() -> None:
     """Prints a row for each case, a column for each number of items."""
+    hide_secrets("%(message)s", "WARNING")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=2000)
     runs = parser.parse_args().runs

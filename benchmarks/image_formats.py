@@ -32,6 +32,7 @@ from PIL import Image
 
 from benchmarks.loopback import moto_server
 from judgeloop.cli.table import table
+from judgeloop.runtime.redaction import hide_secrets
 from judgeloop.schema.keys import fraction
 from judgeloop.store import Store, open_store
 from judgeloop.store.checksums import sha256_bytes
@@ -208,6 +209,7 @@ def noise(count: int) -> Iterator[bytes]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prints a table for each number of images and kind of store."""
+    hide_secrets("%(message)s", "WARNING")
     parser = argparse.ArgumentParser(description="Requests and bytes of formats of small images.")
     parser.add_argument("--images", type=int, nargs="+", default=[1000, 10_000, 100_000])
     parser.add_argument("--formats", nargs="+", choices=FORMATS, default=list(FORMATS))

@@ -27,6 +27,7 @@ from judgeloop.method.prompts import TinyPrompts
 from judgeloop.method.synthesis.pairs import make_pair
 from judgeloop.models.references import BUILTIN, describe_base
 from judgeloop.runtime.inference import Records, infer_shards
+from judgeloop.runtime.redaction import hide_secrets
 from judgeloop.schema.config import SynthesisSection, load_config
 from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.records import Kind, Manifest, Pair
@@ -174,6 +175,7 @@ def compare(bench: Bench, stage: Stage, in_flight: int, repeats: int) -> str:
 
 def main() -> None:
     """Runs all measurements and prints them."""
+    hide_secrets("%(message)s", "WARNING")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--items", type=int, default=3200)
     parser.add_argument("--repeats", type=int, default=3)

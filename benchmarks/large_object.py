@@ -28,6 +28,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from benchmarks.loopback import loopback_s3
+from judgeloop.runtime.redaction import hide_secrets
 
 MIB = 1024 * 1024
 
@@ -176,6 +177,7 @@ def _serve(folder: Path) -> None:
 
 def main() -> None:
     """Print a line for each size."""
+    hide_secrets("%(message)s", "WARNING")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--megabytes", type=int, nargs="+", default=[512, 5120], metavar="MIB")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))

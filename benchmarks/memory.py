@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from judgeloop.runtime.ledger import Ledger
+from judgeloop.runtime.redaction import hide_secrets
 from judgeloop.schema.config import load_config
 from judgeloop.schema.results import Funnel, Training
 from judgeloop.store import open_store
@@ -141,6 +142,7 @@ class Bench:
 
 def main() -> int:
     """Measures every size and prints a table; returns 1 where a bound is broken."""
+    hide_secrets("%(message)s", "WARNING")
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__)
     parser.add_argument("--out", type=Path, default=REPOSITORY / "runs" / "memory")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="questions, rising")

@@ -22,6 +22,7 @@ from judgeloop.method.judging.orders import judge_pair
 from judgeloop.method.prompts import TinyPrompts
 from judgeloop.models.references import BUILTIN, describe_base
 from judgeloop.runtime.inference import infer_shards
+from judgeloop.runtime.redaction import hide_secrets
 from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.records import Kind, Labelled, Manifest, Pair, Question
 from judgeloop.schema.sampling import Sampling
@@ -93,6 +94,7 @@ def _peak_mb() -> float:
 
 def main() -> None:
     """Runs each engine on each number of pictures and prints what it took."""
+    hide_secrets("%(message)s", "WARNING")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--counts", type=int, nargs="+", default=[32, 128])
     parser.add_argument("--one", nargs=3, help="folder, engine and count: for a child")

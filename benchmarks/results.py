@@ -25,6 +25,7 @@ from typing import Any
 from benchmarks.results_page import write_page
 from judgeloop.models.references import BUILTIN, describe_base
 from judgeloop.runtime.ledger import loop_identity
+from judgeloop.runtime.redaction import hide_secrets
 from judgeloop.schema.config import load_config
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -36,6 +37,7 @@ SEEDS = {"agreeing": (0, 1, 2), "unfiltered": (0, 1, 2), "shuffled": (0, 1, 2)}
 
 def main() -> int:
     """Runs what is missing, then writes docs/results.md and its figures."""
+    hide_secrets("%(message)s", "WARNING")
     options = _options()
     arms = [(arm, seed) for arm, seeds in SEEDS.items() for seed in seeds]
     with ThreadPoolExecutor(options.parallel) as pool:

@@ -24,13 +24,14 @@ from pathlib import Path
 
 from benchmarks.loopback import moto_server
 from judgeloop.cli.table import table
+from judgeloop.runtime.redaction import hide_secrets
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CONFIG = REPOSITORY / "pipelines" / "configs" / "micro.yaml"
 SHARD_SIZE = 200
 BEFORE = (357, 84)
 """Requests of an iteration before they were reduced: fixed, and a thousand rows."""
-_REQUEST = re.compile(r'"([A-Z]+) /bucket[/?](\S*) HTTP/1\.1"')
+_REQUEST = re.compile(r"([A-Z]+) /bucket[/?](\S*) HTTP/1\.1")  # in a colour, if it was refused
 
 
 def requests_of_loop(folder: Path, name: str, questions: int, iterations: int) -> Counter[str]:
@@ -81,6 +82,7 @@ def split(iterations: dict[int, int]) -> tuple[float, float]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prints the requests of an iteration by kind at each size, and both parts."""
+    hide_secrets("%(message)s", "WARNING")
     parser = argparse.ArgumentParser(description="Requests to S3 of an iteration.")
     parser.add_argument("--questions", type=int, nargs=2, default=[400, 4000])
     options = parser.parse_args(arguments)

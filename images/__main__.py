@@ -13,6 +13,7 @@ from pathlib import Path
 from images.base import make_base
 from images.engine import ImageError, find_engine
 from images.pip_settings import local_paths, read_settings, write_settings
+from judgeloop.runtime.redaction import hide_secrets, shown
 
 FOLDER = Path(__file__).resolve().parent
 REPOSITORY = FOLDER.parent
@@ -108,11 +109,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
+    hide_secrets("%(message)s", "WARNING")
     options = _parser().parse_args(arguments)
     try:
         options.command(options)
     except ImageError as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(shown(f"error: {error}") + "\n")
         return 1
     return 0
 

@@ -21,6 +21,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from judgeloop.runtime.redaction import hide_secrets
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 REQUIREMENTS = REPOSITORY / "requirements"
 SOURCES = ("build.lock", "cpu.lock")
@@ -114,6 +116,7 @@ def content(lock: Lock) -> str:
 
 def main() -> int:
     """Writes the lock files."""
+    hide_secrets("%(message)s", "WARNING")
     for lock in LOCKS:
         lock.path.write_text(content(lock))
         sys.stdout.write(f"{lock.path.relative_to(REPOSITORY)}\n")

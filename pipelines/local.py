@@ -23,6 +23,7 @@ from judgeloop.store.local_files import write_whole
 from judgeloop.store.scratch import scratch_folder
 from pipelines.containers import check_engine, remove_containers, use_containers
 from pipelines.expand import expand_components
+from pipelines.shown_output import show_all_output
 from pipelines.spec import read_spec, write_spec
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -143,6 +144,8 @@ def _end_group(child: subprocess.Popen[bytes]) -> None:
 def _run_here(package: str, request: str, root: str, runner: str) -> None:
     """Runs in the child process: raises where the pipeline fails, so that it ends with code 1."""
     import warnings
+
+    show_all_output()  # before Kubeflow's loggers take hold of the standard output
 
     from kfp import components, local
 

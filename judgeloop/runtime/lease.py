@@ -7,8 +7,8 @@ hold one lease for a while: one whose machine slept, and one who took it for dea
 A lease is an object in the store, `leases/<name>/<generation>.json`, which its holder rewrites
 every few seconds: its heartbeat. Taking over from a dead holder means creating the *next*
 generation, and a store lets one alone create an object, so of several that wait one wins. Where an
-endpoint has no conditional put, two may both believe that; each looks again after creating and at
-every heartbeat, and the one who finds another's name waits from its next `keep` on.
+endpoint has no conditional put, two may both believe that; there each looks again after creating,
+and at every heartbeat, and the one who finds another's name waits from its next `keep` on.
 
 A holder is dead when its process is gone, which can be seen on the same machine, and then the lease
 is taken at once; or when its pod is gone or has ended, which Kubernetes tells within seconds where
@@ -258,11 +258,10 @@ class Lease:
 
     def _create(self, generation: int) -> bool:
         """Tries to be the holder of a generation; if it is, removes the older ones."""
-        self._store.create(self._key(generation), to_json(self._holder))
+        created = self._store.create(self._key(generation), to_json(self._holder))
         self._generation = generation
-        # Asked again, whatever `create` said: its answer may have got lost, and without conditional
-        # puts it may be wrong.
-        if not self._wrote(generation):
+        # Without conditional puts the answer may be wrong, and what it denies may have been done.
+        if not (created and self._store.first_is_sure) and not self._wrote(generation):
             return False
         if generation > 1:
             for found, key in _generations(self._store, self._name):

@@ -24,6 +24,11 @@ class Store(Protocol):
     uri: str
     """The root, without a slash at its end: an absolute path, or `s3://bucket/prefix`."""
 
+    @property
+    def first_is_sure(self) -> bool:
+        """Whether what `create` returns is certain; a store may know after its first `create`."""
+        ...
+
     def read(self, key: str) -> bytes:
         """Return what is stored under `key`.
 

@@ -36,6 +36,8 @@ class FolderStore:
     missing it raises, because any other way could show half an object or let two writers win.
     """
 
+    first_is_sure = True
+
     def __init__(self, root: Path) -> None:
         """Use `root` as a store; nothing is read or written yet.
 

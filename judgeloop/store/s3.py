@@ -105,6 +105,11 @@ class S3Store:
         self._dialect = Dialect(client, self.uri)
         check_answers(client)
 
+    @property
+    def first_is_sure(self) -> bool:
+        """Whether S3 is known to decide who was first; see `Store.first_is_sure`."""
+        return self._conditional is True
+
     def read(self, key: str) -> bytes:
         """Return what is stored under `key`; see `Store.read`."""
         place = self._place(key)
@@ -219,14 +224,23 @@ class S3Store:
         return f"s3://{self._bucket}/{self._below}{key}"
 
     def _get(self, place: dict[str, str]) -> bytes:
-        from botocore.exceptions import ClientError, ReadTimeoutError, ResponseStreamingError
+        return self._body(place, self._open(place))
+
+    def _open(self, place: dict[str, str]) -> dict[str, Any]:
+        from botocore.exceptions import ClientError
 
         try:
-            answer = self._client.get_object(**place)
+            answer: dict[str, Any] = self._client.get_object(**place)
         except ClientError as error:
             if error_code(error) == "404":  # no code of S3's, so perhaps no S3 at all
                 self._see()
             raise
+        self._seen = True
+        return answer
+
+    def _body(self, place: dict[str, str], answer: dict[str, Any]) -> bytes:
+        from botocore.exceptions import ReadTimeoutError, ResponseStreamingError
+
         try:
             with closing(answer["Body"]) as body:
                 data: bytes = body.read()
@@ -262,14 +276,24 @@ class S3Store:
                 raise
 
     def _fetch(self, place: dict[str, str], path: Path) -> None:
-        head = self._head(place)
+        answer = self._open(place)
+        if answer["ContentLength"] > PART_BYTES:
+            answer["Body"].close()
+            return self._fetch_parts(place, answer, path)
+        data = self._body(place, answer)
+        with path.open("wb") as sink:
+            sink.write(data)
+            sink.flush()
+            os.fsync(sink.fileno())
+
+    def _fetch_parts(self, place: dict[str, str], answer: dict[str, Any], path: Path) -> None:
         with path.open("wb") as sink:
             self._client.download_fileobj(Fileobj=sink, **place, Config=_transfer())
             sink.flush()
             os.fsync(sink.fileno())
         # Parts come as ranges, which carry no checksum; so the whole is compared here.
-        if _SHA256 in head["Metadata"]:
-            _check(place, head, sha256_file(path))
+        if _SHA256 in answer["Metadata"]:
+            _check(place, answer, sha256_file(path))
 
     def _head(self, place: dict[str, str]) -> dict[str, Any]:
         from botocore.exceptions import ClientError

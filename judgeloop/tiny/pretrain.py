@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from judgeloop.runtime.redaction import hide_secrets
 from judgeloop.tiny.architecture import make_config, make_model, make_processor, make_tokenizer
 from judgeloop.tiny.batching import IGNORED, Batch, Packer, Pictures
 from judgeloop.tiny.curriculum import WORDS
@@ -153,7 +154,7 @@ def main() -> None:
     parser.add_argument("--sequences", type=int, default=24)
     parser.add_argument("--rate", type=float, default=1.5e-3)
     args = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    hide_secrets("%(message)s", "INFO")
     pretrain(args.out, args.seed, args.text_steps, args.steps, args.sequences, args.rate)
 
 

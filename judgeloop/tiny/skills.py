@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from judgeloop.runtime.redaction import hide_secrets
 from judgeloop.tiny import formats
 from judgeloop.tiny.curriculum import choose_turn
 from judgeloop.tiny.mistakes import differences, spoil, wrong_answer
@@ -155,6 +156,7 @@ def load(folder: str, batch_size: int = 100) -> Answer:
 
 def main() -> None:
     """Reads the command line, measures and prints."""
+    hide_secrets("%(message)s", "WARNING")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder")
     parser.add_argument("--count", type=int, default=200)

@@ -264,9 +264,10 @@ def test_a_lease_of_another_version_neither_ends_the_heartbeat_nor_the_work(
     with held(store, "work", QUICK) as lease:
         key = lease._key(1)
         newer = msgspec.to_builtins(lease._holder) | {"region": {"zone": 1}}
-        store.write(key, to_json(newer if "field" in what else {"id": 7}))
         deadline = time.monotonic() + 30
         while not lease._lost.is_set() and time.monotonic() < deadline:
+            # Again and again: a beat that has just read its own lease writes over this once.
+            store.write(key, to_json(newer if "field" in what else {"id": 7}))
             time.sleep(QUICK.heartbeat_s)
             if "field" in what and lease._holder.beats > 2:
                 break
@@ -306,13 +307,13 @@ class Counting(FolderStore):
         super().delete(key)
 
 
-def test_a_lease_costs_five_requests_and_lists_nobody_else_s(tmp_path: Path) -> None:
+def test_a_lease_costs_four_requests_and_lists_nobody_else_s(tmp_path: Path) -> None:
     store = Counting(tmp_path)
     for number in range(20):
         store.write(f"{FOLDER}/other-{number}/00001.json", to_json(this_process()))
     with held(store, "work", PATIENT):
         pass
-    assert store.asked == [f"list {FOLDER}/work", "create", "read", "read", "delete"]
+    assert store.asked == [f"list {FOLDER}/work", "create", "read", "delete"]
 
 
 def test_who_asks_for_a_stage_while_it_is_made_gets_what_is_made(store: Store) -> None:

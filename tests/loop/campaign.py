@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
+from unittest.mock import patch
 
 from judgeloop.schema.errors import StoreError
 from judgeloop.store import open_store
@@ -207,9 +208,11 @@ def machine(root: Path) -> Iterator[Machine]:
     """Starts what loops run on: the S3 server, with this process asking it without the proxy."""
     port = free_port()
     server = S3Server(f"http://127.0.0.1:{port}")
-    os.environ |= server.environment
     words = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with running_server(words, f"{server.url}/moto-api/", root / "moto.log", server.environment):
+    with (
+        running_server(words, f"{server.url}/moto-api/", root / "moto.log", server.environment),
+        patch.dict(os.environ, server.environment),
+    ):
         with DIRECT.open(urllib.request.Request(f"{server.url}/{BUCKET}", method="PUT")):
             pass
         proxy = FaultProxy(server.url)

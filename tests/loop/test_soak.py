@@ -14,9 +14,11 @@ import pytest
 
 from judgeloop.runtime.ledger import Ledger
 from judgeloop.store import FolderStore
+from tests.loop.campaign import run_campaign
 from tests.loop.journal import Attempt, count, environment, new_attempt
 from tests.loop.micro import LOOP_ID, REPOSITORY, TIMEOUT_S, command, kill, run_micro, tree_of
 from tests.loop.soak import Mode, soak_many
+from tests.loop.troubles import make_clock
 
 KILLS = 10
 
@@ -29,6 +31,36 @@ def test_a_loop_killed_at_random_moments_ends_like_an_unbroken_one(tmp_path: Pat
     kills = [mode for loop in loops for mode in loop.kills]
     assert len(kills) == KILLS
     assert set(kills) == set(Mode)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_loops_on_a_faulty_server_that_are_killed_end_like_an_unbroken_one(tmp_path: Path) -> None:
+    loops, wrong, seen = run_campaign(tmp_path, 4, random.Random(3), sys.stdout.write)
+    assert wrong == 0
+    assert sum(len(loop.kills) for loop in loops) == 4
+    assert seen.total() > 0
+
+
+def test_the_clock_of_a_campaign_jumps_for_its_own_processes_and_never_their_timers(
+    tmp_path: Path,
+) -> None:
+    clock = make_clock(tmp_path)
+    if clock is None:
+        pytest.skip("needs a C compiler (cc or gcc)")
+    clock.set(-86400)
+    code = (
+        "import time as t, datetime as d\n"
+        "print(t.time(), d.datetime.now().timestamp(), t.monotonic())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | clock.environment,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    wall, calendar, monotonic = (float(word) for word in done.stdout.split())
+    assert wall == pytest.approx(time.time() - 86400, abs=60)
+    assert calendar == pytest.approx(wall, abs=1)
+    assert monotonic == pytest.approx(time.monotonic(), abs=60)
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """What is struck out of a text, and what is left."""
 
+import ast
 import base64
 import json
 import logging
@@ -11,6 +12,7 @@ import pytest
 from judgeloop.runtime import redaction
 from judgeloop.runtime.redaction import hidden, hide_secrets
 from pipelines.lint.secrets import secrets_in
+from tests.conftest import REPOSITORY
 
 
 @pytest.mark.parametrize(
@@ -167,3 +169,28 @@ def test_a_variable_that_the_configuration_names_is_struck_out_of_the_log_and_th
     assert said.count("ValueError: not ***") == 2
     assert "with ***" in said
     assert "hunter22" not in said
+
+
+COMMANDS = sorted(
+    path.relative_to(REPOSITORY).as_posix()
+    for folder in ("benchmarks", "images", "judgeloop/tiny", "judgeloop/training")
+    for path in (REPOSITORY / folder).glob("*.py")
+    if "__name__ ==" in path.read_text()
+)
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_every_command_s_log_and_traceback_are_filtered(path: str) -> None:
+    tree = ast.parse((REPOSITORY / path).read_text())
+    called = {
+        call.func.id
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
+    }
+    assert "hide_secrets" in called
+
+
+def test_the_commands_are_found() -> None:
+    assert {"benchmarks/memory.py", "images/__main__.py", "judgeloop/tiny/pretrain.py"} < set(
+        COMMANDS
+    )
