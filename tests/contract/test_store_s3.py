@@ -257,5 +257,5 @@ def test_a_download_that_keeps_breaking_is_a_store_error(s3: S3Store, tmp_path: 
     client_of(s3).meta.events.register("before-send.s3.GetObject", break_off)
     with pytest.raises(StoreError, match=r"cannot download .*/key: .*check the network"):
         s3.download("key", tmp_path / "out" / "copy")
-    assert len(tries) == 5
+    assert len(tries) == 3  # as often as a read
     assert list((tmp_path / "out").iterdir()) == []
