@@ -24,7 +24,7 @@ def test_a_secret_in_two_pieces_is_struck_out_and_colours_and_controls_are_gone(
     output.flush()
     assert sink.getvalue() == ""
     output.write(f"{SECRET[5:]}\x1b[2J\nnext")
-    assert sink.getvalue() == "begins ***\\x1b[2J\n"
+    assert sink.getvalue() == "begins ***\\u001b[2J\n"
     output.finish()
     assert sink.getvalue().endswith("\nnext\n")
 
