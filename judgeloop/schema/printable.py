@@ -9,7 +9,8 @@ import re
 _CONTROLS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and line feed, delete, C1
     "\u2028\u2029"  # line and paragraph separators
-    "\u202a-\u202e\u2066-\u2069]"  # what turns the direction of writing round
+    "\u202a-\u202e\u2066-\u2069"  # what turns the direction of writing round
+    "\ud800-\udfff]"  # halves of surrogate pairs, which no encoding can write
 )
 
 

@@ -77,3 +77,7 @@ def test_the_pipelines_command_escapes_its_errors(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert bad(done.stdout + done.stderr) == []
     assert "\\u001b[2J" in done.stderr
+
+
+def test_half_a_surrogate_pair_is_written_out_so_that_any_terminal_can_show_it() -> None:
+    assert printable("a\ud83d\U0001f600").encode() == "a\\ud83d\U0001f600".encode()
