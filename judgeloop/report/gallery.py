@@ -190,7 +190,7 @@ def _card(result: ItemResult, pair: Pair, base: bool | None, thumbnails: Thumbna
         choices=question.choices or (),
         chosen=_clip(pair.chosen),
         rejected=_clip(pair.rejected),
-        origin=_origin(pair),
+        origin=origin_in_words(pair),
         readings=(
             _reading(True, result.chosen_first, first, result.chosen_first_text),
             _reading(False, result.rejected_first, second, result.rejected_first_text),
@@ -205,7 +205,7 @@ def _reading(chosen_first: bool, choice: Choice, right: bool, text: str) -> Read
     return Reading(shown=shown, verdict=verdict, right=right, text=_clip(text))
 
 
-def _origin(pair: Pair) -> str:
+def origin_in_words(pair: Pair) -> str:
     """Says in words where the pair's preference comes from."""
     if isinstance(pair.origin, Altered):
         return f"planted error ({pair.origin.error}): {pair.origin.place}"

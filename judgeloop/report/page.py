@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from judgeloop.evaluation.statistics import wilson
 from judgeloop.method.filtering.funnel import explain_giveaway
 from judgeloop.report.benchmark_table import BenchmarkTable, as_markdown, benchmark_table
 from judgeloop.report.charts import Chart, retention
+from judgeloop.report.environment import page_environment
 from judgeloop.report.foresight import foresight
 from judgeloop.report.gallery import Gallery
-from judgeloop.report.markdown import markdown_cell
 from judgeloop.report.story import Estimate, Iteration, Story, Task
-from judgeloop.report.summary import NONE, interval, share
+from judgeloop.report.summary import NONE
+from judgeloop.report.yields import yields
 from judgeloop.runtime.ledger import AFTER_LOOP
 from judgeloop.schema import results
 from judgeloop.schema.config import Config
-from judgeloop.schema.printable import printable
 from judgeloop.schema.records import Record
-
-FOLDER = Path(__file__).parent
 
 
 class Step(Record, frozen=True, kw_only=True):
@@ -49,7 +45,7 @@ def html_page(
         gallery: Drawn by `gallery.draw_gallery`.
         trouble: Why there is no gallery.
     """
-    environment = _environment(escape=True)
+    environment = page_environment(escape=True)
     drawings = {chart.name: (chart, Markup(chart.svg)) for chart in charts}
     return environment.get_template("template.html.jinja").render(
         _content(story, config), drawings=drawings, gallery=gallery, trouble=trouble
@@ -58,27 +54,8 @@ def html_page(
 
 def markdown_page(story: Story, config: Config) -> str:
     """Returns the report without charts and images as Markdown."""
-    environment = _environment(escape=False)
+    environment = page_environment(escape=False)
     return environment.get_template("template.md.jinja").render(_content(story, config))
-
-
-def _environment(*, escape: bool) -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(FOLDER),
-        autoescape=escape,
-        undefined=StrictUndefined,
-        finalize=_shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"interval": interval, "share": share, "cell": markdown_cell}
-    environment.filters["indented"] = lambda text: "\n".join(f"    {x}" for x in text.splitlines())
-    return environment
-
-
-def _shown(value: object) -> object:
-    """Writes out the control characters of a text of others; markup of our own stays."""
-    return printable(value) if type(value) is str else value
 
 
 def _content(story: Story, config: Config) -> dict[str, object]:
@@ -90,6 +67,7 @@ def _content(story: Story, config: Config) -> dict[str, object]:
         "facts": facts(story),
         "control": config.filtering.keep if config.filtering.keep != "agreeing" else "",
         "funnels": [(item, funnel(item)) for item in story.iterations if item.filtered],
+        "yields": yields(story),
         "kinds": {kind: dict(points) for kind, points in retention(story).items()},
         "categories": categories(story),
         "foresight": foresight(story),

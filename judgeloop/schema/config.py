@@ -94,9 +94,11 @@ class SynthesisSection(Section, frozen=True, kw_only=True):
     alter: Sampling
     """Sampling of the altered copy."""
     errors: tuple[str, ...]
-    """Kinds of error to plant; one is drawn by seed for each question."""
-    alter_tries: Positive = 1
-    """Altered copies sampled until one passes the checks."""
+    """Kinds of error to plant, by the names of `judgeloop.method.synthesis.errors` or a prompt
+    set's own; one is drawn by seed for each question, among those that the answer offers."""
+    alter_tries: Positive = 4
+    """Altered copies that are sampled; of those that pass the checks, the one nearest to the
+    original's length is used."""
     min_length_ratio: Annotated[float, Meta(gt=0, le=1)] = 0.5
     """Copies shorter than this times the original, or longer by its inverse, are dropped."""
     check_meaning: bool = False
@@ -107,6 +109,10 @@ class SynthesisSection(Section, frozen=True, kw_only=True):
     vote_samples: Positive = 16
     vote_threshold: Positive = 5
     """Votes that the most frequent answer needs (paper: 5 of 16)."""
+    vote_margin: Positive = 1
+    """Votes that it needs more than the second."""
+    vote_rejected: Literal["sample", "frequent"] = "sample"
+    """The rejected answer: any other sample, or one with the most frequent other answer."""
 
     def __post_init__(self) -> None:
         """Refuses a vote that can't be won."""

@@ -207,6 +207,8 @@ class Dropped(Record, frozen=True, kw_only=True):
     reason: str
     """One of few words, counted: `tie`, `unchanged`, `bad_record`, ..."""
     detail: str = ""
+    tried: str = ""
+    """What a pair of the question was to be made by, such as `caption: count`."""
 
 
 class JudgeVersion(Record, frozen=True, kw_only=True):

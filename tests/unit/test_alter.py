@@ -7,10 +7,10 @@ import pytest
 
 from judgeloop.method.synthesis.alter import (
     changed_words,
-    draw_error,
     original_answer,
     pair_by_alteration,
 )
+from judgeloop.method.synthesis.errors import draw_error
 from judgeloop.schema.config import SynthesisSection
 from judgeloop.schema.records import Altered, Dropped, Kind, Pair, Question
 from judgeloop.schema.requests import Response, Sample
@@ -18,6 +18,7 @@ from judgeloop.schema.sampling import Sampling
 from tests.unit.alter_cases import FAR, GOOD, ORIGINAL, PLANTED, REFUSED, WRAPPED
 
 QUESTION = Question(id="q", images=("0",), text="Describe the image.", kind=Kind.CAPTION)
+ERROR = "colour"
 SETTINGS = SynthesisSection(
     answer=Sampling(), alter=Sampling(), vote=Sampling(), errors=("colour", "count")
 )
@@ -31,15 +32,14 @@ def result(
 ) -> Pair | Dropped:
     samples = tuple(Sample(text=c, finish_reason=finish_reason, tokens=9) for c in copies)
     response = Response(id="q", samples=samples)
-    return pair_by_alteration(QUESTION, original, response, settings, seed=0)
+    return pair_by_alteration(QUESTION, original, ERROR, response, settings, {})
 
 
 def test_a_copy_with_one_changed_word_gives_a_pair_that_names_the_error() -> None:
     pair = result(ORIGINAL.replace("red", "green"))
     assert isinstance(pair, Pair)
     assert (pair.chosen, pair.rejected) == (ORIGINAL, ORIGINAL.replace("red", "green"))
-    error = draw_error(QUESTION, SETTINGS.errors, 0)
-    assert pair.origin == Altered(error=error, place="red -> green")
+    assert pair.origin == Altered(error=ERROR, place="red -> green")
 
 
 @pytest.mark.parametrize(("original", "copy"), PLANTED)
@@ -103,17 +103,18 @@ def test_a_copy_cut_off_at_the_limit_is_dropped() -> None:
     assert dropped.reason == "copy_truncated"
 
 
-def test_the_first_usable_copy_of_several_tries_is_taken() -> None:
-    pair = result(ORIGINAL, ORIGINAL.replace("two", "three"), ORIGINAL.replace("dog", "cat"))
+def test_the_first_usable_copy_of_equal_length_is_taken() -> None:
+    same = (ORIGINAL.replace("dog", "cat"), ORIGINAL.replace("dog", "cow"))
+    pair = result(ORIGINAL, *same)
     assert isinstance(pair, Pair)
-    assert pair.rejected == ORIGINAL.replace("two", "three")
+    assert pair.rejected == same[0]
 
 
 def test_a_note_about_a_mistake_in_the_original_is_no_alteration_note() -> None:
     original = "The sign says: mistake number two."
     samples = (Sample(text="The sign says: mistake number three.", finish_reason="stop", tokens=9),)
     response = Response(id="q", samples=samples)
-    assert isinstance(pair_by_alteration(QUESTION, original, response, SETTINGS, 0), Pair)
+    assert isinstance(pair_by_alteration(QUESTION, original, ERROR, response, SETTINGS, {}), Pair)
 
 
 def test_changed_words_lists_every_place() -> None:
@@ -125,6 +126,6 @@ def test_errors_are_drawn_evenly_and_repeatably() -> None:
     questions = [
         Question(id=str(i), images=("0",), text="?", kind=Kind.CAPTION) for i in range(2000)
     ]
-    drawn = [draw_error(q, ("a", "b", "c", "d"), 7) for q in questions]
-    assert drawn == [draw_error(q, ("a", "b", "c", "d"), 7) for q in questions]
+    drawn = [draw_error({}, q, "a dog", ("a", "b", "c", "d"), 7) for q in questions]
+    assert drawn == [draw_error({}, q, "a dog", ("a", "b", "c", "d"), 7) for q in questions]
     assert all(400 < drawn.count(error) < 600 for error in "abcd")

@@ -82,6 +82,8 @@ EXPECTED: dict[str, tuple[str, set[str]]] = {
     "synthesis.vote.max_tokens": ("9", {"synthesize", "hold_out"}),
     "synthesis.vote_samples": ("17", {"synthesize", "hold_out"}),
     "synthesis.vote_threshold": ("4", {"synthesize", "hold_out"}),
+    "synthesis.vote_margin": ("2", {"synthesize", "hold_out"}),
+    "synthesis.vote_rejected": ("frequent", {"synthesize", "hold_out"}),
     "judging.sampling.temperature": ("0.1", {"judge"}),
     "judging.sampling.top_p": ("0.5", {"judge"}),
     "judging.sampling.top_k": ("5", {"judge"}),

@@ -1,15 +1,35 @@
 """Closed questions: which votes give a pair, and which are dropped with which reason."""
 
 from collections import Counter
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgeloop.method.synthesis.vote import pair_by_vote
+from judgeloop.method.synthesis import vote
+from judgeloop.schema.config import SynthesisSection, load_config
 from judgeloop.schema.records import Dropped, Kind, Pair, Question, Voted
 from judgeloop.schema.requests import Response, Sample
+from judgeloop.schema.sampling import Sampling
+from tests.conftest import REPOSITORY
 
+PAPER = REPOSITORY / "pipelines/configs/llama-3.2-11b-vision.yaml"
 QUESTION = Question(id="q", images=("0",), text="count red", kind=Kind.NUMBER)
+
+
+def pair_by_vote(
+    question: Question, response: Response, threshold: int, seed: int, **changes: Any
+) -> Pair | Dropped:
+    settings = SynthesisSection(
+        answer=Sampling(),
+        alter=Sampling(),
+        vote=Sampling(),
+        errors=("count",),
+        vote_threshold=threshold,
+        **changes,
+    )
+    return vote.pair_by_vote(question, response, settings, seed)
 
 
 def votes(*texts: str, finish_reason: str = "stop") -> Response:
@@ -37,6 +57,30 @@ def test_a_majority_below_the_threshold_gives_no_pair() -> None:
 
 def test_a_tie_gives_no_pair() -> None:
     assert reason(pair_by_vote(QUESTION, votes("3", "3", "2", "2"), 2, 0)) == "tie"
+
+
+@pytest.mark.parametrize(("margin", "expected"), [(1, "pair"), (2, "pair"), (3, "small_margin")])
+def test_a_majority_needs_its_margin(margin: int, expected: str) -> None:
+    made = pair_by_vote(QUESTION, votes("3", "3", "3", "2"), 3, 0, vote_margin=margin)
+    assert reason(made) == expected
+
+
+def test_the_rejected_answer_may_be_kept_to_the_most_frequent_other_one() -> None:
+    spread = votes("3", "3", "3", "3", "2", "2", "5", "7")
+    rejected: dict[str, set[str]] = {"sample": set(), "frequent": set()}
+    for how, found in rejected.items():
+        for seed in range(60):
+            pair = pair_by_vote(QUESTION, spread, 3, seed, vote_rejected=how)
+            assert isinstance(pair, Pair)
+            found.add(pair.rejected)
+    assert rejected == {"sample": {"2", "5", "7"}, "frequent": {"2"}}
+
+
+def test_the_preset_of_the_paper_asks_as_the_paper_states() -> None:
+    settings = load_config(PAPER).synthesis
+    asked = settings.vote
+    assert (settings.vote_samples, settings.vote_threshold) == (16, 5)
+    assert (asked.temperature, asked.top_k, asked.top_p) == (0.6, 50, 0.9)
 
 
 def test_numbers_with_and_without_the_one_unit_are_the_same_answer() -> None:

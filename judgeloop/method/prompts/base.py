@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
+from judgeloop.method.synthesis.errors import ErrorKind
 from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import Kind, Question, Verdict
 
@@ -34,6 +36,11 @@ class PromptSet(JudgePrompts, Protocol):
     name: str
     judgement_tokens: int
     """Tokens that suffice for a judgement of this set."""
+
+    @property
+    def error_kinds(self) -> Mapping[str, ErrorKind]:
+        """What the set knows of kinds of error, by name; others are asked for by their name."""
+        ...
 
     def answer(self, question: Question) -> str:
         """Asks for an answer to the question."""
@@ -68,4 +75,5 @@ def prompt_hash(prompts: PromptSet) -> str:
         [prompts.alter(probe, "<answer>", "<error>", 0) for probe in probes],
         [prompts.judge(probe, "<answer A>", "<answer B>") for probe in probes],
         sorted(prompts.files().items()),
+        {name: kind.wording for name, kind in prompts.error_kinds.items()},
     )

@@ -17,6 +17,7 @@ from judgeloop.method.judging.verdict import parse_verdict
 from judgeloop.method.prompts.fences import fenced
 from judgeloop.method.prompts.files import SETTINGS, TEMPLATE, folder_files, package_files
 from judgeloop.method.routing.options import options_in
+from judgeloop.method.synthesis.errors import ERROR_KINDS
 from judgeloop.schema.errors import ConfigError
 from judgeloop.schema.records import Kind, Question, Verdict
 
@@ -48,6 +49,8 @@ class TemplatePrompts:
     Raises:
         ConfigError: A file is missing or wrong; the message names it.
     """
+
+    error_kinds = ERROR_KINDS
 
     def __init__(self, name: str, files: Mapping[str, str]) -> None:
         self.name = name
@@ -81,6 +84,7 @@ class TemplatePrompts:
 
     def alter(self, question: Question, answer: str, error: str, draw: float) -> str:
         """Asks for a copy in the same style and length with one error of that kind."""
+        error = self.error_kinds[error].wording if error in self.error_kinds else error
         name = self._alterations[int(draw * len(self._alterations))]
         return self._render(name, question, answer=answer, error=error)
 

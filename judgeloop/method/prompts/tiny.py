@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from judgeloop.method.judging.verdict import parse_seen
+from judgeloop.method.synthesis.errors import ErrorKind
 from judgeloop.schema.records import Question, Verdict
 from judgeloop.tiny import formats
 
@@ -13,6 +16,8 @@ class TinyPrompts:
     name = "tiny"
     verdict_endings = (" A", " B")
     judgement_tokens = 32
+    error_kinds: Mapping[str, ErrorKind] = {}
+    """The model knows its kinds of error by their names, and may be asked for any of them."""
 
     def answer(self, question: Question) -> str:
         """Asks the question itself."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping
 from enum import StrEnum
 
 from judgeloop.method.prompts import PromptSet
 from judgeloop.method.synthesis.answers import MAX_ANSWER
 from judgeloop.method.synthesis.cleaning import clean_answer, with_ending_of
 from judgeloop.method.synthesis.difference import changes, content, markup, similarity
+from judgeloop.method.synthesis.errors import ErrorKind
 from judgeloop.method.synthesis.notes import talks_about_itself
 from judgeloop.method.synthesis.vote import answer_variables
 from judgeloop.schema.config import SynthesisSection
@@ -42,10 +44,14 @@ def answer_request(
 
 
 def alter_request(
-    prompts: PromptSet, question: Question, answer: str, settings: SynthesisSection, seed: int
+    prompts: PromptSet,
+    question: Question,
+    answer: str,
+    error: str,
+    settings: SynthesisSection,
+    seed: int,
 ) -> Request:
     """Asks for altered copies of an original answer, `alter_tries` of them."""
-    error = draw_error(question, settings.errors, seed)
     return Request(
         id=question.id,
         text=prompts.alter(question, answer, error, fraction("alter wording", seed, question.id)),
@@ -56,11 +62,6 @@ def alter_request(
         seed=seed_for("alter", seed, question.id),
         n=settings.alter_tries,
     )
-
-
-def draw_error(question: Question, errors: Sequence[str], seed: int) -> str:
-    """Draws the kind of error to plant, by seed and question."""
-    return errors[int(fraction("error", seed, question.id) * len(errors))]
 
 
 def original_answer(question: Question, response: Response) -> str | Dropped:
@@ -80,25 +81,47 @@ def original_answer(question: Question, response: Response) -> str | Dropped:
 
 
 def pair_by_alteration(
-    question: Question, answer: str, response: Response, settings: SynthesisSection, seed: int
+    question: Question,
+    answer: str,
+    error: str,
+    response: Response,
+    settings: SynthesisSection,
+    kinds: Mapping[str, ErrorKind],
 ) -> Pair | Dropped:
-    """Makes a pair of the answer and the first altered copy that passes the checks."""
+    """Makes a pair of the answer and an altered copy that passes the checks.
+
+    Of several such copies, the one whose length is nearest to the answer's, so that length says
+    nothing about which answer is the altered one.
+
+    Args:
+        question: The question.
+        answer: The original answer.
+        error: The kind of error that was asked for.
+        response: The copies.
+        settings: What a copy may be like.
+        kinds: What is known of the kinds of error, by name.
+    """
     if response.error is not None:
         return Dropped(id=question.id, reason="engine_error", detail=response.error)
-    copies = [(sample, _copy(answer, sample, settings)) for sample in response.samples]
-    for _, copy in copies:
-        if isinstance(copy, Unusable):
-            continue
-        error = draw_error(question, settings.errors, seed)
-        return Pair(
-            id=content_key("alter", question.id, answer, copy),
-            question=question,
-            chosen=answer,
-            rejected=copy,
-            origin=Altered(error=error, place=changed_words(answer, copy)),
-        )
-    sample, reason = copies[0]
-    return Dropped(id=question.id, reason=str(reason), detail=sample.text[:200])
+    made = kinds[error].made if error in kinds else None
+    copies = [_copy(answer, sample, settings) for sample in response.samples]
+    if made is not None:
+        copies = [
+            copy if isinstance(copy, Unusable) or made(answer, copy) else Unusable.OTHER_KIND
+            for copy in copies
+        ]
+    usable = [copy for copy in copies if not isinstance(copy, Unusable)]
+    if not usable:
+        detail = response.samples[0].text[:200]
+        return Dropped(id=question.id, reason=str(copies[0]), detail=detail)
+    copy = min(usable, key=lambda copy: abs(math.log(len(copy) / len(answer))))
+    return Pair(
+        id=content_key("alter", question.id, answer, copy),
+        question=question,
+        chosen=answer,
+        rejected=copy,
+        origin=Altered(error=error, place=changed_words(answer, copy)),
+    )
 
 
 def changed_words(original: str, copy: str) -> str:
@@ -119,6 +142,7 @@ class Unusable(StrEnum):
     REWRITTEN = "rewritten"
     ERRORS = "several_errors"
     EDIT = "large_edit"
+    OTHER_KIND = "other_kind_of_error"
 
 
 def _copy(original: str, sample: Sample, settings: SynthesisSection) -> str | Unusable:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from judgeloop.method.prompts import PromptSet
 from judgeloop.method.steps import Steps
 from judgeloop.method.synthesis.alter import (
@@ -10,10 +12,15 @@ from judgeloop.method.synthesis.alter import (
     original_answer,
     pair_by_alteration,
 )
+from judgeloop.method.synthesis.errors import draw_error
 from judgeloop.method.synthesis.meaning import compare_request, pair_that_differs
 from judgeloop.method.synthesis.vote import pair_by_vote, vote_request
 from judgeloop.schema.config import SynthesisSection
 from judgeloop.schema.records import Dropped, Pair, Question
+
+VOTE = "vote"
+ANSWER = "answer"
+"""What was tried where it did not come to an error."""
 
 
 def make_pair(
@@ -26,17 +33,35 @@ def make_pair(
         question: What to ask.
         settings: How answers are sampled, and which are used.
         seed: Of the run; a request's seed is derived from it and the question's id.
+
+    Returns:
+        The pair, or why there is none, with what was tried: `VOTE`, `ANSWER` or a kind of error.
     """
     if not question.kind.is_open:
         (voted,) = yield [vote_request(prompts, question, settings, seed)]
-        return pair_by_vote(question, voted, settings.vote_threshold, seed)
+        return _tried(pair_by_vote(question, voted, settings, seed), question, VOTE)
     (answered,) = yield [answer_request(prompts, question, settings, seed)]
     answer = original_answer(question, answered)
     if isinstance(answer, Dropped):
-        return answer
-    (altered,) = yield [alter_request(prompts, question, answer, settings, seed)]
-    pair = pair_by_alteration(question, answer, altered, settings, seed)
+        return _tried(answer, question, ANSWER)
+    error = draw_error(prompts.error_kinds, question, answer, settings.errors, seed)
+    if error is None:
+        offered = Dropped(id=question.id, reason="no_kind_of_error", detail=answer[:200])
+        return _tried(offered, question, ANSWER)
+    (altered,) = yield [alter_request(prompts, question, answer, error, settings, seed)]
+    pair = pair_by_alteration(question, answer, error, altered, settings, prompts.error_kinds)
     if isinstance(pair, Dropped) or not settings.check_meaning:
-        return pair
+        return _tried(pair, question, error)
     (compared,) = yield [compare_request(prompts, pair, settings, seed)]
-    return pair_that_differs(pair, compared)
+    return _tried(pair_that_differs(pair, compared), question, error)
+
+
+def tried_for(question: Question, what: str) -> str:
+    """Names what was tried for a question: its kind, and an error, `VOTE` or `ANSWER`."""
+    return f"{question.kind}: {what}"
+
+
+def _tried(made: Pair | Dropped, question: Question, what: str) -> Pair | Dropped:
+    if isinstance(made, Dropped):
+        return msgspec.structs.replace(made, tried=tried_for(question, what))
+    return made

@@ -39,13 +39,14 @@ def answer_variables(question: Question) -> dict[str, str]:
 
 
 def pair_by_vote(
-    question: Question, response: Response, threshold: int, seed: int
+    question: Question, response: Response, settings: SynthesisSection, seed: int
 ) -> Pair | Dropped:
     """Makes a pair of whole responses: one with the majority answer, one with another.
 
-    The most frequent answer must be unique and have at least `threshold` votes. Cut-off samples and
-    samples without one readable answer have no vote. Which sample stands for the majority, and
-    which of the others is rejected, is drawn by seed (uniform over samples).
+    The most frequent answer must have at least `vote_threshold` votes, and `vote_margin` more than
+    any other. Cut-off samples and samples without one readable answer have no vote. Which sample
+    stands for the majority, and which of the others is rejected, is drawn by seed (uniform over
+    samples); `vote_rejected` may leave the samples of the most frequent other answer alone.
     """
     if response.error is not None:
         return Dropped(id=question.id, reason="engine_error", detail=response.error)
@@ -57,14 +58,15 @@ def pair_by_vote(
         answers = in_one_unit(answers)
     voices = list(zip(answers, (sample.text for sample in response.samples), strict=True))
     counts = Counter(answer for answer, _ in voices if answer is not None)
-    reason = _unusable(counts, threshold)
+    reason = _unusable(counts, settings)
     if reason:
         return Dropped(id=question.id, reason=reason, detail=_describe(counts))
     majority = counts.most_common(1)[0][0]
     chosen = _draw([text for answer, text in voices if answer == majority], question, seed, "c")
-    rejected = _draw(
-        [text for answer, text in voices if answer not in (majority, None)], question, seed, "r"
-    )
+    others = set(counts) - {majority}
+    if settings.vote_rejected == "frequent":
+        others = {min(others, key=lambda answer: (-counts[answer], answer))}
+    rejected = _draw([text for answer, text in voices if answer in others], question, seed, "r")
     return Pair(
         id=content_key("vote", question.id, chosen, rejected),
         question=question,
@@ -74,15 +76,18 @@ def pair_by_vote(
     )
 
 
-def _unusable(counts: Counter[str], threshold: int) -> str | None:
+def _unusable(counts: Counter[str], settings: SynthesisSection) -> str | None:
     ranked = counts.most_common(2)
     if not ranked:
         return "no_readable_answer"
-    if ranked[0][1] < threshold:
+    if ranked[0][1] < settings.vote_threshold:
         return "below_threshold"
     if len(ranked) == 1:
         return "unanimous"
-    return "tie" if ranked[0][1] == ranked[1][1] else None
+    margin = ranked[0][1] - ranked[1][1]
+    if not margin:
+        return "tie"
+    return "small_margin" if margin < settings.vote_margin else None
 
 
 def _draw(texts: list[str], question: Question, seed: int, role: str) -> str:

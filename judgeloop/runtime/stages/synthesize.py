@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
@@ -11,20 +12,25 @@ import msgspec
 from judgeloop.data.rejections import quote_dropped
 from judgeloop.method.prompts import load_prompts
 from judgeloop.method.steps import Steps
-from judgeloop.method.synthesis.pairs import make_pair
+from judgeloop.method.synthesis.pairs import VOTE, make_pair, tried_for
 from judgeloop.models.references import without_adapter
+from judgeloop.report.contact_sheet import contact_sheet, draw_pairs
+from judgeloop.report.yields import KEPT, YIELD
 from judgeloop.runtime.identity import engine_identity, prompts_identity, sampling_text
 from judgeloop.runtime.inference import Records
 from judgeloop.runtime.progress import Progress
 from judgeloop.runtime.stage_key import stage_manifest
-from judgeloop.runtime.stages.inference import infer
+from judgeloop.runtime.stages.inference import infer, open_library
 from judgeloop.runtime.stages.ingest import DROPPED, HELD_OUT, split_name
 from judgeloop.schema.config import Config
 from judgeloop.schema.errors import DataError
 from judgeloop.schema.keys import fraction
 from judgeloop.schema.records import Altered, Manifest, ModelRef, Pair, Question
 from judgeloop.store import Store
-from judgeloop.store.shards import read_records
+from judgeloop.store.shards import read_dropped, read_records
+
+CONTACT_SHEET = "contact_sheet.html"
+_log = logging.getLogger(__name__)
 
 
 def synthesize(
@@ -133,7 +139,7 @@ def _make_pairs(
         batches=_batches(_slice(store, part, iteration, slices, seed), config.data.shard_size),
         steps=steps,
         progress=progress,
-        complete=lambda written: _count_origins(store, written),
+        complete=lambda written: _completed(config, store, written, split),
     )
 
 
@@ -163,8 +169,22 @@ def _run_seed(seed: int, stage: str, iteration: int) -> int:
     return int(fraction(seed, stage, iteration) * 2**31)
 
 
-def _count_origins(store: Store, manifest: Manifest) -> Manifest:
+def _completed(config: Config, store: Store, manifest: Manifest, split: str) -> Manifest:
+    """Counts what was made of what was tried, and writes the contact sheet beside the pairs."""
     counts: Counter[str] = Counter(manifest.counts)
     for pair in read_records(store, manifest, Pair):
-        counts[f"rows/{pair.origin.error if isinstance(pair.origin, Altered) else 'vote'}"] += 1
-    return msgspec.structs.replace(manifest, counts=dict(sorted(counts.items())))
+        what = pair.origin.error if isinstance(pair.origin, Altered) else VOTE
+        counts[f"rows/{what}"] += 1
+        counts[f"{YIELD}{tried_for(pair.question, what)}/{KEPT}"] += 1
+    for dropped in read_dropped(store, manifest):
+        counts[f"{YIELD}{dropped.tried}/{dropped.reason}"] += 1
+    sheet = f"{manifest.stage}/{manifest.key}/{CONTACT_SHEET}"
+    shown = draw_pairs(read_records(store, manifest, Pair), config.loop.seed)
+    page = contact_sheet(shown, open_library(config, store), f"Pairs of {split}")
+    store.write(sheet, page.encode())
+    _log.info("%s: look at some of its pairs in %s/%s", manifest.stage, store.uri, sheet)
+    return msgspec.structs.replace(
+        manifest,
+        counts=dict(sorted(counts.items())),
+        details=manifest.details | {"contact_sheet": sheet},
+    )
