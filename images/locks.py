@@ -47,7 +47,7 @@ class Lock:
     cuda: bool = False
 
 
-CPU_EXTRAS = ("store", "hub", "registry", "report")
+CPU_EXTRAS = ("store", "hub", "guard", "registry", "report")
 GPU_EXTRAS = ("store", "hub", "endpoint", "inference", "train", "cpu")
 LOCKS = (
     Lock(REPOSITORY / "images/cpu/image.lock", CPU_EXTRAS, "the image of tasks without a model"),

@@ -79,7 +79,7 @@ STAGES = (
                 *("data.count", "data.max_pixels", "data.background", "data.shard_size"),
                 *("validation.share", "loop.partitions", "loop.seed"),
             ),
-            inputs=("file", "images"),
+            inputs=("file", "images", "benchmarks"),
         ),
         section="data",
     ),

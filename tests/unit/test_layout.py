@@ -36,6 +36,7 @@ GOLD = {
 }
 GOLD_MODULE = "judgeloop.evaluation.gold"  # holds nothing else, so it is out of reach as a whole
 BENCHMARKS = "judgeloop.evaluation.benchmarks"  # their loaders give labels
+SEEN = "judgeloop.evaluation.benchmarks.seen"  # prompts and images alone, for the guard
 BENCHMARK_READERS = {
     "judgeloop/cli/compare.py", "judgeloop/cli/score.py", "judgeloop/runtime/stages/benchmark.py",
 }  # fmt: skip
@@ -178,7 +179,7 @@ def benchmark_labels_in_reach(root: Path) -> Iterator[str]:
         if path in BENCHMARK_READERS or path.startswith("judgeloop/evaluation/benchmarks/"):
             continue
         for name, line in imports(tree, path):
-            if below(name, BENCHMARKS):
+            if below(name, BENCHMARKS) and not below(name, SEEN):
                 yield f"{path}:{line}: only {sorted(BENCHMARK_READERS)} may import {name}"
 
 

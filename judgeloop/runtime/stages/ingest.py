@@ -8,10 +8,12 @@ from pathlib import Path
 
 import msgspec
 
+from judgeloop.data.contamination import Guard
 from judgeloop.data.images import SourceImages
 from judgeloop.data.rejections import Rejections
 from judgeloop.data.rows import QuestionRow, image_names, read_questions
 from judgeloop.data.source import TINY_WORLD, Source, open_source
+from judgeloop.evaluation.benchmarks.seen import SeenItems
 from judgeloop.runtime.once import once
 from judgeloop.runtime.progress import Progress
 from judgeloop.runtime.stage_key import stage_manifest
@@ -21,6 +23,8 @@ from judgeloop.schema.keys import fraction
 from judgeloop.schema.records import Dropped, Manifest, Question, Shard
 from judgeloop.store import Store
 from judgeloop.store.checksums import sha256_file
+from judgeloop.store.disk_dict import DiskDict
+from judgeloop.store.images import ImageLibrary
 from judgeloop.store.shards import ShardWriter
 
 STAGE = "ingest"
@@ -33,9 +37,10 @@ DROPPED = "dropped"
 def ingest(config: Config, store: Store) -> Manifest:
     """Reads the questions, stores their images, and writes shards by split.
 
-    Bad rows go to `quarantine-*.jsonl`, and so does a question with images on both sides of the
-    split. The key names the bytes of the file and of the images, so that mended data is ingested
-    anew; what a killed run has stored already is found by its hash.
+    Bad rows go to `quarantine-*.jsonl`, and so do a question with images on both sides of the split
+    and one whose image or prompt a benchmark of `evaluation.benchmarks` has. The key names the
+    bytes of the file, of the images and of these benchmarks, so that mended data is ingested anew;
+    what a killed run has stored already is found by its hash.
 
     Returns:
         The manifest: shards of Question with split `p000`, ... or `held_out`; counts `inputs`,
@@ -48,9 +53,13 @@ def ingest(config: Config, store: Store) -> Manifest:
     with open_source(settings.questions, _maker(config)) as source:
         images = SourceImages(source.folder, image_names(source, QuestionRow, _limit(config)))
         looked = images.look(Progress(TASK, len(images), "images hashed").advance)
-        header = stage_manifest(STAGE, config, file=sha256_file(source.file), images=looked)
+        chosen = config.evaluation.benchmarks
+        seen = SeenItems({name: config.evaluation.data.get(name, "") for name in chosen})
+        header = stage_manifest(
+            STAGE, config, file=sha256_file(source.file), images=looked, benchmarks=seen.files()
+        )
         return once(
-            store, STAGE, header.key, lambda _: _write(config, store, source, images, header)
+            store, STAGE, header.key, lambda _: _write(config, store, source, images, header, seen)
         )
 
 
@@ -87,8 +96,14 @@ def _limit(config: Config) -> int | None:
 
 
 def _write(
-    config: Config, store: Store, source: Source, images: SourceImages, header: Manifest
+    config: Config,
+    store: Store,
+    source: Source,
+    images: SourceImages,
+    header: Manifest,
+    seen: SeenItems,
 ) -> Manifest:
+    guard = _GuardedImages(seen, open_library(config, store))
     with open_library(config, store).adding() as add:  # all images are there before the manifest
         images.add_all(add, Progress(TASK, images.readable, "images").advance)
     writers: dict[str, ShardWriter] = {}
@@ -96,7 +111,7 @@ def _write(
     counts: Counter[str] = Counter()
     rejections = Rejections()
     for row in read_questions(source, images, _limit(config)):
-        checked = row if isinstance(row, Dropped) else _placed(row, config)
+        checked = row if isinstance(row, Dropped) else _placed(row, config, guard)
         counts["inputs"] += 1
         if isinstance(checked, Dropped):
             rejections.add(checked)
@@ -123,7 +138,34 @@ def _write(
     )
 
 
-def _placed(question: Question, config: Config) -> tuple[Question, str] | Dropped:
+class _GuardedImages:
+    """Remembers of each image whether a benchmark has it."""
+
+    def __init__(self, seen: SeenItems, library: ImageLibrary) -> None:
+        self._guard = Guard(seen) if seen.files() else None
+        self._library = library
+        self._known: DiskDict[str, str] = DiskDict()
+
+    def repeated(self, question: Question) -> str | None:
+        """Says which item of a benchmark a question repeats; None where it repeats none."""
+        if self._guard is None:
+            return None
+        for image in question.images:
+            found = self._known.get(image)
+            if found is None:
+                found = self._guard.repeated_image(self._library.read(image)) or ""
+                self._known.add(image, found)
+            if found:
+                return found
+        return self._guard.repeated_prompt(question.text)
+
+
+def _placed(
+    question: Question, config: Config, guard: _GuardedImages
+) -> tuple[Question, str] | Dropped:
+    repeated = guard.repeated(question)
+    if repeated is not None:
+        return Dropped(id=question.id, reason="in_benchmark", detail=repeated)
     split = split_of(question, config)
     if split is None:
         detail = "some of its images are held out, others train; a question may not join them"
