@@ -50,7 +50,7 @@ class Family(NamedTuple):
 FAMILIES = {
     "qwen2.5-vl-7b": Family("qwen2_5_vl", 8.3, 28, 4, 128_000, 28, (3136, 12_845_056)),
     "qwen3-vl-8b": Family("qwen3_vl", 8.8, 36, 8, 262_144, 32, (65_536, 16_777_216)),
-    "llama-3.2-11b-vision": Family("mllama", 10.7, 40, 8, 131_072, None),
+    "paper": Family("mllama", 10.7, 40, 8, 131_072, None),
 }
 every = pytest.mark.parametrize("name", FAMILIES)
 
@@ -86,7 +86,7 @@ def test_the_preset_s_engine_can_run_its_model(name: str, tmp_path: Path) -> Non
 @pytest.mark.usefixtures("hub")
 def test_llama_3_2_vision_with_vllm_is_refused_with_the_reason(tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "store")
-    config = preset("llama-3.2-11b-vision", "engine.kind=vllm")
+    config = preset("paper", "engine.kind=vllm")
     with pytest.raises(ConfigError, match=r"up to 0\.10\.2 only.*transformers"):
         resolve(config, store, Ledger(store, "loop"))
 
@@ -174,7 +174,7 @@ def test_the_memory_that_the_preset_states_is_what_it_needs(name: str) -> None:
 
 
 def test_every_setting_of_the_method_is_marked_as_the_paper_s_or_as_open() -> None:
-    text = (FOLDER / "llama-3.2-11b-vision.yaml").read_text()
+    text = (FOLDER / "paper.yaml").read_text()
     sections = {part.split(":", 1)[0]: part for part in text.split("\n\n")}
     unmarked = [
         line
@@ -186,7 +186,7 @@ def test_every_setting_of_the_method_is_marked_as_the_paper_s_or_as_open() -> No
 
 
 def test_the_paper_s_preset_has_the_settings_that_are_known() -> None:
-    config = preset("llama-3.2-11b-vision")
+    config = preset("paper")
     for sampling in (config.synthesis.answer, config.synthesis.vote, config.judging.sampling):
         assert (sampling.temperature, sampling.top_k, sampling.top_p) == (0.6, 50, 0.9)
     assert (config.synthesis.vote_samples, config.synthesis.vote_threshold) == (16, 5)
@@ -194,9 +194,7 @@ def test_the_paper_s_preset_has_the_settings_that_are_known() -> None:
     assert config.training.start == "previous"
 
 
-@pytest.mark.parametrize(
-    ("name", "profile"), [("llama-3.2-11b-vision", "eight-gpu"), ("qwen3-vl-8b", "one-gpu")]
-)
+@pytest.mark.parametrize(("name", "profile"), [("paper", "eight-gpu"), ("qwen3-vl-8b", "one-gpu")])
 def test_the_preset_compiles_and_has_its_profile_s_gpus(
     name: str, profile: str, tmp_path: Path
 ) -> None:

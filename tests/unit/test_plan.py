@@ -70,7 +70,7 @@ def test_every_preset_with_a_real_model_is_planned_and_its_hours_add_up() -> Non
 
 def test_the_papers_size_lies_where_the_paper_says() -> None:
     """Notes on the paper say some 400 H100 hours (docs/method.md)."""
-    plan = planned(load_config(PRESETS / "llama-3.2-11b-vision.yaml", []), count=100_000)
+    plan = planned(load_config(PRESETS / "paper.yaml", []), count=100_000)
     assert 200 <= plan.gpu_hours["total"] <= 800
 
 
@@ -89,7 +89,7 @@ def test_work_grows_with_questions_and_samples() -> None:
 
 
 def test_a_model_that_is_too_large_is_told() -> None:
-    config = load_config(PRESETS / "llama-3.2-11b-vision.yaml", [])
+    config = load_config(PRESETS / "paper.yaml", [])
     assert planned(config).fits
     assert not planned(config, gpu="a10").fits
 

@@ -14,7 +14,7 @@ from judgeloop.schema.requests import Response, Sample
 from judgeloop.schema.sampling import Sampling
 from tests.conftest import REPOSITORY
 
-PAPER = REPOSITORY / "pipelines/configs/llama-3.2-11b-vision.yaml"
+PAPER = REPOSITORY / "pipelines/configs/paper.yaml"
 QUESTION = Question(id="q", images=("0",), text="count red", kind=Kind.NUMBER)
 
 
