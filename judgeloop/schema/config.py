@@ -94,11 +94,9 @@ class SynthesisSection(Section, frozen=True, kw_only=True):
     alter: Sampling
     """Sampling of the altered copy."""
     errors: tuple[str, ...]
-    """Kinds of error to plant, by the names of `judgeloop.method.synthesis.errors` or a prompt
-    set's own; one is drawn by seed for each question, among those that the answer offers."""
+    """Kinds of error to plant; one is drawn for each question, of those that it offers."""
     alter_tries: Positive = 4
-    """Altered copies that are sampled; of those that pass the checks, the one nearest to the
-    original's length is used."""
+    """Altered copies that are sampled; of those that pass, the nearest in length is used."""
     min_length_ratio: Annotated[float, Meta(gt=0, le=1)] = 0.5
     """Copies shorter than this times the original, or longer by its inverse, are dropped."""
     check_meaning: bool = False

@@ -13,7 +13,7 @@ from judgeloop.data.images import SourceImages
 from judgeloop.data.rejections import Rejections
 from judgeloop.data.rows import QuestionRow, image_names, read_questions
 from judgeloop.data.source import TINY_WORLD, Source, open_source
-from judgeloop.evaluation.benchmarks.seen import SeenItems
+from judgeloop.evaluation.benchmarks.seen import SeenItems, seen_items
 from judgeloop.runtime.once import once
 from judgeloop.runtime.progress import Progress
 from judgeloop.runtime.stage_key import stage_manifest
@@ -49,12 +49,11 @@ def ingest(config: Config, store: Store) -> Manifest:
     Raises:
         DataError: There is no usable row at all.
     """
-    settings = config.data
-    with open_source(settings.questions, _maker(config)) as source:
+    settings, chosen = config.data, config.evaluation.benchmarks
+    places = {name: config.evaluation.data.get(name, "") for name in chosen}
+    with open_source(settings.questions, _maker(config)) as source, seen_items(places) as seen:
         images = SourceImages(source.folder, image_names(source, QuestionRow, _limit(config)))
         looked = images.look(Progress(TASK, len(images), "images hashed").advance)
-        chosen = config.evaluation.benchmarks
-        seen = SeenItems({name: config.evaluation.data.get(name, "") for name in chosen})
         header = stage_manifest(
             STAGE, config, file=sha256_file(source.file), images=looked, benchmarks=seen.files()
         )
