@@ -100,8 +100,7 @@ class SynthesisSection(Section, frozen=True, kw_only=True):
     min_length_ratio: Annotated[float, Meta(gt=0, le=1)] = 0.5
     """Copies shorter than this times the original, or longer by its inverse, are dropped."""
     check_meaning: bool = False
-    """Ask the base whether a copy contradicts its original, and drop it where it does not: one more
-    request a copy that passed the other checks."""
+    """Drop a copy of which the base says, asked once more, that it does not contradict."""
     vote: Sampling
     """Sampling of the answers to a closed question."""
     vote_samples: Positive = 16
