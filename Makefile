@@ -127,7 +127,7 @@ compile: $(CLIENT_INSTALLED) ## Compile the pipeline into build/judge_loop.yaml 
 compile-evaluate: $(CLIENT_INSTALLED) ## Compile the evaluate-only pipeline into build/judge_evaluation.yaml [PARTITIONS=2] [PROFILE=cpu] [LOCAL=1].
 	$(CLIENT) compile --pipeline evaluate --out build/judge_evaluation.yaml --partitions $(PARTITIONS) --profile $(PROFILE) $(if $(LOCAL),--local)
 
-doctor: $(INSTALLED) ## Check whether a loop could run here: CONFIG=FILE [SET="key=value ..."].
+doctor: $(INSTALLED) ## Check whether a loop can run here: CONFIG=FILE [SET="key=value ..."].
 	@if [ -z "$(CONFIG)" ]; then \
 		echo "error: CONFIG is not set: name a YAML file, or a preset such as tiny" >&2; \
 		echo 'usage: make doctor CONFIG=tiny [SET="key=value ..."]' >&2; exit 2; fi

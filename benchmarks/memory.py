@@ -137,7 +137,7 @@ class Bench:
             return manifest.result.pairs
         if isinstance(manifest.result, Training):
             return manifest.result.examples
-        return manifest.counts.get("inputs", 0)
+        return manifest.input_rows
 
 
 def main() -> int:

@@ -18,11 +18,11 @@ CHANGES = (
 
 
 def make_base(engine: Engine, tag: str, mirror: str | None, folder: Path) -> None:
-    """Bootstraps Debian with CPython 3.11 and imports it as an image, unless it is there already.
+    """Bootstraps Debian with CPython 3.11 and imports it as an image, unless the image exists.
 
     Args:
         engine: docker or podman.
-        tag: The image's local name. One that exists stays: a new one would make all layers anew.
+        tag: The image's local name. An existing image is kept: a new one would rebuild all layers.
         mirror: A Debian mirror; None: debootstrap's own.
         folder: Where the file system is made; one that is finished there is used again.
 

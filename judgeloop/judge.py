@@ -167,8 +167,8 @@ class Judge:
         """
         if beside_base and not self._has_adapter:
             raise ConfigError(
-                f"{self.version.name} is a base without an adapter, so there is nothing beside it "
-                "to compare; name a judge that was trained (a registered version or an adapter "
+                f"{self.version.name} is a base without an adapter, so there is nothing to "
+                "compare; name a judge that was trained (a registered version or an adapter "
                 "folder), or do not ask for its base"
             )
         sampling = Sampling(
@@ -218,7 +218,7 @@ def image_bytes(picture: Picture) -> tuple[bytes, str]:
         return _from_data_uri(picture), "image (data URI)"
     if isinstance(picture, str | os.PathLike):
         if "://" in str(picture):
-            raise DataError(f"image {picture}: an address is not fetched; give a file or its bytes")
+            raise DataError(f"image {picture}: a URL is not fetched; give a file or its bytes")
         try:
             return Path(picture).read_bytes(), f"image {os.fspath(picture)}"
         except (OSError, ValueError) as error:

@@ -25,7 +25,7 @@ TRY = "try"
 
 
 def has_ended(ledger: Ledger, config: Config, out: Path) -> bool:
-    """Says whether a run of this very configuration has ended in this folder, with its report.
+    """Returns whether a run of this very configuration has ended in this folder, with its report.
 
     Raises:
         StoreError, DataError: The ledger cannot be read.

@@ -22,8 +22,8 @@ from pipelines.run import read_config, run_loop
 from pipelines.spec import read_spec
 
 FROZEN = (
-    "Kubeflow's own page of the run will stand still from some task on; `make status` reads the "
-    "loop's ledger and does not"
+    "Kubeflow's own page of the run will stop updating before the run ends; `make status` reads "
+    "the loop's ledger instead"
 )
 
 
@@ -56,7 +56,7 @@ def run(
     out: Path,
     runner: str,
 ) -> int:
-    """Run the loop on this machine; stopped and started again with the same folder, it goes on."""
+    """Run the loop on this machine; started again with the same folder, it resumes."""
     return _run_here(given, config, changes, loop_id, out, runner, LOOP)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipelines.placement import Placement
 
 FIRST_TRY = 8
-"""Iterations in a run that are tried first where nothing bounds them: few loops have more."""
+"""Iterations in a run that are tried first if nothing bounds them: few loops have more."""
 
 
 def compile_pipeline(
@@ -30,12 +30,12 @@ def compile_pipeline(
 
     Args:
         out: The file to write; its folder is made.
-        iterations: The bound of one run; a loop that is not at its end then goes on in another.
+        iterations: Bound of one run; an unfinished loop continues in another run.
         partitions: How many tasks share the questions of an iteration.
         profile: What the tasks ask of a cluster.
         local: The file is for this machine only: images need no digest, the size has no bound, and
             a failed task is not tried again by itself, since KFP's local runner would wait for the
-            back-off and then repeat what a person can mend.
+            back-off and then repeat what a person can fix.
 
     Returns:
         The canonical digest: the same for the same pipeline, however often it is compiled.

@@ -31,7 +31,7 @@ def use_containers(out: Path) -> Any:
     that, and counts one that is gone as a success: with podman a task that failed passes.
 
     Args:
-        out: The run's folder, which the tasks share; a store that is no URI must lie in it.
+        out: The run's folder, which the tasks share; a store that is not a URI must be inside it.
     """
     from kfp import local
     from kfp.local import docker_task_handler

@@ -26,7 +26,7 @@ from judgeloop.runtime.redaction import shown
 from pipelines.plain import print_plain
 
 LINE_EVERY_S = 5.0
-"""A task that has not finished gets at most one plain line in so many seconds."""
+"""Minimum interval between two plain lines about an unfinished task, in seconds."""
 
 
 class View(Protocol):

@@ -68,7 +68,7 @@ def make_pipeline(iterations: int, partitions: int, placement: Placement) -> Com
     """Makes the whole pipeline.
 
     Args:
-        iterations: The bound of one run; a loop that is not at its end then goes on in another.
+        iterations: Bound of one run; an unfinished loop continues in another run.
         partitions: How many tasks share the questions of an iteration.
         placement: Gives each task what it asks of a cluster.
     """

@@ -166,7 +166,7 @@ def _run_here(package: str, request: str, root: str, runner: str) -> None:
 
 
 def _end_with(parent: int, out: Path, runner: str) -> None:
-    """Ends this process group when its parent was killed: nobody would know of it any more."""
+    """Ends this process group when its parent was killed, so that it is not orphaned."""
     while os.getppid() == parent:
         time.sleep(1)
     if runner == CONTAINERS:

@@ -8,5 +8,5 @@ from judgeloop.runtime.redaction import shown
 
 
 def print_plain(console: Console, text: str) -> None:
-    """Prints text without markup, colours or line breaks of our own, secrets struck out."""
+    """Prints text without markup, colours or line breaks of our own, secrets redacted."""
     console.print(shown(text), markup=False, highlight=False, soft_wrap=True)

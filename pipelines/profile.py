@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from judgeloop.ops.doctor.needs import Named, Needs
 from judgeloop.ops.doctor.needs import Toleration as Tolerated
-from judgeloop.ops.doctor.quota import Asked, Quantity, amount
+from judgeloop.ops.doctor.quota import Quantity, TaskResources, amount
 from judgeloop.schema.config import Count, Positive, Section, parse_section
 from judgeloop.schema.errors import ConfigError
 
@@ -32,7 +32,7 @@ class Size(Section, frozen=True, kw_only=True):
     memory: Quantity
     timeout_s: Positive
     """The pod is ended after this, counted from its start on a node; the pipeline's next attempt
-    goes on after the last whole shard."""
+    resumes after the last complete shard."""
     tmp: Quantity
     """Size of /tmp, the only folder that a task writes to, on the node's disk."""
 
@@ -71,7 +71,7 @@ class Reference(Section, frozen=True, kw_only=True):
 
 
 class Claim(Section, frozen=True, kw_only=True):
-    """A volume that GPU tasks mount, so that a model is fetched once; `HF_HOME` lies in it."""
+    """A volume that GPU tasks mount, so that a model is fetched once; `HF_HOME` is in it."""
 
     name: Name
     path: Annotated[str, Meta(pattern="^/.+")]
@@ -85,7 +85,7 @@ class Retry(Section, frozen=True, kw_only=True):
     backoff_s: Positive = 60
     """Wait before the first of them."""
     factor: Annotated[int, Meta(ge=1)] = 2
-    """Each wait is so many times the one before: a whole number, for Argo resolves nothing else."""
+    """Back-off factor between waits: an integer, since Argo resolves nothing else."""
     window_s: Positive | None = None
     """Counted from the start of the first attempt: past it nothing is tried again, and the attempt
     under way is killed. None: as long as all attempts with their waits may take."""
@@ -132,17 +132,17 @@ class Profile(Section, frozen=True, kw_only=True):
         longest = max(self.cpu.timeout_s, self.inference.timeout_s, self.training.timeout_s)
         if self.retry.window_s and self.retry.window_s <= longest:
             raise ValueError(
-                f"retry.window_s counts from the first start and ends the attempt under way, so it "
+                f"retry.window_s counts from the first start and ends the running attempt, so it "
                 f"must be more than the longest timeout_s, {longest}"
             )
         variables = [key for each in (*self.secrets, *self.settings) for key in each.keys]
         if self.model_cache and "HF_HOME" in variables:
-            raise ValueError("HF_HOME lies in model_cache; name it nowhere else")
+            raise ValueError("model_cache sets HF_HOME; do not set it elsewhere")
         twice = sorted({name for name in variables if variables.count(name) > 1})
         if twice:
             raise ValueError(f"secrets and settings give {twice} more than once")
 
-    def asked(self) -> Asked:
+    def task_resources(self) -> TaskResources:
         """Returns what one task of each kind asks for, by the names that Kubernetes has for it."""
         found: dict[str, dict[str, str | int]] = {
             kind: {"cpu": size.cpu, "memory": size.memory, self.gpu_type: size.gpus}
@@ -155,7 +155,7 @@ class Profile(Section, frozen=True, kw_only=True):
         found: dict[str, Any] = msgspec.json.decode(
             msgspec.json.encode(
                 Needs(
-                    tasks=self.asked(),
+                    tasks=self.task_resources(),
                     claim=self.model_cache.name if self.model_cache else None,
                     secrets=tuple(_named(each) for each in self.secrets),
                     settings=tuple(_named(each) for each in self.settings),

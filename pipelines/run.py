@@ -65,7 +65,7 @@ def run_loop(
 ) -> int:
     """Compiles the loop, or the evaluation, runs it and prints what came of it.
 
-    Another run of the same loop that is at work is waited for, and then has done it all.
+    Another run of the same loop that is active is waited for, and then has done it all.
 
     Args:
         config: The configuration, made by `read_config`.
@@ -80,7 +80,7 @@ def run_loop(
 
     Raises:
         ConfigError: The loop id is taken by another configuration, `out` is no folder, or another
-            loop is at work in it.
+            loop is active in it.
         JudgeLoopError: The pipeline cannot be compiled, or the store or `out` cannot be used.
         KeyboardInterrupt: The run was interrupted; nothing of it is left running.
     """
@@ -135,7 +135,7 @@ def _run_alone(
         if ending.state != "continues":
             break
         first = ending.first
-        print_plain(console, f"the loop goes on with iteration {first} in another run")
+        print_plain(console, f"the loop continues with iteration {first} in another run")
     copy_report(ledger, out)
     say_ending(ledger, config, out, console)
     if succeeded:
@@ -143,7 +143,7 @@ def _run_alone(
     failure = find_failure(ledger, out / "run.log")
     print_plain(console, f"{failure.task} failed: {failure.error}")
     if failure.exit_code != ConfigError.exit_code:
-        console.print("Once that is mended, the same command goes on after the last whole shard.")
+        console.print("Fix the cause and rerun; it resumes after the last complete shard.")
     return failure.exit_code
 
 

@@ -19,7 +19,7 @@ class Spec:
     pipeline: Tree
     """The PipelineSpec (first document)."""
     platform: Tree
-    """The platform configuration (second document); empty where the pipeline has none."""
+    """The platform configuration (second document); empty if the pipeline has none."""
 
     @property
     def components(self) -> Tree:

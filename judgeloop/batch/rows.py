@@ -28,7 +28,7 @@ class PairRow(msgspec.Struct, frozen=True, kw_only=True):
     rejected: str | None = None
 
     def answers(self) -> tuple[str, str, Side | None] | None:
-        """Returns answer a, answer b and the label; None where one of the answers is missing.
+        """Returns answer a, answer b and the label; None if one of the answers is missing.
 
         The chosen answer becomes `a`, which favours no judge: both orders are shown.
         """

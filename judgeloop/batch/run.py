@@ -22,9 +22,9 @@ from judgeloop.models.judge import JudgeModel, find_judge, judge_version
 from judgeloop.runtime.inference import Records, infer_shards
 from judgeloop.runtime.lease import Lease
 from judgeloop.runtime.once import once
+from judgeloop.runtime.stage_key import declared_key, key_spec
 from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.errors import ConfigError, DataError, EngineError
-from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import Dropped, JudgeVersion, Kind, Manifest, Question, to_json
 from judgeloop.schema.sampling import Sampling
 from judgeloop.store import FolderStore
@@ -34,7 +34,6 @@ from judgeloop.store.scratch import scratch_folder
 from judgeloop.store.shards import read_dropped, read_records
 
 STAGE = "compare"
-VERSION = 2
 SHARD_ROWS = 50
 SHARDS_IN_FLIGHT = 3
 
@@ -62,9 +61,9 @@ def judge_file(
 ) -> Summary:
     """Judges every row of `pairs` in both orders and writes a `PairJudgement` a line to `out`.
 
-    Stopped at any moment and started again with the same arguments it goes on after the last stored
-    shard, which lies in `<out>.work` until all is done. Rows that cannot be judged are written to
-    `<out>.dropped.jsonl` with the reason.
+    Interrupted and started again with the same arguments, it resumes after the last stored shard;
+    shards are kept in `<out>.work` until all rows are done. Rows that cannot be judged are written
+    to `<out>.dropped.jsonl` with the reason.
 
     Args:
         pairs: JSONL file, see `judgeloop.batch.rows.PairRow`.
@@ -78,7 +77,7 @@ def judge_file(
         EngineError: The engine cannot run the judge, or died.
     """
     if out.exists():
-        raise ConfigError(f"{out} exists already: remove it, or give another --out")
+        raise ConfigError(f"{out} already exists: remove it, or give another --out")
     work = out.with_name(f"{out.name}.work")
     store = FolderStore(work)
     with scratch_folder("judge") as scratch:
@@ -127,21 +126,20 @@ class _Batch:
 
     def run(self) -> Manifest:
         """Judges what is not judged yet; returns the manifest."""
-        key = content_key(
-            STAGE,
-            VERSION,
-            self._found.model.content(),
-            prompt_hash(self._prompts),
-            RULE,
-            self._sampling,
-            self._settings.samples,
-            self._engine,
-            self._max_pixels,
-            self._found.background,
-            sha256_file(self._pairs),
-            self._images.look(),
-        )
-        header = Manifest(stage=STAGE, stage_version=VERSION, key=key, model=self._found.model)
+        inputs = {
+            "model": self._found.model,
+            "prompt_hash": prompt_hash(self._prompts),
+            "rule": RULE,
+            "sampling": self._sampling,
+            "samples": self._settings.samples,
+            "engine_settings": self._engine,
+            "max_pixels": self._max_pixels,
+            "background": self._found.background,
+            "file": sha256_file(self._pairs),
+            "images": self._images.look(),
+        }
+        key, version = declared_key(STAGE, {}, inputs), key_spec(STAGE).version
+        header = Manifest(stage=STAGE, stage_version=version, key=key, model=self._found.model)
         return once(self._store, STAGE, key, lambda lease: self._judge(header, lease))
 
     def _judge(self, header: Manifest, lease: Lease) -> Manifest:
@@ -155,7 +153,7 @@ class _Batch:
                 self._batches(),
                 self._steps,
                 SHARDS_IN_FLIGHT,
-                before_shard=lease.keep,
+                before_shard=lease.ensure_held,
                 advance=self._advance,
             )
 
@@ -185,7 +183,7 @@ class _Batch:
 
 
 def _write(file: Path, records: Sequence[object]) -> None:
-    """Writes a file of lines; it is there whole or not at all."""
+    """Writes a file of lines atomically."""
     part = file.with_name(f"{file.name}.part")
     part.write_bytes(b"".join(to_json(record) + b"\n" for record in records))
     part.replace(file)

@@ -28,10 +28,10 @@ def asked_judge(name: str | None, run: str | None) -> str:
         if name is None:
             raise click.UsageError("name the judge, or give --run DIR for the champion of a run")
         return name
-    from judgeloop.ops.place import find_place
+    from judgeloop.ops.target import open_target
     from judgeloop.registry.client import TRACKING_URI
 
-    place = find_place(run)
+    place = open_target(run)
     if place.registry:
         os.environ[TRACKING_URI] = place.registry
     return name or f"models:/{place.model_name()}@champion"

@@ -13,7 +13,7 @@ from judgeloop.cli import options
 from judgeloop.cli.command import command
 from judgeloop.cli.table import table
 from judgeloop.ops.clean import Plan, hold_loops, plan_cleaning, remove
-from judgeloop.ops.place import Place, find_place
+from judgeloop.ops.target import Target, open_target
 from judgeloop.ops.workers import Worker, find_workers
 from judgeloop.registry.client import TRACKING_URI
 
@@ -24,28 +24,28 @@ from judgeloop.registry.client import TRACKING_URI
     "judgeloop clean runs/demo --yes",
     "judgeloop clean s3://bucket/prefix --forget first --yes",
 )
-@options.place
-@click.option("--yes", is_flag=True, help="Really remove; else only show.")
+@options.target
+@click.option("--yes", is_flag=True, help="Remove; without it, only show.")
 @click.option(
     "--forget",
     metavar="LOOP",
     multiple=True,
-    help="This loop will not go on: what only it needs goes, with its ledger (repeatable).",
+    help="Give up this unfinished loop: removes its ledger and what only it needs (repeatable).",
 )
 @options.as_json
-def clean(place: str, yes: bool, forget: Sequence[str], as_json: bool) -> str:
+def clean(target: str, yes: bool, forget: Sequence[str], as_json: bool) -> str:
     """Show, and with --yes remove, what no registered version and no unfinished loop needs.
 
-    Kept is what made a registered version (delete a version in MLflow to free it), what unfinished
-    loops have, all ledgers and reports, and every file that judgeloop did not write. The registry
-    is the run's own, or that of MLFLOW_TRACKING_URI.
+    Everything that made a registered version is kept (delete a version in MLflow to free it), and
+    so are unfinished loops, all ledgers and reports, and every file that judgeloop did not write.
+    The registry is the run's own, or that of MLFLOW_TRACKING_URI.
 
     Raises:
-        ConfigError: There is no such place or loop.
-        RegistryError: The registered versions are not known, so nothing may go.
+        ConfigError: There is no such folder, store or loop.
+        RegistryError: The registered versions are not known, so nothing can be removed.
         StoreError, DataError: The store cannot be read or written, or what is needed is damaged.
     """
-    found = find_place(place)
+    found = open_target(target)
     if found.registry:
         os.environ[TRACKING_URI] = found.registry
     workers = find_workers(found.store)
@@ -60,23 +60,23 @@ def clean(place: str, yes: bool, forget: Sequence[str], as_json: bool) -> str:
     return "\n".join(_shown(plan, found, done=yes))
 
 
-def _plan(place: Place, workers: list[Worker], forget: Sequence[str]) -> Plan:
+def _plan(target: Target, workers: list[Worker], forget: Sequence[str]) -> Plan:
     from judgeloop.registry.inventory import registered_judges
 
     judges = (version.judge for version in registered_judges())
-    return plan_cleaning(place.store, judges, workers, list(forget))
+    return plan_cleaning(target.store, judges, workers, list(forget))
 
 
-def _shown(plan: Plan, place: Place, *, done: bool) -> list[str]:
+def _shown(plan: Plan, target: Target, *, done: bool) -> list[str]:
     verb = "removed" if done else "to remove"
     rows = [
-        (heap.stage, f"{heap.kept:,}", decimal(heap.kept_bytes), f"{heap.removed:,}",
-         decimal(heap.removed_bytes))
-        for heap in plan.heaps
+        (each.stage, f"{each.kept:,}", decimal(each.kept_bytes), f"{each.removed:,}",
+         decimal(each.removed_bytes))
+        for each in plan.totals
     ]  # fmt: skip
-    total = sum(heap.removed_bytes for heap in plan.heaps)
+    total = sum(each.removed_bytes for each in plan.totals)
     lines = [
-        f"store {place.store.uri}",
+        f"store {target.store.uri}",
         *table(("", "kept", "", verb, ""), rows),
         f"kept for {plan.versions} registered version(s) and {len(plan.unfinished)} unfinished "
         f"loop(s){': ' * bool(plan.unfinished)}{', '.join(plan.unfinished)}",

@@ -1,4 +1,4 @@
-"""`judgeloop doctor`: whether a loop could run, one line a check."""
+"""`judgeloop doctor`: checks whether a loop can run, one line per check."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from judgeloop.schema.errors import PreflightError
     "this profile (a name in k8s/profiles/, or a YAML file).  [default without --config: cpu]",
 )  # fmt: skip
 def doctor(config: Path | None, changes: Sequence[str], profile: str | None) -> str | int:
-    """Check whether a loop could run: on this machine with --config, on Kubeflow with --profile.
+    """Check whether a loop can run: on this machine with --config, on Kubeflow with --profile.
 
     Raises:
         ConfigError: The configuration or the profile is wrong.
@@ -45,5 +45,5 @@ def _examine_here(config: Path, changes: Sequence[str]) -> str:
     findings = list(examine(load_config(config, changes)))
     lines = "\n".join(map(str, findings))
     if any(finding.state == "FAILED" for finding in findings):
-        raise PreflightError(f"a loop could not run here\n{lines}")
+        raise PreflightError(f"a loop cannot run here\n{lines}")
     return lines

@@ -56,10 +56,10 @@ def export(judge_name: str | None, run: str | None, out: Path, form: str, as_jso
 
 def _export_data(run: str | None, form: str, out: Path) -> str:
     from judgeloop.ops.export_data import export_data
-    from judgeloop.ops.place import find_place
+    from judgeloop.ops.target import open_target
     from judgeloop.runtime.ledger import Ledger
 
-    place = find_place(run) if run is not None else None
+    place = open_target(run) if run is not None else None
     if place is None or place.loop_id is None:
         raise ConfigError(f"--as {form} needs --run with the folder of a run")
     counts = export_data(

@@ -43,7 +43,7 @@ def judge(
     """Judge every pair of a JSONL file in both orders.
 
     A row has `id`, `images` (paths relative to the file), `question`, and `a` and `b` with an
-    optional `label`, or `chosen` and `rejected`. Stopped and started again it goes on where it was.
+    optional `label`, or `chosen` and `rejected`. Interrupted and started again, it resumes.
 
     Raises:
         ConfigError: The arguments name nothing that can be used.

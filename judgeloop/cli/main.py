@@ -129,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(shown(said) + "\n")
         return WRONG_USE
     except click.Abort:
-        sys.stderr.write("Interrupted. What is finished is kept: the same command goes on.\n")
+        sys.stderr.write("Interrupted. Finished work is kept; rerun the same command to resume.\n")
         return INTERRUPTED
 
 

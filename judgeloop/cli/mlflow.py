@@ -10,7 +10,7 @@ from urllib.parse import quote
 import click
 
 from judgeloop.cli.command import command
-from judgeloop.ops.place import find_place
+from judgeloop.ops.target import open_target
 from judgeloop.schema.errors import ConfigError
 
 HOST = "127.0.0.1"
@@ -27,8 +27,8 @@ def mlflow(run: str, port: int) -> str | int:
     Raises:
         ConfigError: There is no such run, or it has no registry.
     """
-    place = find_place(run)
-    name, registry = place.model_name(), place.registry
+    target = open_target(run)
+    name, registry = target.model_name(), target.registry
     if not registry:
         raise ConfigError(f"{run}: there is no registry at {run}/mlflow/mlflow.db")
     if registry.startswith("http"):

@@ -31,8 +31,8 @@ class LocalPath(click.ParamType[Path]):
 
 LOCAL_PATH = LocalPath()
 
-place = click.argument("place", metavar="DIR-or-URI")
-"""A run's folder, a store's folder or a store's URI, as `judgeloop.ops.place` reads it."""
+target = click.argument("target", metavar="DIR-or-URI")
+"""A run's folder, a store's folder or a store's URI, as `judgeloop.ops.target` reads it."""
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 config = click.option(
     "--config", type=FILE, required=True, help="A YAML configuration, or a preset."
@@ -42,7 +42,7 @@ changes = click.option(
     help="Change one value of the configuration; may be given again.",
 )  # fmt: skip
 loop_id = click.option(
-    "--loop-id", metavar="ID", help="Go on with this loop.  [default: from the configuration]"
+    "--loop-id", metavar="ID", help="Loop to start or resume.  [default: from the configuration]"
 )
 
 

@@ -8,8 +8,8 @@ import click
 
 from judgeloop.cli import options
 from judgeloop.cli.command import command
-from judgeloop.ops.place import Place, find_place
 from judgeloop.ops.status import loop_ids
+from judgeloop.ops.target import Target, open_target
 from judgeloop.schema.errors import ConfigError, DataError
 from judgeloop.store import MissingObjectError
 from judgeloop.store.local_files import write_whole
@@ -22,22 +22,22 @@ FILES = ("table.txt", "summary.json", "report.html")
     "judgeloop report runs/demo",
     "judgeloop report s3://bucket/prefix --loop first --out reports/first",
 )
-@options.place
+@options.target
 @click.option("--loop", metavar="ID", help="Which loop, of several in a store.")
 @click.option(
     "--out", type=options.LOCAL_PATH, help="Where the files go.  [default: the run's folder]"
 )
-def report(place: str, loop: str | None, out: Path | None) -> str:
+def report(target: str, loop: str | None, out: Path | None) -> str:
     """Print the figures of a loop, and copy its report out of the store.
 
     Raises:
-        ConfigError: There is no such place or loop, or no folder is known for the files.
+        ConfigError: There is no such folder, store or loop, or no folder is known for the files.
         DataError: The loop has no report yet.
     """
-    found = find_place(place)
+    found = open_target(target)
     folder = out or found.run
     if folder is None:
-        raise ConfigError(f"{place}: is no run's folder, so name one for the report with --out")
+        raise ConfigError(f"{target}: is not a run's folder: name one for the report with --out")
     prefix = f"loops/{_loop(found, loop)}/report"
     try:
         contents = {name: found.store.read(f"{prefix}/{name}") for name in FILES}
@@ -49,9 +49,9 @@ def report(place: str, loop: str | None, out: Path | None) -> str:
     return f"{contents['table.txt'].decode()}\nreport    {folder / 'report.html'}"
 
 
-def _loop(place: Place, asked: str | None) -> str:
-    known = loop_ids(place.store)
-    name = asked or place.loop_id or (known[0] if len(known) == 1 else None)
+def _loop(target: Target, asked: str | None) -> str:
+    known = loop_ids(target.store)
+    name = asked or target.loop_id or (known[0] if len(known) == 1 else None)
     if name not in known:
-        raise ConfigError(f"{place.name}: name one of its loops with --loop: {', '.join(known)}")
+        raise ConfigError(f"{target.name}: name one of its loops with --loop: {', '.join(known)}")
     return name

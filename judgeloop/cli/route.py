@@ -33,7 +33,7 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
 
     n: int
     accuracy: float | None
-    """Share of the rows that state a kind which got that kind; None where no row states one."""
+    """Share of the rows that state a kind which got that kind; None if no row states one."""
     by_kind: dict[str, dict[str, float | int | None]]
     """By stated kind (by routed kind where none is stated): `n`, `accuracy`."""
     confusion: dict[str, dict[str, int]]

@@ -11,8 +11,8 @@ import msgspec
 from judgeloop.cli import options
 from judgeloop.cli.command import command
 from judgeloop.cli.table import table
-from judgeloop.ops.place import Place, find_place
 from judgeloop.ops.status import LoopStatus, loop_ids, read_status
+from judgeloop.ops.target import Target, open_target
 from judgeloop.ops.workers import find_workers
 from judgeloop.runtime.ledger import is_evaluation
 from judgeloop.schema.errors import ConfigError
@@ -29,7 +29,7 @@ SHOWN_TASKS = 6
     "judgeloop status",
     "judgeloop status first --follow",
 )
-@click.argument("place", metavar="[DIR|URI|RUN]", required=False)
+@click.argument("target", metavar="[DIR|URI|RUN]", required=False)
 @click.option("--loop", metavar="ID", help="This loop in full, of several in a store.")
 @options.as_json
 @click.option("--follow", is_flag=True, help="On Kubeflow: until the run has ended.")
@@ -48,7 +48,7 @@ SHOWN_TASKS = 6
     help="On Kubeflow: says how long a task may wait for its start before --follow ends the run.",
 )
 def status(
-    place: str | None, loop: str | None, as_json: bool, follow: bool, poll: float, profile: str
+    target: str | None, loop: str | None, as_json: bool, follow: bool, poll: float, profile: str
 ) -> str | int:
     """Show what is done and missing, what it cost, and what to do next.
 
@@ -57,43 +57,43 @@ def status(
     lists the server's newest runs.
 
     Raises:
-        ConfigError: There is no such place, loop or run.
+        ConfigError: There is no such folder, store, loop or run.
         StoreError, DataError: The store or a ledger cannot be read.
         ClusterError: The server cannot be asked.
     """
-    if place is None or not _names_a_place(place):
+    if target is None or not _is_path_or_uri(target):
         from pipelines.cluster.commands import show_status
 
-        return show_status(place, poll if follow else None, profile)
-    return show_loops(find_place(place), loop, as_json=as_json)
+        return show_status(target, poll if follow else None, profile)
+    return show_loops(open_target(target), loop, as_json=as_json)
 
 
-def _names_a_place(text: str) -> bool:
+def _is_path_or_uri(text: str) -> bool:
     return "/" in text or Path(text).exists()
 
 
-def show_loops(place: Place, loop: str | None, *, as_json: bool) -> str:
+def show_loops(target: Target, loop: str | None, *, as_json: bool) -> str:
     """Reads the loops of a store and describes them; raises as `status`."""
-    known = loop_ids(place.store)
-    wanted = loop or (place.loop_id if place.loop_id in known else None)
+    known = loop_ids(target.store)
+    wanted = loop or (target.loop_id if target.loop_id in known else None)
     if loop and loop not in known:
         raise ConfigError(
-            f"--loop {loop}: {place.store.uri} holds no such loop ({', '.join(known)})"
+            f"--loop {loop}: {target.store.uri} holds no such loop ({', '.join(known)})"
         )
-    found = _read(place, [wanted] if wanted else known)
+    found = _read(target, [wanted] if wanted else known)
     if as_json:
-        return msgspec.json.encode({"store": place.store.uri, "loops": found}).decode()
+        return msgspec.json.encode({"store": target.store.uri, "loops": found}).decode()
     if not found:
-        return f"nothing there: no loop was begun in {place.store.uri}"
+        return f"no loop was started in {target.store.uri}"
     if len(found) == 1:
-        return "\n".join(_in_full(found[0], place))
+        return "\n".join(_in_full(found[0], target))
     header = ("loop", "state", "iterations", "tasks", "seconds", "champion")
     rows = table(header, [_row(status) for status in found])
-    return "\n".join([f"store {place.store.uri}", *rows, "--loop ID shows one in full"])
+    return "\n".join([f"store {target.store.uri}", *rows, "--loop ID shows one in full"])
 
 
-def _read(place: Place, loops: Sequence[str]) -> list[LoopStatus]:
-    workers = find_workers(place.store, PATIENCE_S)
+def _read(target: Target, loops: Sequence[str]) -> list[LoopStatus]:
+    workers = find_workers(target.store, PATIENCE_S)
     stages = [f"{worker.holder} on {worker.folder}" for worker in workers if not worker.loop_id]
     # On a cluster nobody holds a loop as a whole, and a stage's lease names no loop: then it may
     # be of any loop that is not at its end.
@@ -101,9 +101,9 @@ def _read(place: Place, loops: Sequence[str]) -> list[LoopStatus]:
     found = []
     for loop_id in loops:
         mine = [f"{worker.holder}" for worker in workers if worker.loop_id == loop_id]
-        status = read_status(place.store, loop_id, mine)
+        status = read_status(target.store, loop_id, mine)
         if anyones and status.missing:
-            status = read_status(place.store, loop_id, anyones)
+            status = read_status(target.store, loop_id, anyones)
         found.append(status)
     return found
 
@@ -120,14 +120,14 @@ def _row(status: LoopStatus) -> tuple[str, ...]:
     )
 
 
-def _in_full(status: LoopStatus, place: Place) -> list[str]:
+def _in_full(status: LoopStatus, target: Target) -> list[str]:
     tokens = "".join(f", {count:,} {name} tokens" for name, count in status.tokens.items())
     far = f", {status.iterations} of at most {status.bound} iterations decided"
     if is_evaluation(status.loop_id):
         far = ", an evaluation outside a loop"
     lines = [
         f"loop {status.loop_id}: {status.state}{far}",
-        f"store    {place.store.uri}",
+        f"store    {target.store.uri}",
         "",
         *table(
             ("stage", "tasks", "rows", "seconds"),
@@ -146,25 +146,26 @@ def _in_full(status: LoopStatus, place: Place) -> list[str]:
         lines.append(f"ended    {status.ended}")
     if status.state == "finished":
         lines.append(f"champion {status.champion or 'none'} of {status.model_name}")
-    return [*lines, f"next     {_next(status, place)}"]
+    return [*lines, f"next     {_next(status, target)}"]
 
 
-def _next(status: LoopStatus, place: Place) -> str:
+def _next(status: LoopStatus, target: Target) -> str:
     again = f"start it again as before, with LOOP_ID={status.loop_id}"
-    if place.command is not None and place.loop_id == status.loop_id:
-        again = f"start it again with `{place.command}`"
-    elif place.run is not None:
-        again += f" OUT={place.name}"
+    if target.command is not None and target.loop_id == status.loop_id:
+        again = f"start it again with `{target.command}`"
+    elif target.run is not None:
+        again += f" OUT={target.name}"
     if status.state == "running":
         return "wait: it is running"
     if status.state == "failed":
         return (
-            f"mend that, then {again}: it goes on after the last whole shard. Settings that decide "
-            "no finished work may change; where one does, the command says which loop id to use"
+            f"fix the cause, then {again}: it resumes after the last complete shard. Settings "
+            "that affect no finished work may change; for others the command prints a free loop "
+            "id"
         )
     if status.state == "stopped":
-        return f"{again}: it goes on after the last whole shard"
-    local = place.run / "report.html" if place.run else None
+        return f"{again}: it resumes after the last complete shard"
+    local = target.run / "report.html" if target.run else None
     report = local if local and local.is_file() else status.report
     seen = f"look at {report}" if report else f"{again}: its report is missing"
     if status.champion is None:

@@ -111,7 +111,7 @@ class SourceImages:
         return self._hashes.get(name) or None
 
     def _look(self, name: str) -> tuple[str, str]:
-        """Returns the hash, or the fault: that an image can't be read is for its rows to bear."""
+        """Returns the hash, or the error: an unreadable image is an error of its rows alone."""
         try:
             return sha256_bytes(self._read(name)), ""
         except StoreError as error:
@@ -130,7 +130,7 @@ class SourceImages:
 
 
 def _ahead(items: Iterable[T], work: Callable[[T], R]) -> Iterator[tuple[T, R]]:
-    """Yields items with what threads made of them, in the items' order."""
+    """Yields items with the results that threads computed for them, in order."""
     with ThreadPoolExecutor(READ_THREADS) as pool:
         waiting: deque[tuple[T, Future[R]]] = deque()
         for item in items:

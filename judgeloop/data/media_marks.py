@@ -1,4 +1,4 @@
-"""Marks that stand for an image in a question's text, as other formats of data sets have them.
+"""Image placeholders in a question's text, as other data set formats have them.
 
 Where an image is shown is the engines' business: it comes before the text. A mark left in the text
 would be read as words, or as a control token.
@@ -40,8 +40,8 @@ def without_media_marks(text: str, images: int) -> str:
         numbers.append(int(named[:9]) if named else len(numbers) + 1)
     if max(numbers) > images or min(numbers) < 1:
         raise DataError(
-            f"the text marks image {max(numbers) if max(numbers) > images else 0}, such as by "
-            f"{found[-1][0]!r}, and the row names {images} image(s)"
+            f"the text refers to image {max(numbers) if max(numbers) > images else 0}, such as by "
+            f"{found[-1][0]!r}, but the row has {images} image(s)"
         )
     first, last = 0, len(found)
     start, end = 0, len(text)

@@ -1,4 +1,4 @@
-"""What was dropped from a data set, by reason, and the error where nothing is left."""
+"""What was dropped from a data set, by reason, and the error if nothing is left."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Rejections:
         return DataError(f"{name}: no usable row: {said}. {self.most_frequent()}")
 
     def most_frequent(self) -> str:
-        """Returns the first detail of the most frequent reason, empty where nothing was dropped."""
+        """Returns the first detail of the most frequent reason, empty if nothing was dropped."""
         if not self._first:
             return ""
         most = max(sorted(self._first), key=lambda reason: self.counts[f"dropped/{reason}"])

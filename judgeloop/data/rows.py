@@ -136,7 +136,7 @@ def read_gold(source: Source, images: SourceImages, limit: int | None) -> Iterat
         if pair in contradicted:
             first = seen[pair][2:]
             other = first if seen[pair][0] != direction else contradicted[pair]
-            detail = f"{other} prefers the other answer; remove what is wrong"
+            detail = f"{other} prefers the other answer; remove the wrong one"
             return Dropped(id=row.id, reason="contradiction", detail=detail)
         if not kept.add(pair, row.id):
             detail = f"{seen[pair][2:]} is the same pair, under another id"
@@ -201,12 +201,12 @@ def _rows(source: Source, kind: type[T], limit: int | None) -> Iterator[tuple[st
 
 
 def _without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuses a key that is there twice, of which a parser takes the last in silence."""
+    """Refuses a key that occurs twice, of which a parser takes the last silently."""
     made = dict(pairs)
     if len(made) < len(pairs):
         names = [name for name, _ in pairs]
         repeated = next(name for name in names if names.count(name) > 1)
-        raise DataError(f"the key `{repeated}` is there twice")
+        raise DataError(f"the key `{repeated}` occurs twice")
     return made
 
 

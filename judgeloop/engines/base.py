@@ -1,7 +1,7 @@
-"""The engine protocol: one seam for Transformers, vLLM, OpenAI-compatible endpoints and the script.
+"""The engine protocol: Transformers, vLLM, OpenAI-compatible endpoints and the scripted engine.
 
-Requests are submitted while the engine has room, and answers are polled as they come, in any order;
-what an answer is depends on its own request alone (`judgeloop.schema.requests`).
+Requests are submitted while the engine has room, and answers are polled as they finish, in any
+order. An answer depends on its own request alone (`judgeloop.schema.requests`).
 """
 
 from __future__ import annotations
@@ -14,33 +14,33 @@ from judgeloop.schema.errors import EngineError
 from judgeloop.schema.requests import Request, Response
 
 REFUSALS = (ValueError, TypeError, AttributeError, LookupError, StopIteration)
-"""What processors raise on a prompt that they cannot take: the failure of that one request."""
+"""Errors that processors raise for a prompt they refuse; they fail that request alone."""
 
 
 class EngineDiedError(EngineError):
-    """The process or the device that ran the model is gone; a new engine may answer."""
+    """The process or the device that ran the model failed; a new engine may work."""
 
 
 class Engine(Protocol):
     """Answers requests with one model (base, or base with an adapter), many at a time.
 
-    An engine with an adapter answers for its base as well, at the same time: a request `to_base`
-    gets the texts that an engine without the adapter would give it.
+    An engine with an adapter can answer for the base model at the same time: a request with
+    `use_adapter=False` gets the text that an engine without the adapter would return.
     """
 
     def has_room(self) -> bool:
-        """Says whether one more request now keeps it busier or will do so soon.
+        """Returns whether the engine can make use of one more request now or soon.
 
-        The bound keeps memory flat: what waits in an engine holds images and prompts.
+        The bound keeps memory flat: waiting requests hold images and prompts.
         """
         ...
 
     def submit(self, number: int, request: Request) -> None:
-        """Takes a request; without room it only waits longer.
+        """Adds a request; if there is no room, it waits in the engine.
 
         Args:
-            number: The caller's, by which the answer comes back; unique among what is unanswered.
-            request: What to ask.
+            number: Chosen by the caller, returned with the answer; unique among pending requests.
+            request: The request.
 
         Raises:
             EngineError: No request of this kind can be answered.
@@ -48,16 +48,16 @@ class Engine(Protocol):
         ...
 
     def poll(self) -> list[tuple[int, Response]]:
-        """Works for a while and returns what is answered by then, by number; it may be nothing.
+        """Works for a while and returns the finished answers by number; there may be none.
 
         A request that fails (missing image, prompt too long) gets a response with `error`; it never
-        fails others. A store that cannot be read is no request's fault: an answer made of that
-        would stay for ever.
+        fails others. A store that cannot be read is an error of all: a response with its
+        `error` would be stored as a result.
 
         Raises:
-            EngineDiedError: The engine is of no use any more.
-            EngineError: The engine itself failed. Of this and the next, the engine may be asked
-                again, and what was submitted before is forgotten.
+            EngineDiedError: The engine cannot be used any more.
+            EngineError: The engine itself failed; pending requests are lost. After this and the
+                next error the engine can be used again.
             StoreError: Images cannot be read, or their bytes are damaged.
         """
         ...

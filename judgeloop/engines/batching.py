@@ -14,17 +14,17 @@ class Part(msgspec.Struct, frozen=True):
     """Some samples of one request."""
 
     number: int
-    """The request's."""
+    """Number of the request."""
     request: Request
     first: int
-    """Number of the first sample."""
+    """Index of the first sample."""
     count: int
     place: int
-    """How many requests came before."""
+    """Arrival index of the request."""
 
 
 class Waiting:
-    """Samples that wait for a batch.
+    """A queue of samples that packs them into batches.
 
     A request's samples may be spread over several batches. No batch holds requests to the base and
     others, or two kinds of sampling.
@@ -36,29 +36,29 @@ class Waiting:
         self._samples = 0
 
     def __len__(self) -> int:
-        """Samples that wait."""
+        """Number of waiting samples."""
         return self._samples
 
     def add(self, number: int, request: Request) -> None:
-        """Adds all samples of a request."""
-        parts = self._groups.setdefault((request.to_base, request.sampling), [])
+        """Queues all samples of a request."""
+        parts = self._groups.setdefault((request.use_adapter, request.sampling), [])
         parts.append(Part(number, request, 0, request.draws, next(self._places)))
         self._samples += request.draws
 
     def drop(self, number: int) -> None:
-        """Forgets what is left of a request."""
+        """Removes the waiting samples of a request."""
         for parts in self._groups.values():
             parts[:] = [part for part in parts if part.number != number]
         self._samples = sum(map(_samples, self._groups.values()))
 
     def has_full(self, size: int) -> bool:
-        """Says whether a whole batch of one kind waits."""
+        """Returns whether a full batch is waiting."""
         return any(_samples(parts) >= size for parts in self._groups.values())
 
     def take(self, size: int) -> list[Part]:
-        """Returns the next batch: the sample that waits longest, and those most like it in length.
+        """Returns the next batch: the oldest sample, and those closest to it in length.
 
-        A kind of which less than a batch waits is taken where no other has a whole one.
+        A batch that is not full is returned only if there is no full one.
         """
         groups = [parts for parts in self._groups.values() if parts]
         if not groups:
@@ -86,6 +86,6 @@ def _samples(parts: list[Part]) -> int:
 
 
 def _unlike(part: Part, other: Part) -> tuple[int, int]:
-    """Says how much longer or shorter a prompt is, its images first."""
+    """Returns how different two prompts are in number of images and in length."""
     one, two = part.request, other.request
     return abs(len(one.images) - len(two.images)), abs(len(one.text) - len(two.text))

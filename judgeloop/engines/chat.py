@@ -47,7 +47,7 @@ logger = logging.getLogger(__name__)
 
 
 class ChatClient:
-    """Asks one server; use it within one event loop.
+    """A client of one server; use it within one event loop.
 
     Args:
         section: Address, key and limits.
@@ -147,7 +147,7 @@ class ChatClient:
         await self._client.close()
 
     def _go_without_counts(self) -> None:
-        """Says once that the server counts no tokens.
+        """Warns once that the server counts no tokens.
 
         Raises:
             EngineError: Prices are set, so the costs would be wrong.
@@ -161,13 +161,13 @@ class ChatClient:
         if not self._uncounted:
             self._uncounted = True
             logger.warning(
-                "endpoint=%s counts no tokens: engine.max_prompt_tokens is not looked at",
+                "endpoint=%s counts no tokens: engine.max_prompt_tokens is not checked",
                 self._section.url,
             )
 
     @contextmanager
     def _failures_named(self, what: str, retries: int) -> Iterator[None]:
-        """Turns the library's errors into ours, in words that say what to do."""
+        """Converts the library's errors to ours, with a remedy."""
         import openai
 
         endpoint = f"endpoint {self._section.url}"
@@ -181,15 +181,15 @@ class ChatClient:
             ) from error
         except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
             raise EngineError(
-                f"{endpoint} does not take the key of {self._section.key_variable or 'nobody'}: "
+                f"{endpoint} rejects the key of {self._section.key_variable or 'nobody'}: "
                 f"{self._said(error)}. Set engine.endpoint.key_variable to the environment "
                 "variable that holds the right one"
             ) from error
         except openai.RateLimitError as error:
             raise EngineError(
-                f"{endpoint} did not {what} {tried}, it limits the rate: {self._said(error)}. "
-                "Lower engine.batch_size, raise engine.endpoint.retries, or go on later: what is "
-                "finished is kept"
+                f"{endpoint} did not {what} {tried}, it limits the request rate: "
+                f"{self._said(error)}. Lower engine.batch_size, raise engine.endpoint.retries, or "
+                "rerun later: finished work is kept"
             ) from error
         except openai.APIStatusError as error:
             if 300 <= error.status_code < 400:
@@ -204,7 +204,7 @@ class ChatClient:
         except FailedAnswerError as error:
             raise EngineError(
                 f"{endpoint} did not {what} {tried}, it says: {self._said(error)}. Check the "
-                "service's state, or go on later: what is finished is kept"
+                "service's state, or rerun later: finished work is kept"
             ) from error
         except OddAnswerError as error:
             raise EngineError(self._odd(str(error))) from error
@@ -232,9 +232,9 @@ class ChatClient:
             host = ""
         where = f"{parts.scheme}://{host}" if host else "another path"
         return (
-            f"endpoint {self._section.url} redirects to {ascii(where)[1:-1]}. Nothing was sent "
-            "there, for it would get the questions and the pictures: set engine.endpoint.url to "
-            "the address that answers, if it is the right one"
+            f"endpoint {self._section.url} redirects to {ascii(where)[1:-1]}. Redirects are not "
+            "followed, because the other host would get the questions and images: set "
+            "engine.endpoint.url to the address that answers, if it is the right one"
         )
 
     def _odd(self, what: str) -> str:

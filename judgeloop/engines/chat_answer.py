@@ -38,7 +38,7 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     prompt_tokens: int
     tokens: int
     counted: bool
-    """False where the server counts nothing; the numbers are 0 then."""
+    """False if the server counts nothing; the numbers are 0 then."""
 
 
 def read_completion(made: Any, max_tokens: int) -> Completion:

@@ -26,7 +26,7 @@ class RequestForm:
         """How the service calls the limit of an answer's tokens."""
 
     def is_greedy(self, sampling: Sampling) -> bool:
-        """Says whether every sample of a prompt would be the same."""
+        """Returns whether every sample of a prompt would be the same."""
         return sampling.temperature == 0 and "temperature" not in self._extra
 
     def settings(self, sampling: Sampling, seed: int) -> dict[str, Any]:
@@ -56,7 +56,7 @@ class RequestForm:
             self.limit = _LIMITS[1]
 
     def advice(self, refusal: str, sampling: Sampling) -> str:
-        """Says what to change where a service refuses a setting; empty where it names none.
+        """Says what to change where a service refuses a setting; empty if it names none.
 
         Args:
             refusal: The service's words.

@@ -31,7 +31,7 @@ class Checkpoint(NamedTuple):
 
 
 def load_checkpoint(settings: EngineSection, model: ModelRef, store: Store) -> Checkpoint:
-    """Loads base and adapter, on the GPU where there is one.
+    """Loads base and adapter, on the GPU if there is one.
 
     Weights are read from safetensors only, and no code of a model repository is run.
 

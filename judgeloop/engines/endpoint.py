@@ -1,9 +1,9 @@
 """Answers requests with an OpenAI-compatible server: a served judge, or a cloud service.
 
-Each sample is a request of its own with its own seed, because servers differ in what they make of
-several at once. So what is tried again after a failure is one sample, and a prompt counts once for
-each sample. Whether a seed gives the same text again, alone and among others, is the server's
-affair: vLLM keeps to it as far as its arithmetic does, cloud services promise nothing.
+Each sample is a request of its own with its own seed, because servers differ in how they seed
+several samples. So a retry repeats one sample, and a prompt is counted once per sample. Whether a
+seed reproduces a text depends on the server: vLLM does up to its arithmetic, cloud services promise
+nothing.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ _CONTROL = ControlTokens()
 
 
 class EndpointEngine:
-    """Asks a server that runs elsewhere.
+    """Answers requests with a remote server.
 
     Args:
-        settings: The endpoint, how many samples may be under way, the limit of prompts.
+        settings: The endpoint, the number of concurrent samples, the prompt limit.
         model: The base, or the base with an adapter, which the server must have by name. With an
             adapter, it must have the base too once a request asks it.
         images: Where images come from.
@@ -72,13 +72,13 @@ class EndpointEngine:
         self._runner = asyncio.Runner()
         try:
             self._served = self._runner.run(self._client.served())
-            self._name(to_base=False)
+            self._name(use_adapter=True)
         except BaseException:
             self.close()
             raise
 
     def has_room(self) -> bool:
-        """Says whether fewer samples than two batches are unanswered; see `Engine.has_room`."""
+        """Returns whether fewer samples than two batches are unanswered; see `Engine.has_room`."""
         return len(self._asking) < 2 * self._settings.batch_size
 
     def submit(self, number: int, request: Request) -> None:
@@ -88,7 +88,7 @@ class EndpointEngine:
             EngineError: The server does not serve the base, which is asked.
         """
         try:
-            model = self._name(request.to_base)
+            model = self._name(request.use_adapter)
         except EngineError:
             self._runner.run(self._forget())
             raise
@@ -113,18 +113,18 @@ class EndpointEngine:
         return [(number, self._jobs.pop(number).response()) for number in finished]
 
     def close(self) -> None:
-        """Closes the connections; the engine is of no use afterwards."""
+        """Closes the connections; the engine cannot be used afterwards."""
         self._runner.run(self._forget())
         self._runner.run(self._client.close())
         self._runner.close()
 
-    def _name(self, to_base: bool) -> str:
+    def _name(self, use_adapter: bool) -> str:
         """Returns the name under which the server has the judge, or its base alone."""
-        model = without_adapter(self._model) if to_base else self._model
+        model = self._model if use_adapter else without_adapter(self._model)
         return _served_name(self._base_name, model, self._served)
 
     async def _wait(self) -> None:
-        """Waits until one sample is there, or was given up."""
+        """Waits until one sample has arrived or failed."""
         if not self._asking:
             return
         done, self._asking = await asyncio.wait(self._asking, return_when=asyncio.FIRST_COMPLETED)
@@ -133,7 +133,7 @@ class EndpointEngine:
             raise failures[0]
 
     async def _forget(self) -> None:
-        """Breaks off what is under way."""
+        """Cancels the pending requests."""
         for task in self._asking:
             task.cancel()
         await asyncio.gather(*self._asking, return_exceptions=True)
@@ -161,7 +161,7 @@ class EndpointEngine:
             job.add(number, made, self._settings.max_prompt_tokens)
 
     async def _blame(self, job: _Job, sampling: Sampling, refusal: RefusedError) -> None:
-        """Finds out whose fault a refusal is, by asking something plain with the same settings.
+        """Sends a plain request with the same settings, to tell whether an item caused a refusal.
 
         Raises:
             EngineError: That is refused as well, so it is not the item's fault.
@@ -179,7 +179,7 @@ class EndpointEngine:
         job.error = f"the endpoint refuses the prompt: {refusal}"
 
     async def _probe(self, model: str, sampling: Sampling, with_image: bool) -> str | None:
-        """Returns why a plain question is refused, None where it is answered."""
+        """Returns why a plain question is refused, or None if it is answered."""
         content: Content = [{"type": "text", "text": _PROBE}]
         if with_image:
             buffer = io.BytesIO()
@@ -193,7 +193,7 @@ class EndpointEngine:
 
 
 class _Job:
-    """A request under way to a served model: its samples by number, whenever each arrives."""
+    """A pending request: its samples by number, in order of arrival."""
 
     def __init__(self, request: Request, model: str, greedy: bool) -> None:
         self.request = request
@@ -201,13 +201,13 @@ class _Job:
         self._copies = request.n if greedy else 1
         self.made: list[Completion | None] = [None] * (1 if greedy else request.n)
         self.left = len(self.made)
-        """Samples that are neither there nor given up."""
+        """Number of pending samples."""
         self.error: str | None = None
         self._usage = Usage()
         self._content: asyncio.Task[Content] | None = None
 
     async def content(self, images: ImageLibrary) -> Content:
-        """Returns the user turn, made by whoever asks first."""
+        """Returns the user turn; the first caller renders it."""
         if self._content is None:
             self._content = asyncio.create_task(asyncio.to_thread(_content, self.request, images))
         return await self._content
@@ -225,7 +225,7 @@ class _Job:
             self._content = None  # the images' bytes are needed no longer
 
     def is_finished(self) -> bool:
-        """Says whether nothing more is asked for it."""
+        """Returns whether nothing more is asked for it."""
         return self.left == 0
 
     def response(self) -> Response:
@@ -276,5 +276,5 @@ def _served_name(base: str, model: ModelRef, served: Sequence[str]) -> str:
         f"reads it, start vLLM with --enable-lora --lora-modules {name}=FOLDER, or, where it runs "
         "with VLLM_ALLOW_RUNTIME_LORA_UPDATING=true, post "
         f'{{"lora_name": "{name}", "lora_path": "FOLDER"}} to its /v1/load_lora_adapter. Then run '
-        "the same loop again: it goes on here"
+        "the same loop again: it resumes here"
     )

@@ -1,4 +1,4 @@
-"""Which engine can run which model; the rest is refused before anything is paid for."""
+"""Which engine can run which model; other combinations are refused before a GPU is used."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NOT_RUN = {
 
 
 def check_fit(kind: str, model: ModelRef) -> None:
-    """Passes where the kind of engine can run the model, as far as can be known without loading it.
+    """Checks that an engine can run a model, as far as can be known without loading it.
 
     Raises:
         ConfigError: It cannot; says why and what can.

@@ -1,4 +1,4 @@
-"""An engine that starts at its first request, and once more where it died."""
+"""An engine that starts at its first request and is restarted once if it dies."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ logger = logging.getLogger(__name__)
 
 
 class LazyEngine:
-    """Stands for an engine until it is needed, so that a finished stage starts none.
+    """Starts an engine when it is first needed, so that a finished stage starts none.
 
-    An engine that dies is started again, once in a stage, and asked again what it had not answered.
-    One that dies twice dies of its work.
+    An engine that dies is restarted once per stage, and its pending requests are submitted again. A
+    second death is an error: the requests probably cause it.
 
     Args:
-        start: Makes the engine.
+        start: Creates the engine.
     """
 
     def __init__(self, start: Callable[[], Engine]) -> None:
@@ -33,14 +33,14 @@ class LazyEngine:
         self._unanswered: dict[int, Request] = {}
 
     def has_room(self) -> bool:
-        """Says whether it takes more requests; the first one always, for it starts the engine."""
+        """Returns whether it takes more requests; always before the engine is started."""
         return self._engine is None or self._engine.has_room()
 
     def submit(self, number: int, request: Request) -> None:
         """Takes a request; the first one starts the engine.
 
         Raises:
-            EngineError, StoreError: The engine cannot be started or takes no such request.
+            EngineError, StoreError: The engine cannot be started or refuses the request.
         """
         if self._engine is None:
             self._engine = self._start()
@@ -77,7 +77,7 @@ class LazyEngine:
             raise EngineDiedError(
                 f"the engine died again after a restart; finished shards are kept: {error}"
             ) from error
-        logger.warning("the engine is started once more, finished shards are kept: %s", error)
+        logger.warning("restarting the engine; finished shards are kept: %s", error)
         self._restarted = True
         self.close()
         for number, request in list(self._unanswered.items()):
@@ -88,7 +88,7 @@ class LazyEngine:
 def lazy_engine(
     settings: EngineSection, model: ModelRef, images: ImageLibrary, store: Store
 ) -> Iterator[LazyEngine]:
-    """Gives an engine for a block of work, started when first used and closed at the end."""
+    """Yields an engine that starts when first used and is closed at the end of the block."""
     from judgeloop.engines import open_engine
 
     engine = LazyEngine(lambda: open_engine(settings, model, images, store))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from judgeloop.engines.tensors import count_weights
+from judgeloop.models.tensors import count_weights
 from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.errors import EngineError
 

@@ -47,7 +47,7 @@ class ScriptedEngine:
 
     Raises:
         ConfigError: The model's name is wrong.
-        EngineError: The adapter is no scripted adapter.
+        EngineError: The adapter is not a scripted adapter.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class ScriptedEngine:
         self._waiting: deque[tuple[int, Request]] = deque()
 
     def has_room(self) -> bool:
-        """Says whether it takes more requests; see `Engine.has_room`."""
+        """Returns whether it takes more requests; see `Engine.has_room`."""
         return len(self._waiting) < self._room
 
     def submit(self, number: int, request: Request) -> None:
@@ -87,7 +87,7 @@ class ScriptedEngine:
         if refusal is not None:
             return Response(id=request.id, error=refusal)
         greedy = request.sampling.temperature == 0
-        model = self._base if request.to_base else self._model
+        model = self._model if request.use_adapter else self._base
         content = content_key(request.purpose, request.images, request.text)
         texts = [
             _write(request, model, random.Random(f"{content} {'' if greedy else seed}"))

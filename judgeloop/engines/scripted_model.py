@@ -75,11 +75,11 @@ def read_base(base: str) -> ScriptedModel:
 
 
 def load_scripted(model: ModelRef, store: Store) -> ScriptedModel:
-    """Reads a scripted model with its adapter, whose skill takes the place of the base's.
+    """Reads a scripted model with its adapter, whose skill replaces the base's.
 
     Raises:
         ConfigError: The base's name is wrong.
-        EngineError: The adapter is no scripted adapter.
+        EngineError: The adapter is not a scripted adapter.
         StoreError: The adapter is missing or damaged.
     """
     base = read_base(model.base)
@@ -101,7 +101,7 @@ def read_adapter(folder: Path) -> ScriptedAdapter:
         return msgspec.json.decode(path.read_bytes(), type=ScriptedAdapter)
     except (OSError, msgspec.MsgspecError) as error:
         raise EngineError(
-            f"{path} is no scripted adapter ({error}); train one with training.kind `scripted`"
+            f"{path} is not a scripted adapter ({error}); train one with training.kind `scripted`"
         ) from error
 
 

@@ -70,9 +70,9 @@ class TransformersEngine:
         self._next: list[Part] = []  # a batch whose images are being decoded
 
     def has_room(self) -> bool:
-        """Says whether less waits than some batches; see `Engine.has_room`.
+        """Returns whether fewer than some batches are waiting; see `Engine.has_room`.
 
-        Out of so many, prompts of like length go together.
+        Among these, prompts of similar length are batched together.
         """
         return len(self._waiting) < _BATCHES_WAITING * self._settings.batch_size
 
@@ -94,7 +94,7 @@ class TransformersEngine:
             return []
         try:
             with (
-                self._base_alone() if batch[0].request.to_base else nullcontext(),
+                nullcontext() if batch[0].request.use_adapter else self._base_alone(),
                 _failures_named(batch),
             ):
                 self._answer(batch)
@@ -106,7 +106,7 @@ class TransformersEngine:
         return [(number, self._unanswered.pop(number).response()) for number in finished]
 
     def close(self) -> None:
-        """Frees the model's memory; the engine is of no use afterwards."""
+        """Frees the model's memory; the engine cannot be used afterwards."""
         import torch
 
         self._pictures.close()
@@ -163,9 +163,9 @@ class TransformersEngine:
         self._waiting.drop(number)
 
     def _encode(self, prompts: dict[int, Conversation], max_tokens: int) -> Tensors | None:
-        """Makes the model's inputs of all prompts that it can take; the others leave `prompts`.
+        """Returns the model's inputs; refused prompts are removed from `prompts`.
 
-        A batch that fails, or in which a prompt is too long, is looked through one by one.
+        If a batch fails, or a prompt in it is too long, its prompts are checked one by one.
         """
         if not prompts:
             return None
@@ -239,7 +239,7 @@ class TransformersEngine:
     def _prefix_cache(self, tensors: Tensors, spread: torch.Tensor) -> Any:
         """Encodes every prompt but for its last token, and copies its cache to its samples.
 
-        The last token is left for `generate`, which goes on from a cache with what is not in it.
+        The last token is left for `generate`, which continues from a cache with what is not in it.
 
         Args:
             tensors: Inputs of the prompts.
@@ -279,7 +279,7 @@ class TransformersEngine:
 
 
 class _Unanswered:
-    """A request, and what of its answer is there."""
+    """A request and the samples of it that are finished."""
 
     def __init__(self, request: Request) -> None:
         self.samples: list[Sample] = []
@@ -301,7 +301,7 @@ def _images(batch: Sequence[Part]) -> list[str]:
 
 @contextmanager
 def _failures_named(batch: Sequence[Part]) -> Iterator[None]:
-    """Says of a model's failure with which batch it was, and what to make smaller."""
+    """Adds the batch and a remedy to an error of the model."""
     import torch
 
     try:

@@ -1,8 +1,8 @@
 """Answers requests with vLLM in this process: continuous batching, prefix cache, LoRA adapters.
 
 Prompts are rendered by vLLM's own chat renderer, so that the tokens are those of `LLM.chat`, and
-given to its scheduler one by one: a prompt that is refused is refused alone. Images are decoded and
-prompts rendered by threads, a few requests ahead of the scheduler.
+passed to its scheduler one by one, so that a refused prompt fails alone. Threads decode images and
+render prompts a few requests ahead of the scheduler.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Prompt = dict[str, Any]
 
 _AHEAD = 16
 """Requests whose images are decoded, or prompts rendered, before the scheduler has room for them.
-So many images in full size are in memory at most."""
+At most this many full-size images are in memory."""
 _WAITING_SHARE = 4
 """One in so many of the slots' number waits in the scheduler itself, for slots that are freed while
 this process does something else."""
@@ -66,7 +66,7 @@ class VllmEngine:
         self._names = count()
 
     def has_room(self) -> bool:
-        """Says whether few prompts are ready for the scheduler; see `Engine.has_room`."""
+        """Returns whether few prompts are ready for the scheduler; see `Engine.has_room`."""
         return len(self._rendering) < _AHEAD
 
     def submit(self, number: int, request: Request) -> None:
@@ -103,14 +103,14 @@ class VllmEngine:
             raise
 
     def close(self) -> None:
-        """Frees the model's memory; the engine is of no use afterwards."""
+        """Frees the model's memory; the engine cannot be used afterwards."""
         self._renderer.shutdown(cancel_futures=True)
         self._pictures.close()
         self._started.close()
         gc.collect()
 
     def _schedule(self) -> list[tuple[int, Response]]:
-        """Gives rendered prompts to the scheduler; returns answers to those that are refused."""
+        """Passes rendered prompts to the scheduler; returns responses for the refused ones."""
         slots = self._settings.batch_size
         most = slots + max(_AHEAD, slots // _WAITING_SHARE)
         refused: list[tuple[int, Response]] = []
@@ -126,7 +126,7 @@ class VllmEngine:
         return refused
 
     def _render(self, request: Request) -> Prompt | str:
-        """Makes vLLM's prompt of a request; returns why there is none, if so."""
+        """Renders vLLM's prompt of a request; returns the error if it is refused."""
         try:
             images = self._pictures.get(request.images)
             pictures = list(zip(request.images, images, strict=True))
@@ -144,10 +144,10 @@ class VllmEngine:
         return refusal
 
     def _add(self, number: int, request: Request, prompt: Prompt) -> str | None:
-        """Gives a prompt to the scheduler; returns why it is not taken, if so."""
+        """Passes a prompt to the scheduler; returns the error if it is refused."""
         name = str(next(self._names))
         regex = verdict_regex(request) if self._settings.vllm.structured_verdict else None
-        adapter = None if request.to_base else self._started.adapter
+        adapter = self._started.adapter if request.use_adapter else None
         try:
             self._started.llm.llm_engine.add_request(
                 name, prompt, _parameters(request, regex), lora_request=adapter
@@ -168,7 +168,7 @@ class VllmEngine:
                 "leave this item out or raise the limit"
             )
         if self._started.fakes_image(prompt):
-            return "the model's processor refuses the prompt: its text holds the mark of an image"
+            return "the model's processor refuses the prompt: its text contains an image token"
         return None
 
     def _response(self, request: Request, output: Any) -> Response:
@@ -179,7 +179,9 @@ class VllmEngine:
         """
         made = sorted(output.outputs, key=lambda it: int(it.index))
         if odd := {str(it.finish_reason) for it in made} - {"stop", "length"}:
-            return Response(id=request.id, error=f"vLLM gave up: {', '.join(sorted(odd))}")
+            return Response(
+                id=request.id, error=f"vLLM aborted the request: {', '.join(sorted(odd))}"
+            )
         tokens = [list(it.token_ids) for it in made]
         ended = [it.finish_reason == "stop" for it in made]
         texts = self._started.tokenizer.batch_decode(
@@ -215,7 +217,7 @@ def _deadly() -> tuple[type[Exception], ...]:
 
 
 def _parameters(request: Request, regex: str | None) -> Any:
-    """Says in vLLM's words how tokens are drawn; sample i gets the seed `request.seed + i`."""
+    """Returns vLLM's sampling parameters; sample i gets the seed `request.seed + i`."""
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 

@@ -100,7 +100,7 @@ class StartedVllm:
                 cache.invalidate(name)
 
     def fakes_image(self, prompt: dict[str, Any]) -> bool:
-        """Says whether the text itself holds an image's token, where no image was put."""
+        """Returns whether the text itself holds an image's token, where no image was put."""
         places = prompt.get("mm_placeholders", {}).get("image", ())
         inside = {at for it in places for at in range(it.offset, it.offset + it.length)}
         return any(
@@ -109,7 +109,7 @@ class StartedVllm:
         )
 
     def _watch(self, core: Any) -> None:
-        """Wakes who waits for answers when vLLM's process is gone.
+        """Wakes the waiting worker for answers when vLLM's process is gone.
 
         vLLM notices that itself and marks the engine as dead, but a wait that has begun by then
         would never end.

@@ -1,4 +1,4 @@
-"""What a judge must be better than whoever it is compared with: judges that look at nothing.
+"""What a judge must beat, whatever its opponent: judges that look at nothing.
 
 The gate, the loop's choice of its best version, and the start from a champion all go by this.
 """
@@ -48,7 +48,7 @@ def floors(results: Iterable[ItemResult]) -> tuple[Check, ...]:
 
 
 def failed(checks: Iterable[Check]) -> str:
-    """Returns what the conditions that don't hold say; empty where all hold."""
+    """Returns what the conditions that don't hold say; empty if all hold."""
     return "; ".join(check.text for check in checks if not check.holds)
 
 

@@ -28,9 +28,9 @@ class Judged(NamedTuple):
     name: str
     """Of the version."""
     data: str
-    """Content key of the items and their labels; empty where it is not known."""
+    """Content key of the items and their labels; empty if it is not known."""
     protocol: str
-    """Content key of how the judge was asked and read; empty where it is not known."""
+    """Content key of how the judge was asked and read; empty if it is not known."""
     results: Iterable[ItemResult]
     used_gold: bool = False
     """Whether these labels had a part in the judge's training or choice."""
@@ -84,9 +84,9 @@ def decide_promotion(candidate: Judged, champion: Judged, policy: GateSection) -
 
 
 def _incomparable(candidate: Judged, champion: Judged) -> str:
-    """Returns why two results say nothing about each other; empty where they do."""
+    """Returns why two results say nothing about each other; empty if they do."""
     if candidate.name == champion.name:
-        return "the candidate is the champion already"
+        return "the candidate is already the champion"
     for judged in (candidate, champion):
         if judged.used_gold:
             return f"{judged.name} was trained or chosen with the gold labels that it is scored on"
@@ -162,7 +162,7 @@ def _no_loss(mine: Scorecard, theirs: Scorecard, policy: GateSection) -> tuple[C
 
 
 def _position_bias(card: Scorecard) -> float:
-    """Returns the distance of the first-position share from 0.5; 0 where nothing is decided."""
+    """Returns the distance of the first-position share from 0.5; 0 if nothing is decided."""
     return abs(card.first_position - 0.5) if card.first_position is not None else 0.0
 
 

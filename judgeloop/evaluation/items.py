@@ -17,7 +17,7 @@ PROBE = "/identical"
 
 
 def probe_share(pairs: int) -> float:
-    """Returns the share of so many pairs that is probed: some ten at least, where there are."""
+    """Returns the share of pairs that is probed: about ten pairs at least, if there are."""
     return min(1.0, max(PROBE_SHARE, FEWEST_PROBES / max(1, pairs)))
 
 

@@ -38,7 +38,7 @@ def without_control_tokens(text: str) -> str:
 
 
 def without_thinking(text: str) -> str | None:
-    """Leaves out blocks of thinking; None where one is never closed.
+    """Leaves out blocks of thinking; None if one is never closed.
 
     What stands before a closing tag that nothing opens is thinking too: the prompt had opened it.
     """

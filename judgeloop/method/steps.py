@@ -1,4 +1,4 @@
-"""What the method asks of a model and makes of the answers, as generators that know no engine."""
+"""The method's requests to a model as generators, independent of any engine."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from judgeloop.schema.requests import Request, Response
 R = TypeVar("R")
 
 Steps = Generator[Sequence[Request], Sequence[Response], R]
-"""One input's work. It yields the requests of a step, which are asked together, is sent a response
-to each, in their order, and returns what the input became. Whoever runs it may run others at the
-same time: it depends on its input alone."""
+"""The work on one input: a generator that yields the requests of a step, is sent their responses in
+the same order, and returns the result. It depends on its input alone, so several may run
+concurrently."""
 
 
 def together(many: Sequence[Steps[R]]) -> Steps[list[R]]:
-    """Runs several inputs' steps as one: what they ask at a time is asked together.
+    """Runs several inputs' steps as one: each step yields the requests of all of them.
 
     Returns:
-        What each became, in their order.
+        The results, in order.
     """
     results: dict[int, R] = {}
     waiting: dict[int, Sequence[Request]] = {}

@@ -17,8 +17,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from judgeloop.engines.tensors import tensor_shapes
 from judgeloop.models.module_pattern import PatternError, check_pattern
+from judgeloop.models.tensors import tensor_shapes
 from judgeloop.schema.errors import EngineError
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
@@ -100,12 +100,12 @@ def _fields(path: Path, name: str | None) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise _refused(name, f"it cannot be read ({error})") from error
     if not isinstance(fields, dict):
-        raise _refused(name, "it is no JSON object")
+        raise _refused(name, "it is not a JSON object")
     return fields
 
 
 def _check_patterns(found: LoraFields, name: str | None) -> None:
-    """Refuses what `re` could match for ever."""
+    """Refuses what `re` could match forever."""
     whole = [found.target_modules] if isinstance(found.target_modules, str) else []
     for pattern in (*whole, *found.rank_pattern, *found.alpha_pattern):
         try:

@@ -52,7 +52,7 @@ def pin_revision(model_id: str, revision: str | None) -> str:
 def fetch_config(model_id: str, revision: str | None) -> bytes | None:
     """Returns a hub model's `config.json`, from the local cache where it is there.
 
-    None where neither the cache nor the hub gives it: loading the model will say why.
+    None if neither the cache nor the hub gives it: loading the model will say why.
     """
     try:
         from huggingface_hub import hf_hub_download

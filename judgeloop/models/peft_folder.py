@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from judgeloop.engines.tensors import tensor_shapes
 from judgeloop.models.adapter_config import WEIGHTS, read_adapter_config
+from judgeloop.models.tensors import tensor_shapes
 from judgeloop.schema.errors import EngineError
 
 _LANGUAGE = re.compile(r"(?:^|\.)(?:language_model|text_model)\.")

@@ -1,4 +1,4 @@
-"""Where a `ModelRef` points: base folders and adapters, brought to this machine when needed."""
+"""Resolves a `ModelRef` to local paths: base folders and adapters, downloaded if needed."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ def describe_base(base: str, revision: str | None) -> ModelRef:
         return ModelRef(base=base, revision=pin_revision(base, revision))
     if CONFIG not in files:
         raise ConfigError(
-            f"model.base {base}: it has no config.json, so it is no model folder; give a hub id, a "
-            "folder that `save_pretrained` wrote, its s3:// URI or builtin:tiny-vlm"
+            f"model.base {base}: it has no config.json, so it is not a model folder; give a hub "
+            "id, a folder that `save_pretrained` wrote, its s3:// URI or builtin:tiny-vlm"
         )
     return ModelRef(base=base, revision=revision, base_sha256=_hash_of(files))
 
 
 def check_base(model: ModelRef) -> None:
-    """Passes unless the base on this machine is another than the one the reference was made of.
+    """Checks that the base on this machine is the one that the reference describes.
 
     An adapter of another base of the same shape would load, and judge at random.
 
@@ -75,8 +75,8 @@ def check_base(model: ModelRef) -> None:
         return  # a hub id has its revision, and a base in S3 is compared when it is fetched
     if describe_base(model.base, model.revision).base_sha256 != model.base_sha256:
         raise ConfigError(
-            f"the base {model.base} on this machine is not the one that the adapter was trained on "
-            f"(its files have the hash {model.base_sha256[:12]}...): bring that one back"
+            f"the base {model.base} on this machine is not the one that the adapter was trained "
+            f"on (its files have the hash {model.base_sha256[:12]}...): restore that one"
         )
 
 
@@ -86,7 +86,7 @@ def without_adapter(model: ModelRef) -> ModelRef:
 
 
 def base_type(model: ModelRef) -> str | None:
-    """Returns the `model_type` of a base's `config.json`, None where it is not at hand.
+    """Returns the `model_type` of a base's `config.json`, or None if it is not available.
 
     Raises:
         StoreError: A base in S3 cannot be read.
@@ -103,7 +103,7 @@ def base_type(model: ModelRef) -> str | None:
         data = fetch_config(model.base, model.revision)
     try:
         return None if data is None else str(json.loads(data)["model_type"])
-    except (ValueError, KeyError, TypeError):  # whoever loads it says what is wrong with it
+    except (ValueError, KeyError, TypeError):  # loading the model reports the error
         return None
 
 
@@ -129,20 +129,20 @@ def base_location(model: ModelRef) -> str:
 def fetch_adapter(model: ModelRef, store: Store, folder: Path) -> Path | None:
     """Brings a model's adapter into `folder`; returns the PEFT folder, None for the base alone.
 
-    A key is looked up in `store`, a local folder is used where it is, an s3:// URI is fetched.
+    A key is looked up in `store`, a local folder is used in place, an s3:// URI is downloaded.
     Content keys trust the reference's hash, so the files are compared with it at every use.
 
     Raises:
-        StoreError: It is missing, damaged, or not the adapter that the reference was made of.
+        StoreError: It is missing, damaged, or not the adapter that the reference describes.
     """
     if model.adapter is None:
         return None
     found = _adapter_folder(model.adapter, store, folder)
     if model.adapter_sha256 and content_key(folder_checksums(found)) != model.adapter_sha256:
         raise StoreError(
-            f"{model.adapter} is not the adapter that it is taken for: its files have another hash "
-            f"than {model.adapter_sha256[:12]}..., by which its scores are found. Bring that "
-            "adapter back, or train and register again"
+            f"{model.adapter} is not the expected adapter: the hash of its files is not "
+            f"{model.adapter_sha256[:12]}..., which its scores belong to. Restore that adapter, "
+            "or train and register again"
         )
     return found
 
@@ -200,8 +200,8 @@ def _fetch_base(model: ModelRef) -> Path:
     checksums = stored_checksums(store, key)
     if model.base_sha256 not in ("", _hash_of(_hashes(checksums))):
         raise EngineError(
-            f"model.base {model.base} holds other files than when it was resolved; put those back, "
-            "or begin another loop with the new ones"
+            f"model.base {model.base} holds other files than when it was resolved; restore those, "
+            "or start another loop with the new ones"
         )
     folder = _cache_folder() / content_key(checksums)
     download_folder(store, key, folder)

@@ -1,12 +1,12 @@
-"""What may be removed from a store, and its removal; `judgeloop.ops.reachable` says what is needed.
+"""Removes unneeded objects from a store; `judgeloop.ops.reachable` computes what is needed.
 
-Nothing is ever removed that judgeloop did not write: a store has a marker that says it is ours, and
-only keys of exactly the form that a stage writes go; other files below the store's root stay. What
-killed writers left (unfinished files and uploads, temporary folders) goes once nobody is at work.
+Only what judgeloop wrote is removed: a store must have our marker, and a key must have exactly the
+form that a stage writes; other files below the store's root are kept. What
+killed writers left (unfinished files and uploads, temporary folders) goes once no worker is active.
 
-While anyone is at work in the store, every loop counts as one that is not at its end, for the lease
-of a stage does not name its loop. Manifests go first, so that nobody takes work for done that is
-half removed; killed in the middle, it is finished by doing it again.
+While any worker is active in the store, every loop counts as one that is not at its end, for the
+lease of a stage does not name its loop. Manifests go first, so that nobody takes work for done
+that is half removed; killed in the middle, it is finished by doing it again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 
 from judgeloop.ops.own_keys import ADAPTERS, GOLD, IMAGES, is_own
-from judgeloop.ops.reachable import Reach
+from judgeloop.ops.reachable import ReachableSet
 from judgeloop.ops.status import loop_ids, read_status
 from judgeloop.ops.workers import Worker
 from judgeloop.registry.judge_file import JudgeFile
@@ -31,13 +31,13 @@ from judgeloop.store import Store
 from judgeloop.store.scratch import abandoned
 
 OF_NO_STAGE = (GOLD, ADAPTERS, IMAGES)
-"""Top folders beside those of stages whose objects may go."""
+"""Top folders besides those of stages whose objects may be removed."""
 LEFT_FOR_S = 24 * 3600.0
-"""An unfinished file or upload that has not been touched for so long has no writer any more."""
+"""Age above which an unfinished file or upload is considered abandoned."""
 _LEASES = f"{FOLDER}/"
 
 
-class Heap(Record, frozen=True, kw_only=True):
+class FolderTotals(Record, frozen=True, kw_only=True):
     """The objects of one top folder."""
 
     stage: str
@@ -48,21 +48,21 @@ class Heap(Record, frozen=True, kw_only=True):
 
 
 class Plan(Record, frozen=True, kw_only=True):
-    """What may be removed, and why the rest stays."""
+    """What may be removed, and why the rest is kept."""
 
-    heaps: tuple[Heap, ...]
+    totals: tuple[FolderTotals, ...]
     removed: tuple[str, ...]
     """Keys, in the order in which they are removed."""
     leftovers: tuple[str, ...]
-    """What killed writers left in the store: no objects, so no keys."""
+    """Unfinished files and uploads of killed writers; they are no objects, so they have no keys."""
     folders: tuple[str, ...]
-    """Temporary folders of processes of this machine that are gone."""
+    """Temporary folders of dead processes of this machine."""
     versions: int
-    """Registered versions that keep what made them."""
+    """Number of registered versions, which keep what they were made from."""
     unfinished: tuple[str, ...]
-    """Loops that keep what they have."""
+    """Unfinished loops, which keep everything they have."""
     workers: tuple[str, ...]
-    """Who is at work."""
+    """Active workers."""
 
 
 def plan_cleaning(
@@ -71,13 +71,13 @@ def plan_cleaning(
     workers: Sequence[Worker] = (),
     forget: Collection[str] = (),
 ) -> Plan:
-    """Finds what may be removed; removes nothing.
+    """Determines what may be removed, without removing it.
 
     Args:
         store: The store.
         judges: The judge files of all registered versions.
-        workers: Who is at work in the store.
-        forget: Loops that keep nothing and go themselves, ledger and report.
+        workers: Active workers in the store.
+        forget: Unfinished loops to give up, with their ledger and report.
 
     Raises:
         ConfigError: The store is not marked as ours, or a loop to be forgotten is not there or may
@@ -99,7 +99,7 @@ def plan_cleaning(
     ]
     _check_registry(store, set(loops) - set(unfinished) - set(forget), judges)
     sizes = {key: size for key, size in store.sizes("").items() if not key.startswith(_LEASES)}
-    needed, named = Reach(store, sizes), Reach(store, sizes)
+    needed, named = ReachableSet(store, sizes), ReachableSet(store, sizes)
     for judge in judges:
         needed.add_version(judge)
         needed.add_start(Ledger(store, judge.loop_id))
@@ -113,7 +113,7 @@ def plan_cleaning(
     at_work = {worker.folder for worker in workers}
     written = {*OF_NO_STAGE, *(spec.name for spec in STAGES if not spec.permanent)}
 
-    def goes(key: str) -> bool:
+    def is_unneeded(key: str) -> bool:
         if not is_own(key):
             return False
         top, _, rest = key.partition("/")
@@ -126,9 +126,9 @@ def plan_cleaning(
             return key not in kept_images
         return not unfinished or folder in named.folders
 
-    removed = sorted(filter(goes, sizes), key=_turn)
+    removed = sorted(filter(is_unneeded, sizes), key=_removal_order)
     return Plan(
-        heaps=_heaps(sizes, set(removed)),
+        totals=_totals(sizes, set(removed)),
         removed=tuple(removed),
         leftovers=() if workers else tuple(_left(store)),
         folders=tuple(map(str, abandoned())),
@@ -139,7 +139,7 @@ def plan_cleaning(
 
 
 def remove(store: Store, plan: Plan) -> None:
-    """Removes what a plan names; doing it again is no error.
+    """Removes what a plan names; doing it again is not an error.
 
     Raises:
         StoreError: The store cannot be written; what is left goes the next time.
@@ -157,7 +157,7 @@ def _left(store: Store) -> Iterator[str]:
 
 
 def hold_loops(store: Store, workers: Sequence[Worker]) -> ExitStack:
-    """Keeps loops from being started here while the block runs, but for those that are at work."""
+    """Holds the leases of all loops without an active worker, so that none can be started."""
     busy = {worker.loop_id for worker in workers}
     with ExitStack() as stack:
         for loop_id in loop_ids(store):
@@ -173,7 +173,7 @@ def _check_forgotten(
         raise ConfigError(f"--forget {strange[0]}: {store.uri} holds no such loop")
     if forget and workers:
         raise ConfigError(
-            f"--forget {sorted(forget)[0]}: {workers[0].holder} is at work on {workers[0].work}, "
+            f"--forget {sorted(forget)[0]}: {workers[0].holder} is working on {workers[0].work}, "
             "maybe for this very loop; wait until it has ended"
         )
 
@@ -194,13 +194,13 @@ def _check_registry(store: Store, finished: set[str], judges: Sequence[JudgeFile
             )
 
 
-def _turn(key: str) -> tuple[int, str]:
-    """Manifests and what else says that something is there go before what they speak of."""
+def _removal_order(key: str) -> tuple[int, str]:
+    """Sorts manifests and other markers before the data that they describe."""
     first = key.endswith(("/manifest.json", "/loop.json", "/checksums.json"))
     return (0 if first or key.startswith(f"{IMAGES}/indexes/") else 1, key)
 
 
-def _heaps(sizes: dict[str, int], removed: set[str]) -> tuple[Heap, ...]:
+def _totals(sizes: dict[str, int], removed: set[str]) -> tuple[FolderTotals, ...]:
     objects: Counter[tuple[str, bool]] = Counter()
     amount: Counter[tuple[str, bool]] = Counter()
     for key, size in sizes.items():
@@ -208,7 +208,7 @@ def _heaps(sizes: dict[str, int], removed: set[str]) -> tuple[Heap, ...]:
         objects[place] += 1
         amount[place] += size
     return tuple(
-        Heap(
+        FolderTotals(
             stage=stage,
             kept=objects[stage, False],
             kept_bytes=amount[stage, False],

@@ -48,7 +48,7 @@ def run_name(loop_id: str, first: int, rerun: int = 0) -> str:
 def start_next(given: Reference, config: Config, ledger: Ledger, run_id: str) -> str | None:
     """Starts the run that is due after this one, if any, and returns its id.
 
-    It is looked for by its name first, so that this task, run twice, starts one run.
+    The run is looked up by name first, so that this task, run twice, starts one run.
 
     Args:
         given: What this run was given.

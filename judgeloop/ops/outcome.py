@@ -37,7 +37,7 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 def read_outcome(ledger: Ledger, config: Config) -> Outcome | None:
-    """Reads what the loop's promotion decided; None where it has not come so far.
+    """Reads what the loop's promotion decided; None if it has not come so far.
 
     Raises:
         StoreError, DataError: The ledger cannot be read.
@@ -65,7 +65,7 @@ def write_samples(ledger: Ledger, config: Config, folder: Path) -> list[Sample]:
         folder: Where they go; what an earlier run wrote there is written again.
 
     Returns:
-        The pairs, with the better answer as `a` and as `b` in turn; empty where none were made.
+        The pairs, with the better answer as `a` and as `b` in turn; empty if none were made.
 
     Raises:
         StoreError, DataError: The pairs or their pictures cannot be read.

@@ -33,7 +33,7 @@ _OWN = re.compile(
             rf"{IMAGES}/(?P<two>[0-9a-f]{{2}})/(?P=two)[0-9a-f]{{62}}",
             rf"{IMAGES}/(?:packs|indexes)/[0-9a-f]{{64}}\.parquet",
             rf"{LOOPS}/[^/]+/loop\.json",
-            rf"{LOOPS}/[^/]+/(?:tasks|failures)/\d{{3,9}}-(?:{_STAGE}|enough|decide|report)"
+            rf"{LOOPS}/[^/]+/(?:tasks|failures)/(?:\d{{3,9}}|end)-(?:{_STAGE}|enough|decide|report)"
             r"(?:-p\d{3,9})?\.json",
             rf"{LOOPS}/[^/]+/report/(?:report\.html|report\.md|summary\.json|table\.txt)",
         )
@@ -42,5 +42,5 @@ _OWN = re.compile(
 
 
 def is_own(key: str) -> bool:
-    """Says whether judgeloop writes a key of exactly this form."""
+    """Returns whether judgeloop writes a key of exactly this form."""
     return _OWN.fullmatch(key) is not None

@@ -1,16 +1,16 @@
-"""What is needed in a store: all that can be reached from its roots.
+"""The reachable set of a store: what `clean` must keep.
 
 **Roots** are the versions registered in MLflow, by the content keys in their `judge.json` (`train`,
 `filter`, `validate`, `evaluate`), and the loops that are not at their end, by all entries of their
 ledgers, and the evaluations outside a loop. A loop is at its end when `promote` is done, nothing
-failed, and nobody is at work on it.
+failed, and no worker is active on it.
 
 **Reached** from a manifest are the manifests that it was made from (`inputs`, back to the questions
 and the gold pairs), the adapter of the model that it names, and the images that its data names. So
-a registered version keeps all that made it: it can be judged with, compared with the next candidate
-on the same gold pairs, gone on from, explained, and made again without a model being asked again.
+a registered version keeps everything it was made from: it can be used, compared with the next
+candidate on the same gold pairs, continued from, explained, and rebuilt without any inference.
 
-With a version goes what the start model of its loop reached (iteration 0), which it is compared to.
+A version also keeps what the start model of its loop reached (iteration 0), its opponent.
 
 **Always kept** are ledgers, reports and decisions (`register`, `promote`): they are small and say
 what happened. As long as some loop is not at its end, so are all images and whatever no ledger
@@ -38,24 +38,24 @@ _SINGLE = re.compile(r"images/[0-9a-f]{2}/(?P<hash>[0-9a-f]{64})")
 
 
 class _Named(msgspec.Struct):
-    """What names images: a question, or a pair with its question inside; the rest is not read."""
+    """A record that names images: a question, or a pair with its question; the rest is skipped."""
 
     images: tuple[str, ...] = ()
     question: _Named | None = None
 
 
-class Reach:
-    """Finds what is needed; begin with the roots.
+class ReachableSet:
+    """Collects the reachable folders and images of a store; add the roots first.
 
     Args:
         store: The store.
-        keys: Everything in it.
+        keys: All its keys.
     """
 
     def __init__(self, store: Store, keys: Iterable[str]) -> None:
         self._store = store
         self.folders: set[str] = set()
-        """Folders of work that are needed, such as `judge/3f2a...`."""
+        """Reachable folders, such as `judge/3f2a...`."""
         self._sources: list[Manifest] = []
         self._places: dict[str, str] = {}
         for key in keys:
@@ -63,29 +63,29 @@ class Reach:
                 self._places[found["key"]] = found["stage"]
 
     def add_version(self, judge: JudgeFile) -> None:
-        """Reaches from a registered version; its adapter lies in the registry."""
+        """Adds a registered version; its adapter is stored in the registry."""
         self.add_keys(judge.manifests.values())
 
     def add_start(self, ledger: Ledger) -> None:
-        """Reaches from what was done in a loop before its first iteration."""
+        """Adds what a loop computed before its first iteration."""
         for spec in stages_of("start"):
             for manifest in ledger.manifests(spec.name).get(BASE_ITERATION, []):
                 self.add(manifest)
 
     def add_keys(self, keys: Iterable[str]) -> None:
-        """Reaches from content keys; what the store does not hold is another store's."""
+        """Adds content keys; keys of other stores are ignored."""
         for key in keys:
             if key in self._places:
                 name = manifest_key(self._places[key], key)
                 self.add(read_manifest(self._store.read(name), name))
 
     def add_loop(self, ledger: Ledger) -> None:
-        """Reaches from every task of a loop that is done."""
+        """Adds every finished task of a loop."""
         for manifest in ledger.done():
             self.add(manifest)
 
     def add(self, manifest: Manifest) -> None:
-        """Reaches from one manifest, backwards through all that it was made from."""
+        """Adds a manifest and, recursively, its inputs."""
         folder = f"{manifest.stage}/{manifest.key}"
         if folder in self.folders:
             return
@@ -93,11 +93,11 @@ class Reach:
         if manifest.model and manifest.model.adapter:
             self._add_adapter(manifest.model.adapter)
         if not manifest.inputs and manifest.shards:
-            self._sources.append(manifest)  # what was made of it names no other images
+            self._sources.append(manifest)  # derived data names no other images
         self.add_keys(manifest.inputs)
 
     def images(self, keys: Iterable[str]) -> set[str]:
-        """Returns those of the keys below `images/` that hold an image which the data names.
+        """Returns the keys below `images/` that hold an image which the data names.
 
         Raises:
             StoreError, DataError: Data that is needed cannot be read.

@@ -9,13 +9,12 @@ from typing import Any, Literal
 from judgeloop.report.story import Story, read_story, summed
 from judgeloop.runtime.ledger import AFTER_LOOP, BASE_ITERATION, Entry, Ledger
 from judgeloop.runtime.stage_table import stage_place, stages_of
-from judgeloop.runtime.stages.decide import CONTINUE
 from judgeloop.schema.records import Record, from_json
 from judgeloop.schema.results import Decision, Funnel, Promotion, Supply
 from judgeloop.store import Store
 
 State = Literal["finished", "failed", "running", "stopped"]
-"""`stopped`: neither at its end nor failed, and nobody is at work: interrupted or killed."""
+"""`stopped`: neither at its end nor failed, and no worker is active: interrupted or killed."""
 
 
 class StageCost(Record, frozen=True, kw_only=True):
@@ -55,18 +54,18 @@ class LoopStatus(Record, frozen=True, kw_only=True):
     """Tasks that are next, as far as they are known: what follows `decide` is not."""
     failures: tuple[TaskFailure, ...]
     workers: tuple[str, ...]
-    """Who is at work."""
+    """Active workers."""
     ended: str
-    """Why the loop ended, and what the gate decided; empty where it has not."""
+    """Why the loop ended, and what the gate decided; empty if it has not."""
     model_name: str
     champion: str | None
     """The version that was champion after the loop."""
     report: str | None
-    """Where the report lies in the store."""
+    """Address of the report in the store."""
 
 
 def loop_ids(store: Store) -> list[str]:
-    """Returns the loops that were begun in a store.
+    """Returns the ids of the loops in a store.
 
     Raises:
         StoreError: The store cannot be read.
@@ -81,7 +80,7 @@ def read_status(store: Store, loop_id: str, workers: Sequence[str] = ()) -> Loop
     Args:
         store: The loop's store.
         loop_id: A loop that was begun there.
-        workers: Who is at work on it, in words.
+        workers: Active workers, as text.
 
     Raises:
         StoreError, DataError: Its ledger cannot be read.
@@ -92,7 +91,6 @@ def read_status(store: Store, loop_id: str, workers: Sequence[str] = ()) -> Loop
     place = f"loops/{loop_id}/loop.json"
     settings = from_json(store.read(place), dict[str, Any], place)
     missing = tuple(_missing(entries, settings["loop"], ledger.evaluates))
-    counts = summed(entry.manifest.counts for entry in entries if entry.manifest)
     page = "table.txt" if ledger.evaluates else "report.html"
     report = f"loops/{loop_id}/report/{page}"
     return LoopStatus(
@@ -102,11 +100,7 @@ def read_status(store: Store, loop_id: str, workers: Sequence[str] = ()) -> Loop
         bound=settings["loop"]["iterations"],
         costs=_costs(entries),
         seconds=round(sum(entry.seconds for entry in entries), 3),
-        tokens={
-            name.removeprefix("tokens/"): count
-            for name, count in counts.items()
-            if name.startswith("tokens/")
-        },
+        tokens=summed(entry.manifest.tokens for entry in entries if entry.manifest),
         missing=missing,
         failures=tuple(
             TaskFailure(
@@ -124,7 +118,7 @@ def read_status(store: Store, loop_id: str, workers: Sequence[str] = ()) -> Loop
 
 
 def outcome_of(entry: Entry) -> str:
-    """Returns what a task found out, where that decides how the loop goes on."""
+    """Returns the result of a task if it decides how the loop continues."""
     match entry.manifest and entry.manifest.result:
         case Funnel() as found:
             return f"{found.kept} of {found.pairs} pairs kept"
@@ -161,7 +155,7 @@ def _missing(entries: Sequence[Entry], settings: dict[str, Any], evaluates: bool
         supply, decided = (done.get(_task(gate, iteration)) for gate in ("enough", "decide"))
         starved = supply is not None and supply.expect(Supply).action == "starved"
         wanted += _tasks_of(iteration, settings["partitions"], starved)
-        if starved or decided is None or decided.expect(Decision).action != CONTINUE:
+        if starved or decided is None or decided.expect(Decision).action != "continue":
             break
     yield from (task for task in [*wanted, *end] if task not in done)
 
@@ -181,7 +175,7 @@ def _task(stage: str, iteration: int, partition: int | None = None) -> str:
 
 
 def _in_loop(entries: Sequence[Entry]) -> list[Entry]:
-    return [entry for entry in entries if entry.iteration < AFTER_LOOP]
+    return [entry for entry in entries if entry.iteration != AFTER_LOOP]
 
 
 def _costs(entries: Sequence[Entry]) -> tuple[StageCost, ...]:

@@ -1,4 +1,4 @@
-"""Who is at work in a store: the leases whose holders live."""
+"""Active workers in a store: the leases whose holders live."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def find_workers(
     patience_s: float = PACE.expiry_s,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[Worker]:
-    """Returns who is at work, sorted by work.
+    """Returns who is active, sorted by work.
 
     Whether a process of this machine lives is seen at once. One of another machine is watched until
     its heartbeat is seen; if none comes within the patience, it counts as dead.

@@ -30,7 +30,7 @@ _URI = re.compile(r"models:/(?P<name>[^/:]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[
 
 
 class Start(NamedTuple):
-    """A version that a loop goes on from."""
+    """A version that a loop continues from."""
 
     version: str
     model: ModelRef
@@ -96,7 +96,7 @@ def fetch_version(uri: str, folder: Path) -> Resolved:
 
 
 def bring_version(uri: str, store: Store) -> Start:
-    """Brings a version's adapter into a store, to go on from.
+    """Brings a version's adapter into a store, to continue from.
 
     Args:
         uri: As for `resolve_model`.
@@ -126,7 +126,7 @@ def _parse(uri: str) -> tuple[str, str]:
     match = _URI.fullmatch(uri)
     if match is None:
         raise RegistryError(
-            f"{uri!r} is no address of a registered judge: write models:/name@alias, such as "
+            f"{uri!r} is not the address of a registered judge: write models:/name@alias, such as "
             "models:/judge@champion, or models:/name/version"
         )
     name, alias = match["name"], match["alias"]

@@ -100,12 +100,12 @@ def registry_errors(doing: str) -> Iterator[None]:
 
 
 def is_missing(error: Exception) -> bool:
-    """Says whether MLflow raised this because something does not exist."""
+    """Returns whether MLflow raised this because something does not exist."""
     return getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST"
 
 
 def is_transient(error: BaseException) -> bool:
-    """Says whether a retry may clear what MLflow or its database raised."""
+    """Returns whether a retry may clear what MLflow or its database raised."""
     if _LOCKED in str(error) or isinstance(error, OSError):
         return True
     return getattr(error, "error_code", "") in _TRANSIENT
@@ -120,7 +120,7 @@ def _advice(error: Exception) -> str:
     if _LOCKED in str(error):
         return ". Another process is writing to that database: let it end, then run again"
     if is_transient(error):
-        return ". When the server answers again, rerun: what is done is found"
+        return ". Rerun when the server answers again; finished work is reused"
     return ""
 
 
@@ -155,7 +155,7 @@ def _connected(uri: str) -> MlflowClient:
             kind = UnreachableError if is_transient(error) else RegistryError
             raise kind(
                 f"the MLflow server {without_credentials(uri)} does not answer as it should: "
-                f"{text}. Start it or allow this client{hint}, or mend {TRACKING_URI}."
+                f"{text}. Start it or allow this client{hint}, or correct {TRACKING_URI}."
             ) from None
     _log.info("connected mlflow=%s", without_credentials(uri))
     return client

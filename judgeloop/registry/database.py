@@ -11,9 +11,9 @@ from judgeloop.store.scratch import scratch_folder
 
 
 def make_database(uri: str) -> None:
-    """Makes the file that an SQLite address names, with MLflow's tables, where there is none.
+    """Makes the file that an SQLite address names, with MLflow's tables, if there is none.
 
-    MLflow alone would make it in place, and whoever kills it in that second leaves tables that no
+    MLflow would create it in place, and a process killed in that second leaves tables that no
     later start can migrate (3.17: "duplicate column name"). So it is made elsewhere and moved in.
 
     Args:

@@ -51,7 +51,7 @@ class JudgeFile(Record, frozen=True, kw_only=True):
     prompt_hash: str = ""
     """Of its prompt set; empty in versions of an older judgeloop."""
     controls: tuple[str, ...] = ()
-    """Control arms of the study that this judge, or one that it goes on from, was trained in."""
+    """Control arms of the study that this judge, or one that it continues from, was trained in."""
     judgeloop_version: str
     schema_version: int = FILE_VERSION
 
@@ -110,7 +110,7 @@ def control_arms(keep: str, inherited: Iterable[str]) -> tuple[str, ...]:
 
     Args:
         keep: `filtering.keep` of the loop that trained it.
-        inherited: The arms behind the judge that the loop went on from.
+        inherited: The arms behind the judge that the loop continued from.
     """
     return tuple(sorted({keep, *inherited} - {METHOD, ""}))
 
@@ -158,8 +158,8 @@ def read_judge_file(path: Path, version: str) -> JudgeFile:
     schema = from_json(data, dict[str, Any], f"{version}: {JUDGE_FILE}").get("schema_version")
     if schema != FILE_VERSION:
         raise RegistryError(
-            f"{version}: {JUDGE_FILE} has schema version {schema}, this judgeloop reads "
-            f"{FILE_VERSION}; use the judgeloop version that made it"
+            f"{version}: {JUDGE_FILE} has schema version {schema}, this version of judgeloop "
+            f"reads {FILE_VERSION}; use the judgeloop version that made it"
         )
     judge = from_json(data, JudgeFile, f"{version}: {JUDGE_FILE}")
     _check_content(judge, f"{version}: {JUDGE_FILE}")

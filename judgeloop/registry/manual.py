@@ -40,7 +40,7 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     """The new champion."""
     instead_of: str
-    """The champion that it replaced; empty where there was none."""
+    """The champion that it replaced; empty if there was none."""
     figures: dict[str, dict[str, float]]
     """Of both versions, as they were registered."""
 
@@ -51,16 +51,16 @@ def promote_by_hand(uri: str, reason: str, instead_of: str | None) -> Move:
     Args:
         uri: `models:/name/version`, or an alias.
         reason: Why; it stays in the trail.
-        instead_of: The champion that it replaces, as the person knows it; None where there is none.
+        instead_of: The champion that it replaces, as the person knows it; None if there is none.
 
     Raises:
-        ConfigError: There is no reason, or the version is the champion already.
+        ConfigError: There is no reason, or the version is already the champion.
         ChampionMovedError: Another version is the champion.
         RegistryError: There is no such version, or the server cannot be used.
     """
     found = resolve_model(uri)
     if aliases(found.name).get(CHAMPION) == found.version:
-        raise ConfigError(f"{found.uri} is the champion already")
+        raise ConfigError(f"{found.uri} is already the champion")
     return _moved("promote", found.name, found.version, instead_of, reason)
 
 

@@ -18,7 +18,7 @@ MAX_KEY = 250
 """Characters of a metric's or parameter's name (MLflow's limit)."""
 _DIGITS = 12
 _DERIVED = re.compile(rf"-[0-9a-f]{{{_DIGITS}}}\Z")
-"""How a derived name ends. A name of ours that ends so is derived too, so the two never meet."""
+"""Suffix of derived names. Other names with this suffix are derived too, so no two collide."""
 _NOT_IN_MODELS = re.compile(r"[^\w-]")
 """Refused in names of logged models are `/ : . % " '` today, and MLflow's list has grown before."""
 _NOT_IN_KEYS = re.compile(r"[^\w\-. /]")
@@ -34,7 +34,7 @@ def logged_model_name(model_name: str) -> str:
 
 
 def keys(names: Iterable[str]) -> dict[str, str]:
-    """Returns keys of metrics or parameters by the names that they stand for; all are distinct.
+    """Returns distinct keys for names of metrics or parameters.
 
     They differ in more than case, accents and white space at the end: MySQL's usual collations take
     names that differ in these alone for one.

@@ -40,7 +40,7 @@ def find_or_create(find: Callable[[], T | None], create: Callable[[], T]) -> T:
     """Returns a thing that MLflow has, or creates it.
 
     Args:
-        find: Returns it, or None where it is not there; retried by MLflow's client.
+        find: Returns it, or None if it is not there; retried by MLflow's client.
         create: Creates it by a single request.
 
     Raises:

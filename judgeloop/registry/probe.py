@@ -13,7 +13,7 @@ _DIGITS = 12
 
 
 def probe_names(names: RegistrySection) -> None:
-    """Makes and deletes a registered model, and a logged one in an experiment that is there.
+    """Creates and deletes a registered model, and a logged one in an existing experiment.
 
     The registered model's name is the loop's with an ending of its own: a loop that registers at
     the same moment loses nothing.

@@ -72,12 +72,12 @@ def log_run(
     step: int = 0,
     model_id: str | None = None,
 ) -> None:
-    """Logs what a run does not have yet and ends it; logging the same twice changes nothing.
+    """Logs what a run does not have yet and ends it; idempotent.
 
     Args:
         run: The run.
         metrics: By name; logged under the keys that `judgeloop.registry.names` derives.
-        params: As `metrics`; a parameter that is there already stays as it is.
+        params: As `metrics`; an existing parameter is kept.
         tags: By name.
         step: The iteration that the metrics belong to.
         model_id: The logged model that the metrics belong to as well.
@@ -120,7 +120,7 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def open_experiment(client: MlflowClient, name: str) -> str:
-    """Returns an experiment's id, and creates the experiment where there is none.
+    """Returns an experiment's id, and creates the experiment if there is none.
 
     Raises:
         RegistryError: It was deleted.

@@ -23,7 +23,7 @@ PREVIOUS = "previous"
 CONTENT_TAG = "judgeloop.content_key"
 _IDENTITY = (CONTENT_TAG, LOOP_TAG, ITERATION_TAG)
 REPLACED_TAG = "judgeloop.replaced"
-"""On a version that was promoted: the champion before it, empty where there was none."""
+"""On a version that was promoted: the champion before it, empty if there was none."""
 _log = logging.getLogger(__name__)
 _MODEL_TYPE = "vlm-judge"
 _LOGGED = "models:/"
@@ -70,7 +70,7 @@ def register_version(
     tags = {**tags, CONTENT_TAG: content}
     with registry_errors(f"cannot register a version of {model_name}"):
         found = _find(client, model_name, tags) or _create(client, model_name, fill, run, tags)
-        _remove_twins(client, model_name, tags, found)
+        _remove_duplicates(client, model_name, tags, found)
         newest = aliases(model_name).get(CANDIDATE)
         if newest is None or int(newest) < int(found.version):
             client.set_registered_model_alias(model_name, CANDIDATE, found.version)
@@ -78,7 +78,7 @@ def register_version(
 
 
 def promote(model_name: str, version: str, instead_of: str | None) -> None:
-    """Makes a version the champion, and the champion before it `previous`; twice changes nothing.
+    """Makes a version the champion, and the champion before it `previous`; idempotent.
 
     MLflow moves an alias without a condition, so the check is made just before: two promotions
     within the same moment can still both pass.
@@ -86,7 +86,7 @@ def promote(model_name: str, version: str, instead_of: str | None) -> None:
     Args:
         model_name: The registered model.
         version: The new champion.
-        instead_of: The champion that it was compared with; None where there was none.
+        instead_of: The champion that it was compared with; None if there was none.
 
     Raises:
         ChampionMovedError: Another version is the champion now.
@@ -102,15 +102,15 @@ def promote(model_name: str, version: str, instead_of: str | None) -> None:
             f"champion is {_named(old)} now: compare it with that one"
         )
     with registry_errors(f"cannot promote {version_uri(model_name, version)}"):
-        # Who was replaced is written first: `replaced_by` must answer after a crash at any point.
+        # The tag comes first, so that `replaced_champion` is right after a crash at any point.
         client.set_model_version_tag(model_name, version, REPLACED_TAG, old or "")
         if old is not None:
             client.set_registered_model_alias(model_name, PREVIOUS, old)
         client.set_registered_model_alias(model_name, CHAMPION, version)
 
 
-def replaced_by(model_name: str, version: str) -> str | None:
-    """Returns the champion that a promoted version replaced, None where there was none.
+def replaced_champion(model_name: str, version: str) -> str | None:
+    """Returns the champion that a promoted version replaced, or None if there was none.
 
     Raises:
         RegistryError: There is no such version, or the server cannot be used.
@@ -142,7 +142,7 @@ def tag_version(model_name: str, version: str, tags: Mapping[str, str]) -> None:
 
 
 def aliases(model_name: str) -> dict[str, str]:
-    """Returns versions by alias; empty where nothing is registered under this name.
+    """Returns versions by alias; empty if nothing is registered under this name.
 
     Raises:
         RegistryError: The server cannot be used.
@@ -165,7 +165,7 @@ def _named(version: str | None) -> str:
 
 
 def _find(client: MlflowClient, model_name: str, tags: Mapping[str, str]) -> Any:
-    """Returns the oldest version with these tags, None where there is none."""
+    """Returns the oldest version with these tags, or None if there is none."""
     return next(iter(_all(client, model_name, tags)), None)
 
 
@@ -181,16 +181,16 @@ def _tagged(tags: Mapping[str, str]) -> str:
     return " and ".join(f"tags.`{key}` = '{tags[key]}'" for key in _IDENTITY)
 
 
-def _remove_twins(
+def _remove_duplicates(
     client: MlflowClient, model_name: str, tags: Mapping[str, str], kept: Any
 ) -> None:
-    """Deletes what a slow server made of requests that were given up and sent again."""
+    """Deletes duplicates that a slow server created from retried requests."""
     twins = [
         v.version for v in _all(client, model_name, tags) if int(v.version) > int(kept.version)
     ]
     for twin in twins:
         if not client.get_model_version(model_name, twin).aliases:  # a search does not tell them
-            _log.warning("removing version %s, a twin of %s", twin, kept.version)
+            _log.warning("removing version %s, a duplicate of %s", twin, kept.version)
             client.delete_model_version(model_name, twin)
 
 

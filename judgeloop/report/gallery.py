@@ -86,7 +86,7 @@ class Gallery(Record, frozen=True, kw_only=True):
 def draw_gallery(
     story: Story, store: Store, images: ImageLibrary, settings: ReportSection, seed: int
 ) -> Gallery | None:
-    """Draws items of the last evaluated iteration; None where there is nothing to show.
+    """Draws items of the last evaluated iteration; None if there is nothing to show.
 
     Gold items are shown, or held-out ones where no gold was judged. Items that the start model
     judged wrong come first among the right ones, then the order is a hash of seed and item id.

@@ -6,8 +6,8 @@ from collections import Counter
 
 from markupsafe import Markup
 
+from judgeloop.evaluation.giveaway import explain_giveaway
 from judgeloop.evaluation.statistics import wilson
-from judgeloop.method.filtering.funnel import explain_giveaway
 from judgeloop.report.benchmark_table import BenchmarkTable, as_markdown, benchmark_table
 from judgeloop.report.charts import Chart, retention
 from judgeloop.report.environment import page_environment
@@ -200,7 +200,7 @@ def finished(story: Story) -> dict[str, list[str]]:
 
 def when(task: Task) -> str:
     """Says where in the loop a task stands."""
-    if task.iteration >= AFTER_LOOP:
+    if task.iteration == AFTER_LOOP:
         return "after the loop"
     return f"iteration {task.iteration}" if task.iteration else "before the first iteration"
 

@@ -9,7 +9,6 @@ from typing import TypeVar
 from judgeloop.evaluation.statistics import wilson
 from judgeloop.runtime.ledger import AFTER_LOOP, Entry, Ledger
 from judgeloop.runtime.stage_table import stage_place
-from judgeloop.runtime.stages.decide import STOP
 from judgeloop.schema import results
 from judgeloop.schema.records import Manifest, Record
 from judgeloop.schema.results import (
@@ -97,7 +96,7 @@ class Iteration(Record, frozen=True, kw_only=True):
     unused: dict[str, int]
     """Questions that gave no pair, by reason."""
     undecided: dict[str, int] | None = None
-    """Training judgements without a verdict, by reason; None where nothing was judged."""
+    """Training judgements without a verdict, by reason; None if nothing was judged."""
     filtered: Funnel | None = None
     trained: Manifest | None = None
     training: Training | None = None
@@ -143,7 +142,7 @@ class Story(Record, frozen=True, kw_only=True):
 
     loop_id: str
     status: str
-    """How the pipeline ended, in the words of whoever ran it."""
+    """How the pipeline ended, as reported by its runner."""
     iterations: tuple[Iteration, ...]
     tasks: tuple[Task, ...]
     """In the order of the loop."""
@@ -173,7 +172,7 @@ class Story(Record, frozen=True, kw_only=True):
 
     @property
     def stopped_because(self) -> str:
-        """Why the loop ended, in words; empty where it has not."""
+        """Why the loop ended, in words; empty if it has not."""
         if self.failures:
             task = self.failures[0]
             return f"task {task.name} failed: {(task.error or 'no message').splitlines()[0]}"
@@ -183,7 +182,7 @@ class Story(Record, frozen=True, kw_only=True):
 
     @property
     def stop(self) -> tuple[int, str] | None:
-        """The iteration after which the loop stopped, and why; None where it was not decided."""
+        """The iteration after which the loop stopped, and why; None if it was not decided."""
         decided = [item for item in self.iterations if item.decision]
         if not decided:
             return None
@@ -194,13 +193,13 @@ class Story(Record, frozen=True, kw_only=True):
             return last.number, (
                 f"the pipeline was compiled for {last.number} iteration(s) and has no more, though "
                 "the stop rule said `continue`; compile it with a higher ITERATIONS and run it "
-                "with the same loop id to go on"
+                "with the same loop id to resume"
             )
         return None
 
     @property
     def champion_version(self) -> str | None:
-        """The registered version that is champion after the loop, where there is one."""
+        """The registered version that is champion after the loop, if there is one."""
         if self.promotion is None:
             return None
         return self.promotion.candidate if self.promotion.promoted else self.promotion.champion
@@ -221,7 +220,7 @@ class Story(Record, frozen=True, kw_only=True):
     def left_out(self) -> dict[tuple[str, str], int]:
         """Returns how many rows were left out, by stage and reason.
 
-        Gold rows stand under `gold`, once: every evaluation is on the same ones.
+        Gold rows are counted once, under `gold`: every evaluation uses the same ones.
         """
         total: Counter[tuple[str, str]] = Counter()
         for task in sorted(self.tasks, key=lambda task: stage_place(task.stage)):
@@ -243,13 +242,13 @@ def read_story(ledger: Ledger, status: str) -> Story:
 
     Args:
         ledger: The ledger; it may be empty.
-        status: How the pipeline ended, such as `SUCCEEDED`; empty where nobody knows.
+        status: How the pipeline ended, such as `SUCCEEDED`; empty if nobody knows.
 
     Raises:
         DataError, StoreError: The ledger cannot be read.
     """
     entries = sorted(ledger.entries(), key=_order)
-    numbers = sorted({entry.iteration for entry in entries if entry.iteration < AFTER_LOOP})
+    numbers = sorted({entry.iteration for entry in entries if entry.iteration != AFTER_LOOP})
     promoted = [e.manifest for e in entries if e.stage == "promote" and e.manifest]
     return Story(
         loop_id=ledger.loop_id,
@@ -295,7 +294,7 @@ def _iteration(number: int, entries: Sequence[Entry]) -> Iteration:
         number=number,
         gold=_scores(last.get("evaluate")),
         held_out=_scores(last.get("validate")),
-        questions=sum(made.counts.get("inputs", 0) for made in done.get("synthesize", ())),
+        questions=sum(made.input_rows for made in done.get("synthesize", ())),
         unused=summed(made.dropped for made in done.get("synthesize", ())),
         undecided=summed(made.expect(Verdicts).undecided for made in done["judge"])
         if "judge" in done
@@ -304,7 +303,7 @@ def _iteration(number: int, entries: Sequence[Entry]) -> Iteration:
         trained=last.get("train"),
         training=_result(last.get("train"), Training),
         version=registered.version if registered else None,
-        decision=STOP if starved else decision.action if decision else None,
+        decision="stop" if starved else decision.action if decision else None,
         reason=supply.reason if starved and supply else decision.reason if decision else None,
     )
 
@@ -362,6 +361,7 @@ def _estimate(value: float, interval: Interval) -> Estimate:
     return Estimate(value=value, low=interval.low, high=interval.high)
 
 
-def _order(entry: Entry) -> tuple[int, tuple[int, str], int]:
+def _order(entry: Entry) -> tuple[bool, int, tuple[int, str], int]:
     partition = -1 if entry.partition is None else entry.partition
-    return (entry.iteration, stage_place(entry.stage), partition)
+    after_loop = entry.iteration == AFTER_LOOP
+    return (after_loop, entry.iteration, stage_place(entry.stage), partition)

@@ -14,7 +14,7 @@ LIMIT_BYTES = 15 * 10**6
 
 
 class Thumbnail(Record, frozen=True, kw_only=True):
-    """A small copy of an image; `uri` is empty where there is none, and `alt` says why."""
+    """A small copy of an image; `uri` is empty if there is none, and `alt` says why."""
 
     uri: str
     width: int

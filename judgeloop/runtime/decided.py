@@ -1,4 +1,4 @@
-"""Which stages' results a setting decides: what may change while a loop goes on.
+"""Which stages' results a setting decides: what may change while a loop continues.
 
 Content keys hold what the table of stages declares, settings by their paths and inputs by name. The
 settings that reach a key by way of an input are listed here.
@@ -64,7 +64,7 @@ def loop_hash(config: Config, store: Store) -> str:
     """Returns what tells a loop's runs in MLflow from those of another loop with its id.
 
     Settings that decide no judge (the gate, the bound of the loop, where versions go) are left out:
-    they may change while the loop goes on.
+    they may change while the loop continues.
     """
     tree = msgspec.to_builtins(config)
     paths = [path for path in _leaves(tree) if stages_decided_by(path) - _NO_JUDGE]

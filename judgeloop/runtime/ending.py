@@ -1,7 +1,7 @@
-"""How far a loop's last run came, told from the ledger.
+"""How a loop's last run ended, read from the ledger.
 
-Kubeflow's word decides nothing: the exit handler hears RUNNING after an early stop and after a
-cancel, and a pod that was lost or killed leaves no error anywhere.
+Kubeflow's status is not used: its exit handler sees RUNNING after an early stop and after a
+cancellation, and a pod that was lost or killed leaves no error.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ State = Literal["finished", "continues", "cancelled", "failed", "interrupted"]
 LASTING = frozenset(
     error.exit_code for error in (ConfigError, DataError, StarvedError, PreflightError)
 )
-"""Exit codes of failures that another run would meet again."""
+"""Exit codes of failures that another run would repeat."""
 
 
 class Ending(NamedTuple):
@@ -25,11 +25,11 @@ class Ending(NamedTuple):
     state: State
     """`finished`: nothing is left to do. `continues`: the run's iterations are done, and the loop
     goes on. `cancelled`: by a person. `failed`: another run would fail too. `interrupted`: a task
-    failed by what may pass, or was lost or killed without a word."""
+    had a transient failure, or was lost or killed."""
     decided: int
     """The last iteration that is decided; 0 where none is."""
     reason: str
-    """What happened, for a person; empty where the loop finished or goes on."""
+    """What happened, for a person; empty if the loop finished or continues."""
 
     @property
     def first(self) -> int:

@@ -1,4 +1,4 @@
-"""Which pod a process is in, and whether another's pod is gone, by Kubernetes' word.
+"""The pod of this process, and whether another holder's pod is gone, asked of Kubernetes.
 
 No clock is compared: a pod that is not there, that is another one of the same name or that has
 ended works no more. Where Kubernetes does not tell, nothing is known.
@@ -21,7 +21,7 @@ ENDED = ("Succeeded", "Failed")
 
 
 def this_pod() -> str:
-    """Returns cluster, namespace, name and uid of this process's pod; empty where it is in none."""
+    """Returns cluster, namespace, name and uid of this process's pod; empty if it is in none."""
     from judgeloop.ops.doctor.pod import ACCOUNT, on_cluster
 
     name, uid = os.environ.get(NAME), os.environ.get(UID)
@@ -37,7 +37,7 @@ def this_pod() -> str:
 
 
 def is_pod_gone(pod: str) -> bool:
-    """Says whether a pod is known to work no more; False also where that cannot be known here.
+    """Returns whether a pod is known to have ended; False if that cannot be known here.
 
     Args:
         pod: What `this_pod` has returned there.

@@ -1,8 +1,8 @@
 """Runs the inputs of several shards on an engine at once, so that its slots stay full.
 
-Finished answers are handed on as they come, and a freed slot takes the next request, if need be of
-the next shard. So neither a long answer nor the end of a shard holds others up, as long as some
-shards may be in flight at a time.
+Answers are processed as they finish, and a freed slot takes the next request, if needed from
+the next shard. Neither a long answer nor the end of a shard blocks others, as long as several
+shards may be in flight.
 
 Which request is next decides how many shards that takes, where an input has several steps. No shard
 may be begun before the oldest one is stored, so the oldest one's further steps come first. In the
@@ -47,7 +47,7 @@ class Share(NamedTuple):
         return f"/p{self.part:03d}" if self.parts > 1 else ""
 
     def has(self, index: int) -> bool:
-        """Says whether a shard belongs to it."""
+        """Returns whether a shard belongs to it."""
         return index % self.parts == self.part
 
 
@@ -81,7 +81,7 @@ def infer_shards(
     advance: Callable[[int], None] = lambda rows: None,
     share: Share = WHOLE,
 ) -> Manifest:
-    """Works through batches, one shard each; a shard that is there already is not made again.
+    """Processes batches, one shard each; stored shards are not computed again.
 
     Args:
         engine: Answers.
@@ -93,7 +93,7 @@ def infer_shards(
         in_flight: Shards that may be begun and not yet stored; a kill costs these at most.
         before_shard: Called before each shard that is made.
         advance: Called with the number of inputs of each stored shard, in their order.
-        share: Which shards are made here; the others are passed over, and are not in the manifest.
+        share: Which shards are made here; the others are ignored, and are not in the manifest.
 
     Returns:
         The manifest with shards and counts (`rows`, `inputs`, `dropped/<reason>`, and what the
@@ -141,12 +141,12 @@ class _Shard:
         self.usage = Usage()
         self.is_stored = steps is None
         self.further_steps: deque[tuple[_Input, int]] = deque()
-        """Requests of inputs that were answered and go on; no slot has taken them."""
+        """Requests of inputs that were answered and continue; no slot has taken them."""
         self._steps = enumerate(steps or ())
         self._results: dict[int, Records] = {}
 
     def next_input(self) -> _Input | None:
-        """Begins with the next input; None where all are begun."""
+        """Begins with the next input; None if all are begun."""
         for place, steps in self._steps:
             return _Input(self, place, steps)
         return None
@@ -156,7 +156,7 @@ class _Shard:
         self._results[place] = records
 
     def is_complete(self) -> bool:
-        """Says whether all inputs have become something."""
+        """Returns whether all inputs have become something."""
         return self.is_stored or len(self._results) == self.inputs
 
     def work(self) -> Work | None:
@@ -182,7 +182,7 @@ class _Input:
         self._responses: dict[int, Response] = {}
 
     def begin(self) -> bool:
-        """Goes to the first step; False where there is none."""
+        """Goes to the first step; False if there is none."""
         return self._go_on(lambda: next(self._steps))
 
     def take(self, index: int, response: Response) -> bool:
@@ -248,7 +248,7 @@ class _Run:
             self._engine.submit(number, item.requests[index])
 
     def _next_request(self) -> tuple[_Input, int] | None:
-        """Returns the request that gets the next slot; None where there is none now."""
+        """Returns the request that gets the next slot; None if there is none now."""
         if self._begun and self._begun[0].further_steps:
             return self._begun[0].further_steps.popleft()
         if self._first_step or self._begin_input():
@@ -259,7 +259,7 @@ class _Run:
         return None
 
     def _begin_input(self) -> bool:
-        """Begins with inputs until there is a request; False where none may begin now."""
+        """Begins with inputs until there is a request; False if none may begin now."""
         while not self._first_step:
             item = self._begun[-1].next_input() if self._begun else None
             if item is None:

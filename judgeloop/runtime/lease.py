@@ -1,19 +1,21 @@
-"""A lease on a piece of work: of two that want to do the same, one works and the other waits.
+"""A lease on a piece of work: when two workers want the same work, one works and the other waits.
 
-**Nothing depends on it but the bill.** The first writer of a shard wins with or without a lease, so
-two workers at one key end with the same bytes; a lease only saves doing the work twice. Two may
-hold one lease for a while: one whose machine slept, and one who took it for dead meanwhile.
+**Correctness does not depend on it.** The first writer of a shard wins with or without a lease, so
+two workers on one key end with the same bytes; a lease only avoids duplicate work. Two workers may
+hold the same lease for a while, when one machine was suspended and another worker took over.
 
-A lease is an object in the store, `leases/<name>/<generation>.json`, which its holder rewrites
-every few seconds: its heartbeat. Taking over from a dead holder means creating the *next*
-generation, and a store lets one alone create an object, so of several that wait one wins. Where an
-endpoint has no conditional put, two may both believe that; there each looks again after creating,
-and at every heartbeat, and the one who finds another's name waits from its next `keep` on.
+A lease is an object in the store, `leases/<name>/<generation>.json`. Its holder rewrites it every
+few seconds (the heartbeat). To take over from a dead holder a worker creates the *next* generation.
+The store lets only one worker create an object, so one of several waiting workers wins. On an
+endpoint without conditional put two workers may both believe they won. Each reads the lease again
+after creating it and at every heartbeat; one that finds another holder waits in its next
+`ensure_held`.
 
-A holder is dead when its process is gone, which can be seen on the same machine, and then the lease
-is taken at once; or when its pod is gone or has ended, which Kubernetes tells within seconds where
-the account may read pods (`judgeloop.runtime.holder_pod`). Elsewhere it is dead when the object has
-not changed for a minute by the clock of the one who waits: no two machines' clocks are compared.
+A holder on the same machine is dead when its process is gone, and the lease is taken over at once.
+A holder in a pod is dead when its pod is gone or has ended, which Kubernetes reports within seconds
+if the account may read pods (`judgeloop.runtime.holder_pod`). Any other holder is dead when the
+object has not changed for a minute on the clock of the waiting worker. Clocks of different machines
+are never compared.
 """
 
 from __future__ import annotations
@@ -49,50 +51,50 @@ _PROC = Path("/proc")
 
 
 class Pace(NamedTuple):
-    """How often is looked; seconds."""
+    """Intervals of a lease, in seconds."""
 
     heartbeat_s: float = 10.0
-    """The holder rewrites its lease so often."""
+    """Interval at which the holder rewrites its lease."""
     expiry_s: float = 60.0
-    """A lease that did not change for so long has lost its holder: several heartbeats, for a store
-    may be slow or away for some of them."""
+    """A lease that has not changed for this long has expired. It spans several heartbeats, because
+    a store may be slow or unavailable during some of them."""
     poll_s: float = 1.0
-    """Who waits looks so often."""
+    """Interval at which a waiting worker reads the lease."""
     pod_s: float = 5.0
-    """Who waits asks Kubernetes for the holder's pod so often."""
+    """Interval at which a waiting worker asks Kubernetes for the holder's pod."""
 
 
 PACE = Pace()
 
 
 class Holder(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
-    """What a lease says: who works, and how often it has said so.
+    """The content of a lease object: the process that holds it, and its heartbeats.
 
-    What a newer version adds is passed over.
+    Unknown fields, as a newer version may write them, are ignored.
     """
 
     id: str
-    """Of this very attempt."""
+    """Unique to this attempt."""
     host: str
     pid: int
     machine: str
-    """Names the process table in which `pid` stands: those who share it can see it die."""
+    """Identifies the process table of `pid`: only processes that share it can see it exit."""
     born: str
     """When the process began, in ticks of that machine; a number is given out again, this isn't."""
     pod: str = ""
     """Of Kubernetes, where it is in one (`judgeloop.runtime.holder_pod`)."""
     since: str
-    """UTC of the holder's clock, for people to read: nothing is computed from it."""
+    """UTC on the holder's clock, for people to read; nothing is computed from it."""
     beats: int = 0
     progress: Standing | None = None
     """How far its work is, for people to read."""
 
     def is_gone(self) -> bool:
-        """Says whether the process is known to be dead; False also where nobody here can know."""
+        """Whether the process is known to be dead; False if that cannot be told from here."""
         return self.machine == _machine() != "" and born(self.pid) != self.born
 
     def is_here(self) -> bool:
-        """Says whether the process is known to live, as a process of this very machine can be."""
+        """Whether the process is known to be alive; False if that cannot be told from here."""
         return self.machine == _machine() != "" and born(self.pid) == self.born
 
     def __str__(self) -> str:
@@ -103,11 +105,10 @@ class Holder(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
 def read_holder(store: Store, key: str) -> Holder:
     """Reads a lease.
 
-    One that cannot be read stands for a holder of whom nothing is known: it is dead when the object
-    has not changed for long enough.
+    A lease that cannot be decoded stands for an unknown holder. It expires like any other.
 
     Raises:
-        MissingObjectError: It was released.
+        MissingObjectError: The lease was released.
         StoreError: The store cannot be read.
     """
     data = store.read(key)
@@ -119,7 +120,7 @@ def read_holder(store: Store, key: str) -> Holder:
 
 
 def this_process() -> Holder:
-    """Returns a new holder that stands for this process."""
+    """Returns a new holder for this process."""
     return Holder(
         id=uuid.uuid4().hex,
         host=socket.gethostname(),
@@ -133,18 +134,18 @@ def this_process() -> Holder:
 
 @contextmanager
 def held(store: Store, name: str, pace: Pace = PACE) -> Iterator[Lease]:
-    """Holds a lease for a block of work; waits first for who holds it now.
+    """Holds a lease during the block; first waits for its current holder, if there is one.
 
     Args:
-        store: Shared by all who may want the same.
-        name: What is worked on; letters, digits, `.`, `_` and `-`.
-        pace: How often is looked.
+        store: The store that all workers share.
+        name: Name of the work; letters, digits, `.`, `_` and `-`.
+        pace: Intervals.
 
     Raises:
         StoreError: The store cannot be read or written.
     """
     lease = Lease(store, name, pace)
-    lease.take()
+    lease.acquire()
     try:
         with lease.heartbeat():
             yield lease
@@ -153,10 +154,10 @@ def held(store: Store, name: str, pace: Pace = PACE) -> Iterator[Lease]:
 
 
 def clear(store: Store, name: str) -> None:
-    """Removes what is left of a lease whose work is done.
+    """Removes the stale lease of finished work.
 
-    A worker that was killed between its last write and its release leaves it. A store that fails is
-    no error: a lease of finished work keeps nobody from anything.
+    A worker leaves one when it is killed between its last write and its release. An error of the
+    store is only logged: a lease of finished work blocks nobody.
     """
     try:
         for _, key in _generations(store, name):
@@ -166,12 +167,12 @@ def clear(store: Store, name: str) -> None:
 
 
 class Lease:
-    """One worker's claim to a name; `held` makes and ends it.
+    """One worker's lease; use `held` to acquire and release it.
 
     Args:
-        store: Shared by all who may want the same.
-        name: What is worked on.
-        pace: How often is looked.
+        store: The store that all workers share.
+        name: Name of the work.
+        pace: Intervals.
     """
 
     def __init__(self, store: Store, name: str, pace: Pace) -> None:
@@ -182,8 +183,8 @@ class Lease:
         self._generation = 0
         self._lost = threading.Event()
 
-    def take(self) -> None:
-        """Waits until the lease is free or its holder is dead, and takes it.
+    def acquire(self) -> None:
+        """Waits until the lease is free or has expired, and acquires it.
 
         Raises:
             StoreError: The store cannot be read or written.
@@ -202,19 +203,19 @@ class Lease:
                 self._lost.clear()
                 return
 
-    def keep(self) -> None:
-        """Passes where the lease is still held; where another has taken it, waits like anyone.
+    def ensure_held(self) -> None:
+        """Returns at once if the lease is still held; re-acquires it, waiting, if it was lost.
 
-        To be called before each piece of work that would be a pity to do twice.
+        Call it before each expensive piece of work.
 
         Raises:
             StoreError: The store cannot be read or written.
         """
         if self._lost.is_set():
-            self.take()
+            self.acquire()
 
     def release(self) -> None:
-        """Gives the lease up; a store that fails is no error, for the others need not be told."""
+        """Releases the lease. An error of the store is only logged: the lease expires anyway."""
         try:
             if self._wrote(self._generation):
                 self._store.delete(self._key(self._generation))
@@ -236,7 +237,7 @@ class Lease:
             yield
         finally:
             ended.set()
-            thread.join()  # a beat after the release would hold what nobody holds
+            thread.join()  # a heartbeat after the release would create the lease again
 
     def _beat(self) -> None:
         if self._lost.is_set():
@@ -245,8 +246,8 @@ class Lease:
             if not self._is_mine():
                 self._lost.set()
                 logger.warning(
-                    "lease=%s was taken by another: this process was taken for dead. It waits "
-                    "before its next shard; at worst its shards in flight are made twice.",
+                    "lease=%s lost to another worker, which saw no heartbeat of this process. "
+                    "Waiting before the next shard; the shards in flight may be computed twice.",
                     self._name,
                 )
                 return
@@ -270,7 +271,7 @@ class Lease:
         return True
 
     def _wrote(self, generation: int) -> bool:
-        """Says whether a generation is this holder's."""
+        """Whether a generation belongs to this holder."""
         try:
             found = read_holder(self._store, self._key(generation))
         except MissingObjectError:
@@ -286,7 +287,7 @@ class Lease:
             try:
                 return generation, read_holder(self._store, key)
             except MissingObjectError:
-                continue  # it was released since the listing
+                continue  # released since the listing
         return None
 
     def _key(self, generation: int) -> str:
@@ -299,7 +300,7 @@ def _generations(store: Store, name: str) -> list[tuple[int, str]]:
 
 
 class _Watch:
-    """Watches another's lease by this process's own clock, and says so in the log."""
+    """Watches another worker's lease on this process's own clock, and logs that it waits."""
 
     def __init__(self, name: str, pace: Pace) -> None:
         self._name = name
@@ -310,12 +311,12 @@ class _Watch:
         self._asked = float("-inf")
 
     def is_over(self, holder: Holder) -> bool:
-        """Says whether the holder is dead: gone, or silent for too long."""
+        """Whether the holder is dead: its process is gone, or the lease has expired."""
         now = time.monotonic()
         if holder != self._seen:
             self._seen, self._changed = holder, now
         if holder.is_gone():
-            logger.warning("lease=%s: %s is gone, taking over", self._name, holder)
+            logger.warning("lease=%s: %s has exited, taking over", self._name, holder)
             return True
         if holder.pod and now - self._asked >= self._pace.pod_s:
             self._asked = now
@@ -325,21 +326,21 @@ class _Watch:
         if now - self._changed >= self._pace.expiry_s:
             silence = now - self._changed
             logger.warning(
-                "lease=%s: %s was silent for %.0f s, taking over", self._name, holder, silence
+                "lease=%s: no heartbeat of %s for %.0f s, taking over", self._name, holder, silence
             )
             return True
         if now - self._said >= self._pace.expiry_s:
             self._said = now
             logger.warning(
-                "lease=%s is held by %s, waited %.0f s: the same work is done once only; going on "
-                "when that has ended, or has been silent for %.0f s",
+                "lease=%s is held by %s, waited %.0f s: waiting until it is released or has no "
+                "heartbeat for %.0f s",
                 *(self._name, holder, now - self._began, self._pace.expiry_s),
             )
         return False
 
 
 def _machine() -> str:
-    """Names this boot of this machine and this container's process table; empty off Linux."""
+    """Identifies this boot of the machine and this container's process table; empty off Linux."""
     try:
         boot = (_PROC / "sys/kernel/random/boot_id").read_text().strip()
         return f"{boot} {os.readlink(_PROC / 'self/ns/pid')}"

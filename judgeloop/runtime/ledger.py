@@ -1,11 +1,11 @@
 """The ledger of a loop: one small JSON object for each finished or failed task.
 
-It lies in the store below `loops/<loop id>/`. Content keys say whether work is done; the ledger
-says which work belongs to this loop, how long it took and how it ended. The stop rule, the
-promotion and the report read it.
+It is stored below `loops/<loop id>/`. Content keys say whether work is done; the ledger records
+which work belongs to this loop, how long it took and how it ended. The stop rule, promotion and the
+report read it.
 
-What succeeded lies in `tasks/`, what failed in the run that is on in `failures/`, each under the
-task's name: a failure hides the success that the task had before, and takes nothing from it.
+Successes are stored in `tasks/`, failures of the current run in `failures/`, each under the task's
+name. A failure hides an earlier success of the task but does not delete it.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ from judgeloop.store import MissingObjectError, Store
 logger = logging.getLogger(__name__)
 
 MARKER = "judgeloop.json"
-"""Says that a store is ours: without it, nothing in it is ever removed."""
+"""Marks a store as judgeloop's: without it, `clean` removes nothing."""
 BASE_ITERATION = 0
 """The iteration number of everything done with the start model before any training."""
 EVALUATION = "evaluation-"
 """Begins the id of an evaluation outside a loop, whose ledger lies beside those of the loops."""
-AFTER_LOOP = 999
-"""The iteration number of tasks after the loop, so that they sort last."""
+AFTER_LOOP = -1
+"""The iteration number of tasks after the loop, whose names begin with `end`."""
 
 
 class LoopTakenError(ConfigError):
-    """A loop id stands for work that another configuration decides.
+    """The loop id belongs to another configuration.
 
     Args:
         message: What has changed, and what to do.
-        free_id: A loop id that is free.
+        free_id: A loop id that is not in use.
     """
 
     def __init__(self, message: str, free_id: str) -> None:
@@ -54,13 +54,13 @@ class LoopTakenError(ConfigError):
 
 
 class Entry(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
-    """How one task of a loop ended; what a newer version adds is passed over."""
+    """How one task of a loop ended; what a newer version adds is ignored."""
 
     stage: str
     iteration: int
     partition: int | None = None
     manifest: Manifest | None = None
-    """None where the task failed."""
+    """None if the task failed."""
     error: str | None = None
     exit_code: int = 0
     """What the command line ends with: the error's own code, 0 where the task succeeded."""
@@ -71,9 +71,15 @@ class Entry(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
 
     @property
     def name(self) -> str:
-        """Returns the task's name within its loop, sortable."""
+        """The task's name within its loop, such as `001-judge-p000` or `end-promote`."""
+        head = "end" if self.iteration == AFTER_LOOP else f"{self.iteration:03d}"
         tail = "" if self.partition is None else f"-p{self.partition:03d}"
-        return f"{self.iteration:03d}-{self.stage}{tail}"
+        return f"{head}-{self.stage}{tail}"
+
+    @property
+    def rank(self) -> tuple[bool, int, str]:
+        """Sorts a loop's tasks: by iteration, those after the loop last, then by name."""
+        return self.iteration == AFTER_LOOP, self.iteration, self.name
 
 
 class Ledger:
@@ -90,56 +96,57 @@ class Ledger:
         self._prefix = f"loops/{loop_id}"
 
     def claim(self, config: Config) -> None:
-        """Claims the loop id, or passes where the loop may go on with this configuration.
+        """Claims the loop id; a loop that may continue with this configuration is accepted.
 
         Raises:
-            LoopTakenError: What has changed since decides finished work of the loop.
+            LoopTakenError: What has changed since affects finished work of the loop.
         """
         self.store.create(MARKER, to_json({"written_by": "judgeloop", "format": 1}) + b"\n")
         if not self.store.create(f"{self._prefix}/loop.json", loop_identity(config)):
             self._changes(config)
 
     def held(self) -> AbstractContextManager[Lease]:
-        """Keeps a second run of this loop waiting while the block runs."""
+        """Holds the loop's lease during the block; a second run of the loop waits."""
         return held(self.store, f"loop-{self.loop_id}")
 
     def begin(self, config: Config) -> None:
-        """Claims the loop id and begins a run: what failed in an earlier one is forgotten.
+        """Claims the loop id and starts a run; deletes the failures of the run before.
 
-        A configuration in which nothing has changed that decides finished work takes the place of
-        the one before.
+        The configuration replaces the earlier one if no change affects finished work.
 
         Raises:
-            LoopTakenError: What has changed since decides finished work of the loop.
+            LoopTakenError: What has changed since affects finished work of the loop.
         """
         self.claim(config)
         if changes := self._changes(config):
             self.store.write(f"{self._prefix}/loop.json", loop_identity(config))
-            logger.info("loop=%s goes on with other values of %s", self.loop_id, ", ".join(changes))
+            logger.info(
+                "loop=%s resumes with changed values of %s", self.loop_id, ", ".join(changes)
+            )
         for key in self.store.list(f"{self._prefix}/failures"):
             self.store.delete(key)
 
     def cancel(self) -> None:
-        """Notes that a person ends the loop's run: nothing goes on by itself after that."""
+        """Records a cancellation: no further run is started until a person submits the loop."""
         self.store.write(self._cancelled, b"{}\n")
 
     def cancelled(self) -> bool:
-        """Says whether a person has ended the loop's run since a person last started one."""
+        """Returns whether the loop's last run was cancelled by a person."""
         return self.store.exists(self._cancelled)
 
     def allow(self) -> None:
-        """Forgets a cancellation: a person starts the loop again."""
+        """Deletes the record of a cancellation, when a person starts the loop again."""
         self.store.delete(self._cancelled)
 
     def count_rerun(self, decided: int, most: int) -> int | None:
-        """Counts a run that is started because the one before it was interrupted.
+        """Counts an automatic rerun after an interrupted run.
 
         Args:
-            decided: The last decided iteration: a run that decides one more begins a new count.
-            most: How many runs may follow without a new decision.
+            decided: The last decided iteration; a further decision resets the count.
+            most: Maximum number of reruns without a new decision.
 
         Returns:
-            The number of the run, from 1; None where there were `most` already.
+            The number of the run, from 1; None if there were `most` already.
         """
         for number in range(1, most + 1):
             if self.store.create(f"{self._prefix}/reruns/{decided:03d}-{number}.json", b"{}\n"):
@@ -147,19 +154,19 @@ class Ledger:
         return None
 
     def check(self, config: Config) -> None:
-        """Passes where the loop was begun with this configuration.
+        """Checks that the loop was started with this configuration.
 
         Raises:
-            ConfigError: It was never begun, or with another one; names the keys that differ.
+            ConfigError: It was never started, or with another one; names the keys that differ.
         """
         mine = loop_identity(config)
         try:
             theirs = self.store.read(f"{self._prefix}/loop.json")
         except MissingObjectError:
-            raise ConfigError(f"{self._name} was never begun: run it first") from None
+            raise ConfigError(f"{self._name} was never started: run it first") from None
         if theirs != mine:
             raise ConfigError(
-                f"{self._name} was begun with another configuration "
+                f"{self._name} was started with another configuration "
                 f"({_differences(theirs, mine)}). Use another loop id or the same configuration."
             )
 
@@ -178,14 +185,13 @@ class Ledger:
         if any(decided.values()):
             free = self._free_id()
             what = "; ".join(
-                f"{path} decides finished work of {', '.join(sorted(stages))}"
+                f"{path} affects finished work of {', '.join(sorted(stages))}"
                 for path, stages in decided.items()
                 if stages
             )
             raise LoopTakenError(
-                f"{self._name} was begun with another configuration: {what}. Use the values "
-                f"before, or another loop id, such as {free}: what the change does not touch is "
-                "found and not made again",
+                f"{self._name} was started with another configuration: {what}. Use the values "
+                f"before, or another loop id, such as {free}: unaffected work is reused",
                 free,
             )
         return changes
@@ -198,11 +204,11 @@ class Ledger:
         return next(name for n in numbers if (name := f"{stem}-{n}") not in taken)
 
     def record(self, entry: Entry) -> None:
-        """Writes an entry. An earlier success with the same manifest stays, with its time.
+        """Writes an entry. An earlier success with the same manifest is kept, with its time.
 
         Raises:
-            ConfigError: A task before the loop gave another result than this loop stands on:
-                its later entries would be mixed with those of another start.
+            ConfigError: A task before the first iteration has another result than when the loop
+                was started, so later entries would mix two starts.
         """
         failure = f"{self._prefix}/failures/{entry.name}.json"
         if entry.manifest is None:
@@ -217,23 +223,23 @@ class Ledger:
         self.store.delete(failure)
 
     def entries(self) -> list[Entry]:
-        """Returns how each task ended the last time, by iteration, stage and partition."""
+        """Returns the last outcome of each task, by iteration, stage and partition."""
         found = {entry.name: entry for entry in self._read("tasks")}
         found |= {entry.name: entry for entry in self.failures()}
-        return [found[name] for name in sorted(found)]
+        return sorted(found.values(), key=lambda entry: entry.rank)
 
     def failures(self) -> list[Entry]:
-        """Returns the tasks that failed since the loop was last begun, in the same order."""
+        """Returns the failures of the current run, in the same order."""
         return self._read("failures")
 
     def done(self) -> list[Manifest]:
-        """Returns what every task that is done has made, whatever has failed since."""
+        """Returns the manifests of all successful tasks, including those that failed later."""
         return [entry.manifest for entry in self._read("tasks") if entry.manifest]
 
     def manifests(self, stage: str) -> dict[int, list[Manifest]]:
         """Returns the manifests of a stage's finished tasks by iteration, partitions in order."""
         found: dict[int, list[Manifest]] = {}
-        for entry in self._read("tasks", rf"\d+-{re.escape(stage)}(-p\d+)?"):
+        for entry in self._read("tasks", rf"(\d+|end)-{re.escape(stage)}(-p\d+)?"):
             if entry.manifest:
                 found.setdefault(entry.iteration, []).append(entry.manifest)
         return found
@@ -254,7 +260,8 @@ class Ledger:
     def _read(self, folder: str, name: str = ".*") -> list[Entry]:
         wanted = re.compile(rf".*/{name}\.json")
         keys = [k for k in self.store.list(f"{self._prefix}/{folder}") if wanted.fullmatch(k)]
-        return [from_json(self.store.read(key), Entry, key) for key in keys]
+        entries = (from_json(self.store.read(key), Entry, key) for key in keys)
+        return sorted(entries, key=lambda entry: entry.rank)
 
     def _refuse_another_start(self, entry: Entry, earlier: Manifest | None) -> None:
         now = entry.manifest
@@ -268,14 +275,14 @@ class Ledger:
         )
         what = _differences(before, after) or "the content of the images or of the questions"
         raise ConfigError(
-            f"{self._name} stands on another result of `{entry.stage}`: the model, the data, the "
-            f"prompts or the software have changed since it was begun ({what}). Use another loop "
-            "id; what the change does not touch is found and not made again."
+            f"{self._name} was started with another result of `{entry.stage}`: the model, the "
+            f"data, the prompts or the software have changed since ({what}). Use another loop id; "
+            "unaffected work is reused."
         )
 
 
 def is_evaluation(loop_id: str) -> bool:
-    """Says whether an id is of an evaluation outside a loop."""
+    """Returns whether an id is of an evaluation outside a loop."""
     return loop_id.startswith(EVALUATION)
 
 
@@ -291,7 +298,7 @@ def checked_loop_id(loop_id: str) -> str:
 
 
 def loop_identity(config: Config) -> bytes:
-    """Returns what stays the same under one loop id: all but where things lie and how they look."""
+    """Returns the configuration that identifies a loop: all but the store, report and run sizes."""
     tree = msgspec.to_builtins(config)
     del tree["store"], tree["report"]
     del tree["loop"]["iterations_per_run"], tree["loop"]["reruns"]  # how it is run, not what it is

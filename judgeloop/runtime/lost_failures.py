@@ -1,7 +1,7 @@
-"""Failures that the ledger could not take: a line of the log each, for whoever reads the run.
+"""Failures that could not be written to the ledger: one log line each.
 
-A store that is full, away or read-only takes no entry of the failure that it causes. The log is
-then the only place that has it.
+A store that is full, unreachable or read-only cannot record the failure that it causes, so the log
+is the only place that has it.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ logger = logging.getLogger(__name__)
 
 
 def log_lost(entry: Entry, reason: object) -> None:
-    """Logs a failure that the ledger did not take.
+    """Logs a failure that could not be written to the ledger.
 
     Args:
         entry: The failure.
-        reason: Why it was not taken.
+        reason: Why it could not be written.
     """
-    logger.error("the ledger could not take the failure (%s)", reason)
+    logger.error("cannot write the failure to the ledger (%s)", reason)
     logger.error("%s%s", _MARK, to_json(entry).decode())
 
 
 def read_lost(lines: Iterable[str]) -> list[Entry]:
-    """Returns the failures that lines of a log hold, by task; of each task the first."""
+    """Returns the failures in the lines of a log: the first one of each task, sorted."""
     found: dict[str, Entry] = {}
     for line in lines:
         _, mark, text = line.partition(_MARK)
@@ -42,4 +42,4 @@ def read_lost(lines: Iterable[str]) -> list[Entry]:
         except (ValueError, DataError):
             continue  # cut off, as by a full disk
         found.setdefault(entry.name, entry)
-    return [found[name] for name in sorted(found)]
+    return sorted(found.values(), key=lambda entry: entry.rank)

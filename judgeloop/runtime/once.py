@@ -1,4 +1,4 @@
-"""Does a stage's work once, by one worker at a time."""
+"""Runs a stage's work once, one worker at a time."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from judgeloop.store.shards import finish, finished
 
 
 def once(store: Store, stage: str, key: str, make: Callable[[Lease], Manifest]) -> Manifest:
-    """Returns a stage's stored manifest; makes it where it is not there, one worker at a time.
+    """Returns a stage's stored manifest, or does the work and stores it.
 
-    Who finds another at work waits, and then most likely finds the stage done.
+    If another worker holds the lease, waits, and then usually finds the stored manifest.
 
     Args:
-        store: Where everything lies.
+        store: The store.
         stage: The stage.
         key: Its content key.
-        make: Does the work; long work calls `lease.keep()` now and then.
+        make: Does the work; long work calls `lease.ensure_held()` between its parts.
 
     Raises:
-        DataError, StoreError: The stored manifest cannot be read or has another schema.
+        DataError, StoreError: The stored manifest cannot be read or has another schema version.
     """
     name = f"{stage}-{key}"
     if done := finished(store, stage, key):

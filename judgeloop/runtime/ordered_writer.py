@@ -1,4 +1,4 @@
-"""Stores the shards of a stage in their order, in a thread, so that no model waits for a store."""
+"""Write-behind: stores the shards of a stage in order, in a thread."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ logger = logging.getLogger(__name__)
 
 
 class OrderedWriter:
-    """Stores the shards that it gets, one after the other; `ordered_writer` makes and ends it.
+    """Stores shards one after the other; use `ordered_writer` to create and close it.
 
     Args:
-        shards: Where they go.
-        thread: Its one worker stores them.
-        advance: Called with the number of inputs of each shard, once it is known to be stored.
+        shards: Writes the shards.
+        thread: An executor with one worker.
+        advance: Called with the number of inputs of each stored shard.
     """
 
     def __init__(
@@ -32,22 +32,22 @@ class OrderedWriter:
         self._pending: deque[tuple[int, bool, Future[None]]] = deque()
         self._failed = False
         self.unstored = 0
-        """Made shards that are not known to be stored."""
+        """Number of new shards whose write is pending."""
 
     def put(self, index: int, inputs: int, made: Work | None) -> None:
-        """Takes the next shard.
+        """Queues the next shard.
 
         Args:
-            index: Its number.
-            inputs: Rows it was made of.
-            made: What it holds; None for a shard that is there already.
+            index: Number of the shard.
+            inputs: Number of its inputs.
+            made: Its content; None for a shard that is stored already.
         """
         self.unstored += made is not None
         stored = self._thread.submit(self._store, index, inputs, made)
         self._pending.append((inputs, made is not None, stored))
 
     def collect(self) -> None:
-        """Notes what is stored by now.
+        """Accounts for the writes that have finished.
 
         Raises:
             StoreError: A shard could not be stored.
@@ -56,7 +56,7 @@ class OrderedWriter:
             self.wait()
 
     def wait(self) -> bool:
-        """Waits until the oldest shard is stored; returns whether there was one.
+        """Awaits the oldest pending write; returns whether there was one.
 
         Raises:
             StoreError: It could not be stored.
@@ -85,9 +85,9 @@ class OrderedWriter:
 
 @contextmanager
 def ordered_writer(shards: StageShards, advance: Callable[[int], None]) -> Iterator[OrderedWriter]:
-    """Gives a writer for a block of work; at its end all shards that it got are stored.
+    """Yields a writer; awaits its pending writes at the end of the block.
 
-    Where the block fails, they are stored all the same, or the log says why not.
+    They are awaited if the block fails, too; then a failed write is only logged.
 
     Raises:
         StoreError: A shard could not be stored.

@@ -63,7 +63,7 @@ class _Latest:
 
 
 def standing() -> Standing | None:
-    """Returns how far this process's newest task is; None where it has none."""
+    """Returns how far this process's newest task is; None if it has none."""
     step, seen = _Latest.step, list(_Latest.seen)
     if step is None:
         return None

@@ -1,8 +1,8 @@
-"""Strikes secrets out of what a process logs, stores, prints and ends with.
+"""Redacts secrets in logs, stored errors, printed text and tracebacks.
 
-Secrets reach a process by its environment, by AWS's files or by a pod's role, and nothing of ours
-repeats them. Libraries do: botocore logs its headers where `JUDGELOOP_LOG` is DEBUG, and an error
-can hold anything. What a secret is stands in `judgeloop.runtime.secret_list`.
+A process gets secrets from its environment, AWS's files or a pod's role. Our code never prints
+them, but libraries do: botocore logs its headers if `JUDGELOOP_LOG` is DEBUG, and an error may
+contain anything. `judgeloop.runtime.secret_list` defines what counts as a secret.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from judgeloop.schema.printable import printable
 
 STRUCK_OUT = "***"
 _SHORTEST_BASE64 = 8
-"""Characters of a secret's Base64 form that are sure, whatever stands before it."""
+"""Minimum length of the Base64 characters that do not depend on what precedes the secret."""
 _named: set[str] = set()
 
 
 def hidden(text: str) -> str:
-    """Returns a text without secrets: the environment's, and what looks or is named like one."""
+    """Returns a text with secrets redacted: the environment's, and what looks like a secret."""
     for form in _all_forms(frozenset(secret for _, secret in secret_values(frozenset(_named)))):
         text = text.replace(form, STRUCK_OUT)
     text = IN_ADDRESS.sub(f"://{STRUCK_OUT}@", text)
@@ -38,17 +38,17 @@ def hidden(text: str) -> str:
 
 
 def shown(text: str) -> str:
-    """Returns a text as a terminal or a log may have it: no secret, no control character."""
+    """Returns a text that is safe for a terminal or log: no secrets, no control characters."""
     return printable(hidden(text))
 
 
 def hide_secrets(log_format: str, level: str, name: str | None = None) -> None:
-    """Sets up this process so that its log, and the traceback that may end it, hold no secret.
+    """Sets up redaction of this process's log and of an uncaught traceback.
 
     Args:
-        log_format: Of a line of the log.
-        level: What is logged.
-        name: A further variable with a secret, whatever it is called.
+        log_format: Format of a log line.
+        level: Log level.
+        name: A further environment variable that holds a secret.
     """
     if name is not None:
         _named.add(name)
@@ -69,7 +69,7 @@ def _show(kind: type[BaseException], error: BaseException, trace: TracebackType 
 
 @lru_cache(maxsize=4)  # an environment seldom changes
 def _all_forms(secrets: frozenset[str]) -> tuple[str, ...]:
-    """Returns how the secrets may be written, the longest first: one may be within another."""
+    """Returns all spellings of the secrets, the longest first: one may contain another."""
     forms = {form for secret in secrets for form in _forms(secret)}
     return tuple(sorted(forms, key=len, reverse=True))
 

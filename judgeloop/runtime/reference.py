@@ -1,7 +1,7 @@
-"""What a pipeline is given instead of a configuration's text: where it lies in the store.
+"""A reference to a configuration in the store, passed to a pipeline instead of its text.
 
-Every node of Argo's object repeats a task's parameters several times, so the text itself would be
-the largest part of it. The reference is `STORE?config=SHA-256&first=N`: `make submit` and the local
+Every node of Argo's object repeats a task's parameters several times, so the text would be the
+largest part of it. The reference is `STORE?config=SHA-256&first=N`: `make submit` and the local
 runner write the configuration below `loops/<loop id>/config/`, and each task reads it from there.
 """
 
@@ -17,25 +17,25 @@ from judgeloop.store import MissingObjectError, Store, open_store
 
 
 class Reference(NamedTuple):
-    """Names one configuration in one store, and where in the loop a run begins."""
+    """A configuration in a store, and the iteration that a run starts with."""
 
     store: str
     """URI of the store."""
     digest: str
     """SHA-256 of the configuration's text, hexadecimal."""
     first: int = 1
-    """The iteration that the run's first one is: a loop may take several runs."""
+    """First iteration of the run; a loop may take several runs."""
 
     def __str__(self) -> str:
         """Returns the pipeline's parameter."""
         return f"{self.store}?{urlencode({'config': self.digest, 'first': self.first})}"
 
     def read(self, loop_id: str) -> tuple[Config, Store]:
-        """Returns the configuration and the store that it lies in.
+        """Returns the configuration and its store.
 
         Raises:
             ConfigError: The store does not hold it.
-            DataError: What lies there is something else.
+            DataError: The stored configuration was changed.
         """
         store = open_store(self.store)
         key = _key(loop_id, self.digest)
@@ -55,7 +55,7 @@ def parse_reference(text: str) -> Reference:
     """Reads a pipeline's parameter.
 
     Raises:
-        ConfigError: It is none.
+        ConfigError: It is not valid.
     """
     store, _, query = text.rpartition("?")
     given = parse_qs(query)
@@ -64,7 +64,7 @@ def parse_reference(text: str) -> Reference:
         if not store or int(first) < 1:
             raise ValueError(first)
     except (KeyError, ValueError):
-        raise ConfigError(f"{text[:200]!r} is no reference to a configuration") from None
+        raise ConfigError(f"{text[:200]!r} is not a reference to a configuration") from None
     return Reference(store, digest, int(first))
 
 

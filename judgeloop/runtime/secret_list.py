@@ -1,6 +1,6 @@
 """What is a secret: by the name of the variable that holds it, by its form, or by what names it.
 
-The only list: what is struck out of logs and errors, and what no compiled pipeline may hold.
+The only list: what is redacted of logs and errors, and what no compiled pipeline may hold.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import unquote
 
 SHORTEST = 6
-"""Characters; to strike out a shorter value, such as `true`, would make nonsense of a text."""
+"""Characters; to redact a shorter value, such as `true`, would make nonsense of a text."""
 _NAME = re.compile(
     r"(SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|PASSCODE|CREDENTIALS?|KEY|COOKIES?|BEARER"
     r"|CONN(ECTION)?_?STR(ING)?|WEBHOOK(_?(URL|URI|ADDRESS))?|SIGNATURE|AUTHORI[SZ]ATION"
@@ -48,7 +48,7 @@ NAMED = re.compile(
 
 
 def names_secret(name: str) -> bool:
-    """Says whether a variable of this name holds a secret."""
+    """Returns whether a variable of this name holds a secret."""
     return name not in _NO_SECRETS and _NAME.search(name) is not None
 
 

@@ -14,7 +14,14 @@ from judgeloop.runtime.identity import (
     engine_identity,
     prompts_identity,
 )
-from judgeloop.runtime.stage_table import BENCHMARK, BENCHMARK_ITEMS, GOLD, KeySpec, stage_spec
+from judgeloop.runtime.stage_table import (
+    BENCHMARK,
+    BENCHMARK_ITEMS,
+    COMPARE,
+    GOLD,
+    KeySpec,
+    stage_spec,
+)
 from judgeloop.schema.config import Config
 from judgeloop.schema.keys import content_key, field_at
 from judgeloop.schema.records import Manifest, ModelRef
@@ -28,8 +35,13 @@ _IDENTITIES = {
 
 
 def key_spec(stage: str) -> KeySpec:
-    """Returns what enters the content key of a stage, or of a part of `evaluate`."""
-    parts = {"gold": GOLD, "benchmark_items": BENCHMARK_ITEMS, "benchmark": BENCHMARK}
+    """Returns what enters the content key of a stage, or of work that is part of no loop."""
+    parts = {
+        "gold": GOLD,
+        "benchmark_items": BENCHMARK_ITEMS,
+        "benchmark": BENCHMARK,
+        "compare": COMPARE,
+    }
     return parts[stage] if stage in parts else stage_spec(stage).key
 
 
@@ -47,14 +59,26 @@ def stage_key(stage: str, config: Config, **inputs: object) -> str:
     spec = key_spec(stage)
     derived = {name: identity(config) for name, identity in _IDENTITIES.items()
                if name in spec.inputs}  # fmt: skip
-    given = derived | {name: _content(value) for name, value in inputs.items()}
-    if set(given) != set(spec.inputs) or set(derived) & set(inputs):
+    if set(derived) & set(inputs):
+        raise ValueError(f"{stage}: {sorted(derived)} follow from the configuration")
+    settings = {path: field_at(config, path) for path in spec.settings}
+    return declared_key(stage, settings, derived | inputs)
+
+
+def declared_key(stage: str, settings: Mapping[str, object], inputs: Mapping[str, object]) -> str:
+    """Returns the content key of work from its declared settings and inputs.
+
+    Raises:
+        ValueError: The inputs are not those that the table declares.
+    """
+    spec = key_spec(stage)
+    if set(inputs) != set(spec.inputs):
         raise ValueError(
-            f"{stage}: its key is declared to hold {sorted(spec.inputs)}, and the stage gives "
+            f"{stage}: its key is declared to hold {sorted(spec.inputs)}, and it is given "
             f"{sorted(inputs)}: judgeloop/runtime/stage_table.py and the stage must agree"
         )
-    settings = {path: field_at(config, path) for path in spec.settings}
-    return content_key(stage, spec.version, settings, given)
+    given = {name: _content(value) for name, value in inputs.items()}
+    return content_key(stage, spec.version, dict(settings), given)
 
 
 def stage_manifest(stage: str, config: Config, **inputs: object) -> Manifest:

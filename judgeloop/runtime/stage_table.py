@@ -1,4 +1,4 @@
-"""The table of stages: one row says all that the rest must know of a stage.
+"""The table of stages: one row declares everything that other code must know about a stage.
 
 The pipeline task (`judgeloop.runtime.tasks`), profiles and placement, the check of compiled
 pipelines, the components' images and READMEs, status, clean and the report read it. It is data
@@ -19,7 +19,7 @@ evaluation outside a loop alone."""
 
 
 class KeySpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What enters a content key: all that decides the result, and nothing else."""
+    """What enters a content key: everything that decides the result, and nothing else."""
 
     version: int = 1
     """Raised when the same inputs give another result."""
@@ -31,33 +31,32 @@ class KeySpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StageSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What is declared of one stage."""
+    """Declaration of one stage."""
 
     name: str
-    """Of the component, of the task in the ledger and of the folder in the store."""
+    """Name of the component, of the task in the ledger and of the folder in the store."""
     function: str
     """`module:function` below `judgeloop.runtime.stages`."""
     phases: tuple[Phase, ...]
     key: KeySpec
-    """What decides its result; where work with this content key is done, it is not done again."""
+    """What decides its result; finished work with the same content key is not repeated."""
     section: str
-    """The section of the configuration that is the stage's own."""
+    """The stage's own section of the configuration."""
     result: type[results.Result] | None = None
-    """The kind of result in its manifest; None where the manifest's rows say all."""
+    """The kind of result in its manifest; None if the manifest's rows say all."""
     image: Literal["cpu", "gpu"] = "cpu"
-    """The container image; `gpu` has what runs and trains models."""
+    """Container image; `gpu` can run and train models."""
     gpu: Literal["inference", "training"] | None = None
-    """Which size of the profile a task gets; None runs no model and gets no GPU."""
+    """Size of the profile that a task gets; None: no GPU, the stage runs no model."""
     partitioned: bool = False
-    """Whether an iteration has one task a partition."""
+    """Whether an iteration has one task per partition."""
     permanent: bool = False
-    """Whether its results stay for good when a store is cleaned: they are small and say what was
-    decided."""
+    """Whether `clean` always keeps its results, which are small and record decisions."""
     in_ledger: bool = True
-    """Whether the ledger has an entry of each of its tasks that is done; False for the report."""
+    """Whether its finished tasks are recorded in the ledger; False for the report."""
     may_change: bool = False
-    """Whether a loop may go on where the stage's result for the start model has changed: gold pairs
-    decide nothing in the loop."""
+    """Whether a loop may continue where the stage's result for the start model has changed: gold
+    pairs decide nothing in the loop."""
 
 
 STAGES = (
@@ -270,12 +269,12 @@ GOLD = KeySpec(
     settings=("evaluation.count", "data.max_pixels", "data.background", "data.shard_size"),
     inputs=("file", "images"),
 )
-"""Of the gold pairs, which `evaluate` brings into the store."""
+"""Key of the gold pairs, which `evaluate` stores."""
 BENCHMARK_ITEMS = KeySpec(
     settings=("data.max_pixels", "data.shard_size"),
     inputs=("benchmark", "files", "images"),
 )
-"""Of a named benchmark's items, likewise."""
+"""Key of the items of a named benchmark, which `evaluate` stores."""
 BENCHMARK = KeySpec(
     version=2,
     settings=("evaluation.samples", "loop.seed"),
@@ -284,7 +283,15 @@ BENCHMARK = KeySpec(
         "official_prompt",
     ),
 )
-"""Of the judgements of a named benchmark's items."""
+"""Key of the judgements of a named benchmark's items."""
+COMPARE = KeySpec(
+    version=2,
+    inputs=(
+        *("model", "prompt_hash", "sampling", "samples", "engine_settings", "max_pixels"),
+        *("background", "file", "images", "rule"),
+    ),
+)
+"""Key of the judgements of a file of answer pairs (`judgeloop judge`), which belongs to no loop."""
 
 
 def stage_names() -> tuple[str, ...]:
@@ -296,7 +303,7 @@ def stage_spec(name: str) -> StageSpec:
     """Returns the row of a stage.
 
     Raises:
-        KeyError: There is none.
+        KeyError: There is no such stage.
     """
     for spec in STAGES:
         if spec.name == name:
@@ -310,6 +317,6 @@ def stages_of(phase: Phase) -> tuple[StageSpec, ...]:
 
 
 def stage_place(name: str) -> tuple[int, str]:
-    """Returns a sort key: the table's order, then the names that it does not know."""
+    """Returns a sort key: the table's order, then unknown names."""
     names = stage_names()
     return (names.index(name) if name in names else len(names), name)

@@ -2,7 +2,8 @@
 
 This is all that a component calls. Each task opens the store, runs its stage, writes the manifest
 to `out` and enters the result, or the failure, into the loop's ledger. `run` does it for any stage
-of the table; the functions after it are those that decide how the loop goes on, or begin or end it.
+of the table; the functions after it are those that decide how the loop continues, or begin or end
+it.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ class Task(msgspec.Struct, frozen=True):
         return cls(settings, store, Ledger(store, loop_id), stage, iteration, partition, first)
 
     def run(self, work: Callable[[], Manifest], out: str | None = None) -> Manifest:
-        """Does the work, enters it into the ledger and writes its manifest to `out`."""
+        """Does the work, records it in the ledger and writes its manifest to `out`."""
         started, clock = datetime.now(UTC), time.monotonic()
         logger.info("started")
         with self.failures_recorded():
@@ -109,7 +110,7 @@ class Task(msgspec.Struct, frozen=True):
     def arguments(
         self, function: Callable[..., object], inputs: Mapping[str, str | Sequence[str]]
     ) -> dict[str, object]:
-        """Returns what a stage's function asks for by the names of its parameters.
+        """Returns the arguments of a stage's function, by the names of its parameters.
 
         Raises:
             TypeError: It has no such input, or one is not given.
@@ -128,10 +129,10 @@ class Task(msgspec.Struct, frozen=True):
 
     @contextmanager
     def failures_recorded(self, in_ledger: bool = True) -> Iterator[None]:
-        """Enters an error of the block into the ledger, with its exit code, and lets it pass.
+        """Records an error of the block in the ledger, with its exit code, and re-raises it.
 
         Args:
-            in_ledger: False where the ledger may be another loop's: then the log gets it alone.
+            in_ledger: False if the ledger may belong to another loop; the error is only logged.
         """
         started, clock = datetime.now(UTC), time.monotonic()
         try:
@@ -215,7 +216,7 @@ def resolve(
     """Claims the loop id and turns the start model's alias into a version and a hash.
 
     On a cluster it is the preflight too: no pod with a GPU is asked for before it has passed. On
-    this machine it tries the loop's names on the MLflow server, where there is one.
+    this machine it tries the loop's names on the MLflow server, if there is one.
 
     Args:
         config: The configuration.
@@ -223,7 +224,7 @@ def resolve(
         out: File that gets the manifest of the start model.
         judge_out: File that gets the manifest of the judge that this run's first iteration begins
             with: what the run before it has trained, else the start model.
-        needs: What the tasks need of the cluster (`judgeloop.ops.doctor.needs`); None where that
+        needs: What the tasks need of the cluster (`judgeloop.ops.doctor.needs`); None if that
             is not known.
     """
     from judgeloop.ops.doctor.needs import parse_needs
@@ -258,7 +259,7 @@ def enough(config: str, loop_id: str, iteration: int, examples: str) -> str:
     """Returns `train` where there are enough examples, else `starved`: the loop stops.
 
     Raises:
-        StarvedError: In the first iteration, where nothing has been learnt yet.
+        StarvedError: In the first iteration, if nothing has been learnt yet.
     """
     from judgeloop.runtime.stages.decide import enough as stage
 
@@ -284,14 +285,14 @@ def decide(config: str, loop_id: str, iteration: int, validation: str) -> str:
 def promote(config: str, loop_id: str, out: str) -> None:
     """Gates the best version against the champion and moves the alias or refuses.
 
-    Nothing is decided, and nothing recorded, where another run goes on with the loop.
+    Nothing is decided, and nothing recorded, where another run continues with the loop.
     """
     from judgeloop.runtime.stages.promote import promote as stage
 
     task = Task.open("promote", config, loop_id, AFTER_LOOP)
     ending = read_ending(task.ledger)
     if ending.state == "continues":
-        logger.info("the loop goes on with iteration %d in another run", ending.first)
+        logger.info("the loop continues with iteration %d in another run", ending.first)
         later = Manifest(stage=task.stage, stage_version=0, key="")
         Path(out).write_bytes(to_json(later) + b"\n")
         return

@@ -14,7 +14,7 @@ from judgeloop.schema.yaml_tree import read_yaml
 MAX_SHOWN = 200
 """Characters of a change that a message repeats."""
 MAX_TRIES = 20
-"""Places in one value where the next change might begin, before the value is taken to go on."""
+"""Places in one value where the next change might begin, before the value is taken to continue."""
 _NEXT = re.compile(r"\s+(?=[A-Za-z_]\w*(?:\.\w+)*\s*=)")
 
 

@@ -49,7 +49,7 @@ class LoopSection(Section, frozen=True, kw_only=True):
     partitions: Positive
     """Tasks that synthesis and judging are cut into, one pod each."""
     min_delta: Annotated[float, Meta(ge=0)]
-    """Both-order accuracy on held-out synthetic pairs must rise by more than this to go on."""
+    """Both-order accuracy on held-out synthetic pairs must rise by more than this to continue."""
     patience: Positive
     """Iterations in a row without such a rise after which the loop stops."""
     seed: Count
@@ -61,7 +61,7 @@ class DataSection(Section, frozen=True, kw_only=True):
     questions: str
     """`tiny-world`, or a JSONL file of questions (path or s3:// URI), images relative to it."""
     count: Positive | None = None
-    """Questions made by `tiny-world`, or the first so many of a file."""
+    """Questions made by `tiny-world`, or the first `count` of a file."""
     per_iteration: Positive | None = None
     """Questions used in one iteration: the next slice of the pool each time. None uses all."""
     max_pixels: Annotated[int, Meta(ge=1, le=100_000_000)] = MAX_PIXELS
@@ -83,7 +83,7 @@ class ModelSection(Section, frozen=True, kw_only=True):
     """Branch, tag or commit of a hub id, resolved to a commit when the loop begins; where the hub
     cannot be asked, a commit."""
     start: str | None = None
-    """`models:/name@alias` or `models:/name/version` of a judge to go on from; None is the base."""
+    """`models:/name@alias` or `models:/name/version` of a judge to continue; None: the base."""
 
 
 class SynthesisSection(Section, frozen=True, kw_only=True):

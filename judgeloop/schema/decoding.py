@@ -18,7 +18,7 @@ _KNOWN: set[object] = set()
 
 
 def decodable(kind: type[T]) -> type[T]:
-    """Returns a type as it is, once msgspec knows all about it and what it is made of."""
+    """Returns a type after msgspec has resolved it and its fields."""
     if kind not in _KNOWN:
         with _LOCK:
             msgspec.json.Decoder(kind)

@@ -29,7 +29,7 @@ class EndpointSection(Section, frozen=True, kw_only=True):
     timeout_s: Annotated[float, Meta(gt=0)] = 600.0
     """For one answer."""
     retries: Count = 6
-    """Tries after the first, with growing pauses or those that the server asks for."""
+    """Retries after the first attempt, with exponential back-off or as `Retry-After` says."""
     prompt_price: Annotated[float, Meta(ge=0)] = 0.0
     """Price of a million prompt tokens; with it, manifests tell what their answers cost."""
     completion_price: Annotated[float, Meta(ge=0)] = 0.0
@@ -94,7 +94,7 @@ class EngineSection(Section, frozen=True, kw_only=True):
 
 
 def scripted_misfit(kind: str, base: str) -> str | None:
-    """Says why a scripted base or engine goes with no other, None where both are or neither."""
+    """Returns why a scripted base or engine goes with no other, or None if both are or neither."""
     if (kind == "scripted") == base.startswith(SCRIPTED):
         return None
     return (

@@ -10,7 +10,7 @@ JudgeLoopError            exit code 1
 ├── TrainingError         7   fine-tuning failed
 ├── RegistryError         8   the MLflow server or a registered version cannot be used
 ├── ClusterError          9   the Kubeflow Pipelines server cannot be used
-└── PreflightError       10   a loop could not run here
+└── PreflightError       10   a loop cannot run here
 ```
 
 The exit code lets a retry policy tell a bad configuration from a lost node. A message says what

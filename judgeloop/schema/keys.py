@@ -1,4 +1,4 @@
-"""Content keys and seeds: what is derived from what, as hashes."""
+"""Content keys and seeds, derived by hashing."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import msgspec
 from judgeloop.schema.records import to_json
 
 SEED_SPACING = 1024
-"""Samples of one request use seed, seed + 1, ...; requests' seeds are this far apart (vLLM gives
-sample i the seed s + i)."""
+"""Distance between the seeds of two requests. The samples of one request use seed, seed + 1, ...
+(vLLM gives sample i the seed s + i)."""
 KEY_DIGITS = 24
 
 
 def content_key(*parts: object) -> str:
-    """Returns 24 hexadecimal digits that name the content of `parts` (records, scalars)."""
+    """Returns a hash of `parts` (records, scalars): 24 hexadecimal digits."""
     return hashlib.sha256(to_json(msgspec.to_builtins(parts))).hexdigest()[:KEY_DIGITS]
 
 
@@ -32,7 +32,7 @@ def field_at(tree: object, path: str) -> object:
 
 
 def listed_key(*parts: Iterable[object]) -> str:
-    """Returns `content_key` of lists, none of which is ever held as a whole."""
+    """Returns `content_key` of lists given as iterables, without holding a list in memory."""
     digest = hashlib.sha256(b"[")
     for number, part in enumerate(parts):
         digest.update(b",[" if number else b"[")
@@ -44,12 +44,15 @@ def listed_key(*parts: Iterable[object]) -> str:
 
 
 def seed_for(*parts: object) -> int:
-    """Returns a request's seed, derived from what the request is: below 2**31, spaced by 1024."""
+    """Returns the seed of a request, a hash of `parts`: below 2**31, a multiple of 1024."""
     digest = hashlib.sha256(to_json(msgspec.to_builtins(parts))).digest()
     return int.from_bytes(digest[:8], "big") % (2**31 // SEED_SPACING) * SEED_SPACING
 
 
 def fraction(*parts: object) -> float:
-    """Returns a number in [0, 1) drawn from the content of `parts`: the coin of all draws."""
+    """Returns a pseudo-random number in [0, 1) that is a hash of `parts`.
+
+    All random choices outside of models use it, so that each depends on its subject alone.
+    """
     digest = hashlib.sha256(to_json(msgspec.to_builtins(parts))).digest()
     return int.from_bytes(digest[:7], "big") / 2**56

@@ -17,7 +17,6 @@ from judgeloop.schema.errors import DataError
 from judgeloop.schema.results import AnyResult, Result
 
 SCHEMA_VERSION = 2
-_DROPPED = "dropped/"
 T = TypeVar("T", bound=Result)
 
 
@@ -37,7 +36,7 @@ class Kind(StrEnum):
 
     @property
     def is_open(self) -> bool:
-        """True where no single answer can be counted as the right one."""
+        """True if no single answer can be counted as the right one."""
         return self in (Kind.CAPTION, Kind.LONG_ANSWER)
 
 
@@ -124,7 +123,7 @@ class Judgement(Record, frozen=True, kw_only=True):
 
     @property
     def agrees(self) -> bool | None:
-        """True where the verdict is the pair's known preference, None where it is undecided."""
+        """True if the verdict is the pair's known preference, or None if it is undecided."""
         if self.verdict.choice is Choice.UNDECIDED:
             return None
         return (self.verdict.choice is Choice.A) == (self.order is Order.CHOSEN_FIRST)
@@ -154,14 +153,14 @@ class ItemResult(Record, frozen=True, kw_only=True):
     """Characters of the chosen and of the rejected answer: what a judge that looks at nothing may
     go by. None in results of an earlier version."""
     image: str = ""
-    """The pair's first image, by which dependent items are known; empty where it is not."""
+    """The pair's first image, by which dependent items are known; empty if it is not."""
     identical: bool = False
     """True for a probe: both answers are the same text, so that neither verdict is right. Probes
     count in no accuracy."""
 
     @property
     def clear(self) -> bool:
-        """True where both orders prefer the same answer."""
+        """True if both orders prefer the same answer."""
         return (self.chosen_first, self.rejected_first) in (
             (Choice.A, Choice.B),
             (Choice.B, Choice.A),
@@ -179,7 +178,7 @@ class ItemResult(Record, frozen=True, kw_only=True):
 
     @property
     def both_orders(self) -> bool:
-        """True where both orders were judged right."""
+        """True if both orders were judged right."""
         return all(self.correct)
 
 
@@ -190,7 +189,7 @@ class ModelRef(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
     """Hub id, folder, s3:// URI of a model folder, or `builtin:tiny-vlm`."""
     revision: str | None = None
     base_sha256: str = ""
-    """Hash over the base's files where they are at hand, else empty (a hub id has its revision)."""
+    """Hash of the base's files if they are available, else empty (a hub id has a revision)."""
     adapter: str | None = None
     """Key in the store, or URI, of the PEFT adapter folder; None is the base alone."""
     adapter_sha256: str = ""
@@ -231,14 +230,14 @@ class Shard(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
     sha256: str
     rows: Annotated[int, Meta(ge=0)]
     split: str = ""
-    """Part of the data that the shard belongs to: `p000`, `p001`, ... or `held_out`; empty where
+    """Part of the data that the shard belongs to: `p000`, `p001`, ... or `held_out`; empty if
     the stage's output is not split."""
 
 
 class Manifest(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
     """What a stage made: the only thing that travels as a pipeline artifact (under 1 MB).
 
-    What a newer version adds is passed over, here and in what it holds; what would be read wrongly
+    What a newer version adds is ignored, here and in what it holds; what would be read wrongly
     gets another `schema_version`.
     """
 
@@ -248,7 +247,8 @@ class Manifest(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
     """Content key: hash of everything that decides the result. It says whether work is done."""
     shards: tuple[Shard, ...] = ()
     counts: dict[str, Annotated[int, Meta(ge=0)]] = {}
-    """Rows: `inputs`, `rows`, `rows/<part>`, `dropped/<reason>`, and `tokens/<kind>`."""
+    """Rows: `inputs`, `rows`, `rows/<part>`, `dropped/<reason>`, and `tokens/<kind>`. For people;
+    code reads the properties below."""
     result: AnyResult | None = None
     """What the stage found out, of the kind that the table of stages declares."""
     model: ModelRef | None = None
@@ -268,13 +268,23 @@ class Manifest(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
         return sum(shard.rows for shard in self.shards)
 
     @property
+    def input_rows(self) -> int:
+        """Number of rows that the stage read."""
+        return self.counts.get("inputs", 0)
+
+    @property
     def dropped(self) -> dict[str, int]:
         """Numbers of rows that were not used, by reason."""
-        return {
-            name.removeprefix(_DROPPED): count
-            for name, count in self.counts.items()
-            if name.startswith(_DROPPED)
-        }
+        return self._counts_below("dropped/")
+
+    @property
+    def tokens(self) -> dict[str, int]:
+        """Numbers of tokens, by kind (`prompt`, `completion`); empty if none were counted."""
+        return self._counts_below("tokens/")
+
+    def _counts_below(self, prefix: str) -> dict[str, int]:
+        found = {name for name in self.counts if name.startswith(prefix)}
+        return {name.removeprefix(prefix): self.counts[name] for name in sorted(found)}
 
     def expect(self, kind: type[T]) -> T:
         """Returns the result, which must be of a kind.
@@ -314,4 +324,4 @@ def from_json(data: bytes | str, kind: type[R], where: str) -> R:
         return msgspec.json.decode(data, type=decodable(kind))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         name = getattr(kind, "__name__", str(kind))
-        raise DataError(f"{where}: not a {name}: {error}. Mend or remove this record.") from error
+        raise DataError(f"{where}: not a {name}: {error}. Fix or remove this record.") from error

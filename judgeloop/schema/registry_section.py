@@ -37,7 +37,7 @@ class RegistrySection(Section, frozen=True, kw_only=True):
 
 
 def _misfit(name: str, refused: str) -> str | None:
-    """Says why a name cannot be used, None where it can."""
+    """Returns why a name cannot be used, or None if it can."""
     if not name.strip():
         return "is empty: give a name"
     if name != name.strip():

@@ -31,8 +31,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     verdict_endings: tuple[str, str] | None = None
     """Of a judgement: how it ends where it prefers the first answer, and where the second; for an
     engine that is to enforce it."""
-    to_base: bool = False
-    """Asks the base alone; no difference where the engine's model has no adapter."""
+    use_adapter: bool = True
+    """False asks the base model without its adapter; no effect where the model has no adapter."""
 
     @property
     def draws(self) -> int:

@@ -30,7 +30,7 @@ class Interval(NamedTuple):
 
 
 class Resolved(Result, frozen=True, kw_only=True, tag="resolved"):
-    """The registered version that a loop goes on from; None where it begins with the base."""
+    """The registered version that a loop continues from; None if it begins with the base."""
 
     start: str | None = None
     """What `model.start` said."""
@@ -72,7 +72,7 @@ class Funnel(Result, frozen=True, kw_only=True, tag="funnel"):
     kinds: dict[str, KindFunnel]
     """By kind of question, sorted."""
     first_position: float | None
-    """Share of the decided verdicts that are A; None where nothing was decided."""
+    """Share of the decided verdicts that are A; None if nothing was decided."""
     examples: int = 0
     blind_guesses: int = 0
     """Kept pairs at which a judge guessed that sees neither picture nor question."""
@@ -158,7 +158,7 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
     both_orders_interval: Interval
     first_position: float | None
     """Share of the decided verdicts that chose the answer shown first: 0.5 without position bias.
-    None where nothing was decided."""
+    None if nothing was decided."""
     undecided_verdicts: int
     undecided: float
     """Share of all verdicts that are undecided, 0..1."""
@@ -280,14 +280,14 @@ class GateDecision(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     candidate: str
     champion: str
-    """The opponent: the present champion or, where there is none, the loop's start model."""
+    """The opponent: the present champion or, if there is none, the loop's start model."""
     n: int = 0
     """Items that both judged; 0 where they were not compared."""
     difference: float = 0.0
     """Both-order accuracy of the candidate minus the champion's, -1..1."""
     low: float = -1.0
     high: float = 1.0
-    """95 % interval of the difference; -1 to 1 where nothing was compared."""
+    """95 % interval of the difference; -1 to 1 if nothing was compared."""
     checks: tuple[Check, ...] = ()
     """Every condition, in order; all hold where the decision is to promote."""
 
@@ -303,9 +303,9 @@ class Promotion(Result, frozen=True, kw_only=True, tag="promotion"):
 
     gate: GateDecision
     candidate_version: str | None
-    """None where the loop registered no version."""
+    """None if the loop registered no version."""
     champion_version: str | None
-    """The champion before the decision; None where there was none."""
+    """The champion before the decision; None if there was none."""
 
     def metrics(self) -> dict[str, float]:
         """Returns the comparison, where there was one."""

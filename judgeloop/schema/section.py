@@ -1,4 +1,4 @@
-"""What the sections of the configuration are made of."""
+"""Base class and types of the configuration's sections."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _DATE = "tag:yaml.org,2002:timestamp"
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses what YAML would read in silence: the same key twice, and keys that are no text."""
+    """Refuses what YAML would read silently: the same key twice, and keys that are no text."""
 
     depth = 0
 
@@ -50,7 +50,7 @@ class _Loader(yaml.SafeLoader):
                 )
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key `{key.value}` is there twice", key.start_mark
+                    None, None, f"the key `{key.value}` occurs twice", key.start_mark
                 )
             seen.add(key.value)
         return super().construct_mapping(node, deep)

@@ -25,7 +25,7 @@ def open_store(uri: str) -> Store:
     scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*(?=:/)", uri)
     if scheme is None:
         if not uri or "\0" in uri:
-            raise ConfigError(f"the store {uri!r} is no path: {_WORKING}")
+            raise ConfigError(f"the store {uri!r} is not a path: {_WORKING}")
         return FolderStore(Path(uri))
     if uri.startswith("file://"):
         return FolderStore(_file_path(uri))
@@ -41,5 +41,5 @@ def _file_path(uri: str) -> Path:
     parts = urlsplit(uri)
     path = unquote(parts.path)
     if parts.netloc not in ("", "localhost") or not path or "\0" in path:
-        raise ConfigError(f"the store {uri!r} is on no disk of this machine: {_WORKING}")
+        raise ConfigError(f"the store {uri!r} is not on a local disk: {_WORKING}")
     return Path(path)

@@ -1,4 +1,4 @@
-"""What every store promises, and which keys a store takes."""
+"""The interface of all stores, and the keys that they accept."""
 
 from pathlib import Path
 from typing import Protocol
@@ -6,7 +6,7 @@ from typing import Protocol
 from judgeloop.schema.errors import StoreError
 
 TEMPORARY_PREFIX = ".tmp-"
-"""How the name of a file begins that is still being written; no key may contain such a name."""
+"""Prefix of the names of unfinished files; no key may contain such a name."""
 
 
 class MissingObjectError(StoreError):
@@ -47,7 +47,7 @@ class Store(Protocol):
         ...
 
     def create(self, key: str, data: bytes) -> bool:
-        """Store `data` under `key` unless something is there already: the first writer wins.
+        """Store `data` under `key` if the key does not exist: the first writer wins.
 
         Returns:
             Whether this call stored the data. Where the answer to a first try was lost, what is
@@ -60,10 +60,10 @@ class Store(Protocol):
         ...
 
     def exists(self, key: str) -> bool:
-        """Say whether something is stored under `key`.
+        """Return whether something is stored under `key`.
 
         Raises:
-            StoreError: The store cannot be asked.
+            StoreError: The store cannot be read.
         """
         ...
 
@@ -86,7 +86,7 @@ class Store(Protocol):
         ...
 
     def delete(self, key: str) -> None:
-        """Remove what is stored under `key`; nothing there is no error.
+        """Remove what is stored under `key`; nothing there is not an error.
 
         Raises:
             StoreError: The store cannot be written.
@@ -114,7 +114,7 @@ class Store(Protocol):
         ...
 
     def unfinished(self) -> dict[str, float]:
-        """Return what killed writers left below the root, by name, and how old it is in seconds.
+        """Return unfinished files and uploads of killed writers: age in seconds by name.
 
         Raises:
             StoreError: The store cannot be read.
@@ -122,7 +122,7 @@ class Store(Protocol):
         ...
 
     def discard(self, name: str) -> None:
-        """Remove what `unfinished` named; nothing there is no error.
+        """Remove what `unfinished` named; nothing there is not an error.
 
         Raises:
             StoreError: The store cannot be written.
@@ -147,7 +147,7 @@ def checked_key(key: str) -> str:
 
 
 def is_key(name: str) -> bool:
-    """Say whether `checked_key` would take a name: a store's folder may hold others' files."""
+    """Return whether `checked_key` would take a name: a store's folder may hold others' files."""
     return not _trouble(name)
 
 

@@ -48,7 +48,7 @@ class DiskDict(Generic[K, V]):
         return count
 
     def add(self, key: K, value: V) -> bool:
-        """Adds a key; returns False, and changes nothing, where it is there already."""
+        """Adds a key; returns False, and changes nothing, if it exists."""
         with _disk_errors():
             statement = "INSERT OR IGNORE INTO entries (key, value) VALUES (?, ?)"
             return self._database.execute(statement, (key, value)).rowcount == 1
@@ -59,14 +59,14 @@ class DiskDict(Generic[K, V]):
             self._database.execute("UPDATE entries SET value = ? WHERE key = ?", (value, key))
 
     def get(self, key: K) -> V | None:
-        """Returns a key's value, None where it was not added."""
+        """Returns a key's value, or None if it was not added."""
         with _disk_errors():
             statement = "SELECT value FROM entries WHERE key = ?"
             found = self._database.execute(statement, (key,)).fetchone()
         return None if found is None else found[0]
 
     def __contains__(self, key: K) -> bool:
-        """Says whether a key was added."""
+        """Returns whether a key was added."""
         return self.get(key) is not None
 
     def __getitem__(self, key: K) -> V:

@@ -61,7 +61,7 @@ class FolderStore:
         write_whole(self._path(key), data)
 
     def create(self, key: str, data: bytes) -> bool:
-        """Store `data` under `key` unless something is there; see `Store.create`.
+        """Store `data` under `key` if the key does not exist; see `Store.create`.
 
         Raises:
             StoreError: As in `Store.create`, or the file system has no hard links.
@@ -75,7 +75,7 @@ class FolderStore:
                 return self._link(temporary, path)
 
     def exists(self, key: str) -> bool:
-        """Say whether something is stored under `key`; see `Store.exists`."""
+        """Return whether something is stored under `key`; see `Store.exists`."""
         path = self._path(key)
         with disk_errors_named(f"look for {path}"):
             return path.is_file()
@@ -152,7 +152,7 @@ class FolderStore:
         """Remove a hidden file or folder; see `Store.discard`."""
         path = self._root / name
         if not _LEFT.fullmatch(path.name) or ".." in path.parts:
-            raise StoreError(f"{path} is nothing that a killed writer left")
+            raise StoreError(f"{path} is not an unfinished file of a killed writer")
         with disk_errors_named(f"delete {path}"), suppress(FileNotFoundError):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
@@ -175,8 +175,9 @@ class FolderStore:
         except OSError as error:
             if error.errno in _NO_HARD_LINKS:
                 raise StoreError(
-                    f"cannot create {path}: its file system has no hard links, so the first writer "
-                    "cannot be told; use a local disk, NFS or s3://bucket/prefix as the store"
+                    f"cannot create {path}: its file system has no hard links, so it cannot tell "
+                    "which writer was first; use a local disk, NFS or s3://bucket/prefix as the "
+                    "store"
                 ) from error
             raise
         return True

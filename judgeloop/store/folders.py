@@ -56,7 +56,7 @@ def upload_folder(store: Store, folder: Path, key: str) -> dict[str, FileChecksu
 def download_folder(store: Store, key: str, folder: Path) -> None:
     """Copy a folder out of a store and check every byte; `folder` appears whole or not at all.
 
-    A folder that is there already is accepted if it holds exactly the same files.
+    An existing folder is accepted if it holds exactly the same files.
 
     Args:
         store: Where from.
@@ -123,7 +123,7 @@ def stored_checksums(store: Store, key: str) -> dict[str, FileChecksum]:
 
     Raises:
         MissingObjectError: There is no such folder in the store, or its upload was not finished.
-        StoreError: The store cannot be read, or what is there are no checksums of safe names.
+        StoreError: The store cannot be read, or the file holds no checksums of safe names.
     """
     where = f"{store.uri}/{key}"
     try:

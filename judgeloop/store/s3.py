@@ -123,7 +123,7 @@ class S3Store:
             self._put(place, data)
 
     def create(self, key: str, data: bytes) -> bool:
-        """Store `data` under `key` unless something is there; see `Store.create`.
+        """Store `data` under `key` if the key does not exist; see `Store.create`.
 
         S3 itself decides who was first (`If-None-Match: *`). Whether an endpoint does so is tried
         once, with the first object of a process. One that refuses or ignores that header makes the
@@ -142,7 +142,7 @@ class S3Store:
         raise StoreError(f"cannot create {self._uri(key)}: other writers keep S3 busy; try again")
 
     def exists(self, key: str) -> bool:
-        """Say whether something is stored under `key`; see `Store.exists`."""
+        """Return whether something is stored under `key`; see `Store.exists`."""
         place = self._place(key)
         with s3_errors_named("look for", self._uri(key)):
             return self._is_there(place)
@@ -170,7 +170,7 @@ class S3Store:
     def delete(self, key: str) -> None:
         """Remove what is stored under `key`; see `Store.delete`."""
         place = self._place(key)
-        # Google's server calls it an error where nothing is there, Amazon's does not.
+        # Google's server calls it an error if nothing is there, Amazon's does not.
         with suppress(MissingObjectError), s3_errors_named("delete", self._uri(key)):
             self._client.delete_object(**place)
 
@@ -308,7 +308,7 @@ class S3Store:
         return answer
 
     def _see(self) -> None:
-        """Look whether the bucket is there; raises what it is refused with."""
+        """Check that the bucket exists; raises the server's error."""
         self._client.list_objects_v2(Bucket=self._bucket, Prefix=self._below, MaxKeys=1)
         self._seen = True
 
@@ -324,7 +324,7 @@ class S3Store:
         return True
 
     def _holds(self, place: dict[str, str], digest: str) -> bool:
-        """Say whether an object is there and was stored with this SHA-256."""
+        """Return whether an object exists and was stored with this SHA-256."""
         from botocore.exceptions import ClientError
 
         try:

@@ -9,7 +9,7 @@ from typing import Any
 
 from judgeloop.schema.errors import StoreError
 
-_CHECK_ADDRESS = "check AWS_ENDPOINT_URL and what stands between here and the store"
+_CHECK_ADDRESS = "check AWS_ENDPOINT_URL and any proxy between here and the store"
 _WITH_ETAG = ("PutObject", "HeadObject", "GetObject", "UploadPart")
 _PAGE = (b"<!doctype html", b"<html")
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -21,7 +21,7 @@ class UnusableAnswerError(StoreError):
 
 
 def check_answers(client: Any) -> None:
-    """Let every later answer to `client` be looked at before it is believed.
+    """Validate every later response to `client`.
 
     Args:
         client: A boto3 S3 client.
@@ -44,7 +44,9 @@ def listed(item: dict[str, Any], below: str) -> tuple[str, int]:
     """
     key, size = item.get("Key"), item.get("Size")
     if not isinstance(key, str) or not key.startswith(below) or not isinstance(size, int):
-        raise UnusableAnswerError(f"the listing holds what was not asked for: {_CHECK_ADDRESS}")
+        raise UnusableAnswerError(
+            f"the listing holds keys outside the requested prefix: {_CHECK_ADDRESS}"
+        )
     if size < 0:
         raise UnusableAnswerError(f"the listing gives {key} {size} bytes: {_CHECK_ADDRESS}")
     return key, size
@@ -68,13 +70,13 @@ def _check_listing(page: dict[str, Any]) -> None:
         raise UnusableAnswerError(f"the answer is no listing: {_CHECK_ADDRESS}")
     if page.get("IsTruncated") and not page.get("NextContinuationToken"):
         raise UnusableAnswerError(
-            "a part of the listing is missing: it says that there is more and not where to go on; "
+            "the listing is incomplete: it is truncated and has no continuation token; "
             "the server does not know ListObjectsV2, use another version of it or another store"
         )
 
 
 def _check_redirect(response: tuple[Any, dict[str, Any]] | None, **_: Any) -> None:
-    """Stop where botocore would ask for the bucket's region for ever."""
+    """Stop if botocore would query the bucket's region forever."""
     if response is None or response[0].status_code not in _REDIRECTS:
         return
     headers = response[0].headers

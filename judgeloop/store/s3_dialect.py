@@ -50,7 +50,7 @@ class _Spoken:
     """`Content-MD5`."""
 
     def after(self, error: Exception) -> "_Spoken | None":
-        """Return what to try after a refusal, None where nothing is left to try."""
+        """Return what to try after a refusal, or None if nothing is left to try."""
         if re.search("content-?md5", f"{error_code(error)} {error_message(error)}", re.IGNORECASE):
             return None if self.md5 else replace(self, md5=True)
         refused = is_refusal(error) or error_code(error) in _UNSIGNED

@@ -1,7 +1,7 @@
 """What went wrong with S3, in a sentence that names the object and what to do.
 
 Nothing of the request is repeated but the bucket, the key and the endpoint, and a password in an
-endpoint's address is struck out: the message ends up in logs.
+endpoint's address is redacted: the message ends up in logs.
 """
 
 import re
@@ -26,12 +26,9 @@ _CREDENTIALS = (
     "TokenRefreshRequired",
 )
 _FULL = "the store is full: free some space"
-_LOST = "bytes are lost or changed on the way: check the network, then run again"
-_BUSY = "it is overloaded or broken: run again when it is well, what is done stays done"
-REPLACE = (
-    "if they still do not have it when you run again, delete the object: what is missing is made "
-    "again"
-)
+_LOST = "data is lost or corrupted in transit: check the network, then run again"
+_BUSY = "it is overloaded or broken: run again when it has recovered; finished work is kept"
+REPLACE = "if they still do not have it when you run again, delete the object; it is computed again"
 _ENCRYPTED = (
     "; where the bucket's policy demands encryption, set JUDGELOOP_S3_ENCRYPTION=aws:kms (or "
     "AES256) and, for a key of your own, JUDGELOOP_S3_KMS_KEY"
@@ -92,7 +89,9 @@ def s3_errors_named(action: str, uri: str) -> Iterator[None]:
         raise _answered(action, uri, error_code(error), error) from error
     except RetriesExceededError as error:
         cause = _unanswered(error.last_exception)
-        raise StoreError(f"cannot {action} {uri}: it broke off again and again: {cause}") from error
+        raise StoreError(
+            f"cannot {action} {uri}: the transfer failed repeatedly: {cause}"
+        ) from error
     except (BotoCoreError, Boto3Error) as error:
         raise StoreError(f"cannot {action} {uri}: {_unanswered(error)}") from error
     except UnusableAnswerError as error:
@@ -100,7 +99,7 @@ def s3_errors_named(action: str, uri: str) -> Iterator[None]:
     except (ResponseParserError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise UnusableAnswerError(
             f"cannot {action} {uri}: the answer cannot be read ({without_password(str(error))}): "
-            "it is not S3's; check AWS_ENDPOINT_URL and what stands between here and the store"
+            "it is not S3's; check AWS_ENDPOINT_URL and any proxy between here and the store"
         ) from error
 
 
@@ -125,7 +124,7 @@ def error_message(error: Exception) -> str:
 
 
 def is_refusal(error: Exception) -> bool:
-    """Say whether the server may have refused a header instead of what was asked.
+    """Return whether the server may have refused a header instead of what was asked.
 
     There is no common code for that: Backblaze says `InvalidArgument`, Cloudflare `NotImplemented`,
     Ceph `MissingContentLength`. So it is every 400, 411 and 501 whose meaning is not known.
@@ -137,7 +136,7 @@ def is_refusal(error: Exception) -> bool:
 
 
 def is_absent(error: Exception) -> bool:
-    """Say whether S3 answered that there is no such object.
+    """Return whether S3 answered that there is no such object.
 
     Args:
         error: A botocore `ClientError`.

@@ -1,4 +1,4 @@
-"""Doing again what botocore does not repeat: bodies that break off or change on the way.
+"""Retries of what botocore does not retry: bodies that break off or are corrupted.
 
 botocore's standard mode repeats a request that was refused, cut off, throttled or answered by 500,
 502, 503 or 504. It does not look at a body that the caller reads, and takes a server's "these are
@@ -43,7 +43,7 @@ def until_whole(action: Callable[[], T]) -> T:
         What `action` returned.
 
     Raises:
-        Exception: What `action` raised the last time, or what a repetition would not mend.
+        Exception: What `action` raised the last time, or what a repetition would not fix.
     """
     from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_chain, wait_fixed
 
@@ -63,7 +63,7 @@ def until_decided(action: Callable[[], bool | None]) -> bool | None:
         action: A conditional put; None means that it is worth another try.
 
     Returns:
-        What `action` returned, None where the last try was as undecided.
+        What `action` returned, or None if the last try was as undecided.
     """
     from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_exponential
 

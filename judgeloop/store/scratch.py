@@ -45,7 +45,7 @@ def abandoned() -> list[Path]:
 
 
 def private_folder(path: Path) -> Path:
-    """Makes a folder for this user alone, or takes the one that is there if it is just that.
+    """Creates a folder for this user alone, or uses an existing one with these permissions.
 
     In a folder of temporary files anyone may have made it before, or put a link there.
 
@@ -63,12 +63,12 @@ def private_folder(path: Path) -> Path:
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise StoreError(f"cannot use {path}: it is not a folder of this user; move it away")
     if stat.S_IMODE(found.st_mode) & 0o077:
-        raise StoreError(f"cannot use {path}: others may use it too; set its mode to 0700")
+        raise StoreError(f"cannot use {path}: other users can access it; set its mode to 0700")
     return path
 
 
 def born(pid: int) -> str:
-    """Returns when a process began, in ticks of this machine; empty where there is none of it.
+    """Returns when a process began, in ticks of this machine; empty if there is none of it.
 
     A number is given out again, this isn't. Empty too for a process that has ended and is not yet
     cleared away, and where there is no /proc.

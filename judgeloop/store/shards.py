@@ -37,16 +37,16 @@ NAME_DIGITS = 16
 
 
 class Work(msgspec.Struct, frozen=True):
-    """What a stage made of one batch of inputs."""
+    """A stage's results for one batch of inputs."""
 
     records: Sequence[Record]
     dropped: Sequence[Dropped] = ()
     cost: Mapping[str, int] = {}
-    """Counts that the manifest shall have as sums, such as `tokens/prompt`."""
+    """Counts that the manifest adds up, such as `tokens/prompt`."""
 
 
 def manifest_key(stage: str, key: str) -> str:
-    """Returns where a stage's manifest lies in the store."""
+    """Returns the key of a stage's manifest."""
     return f"{stage}/{key}/manifest.json"
 
 
@@ -72,7 +72,7 @@ def read_manifest(data: bytes, where: str) -> Manifest:
     manifest = from_json(data, Manifest, where)
     if manifest.schema_version != SCHEMA_VERSION:
         raise StoreError(
-            f"{where}: schema version {manifest.schema_version}, this judgeloop reads "
+            f"{where}: schema version {manifest.schema_version}, this version of judgeloop reads "
             f"{SCHEMA_VERSION}; use another store or the judgeloop version that made it"
         )
     return manifest
@@ -84,7 +84,7 @@ def write_shards(
     batches: Iterable[Sequence[I]],
     work: Callable[[Sequence[I]], Work],
 ) -> Manifest:
-    """Works through batches, one shard each; a shard that is there already is not made again.
+    """Processes batches, one shard each; stored shards are not computed again.
 
     Args:
         store: Where to write.
@@ -124,11 +124,11 @@ class StageShards:
         self._counts: Counter[str] = Counter(manifest.counts)
 
     def is_stored(self, index: int) -> bool:
-        """Says whether a shard is there, from this start or an earlier one."""
+        """Returns whether a shard is stored, by this start or an earlier one."""
         return self._store.exists(self._name(index))
 
     def begin(self, index: int, inputs: int) -> None:
-        """Notes in the log that the work on a shard begins."""
+        """Logs that the work on a shard begins."""
         logger.info("shard begun name=%s rows=%d", self._name(index), inputs)
 
     def store(self, index: int, inputs: int, made: Work) -> None:
@@ -144,7 +144,7 @@ class StageShards:
         self._add(name, inputs, data)
 
     def add_stored(self, index: int, inputs: int) -> None:
-        """Adds a shard that is there.
+        """Adds a shard that is stored already.
 
         Raises:
             StoreError: It cannot be read.
@@ -175,7 +175,7 @@ class ShardWriter:
     """Writes a stream of records of one split as shards of equal size.
 
     A shard's name holds a part of its hash, so that what another run wrote below the same prefix
-    can never be taken for it.
+    can never be mistaken for it.
 
     Args:
         store: Where to write.

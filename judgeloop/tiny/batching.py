@@ -1,7 +1,7 @@
 """Packs turns into pretraining batches: several independent turns after one picture.
 
 The turns of a sequence share the picture's tokens and see nothing of each other: the attention
-mask hides the other turns, and each turn's positions go on from the picture's. To the model each
+mask hides the other turns, and each turn's positions continue from the picture's. To the model each
 turn is a conversation of its own, at a fraction of the cost.
 """
 

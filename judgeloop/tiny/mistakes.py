@@ -85,7 +85,7 @@ def differences(original: str, copy: str) -> tuple[str, ...]:
 
     Returns:
         The `formats.ERRORS` that describe it (two where the caption's first object is its last).
-        Empty where there is no mistake, more than one, or the copy is no caption.
+        Empty if there is no mistake, more than one, or the copy is no caption.
     """
     old, new = parse(original), parse(copy)
     if old is None or new is None:
@@ -108,7 +108,7 @@ def differences(original: str, copy: str) -> tuple[str, ...]:
 
 
 def parse(text: str) -> list[tuple[str, str, str]] | None:
-    """Reads a caption into (colour, shape, place) words; None where it is no caption."""
+    """Reads a caption into (colour, shape, place) words; None if it is no caption."""
     things = []
     for part in text.split(", "):
         words = part.split(" ")

@@ -29,11 +29,12 @@ def load_model(job: TrainingJob, dtype: torch.dtype) -> Any:
     """Loads the base and puts the job's adapter, or a new one, on it.
 
     Args:
-        job: Names the base, the adapter to go on with, rank and alpha.
+        job: Names the base, the adapter to continue with, rank and alpha.
         dtype: Of the base's weights; the adapter's own are float32.
 
     Raises:
-        TrainingError: The adapter to go on with has another rank or alpha, or no safetensors file.
+        TrainingError: The adapter to continue with has another rank or alpha, or no safetensors
+            file.
         EngineError: Its configuration is not that of a plain LoRA adapter.
     """
     from peft import PeftModel, get_peft_model
@@ -75,7 +76,7 @@ def _check_shape(job: TrainingJob, model: Any) -> None:
     asked = (job.settings.rank, job.settings.alpha)
     if have != asked:
         raise TrainingError(
-            f"the adapter to go on with has rank and alpha {have}, but training.rank and "
+            f"the adapter to continue from has rank and alpha {have}, but training.rank and "
             f"training.alpha ask for {asked}; set the same, or training.start=base"
         )
 

@@ -58,7 +58,7 @@ def read_examples(path: Path, images: Path) -> list[Example]:
 
 
 def wants_messages(model_type: str) -> bool:
-    """Says whether a model is trained on whole conversations instead of prompt and completion.
+    """Returns whether a model is trained on whole conversations instead of prompt and completion.
 
     TRL processes prompt and completion apart and joins the tokens; Mllama's `cross_attention_mask`
     then covers the prompt alone and the model fails. As one conversation, with the loss on the

@@ -1,4 +1,4 @@
-"""Says why a training process ended, from its error file, its exit code and its log."""
+"""Returns why a training process ended, from its error file, its exit code and its log."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _ErrorFile(msgspec.Struct):
 
 
 def read_error(folder: Path) -> str:
-    """Returns what the first training process to fail raised; empty where none could say.
+    """Returns what the first training process to fail raised; empty if none could say.
 
     Args:
         folder: Where the processes' error files lie, at any depth.
@@ -56,7 +56,7 @@ def explain(code: int, log: str, error: str = "") -> str:
     Args:
         code: Exit code of the launcher; negative where a signal ended it.
         log: The whole log.
-        error: What the process raised, as `Class: message`; empty where that is not known.
+        error: What the process raised, as `Class: message`; empty if that is not known.
 
     Returns:
         Cause, what to do, and the last lines of the log.
@@ -89,7 +89,7 @@ def _cause(code: int, log: str, error: str) -> str:
 
 
 def _signal_name(code: int) -> str:
-    """Returns the signal that an exit code stands for (-9, or 137 from a shell), else nothing."""
+    """Returns the signal of an exit code (-9, or 137 from a shell), else nothing."""
     number = -code if code < 0 else code - 128
     try:
         return signal.Signals(number).name

@@ -25,7 +25,7 @@ def train_scripted(
     """Writes the adapter of a trained scripted model: the same bytes for the same arguments.
 
     Args:
-        model: What to go on from; an adapter must be a local folder (an absolute path).
+        model: What to continue from; an adapter must be a local folder (an absolute path).
         examples: What to train on; only their number and their bytes matter.
         settings: `start: base` leaves the model's adapter aside.
         out: Folder to write; made where needed.
@@ -35,7 +35,7 @@ def train_scripted(
 
     Raises:
         ConfigError: The base is no scripted model.
-        EngineError: The adapter is no scripted adapter.
+        EngineError: The adapter is not a scripted adapter.
         TrainingError: The adapter is not a local folder.
     """
     base = read_base(model.base)
@@ -44,7 +44,7 @@ def train_scripted(
         folder = Path(model.adapter)
         if not folder.is_absolute():
             raise TrainingError(
-                f"adapter {model.adapter} is no local folder; fetch it before training on"
+                f"adapter {model.adapter} is no local folder; fetch it before training"
             )
         skill = read_adapter(folder).skill
     digest = hashlib.sha256()

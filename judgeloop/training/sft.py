@@ -95,7 +95,7 @@ def make_trainer(job: TrainingJob, examples: Sequence[Example]) -> trl.SFTTraine
 
 
 def _check_devices(job: TrainingJob) -> bool:
-    """Says whether to train on GPUs; refuses more processes than there are."""
+    """Returns whether to train on GPUs; refuses more processes than there are."""
     import torch
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -222,7 +222,7 @@ def _end_with_parent() -> None:
 
     def wait() -> None:
         os.read(0, 1)  # not sys.stdin: a thread inside its buffer aborts the interpreter's end
-        logger.error("the process that started the training has gone; ending")
+        logger.error("the parent process has exited; stopping")
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()

@@ -57,7 +57,7 @@ def submit_loop(
     followed: bool,
     poll: float,
 ) -> int:
-    """Start the loop, or an evaluation, on Kubeflow Pipelines; submitted again, it goes on.
+    """Start the loop, or an evaluation, on Kubeflow Pipelines; submitted again, it resumes.
 
     The server is that of KF_PIPELINES_ENDPOINT and its fellows (docs/kubeflow.md).
     """

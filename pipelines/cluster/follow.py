@@ -39,7 +39,7 @@ def follow(
         The exit code: 0 where the loop finished, else 1.
 
     Raises:
-        ClusterError: The server is away for long, or refuses us; the run goes on without us.
+        ClusterError: The server is unavailable for long, or refuses us; the run itself continues.
     """
     shown = _Shown(console)
     while True:
@@ -110,7 +110,7 @@ def pods_of(server: Kubeflow, run: RunAnswer) -> tuple[Pods | None, str]:
 def _next_run(
     server: Kubeflow, loop: LoopOfRun | None, run: RunAnswer, poll_s: float
 ) -> str | None:
-    """Returns the run that goes on after this one, where one does."""
+    """Returns the run that continues the loop after this one, if there is one."""
     if loop is None or loop.ending().state not in ("continues", "interrupted"):
         return None
     end = time.monotonic() + (NEXT_RUN_S if loop.ending().state == "continues" else 0)

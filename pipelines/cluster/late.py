@@ -25,7 +25,7 @@ def end_late_run(
     Args:
         server: The server.
         run_id: The run.
-        loop: Its loop; None where the ledger cannot be reached from here.
+        loop: Its loop; None if the ledger cannot be reached from here.
         pods: Its pods.
         within_s: `start_within_s` of the profile.
         console: Where the reason is shown.

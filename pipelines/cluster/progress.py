@@ -1,4 +1,4 @@
-"""How far a submitted loop is, told from its ledger in the store.
+"""Progress of a submitted loop, read from its ledger in the store.
 
 Kubeflow's own list of tasks freezes once Argo compresses its nodes, names none of them, and has
 entries that never end, so it is not read.
@@ -37,7 +37,7 @@ class LoopOfRun(NamedTuple):
         """
         loop_id, config = (run.parameters.get(name) for name in ("loop_id", "config"))
         if not (isinstance(loop_id, str) and isinstance(config, str)):
-            raise ConfigError(f"run {run.run_id} is none of a loop: it names no loop_id")
+            raise ConfigError(f"run {run.run_id} does not belong to a loop: it has no loop_id")
         reference = parse_reference(config)
         return cls(loop_id, Ledger(open_store(reference.store), loop_id), reference.first)
 

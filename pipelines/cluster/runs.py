@@ -106,6 +106,6 @@ def cancel(server: Kubeflow, name: str, console: Console, ending_s: float = ENDI
         time.sleep(POLL_S)
         run = server.run(run.run_id)
     print_plain(console, f"run {run.run_id}  {state_of(run)}, by your cancel")
-    said = "What is finished is kept: submitted with the same loop id, the loop goes on from there."
+    said = "Finished work is kept; submit with the same loop id to resume."
     console.print(said, soft_wrap=True)
     return 0

@@ -1,4 +1,17 @@
-"""The Kubeflow Pipelines server: a few calls of its API, repeated while it is away for a moment."""
+"""A client of the Kubeflow Pipelines server that retries while the server is unavailable.
+
+It calls the API by `kfp_server_api`, KFP's own generated client, and not by `kfp.Client` on top of
+it, because `kfp.Client` (2.17):
+
+- sets no request timeout, so a silent server hangs; here it is an error after `ANSWER_S`;
+- has no retries that outlast a restart of the server, and cannot tell whether a request whose
+  response was lost has created a run, so a retry may start a loop twice; `_find_or_make` looks
+  first;
+- drops fields of responses that its schema does not name, among them the server's version;
+- prints links or displays HTML, and takes a namespace from `~/.config/kfp/context.json`.
+
+Its environment variables are followed (`pipelines.cluster.connection`).
+"""
 
 from __future__ import annotations
 
@@ -15,9 +28,9 @@ from pipelines.cluster.connection import Connection
 from pipelines.cluster.run_answer import RunAnswer, read_run
 
 ANSWER_S = 1.5
-"""A server that does not answer the first question within this does not answer at all."""
+"""Timeout of the first request, which tells whether the server can be reached."""
 PATIENCE_S = 120.0
-"""How long a server may be away in the middle of something."""
+"""How long requests are retried while the server is unavailable."""
 REQUEST_S = 30.0
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 10.0
 BEGIN = "use the server"
@@ -28,15 +41,16 @@ EQUALS, IS_SUBSTRING = 1, 9
 
 
 class Kubeflow:
-    """One server, which was there and let us in when this was made.
+    """A connection to one server, checked when it is created.
 
     Args:
-        connection: How to reach it.
-        patience_s: How long it may be away in the middle of something.
+        connection: Address and credentials.
+        patience_s: How long requests are retried while the server is unavailable.
 
     Raises:
-        ClusterError: It does not answer, or refuses us; known within two seconds.
-        ConfigError: It has several users and no namespace is given.
+        ClusterError: The server does not answer or refuses the credentials; takes at most two
+            seconds.
+        ConfigError: The server has several users and no namespace is given.
     """
 
     def __init__(self, connection: Connection, patience_s: float = PATIENCE_S) -> None:
@@ -51,7 +65,7 @@ class Kubeflow:
         self._uploads = api.PipelineUploadServiceApi(client)
         self._runs = api.RunServiceApi(client)
         self.release: str | None = None
-        """The version of Kubeflow Pipelines, where the server tells it."""
+        """Version of Kubeflow Pipelines; None if the server does not report it."""
         self._greet()
 
     @property
@@ -60,7 +74,7 @@ class Kubeflow:
         return self.connection.namespace or "kubeflow"
 
     def pipeline(self, name: str) -> str:
-        """Returns the id of a pipeline, which is made where it is not there yet."""
+        """Returns the id of a pipeline; creates it if needed."""
         import kfp_server_api as api
 
         def find() -> str | None:
@@ -80,7 +94,7 @@ class Kubeflow:
         return self._find_or_make(f"the pipeline {name}", find, make)
 
     def version(self, pipeline_id: str, package: Path, name: str) -> str:
-        """Returns the id of a pipeline's version, which is uploaded where it is not there yet."""
+        """Returns the id of a pipeline version; uploads it if needed."""
 
         def find() -> str | None:
             found = self._pipelines.pipeline_service_list_pipeline_versions(
@@ -97,7 +111,7 @@ class Kubeflow:
         return self._find_or_make(f"the version {name}", find, make)
 
     def experiment(self, name: str) -> str:
-        """Returns the id of an experiment, which is made where it is not there yet."""
+        """Returns the id of an experiment; creates it if needed."""
         import kfp_server_api as api
 
         def find() -> str | None:
@@ -119,8 +133,7 @@ class Kubeflow:
     def start(self, run: Any) -> str:
         """Starts a run (`kfp_server_api.V2beta1Run`) and returns its id.
 
-        Where the answer is lost, the run is looked for by its name among those that are on before
-        it is started again.
+        If the response is lost, looks for an active run of this name before it starts another.
         """
 
         def find() -> str | None:
@@ -137,7 +150,7 @@ class Kubeflow:
         return next((each.run_id for each in found if is_active(each)), None)
 
     def active(self, name: str, experiment_id: str | None = None) -> list[str]:
-        """Returns the ids of the runs of a loop that are on.
+        """Returns the ids of the active runs of a loop.
 
         A run that was just started has no state until its Workflow is first reported.
         """
@@ -174,22 +187,22 @@ class Kubeflow:
         return read_run(answer)
 
     def terminate(self, run_id: str) -> None:
-        """Asks for the end of a run; it ends some time later."""
+        """Requests the termination of a run; its pods end some time later."""
         self._ask(
             f"end the run {run_id}",
             lambda: self._runs.run_service_terminate_run(run_id, _request_timeout=REQUEST_S),
         )
 
     def shown_address(self, run_id: str) -> str:
-        """Returns where a browser shows a run, after two spaces; empty where that is not known.
+        """Returns the address of a run's page, after two spaces; empty if the UI is not known.
 
-        The API's own address shows no page.
+        The address of the API serves no pages.
         """
         ui = self.connection.ui
         return f"  {ui}/#/runs/details/{run_id}" if ui else ""
 
     def _greet(self) -> None:
-        """Asks whether the server is there and knows us; name servers have no time limit either."""
+        """Checks that the server answers and accepts us, in a thread: a DNS lookup may hang."""
         found: list[Any] = []
 
         def ask() -> None:
@@ -221,7 +234,7 @@ class Kubeflow:
         self.release = told_version(found[0])
 
     def _read_health(self) -> dict[str, Any]:
-        """Returns the whole answer: KFP's client drops what its document does not name."""
+        """Returns the whole response: KFP's client drops fields that its schema does not name."""
         answer = self._health.healthz_service_get_healthz(
             _preload_content=False, _request_timeout=ANSWER_S
         )
@@ -240,11 +253,11 @@ class Kubeflow:
     def _find_or_make(
         self, what: str, find: Callable[[], str | None], make: Callable[[], str]
     ) -> str:
-        # Both in one try: what a lost answer has made is found by the next.
+        # Both in one attempt: what a lost response has created is found by the next one.
         return self._ask(f"make {what}", lambda: find() or make())
 
     def _ask(self, doing: str, call: Callable[[], Any]) -> Any:
-        """Calls, again and again while the server is away."""
+        """Calls, with retries while the server is unavailable."""
         end, wait = time.monotonic() + self._patience_s, FIRST_WAIT_S
         while True:
             try:
@@ -287,7 +300,7 @@ class Kubeflow:
 
 
 def is_active(run: RunAnswer) -> bool:
-    """Says whether a run is on: it has ended in no other state."""
+    """Returns whether a run is on: it has ended in no other state."""
     return run.state is None or run.state in ACTIVE
 
 
@@ -311,7 +324,7 @@ def _reason(error: Exception) -> str:
 
 
 def message_of(error: Any) -> str:
-    """Returns the message of a refusal, which is JSON where it comes from the API itself.
+    """Returns the message of an error response, which is JSON if it comes from the API itself.
 
     Args:
         error: The `ApiException` of a generated client, Kubeflow's or Kubernetes'.

@@ -41,10 +41,10 @@ class Submission:
 
 
 def submit(server: Kubeflow, given: Submission, console: Console) -> str | None:
-    """Starts a run of a loop; a loop id that was run before goes on where it was.
+    """Starts a run of a loop; a loop that was run before resumes.
 
     Returns:
-        The run's id; None where the loop is finished, and nothing is to do.
+        The run's id; None if the loop is finished, and nothing is to do.
 
     Raises:
         ConfigError: The configuration cannot run on a cluster, this loop is running, or the loop id
@@ -59,7 +59,9 @@ def submit(server: Kubeflow, given: Submission, console: Console) -> str | None:
     ledger.claim(config)
     ending = read_ending(ledger)
     if ending.state == "finished":
-        said = f"loop {given.loop_id} is finished: nothing is to do; its report is in the store"
+        said = (
+            f"loop {given.loop_id} is finished: there is nothing to do; its report is in the store"
+        )
         print_plain(console, said)
         return None
     digest, bound = _compiled(given)

@@ -97,7 +97,7 @@ def _created(pod: Pod) -> str:
 
 
 def is_driver(pod: Pod) -> bool:
-    """Says whether a pod only prepares a task: what it logs is Kubeflow's own."""
+    """Returns whether a pod only prepares a task: what it logs is Kubeflow's own."""
     name = pod["metadata"]["name"]
     return "-driver-" in name
 
@@ -109,7 +109,7 @@ def task_of(pod: Pod) -> str:
 
 
 def place_of(pod: Pod) -> Place | None:
-    """Returns what a pod works for, read from the path of its node; None where it names none."""
+    """Returns what a pod works for, read from the path of its node; None if it names none."""
     path = pod["metadata"].get("annotations", {}).get(NODE_NAME, "")
     return place_in(path) if path else None
 
@@ -153,7 +153,7 @@ def findings(pods: list[Pod]) -> Iterator[Finding]:
 
 
 def explain(pod: Pod) -> Finding | None:
-    """Returns why a pod waits or failed; None where it runs or has done its work."""
+    """Returns why a pod waits or failed; None if it runs or has done its work."""
     status = pod.get("status", {})
     if status.get("phase") in ("Succeeded", "Running"):
         return None

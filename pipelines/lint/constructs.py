@@ -22,7 +22,7 @@ def graph_constructs(where: str, graph: Tree) -> Iterator[str]:
 
 
 def task_constructs(spec: Spec, where: str, place: str, task: Tree) -> Iterator[str]:
-    """Says what is wrong with a condition or a loop; `where` is the graph that the task lies in."""
+    """Yields faults of a condition or a loop; `where` names the graph of the task."""
     yield from _condition(place, task)
     yield from _loop(spec, where, place, task)
 
@@ -32,7 +32,7 @@ def _condition(place: str, task: Tree) -> Iterator[str]:
     given = task.get("inputs", {}).get("parameters", {})
     for key in _READ_BY_CONDITION.findall(task.get("triggerPolicy", {}).get("condition", "")):
         if key not in given:
-            yield f"{place}: the condition reads {key}, which is no input of the task"
+            yield f"{place}: the condition reads {key}, which is not an input of the task"
             continue
         output = given[key].get("taskOutputParameter", {}).get("outputParameterKey", "Output")
         if output != "Output":

@@ -57,7 +57,7 @@ def _missing(spec: Spec, place: str, task: Tree) -> Iterator[str]:
 
 
 def _settings(spec: Spec, graph: Tree, place: str, task: Tree) -> Iterator[str]:
-    """Kubernetes settings that a run gives are inputs of the graph that the task lies in."""
+    """Kubernetes settings that a run gives are inputs of the graph of the task."""
     declared = graph.get("inputDefinitions", {}).get("parameters", {})
     label = spec.component_of(task).get("executorLabel")
     for name in sorted(set(_read_by(spec.kubernetes.get(label, {}))) - set(declared)):

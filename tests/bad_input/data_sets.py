@@ -60,7 +60,7 @@ def starving(folder: Path) -> Outcome:
     config = changed(folder, "model.base=scripted:skill=0,first_bias=1").to_json()
     paths = {name: str(folder / name) for name in ("model", "asked", "pairs", "judged", "kept")}
     loop = (config, "loop")
-    collector, root = gc.get_threshold(), logging.getLogger()
+    thresholds, root = gc.get_threshold(), logging.getLogger()
     level, handlers = root.level, root.handlers[:]
     try:
         tasks.resolve(*loop, paths["model"], paths["model"])
@@ -73,7 +73,7 @@ def starving(folder: Path) -> Outcome:
     except JudgeLoopError as error:
         return failed(error, folder)
     finally:  # a task sets up its process
-        gc.set_threshold(*collector)
+        gc.set_threshold(*thresholds)
         root.setLevel(level)
         root.handlers[:] = handlers
     return Outcome()
@@ -95,7 +95,7 @@ DATA_SETS = [
          "several lines; give one a line", code=3),
     Case(GROUP, "names of images in another normal form", other_normal_form, "", accepted=True),
     Case(GROUP, "questions that all mark too many images", too_many_marks,
-         "no usable row: 3 bad_text. The first bad_text: .*:1: the text marks image 2", code=3),
+         "no usable row: 3 bad_text. The first bad_text: .*:1: the text refers to image 2", code=3),
     Case(GROUP, "UTF-8 with a byte order mark", of_bytes("utf-8-sig"), "", accepted=True),
     Case(GROUP, "an address with a wrong scheme",
          lambda folder: asked(folder, "https://host/questions.jsonl"),

@@ -19,7 +19,7 @@ judgements without a verdict, and {accepted} are accepted and normalised. None e
 This page is made by a test from what it saw, and the test fails when the page is out of date. To
 renew it: `RENEW_DOCS=1 make test ARGS=tests/unit/test_bad_input.py`. Files lie in `/data` here.
 
-- An **error** ends the command with the exit code shown, and nothing is lost: mend the input and
+- An **error** ends the command with the exit code shown, and nothing is lost: fix the input and
   give the same command. In a pipeline the code is the failed task's, and the report names it.
   {codes}.
 - A **quarantined** row lies with its reason in `quarantine-*.jsonl` beside the shards of `ingest`

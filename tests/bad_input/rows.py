@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from judgeloop.evaluation.gold import load_gold
+from judgeloop.runtime.stages.gold import load_gold
 from judgeloop.schema.config import Config
 from judgeloop.schema.records import Manifest
 from judgeloop.store import FolderStore
@@ -69,10 +69,10 @@ ROWS = [
         "an empty option", question(1, kind="multiple_choice", choices=["red", ""]), "bad_text",
         r"choices\[1\] is empty",
     ),
-    bad("a key that is there twice", b'{"id": "q1", "images": ["1.png"], "text": "a", "text": "b"}',
-        "bad_record", "the key `text` is there twice"),
+    bad("a key that occurs twice", b'{"id": "q1", "images": ["1.png"], "text": "a", "text": "b"}',
+        "bad_record", "the key `text` occurs twice"),
     bad("more marks of images than images", question(1, text="<image> <image> Which is larger?"),
-        "bad_text", "marks image 2.* names 1 image"),
+        "bad_text", "refers to image 2.* has 1 image"),
     bad("nothing but a mark of an image", question(1, text="<image>\n"), "bad_text",
         "text is empty"),
     bad_gold("answers that differ in case and white space alone",

@@ -39,8 +39,8 @@ class EngineContract:
     def sides(cls, start, engine, judge, merged, pictures):
         """The answers of a judge, of its base and of the merged model; each is started once."""
         asked = judged(pictures)
-        to_base = [msgspec.structs.replace(request, to_base=True) for request in asked]
-        rows = list(zip(asked, to_base, strict=True))
+        for_base = [msgspec.structs.replace(request, use_adapter=False) for request in asked]
+        rows = list(zip(asked, for_base, strict=True))
         calls = {
             # The prompts of a call are new to each other; of all, half go to the base first.
             "one": [row[i % 2] for i, row in enumerate(rows)],
@@ -53,7 +53,7 @@ class EngineContract:
         whole = start(cls.merged_kind or cls.kind, merged)
         sides["merged"] = cls.seen(generate(whole, asked, cls.judged_with))
         sides["base"] = cls.seen(generate(engine, asked, cls.judged_with))
-        sides["base, told so"] = cls.seen(generate(engine, to_base, cls.judged_with))
+        sides["base, told so"] = cls.seen(generate(engine, for_base, cls.judged_with))
         return sides
 
     def test_an_adapter_from_the_store_gives_the_texts_of_merged_weights(self, sides):

@@ -144,7 +144,7 @@ def test_an_adapter_with_other_bytes_is_used_nowhere(registered: Path, tmp_path:
     upload_folder(store, registered / "adapter", "train/right/adapter")
     for adapter in ("train/k/adapter", str(other)):
         model = msgspec.structs.replace(judge.model, adapter=adapter)
-        with pytest.raises(StoreError, match=f"{adapter} is not the adapter that it is taken for"):
+        with pytest.raises(StoreError, match=f"{adapter} is not the expected adapter"):
             fetch_adapter(model, store, tmp_path / "fetched" / adapter.strip("/"))
         unnamed = msgspec.structs.replace(model, adapter_sha256="")
         assert fetch_adapter(unnamed, store, tmp_path / "unnamed" / adapter.strip("/"))

@@ -43,7 +43,7 @@ def test_a_sound_machine_passes_and_nothing_is_left_behind(registry: None, tmp_p
     ]  # fmt: skip
     for name in ("version", "quota"):
         assert findings[name].said == (
-            "this is no pod of a cluster. `make doctor-kubeflow PROFILE=...` looks from outside"
+            "this is not a pod of a cluster. `make doctor-kubeflow PROFILE=...` looks from outside"
         )
     assert FolderStore(tmp_path / "store").list("") == []
     assert list(connect().search_registered_models()) == []

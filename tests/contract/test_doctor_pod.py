@@ -66,7 +66,7 @@ def test_where_everything_fits_all_is_ok(
         ({"tag_name": "2.16.1"}, "FAILED", "is Kubeflow Pipelines 2.16.1, and the loop needs 2.17"),
         ({"apiServerTagName": "2.18.0"}, "ok", "Kubeflow Pipelines 2.18.0"),
         ({"tag_name": "unknown"}, "unknown", "does not tell its version"),
-        ({"tag_name": "master"}, "unknown", "'master' is no release's name"),
+        ({"tag_name": "master"}, "unknown", "'master' is not a version"),
     ],
 )
 def test_a_release_is_too_old_new_enough_or_not_told(

@@ -180,7 +180,7 @@ def test_a_store_that_is_away_is_no_answer(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("limited-for-ever", r"in 2 tries, it limits the rate.*Retry-After: 1.*batch_size"),
+        ("limited-for-ever", r"in 2 tries, it limits the request rate.*Retry-After: 1.*batch_size"),
         ("broken", r"in 2 tries, status 500: out of luck"),
         ("html", r"no chat completion"),
     ],
@@ -205,7 +205,7 @@ def test_a_wrong_key_is_refused_at_once_and_never_shown(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TEST_KEY", "sk-secret-and-wrong")
-    with pytest.raises(EngineError, match=r"does not take the key of TEST_KEY") as caught:
+    with pytest.raises(EngineError, match=r"rejects the key of TEST_KEY") as caught:
         start()
     assert "secret" not in str(caught.value)
     monkeypatch.delenv("TEST_KEY")
@@ -225,7 +225,7 @@ def test_a_model_that_is_not_served_is_named_with_those_that_are(start: Start) -
 
 
 def test_a_judge_is_asked_under_its_adapter_s_name_and_the_base_under_its_own(start: Start) -> None:
-    asked = [ask("judge"), ask("both", to_base=True), ask("both")]
+    asked = [ask("judge"), ask("both", use_adapter=False), ask("both")]
     made = [texts(response) for response in generate(start(ADAPTED), asked, WARM)]
     name = "adapter-0123456789abcdef"
     assert made == [[f"judge 1024 {name}"], ["both 1024 base"], [f"both 1024 {name}"]]
@@ -236,7 +236,7 @@ def test_a_server_without_the_base_serves_a_judge_until_the_base_is_asked(
 ) -> None:
     engine = start(ADAPTED, model="other")
     with pytest.raises(EngineError, match=r"not engine\.endpoint\.model other"):
-        generate(engine, [ask("judge"), ask("x", to_base=True)], WARM)
+        generate(engine, [ask("judge"), ask("x", use_adapter=False)], WARM)
     assert server.noted() == []  # nothing was paid for
     assert texts(generate(engine, [ask("judge")], WARM)[0])
 
@@ -277,7 +277,7 @@ def test_a_stage_that_was_stopped_asks_for_nothing_twice_and_counts_all_that_it_
             "prompt_price: 2, completion_price: 10}",
         ],
     )
-    header = Manifest(stage="work", stage_version=1, key="k")
+    header = Manifest(stage="work", stage_version=1, key="k", model=BASE)
     names = [f"staged {i}" for i in range(6)]
     stop_at = ["staged 4"]
 
@@ -289,7 +289,7 @@ def test_a_stage_that_was_stopped_asks_for_nothing_twice_and_counts_all_that_it_
 
     def run() -> Manifest:
         return infer(
-            config, store, header, BASE, [names[:2], names[2:4], names[4:]], steps,
+            config, store, header, [names[:2], names[2:4], names[4:]], steps,
             lambda: Progress("t", 3, "batches"), lambda written: written,
         )  # fmt: skip
 

@@ -204,7 +204,9 @@ def test_a_redirect_is_not_followed_and_its_host_is_named(
     open_chat: Start, elsewhere: tuple[str, list[str]]
 ) -> None:
     url, came = elsewhere
-    with pytest.raises(EngineError, match=rf"redirects to {url}\. Nothing was sent") as caught:
+    with pytest.raises(
+        EngineError, match=rf"redirects to {url}\. Redirects are not followed"
+    ) as caught:
         generate(open_chat(), [ask(f"moved={url}/v1/secret?q=1")], WARM)
     assert came == []
     assert "secret" not in str(caught.value)

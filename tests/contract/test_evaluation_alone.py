@@ -109,7 +109,7 @@ def test_a_version_below_the_floors_is_evaluated_though_no_loop_starts_from_it(
 ) -> None:
     start = f"model.start=models:/{MODEL_NAME}/1"
     loop = task_loop(tmp_path / "loop", "loop", start)
-    with pytest.raises(ConfigError, match="no better on the gold pairs than judges that look at"):
+    with pytest.raises(ConfigError, match="no better on the gold pairs than the blind baselines"):
         loop.run()
     evaluated(tmp_path, ID, start)
     capsys.readouterr()

@@ -51,7 +51,7 @@ def test_a_version_is_told_by_the_api_server_and_by_the_user_interface_before_it
         (API_SERVER | {"tag_name": "unknown"}, "the server does not tell its version"),
         (USER_INTERFACE | {"apiServerTagName": "unknown"}, "the server does not tell its version"),
         (USER_INTERFACE, "the server does not tell its version"),  # its own says nothing of that
-        (API_SERVER | {"tag_name": "master"}, "'master' is no release's name"),
+        (API_SERVER | {"tag_name": "master"}, "'master' is not a version"),
     ],
 )
 def test_a_version_that_is_not_told_is_shown_as_unknown_and_is_no_failure(

@@ -43,7 +43,7 @@ def test_a_champion_that_has_moved_is_not_replaced_and_nothing_is_entered(two):
     promote_by_hand(f"models:/{two}/2", "first", None)
     with pytest.raises(ChampionMovedError, match="compared with no champion"):
         promote_by_hand(f"models:/{two}/1", "late", None)
-    with pytest.raises(ConfigError, match="champion already"):
+    with pytest.raises(ConfigError, match="already the champion"):
         promote_by_hand(f"models:/{two}@champion", "again", "2")
     with pytest.raises(ConfigError, match="no version `previous`"):
         roll_back(two, "nothing there")

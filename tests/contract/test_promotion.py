@@ -7,7 +7,7 @@ import pytest
 
 from judgeloop.registry.addresses import resolve_model
 from judgeloop.registry.client import connect
-from judgeloop.registry.versions import aliases, promote, replaced_by
+from judgeloop.registry.versions import aliases, promote, replaced_champion
 from judgeloop.runtime.stages import promote as promote_module
 from judgeloop.runtime.stages.register import register
 from judgeloop.runtime.stages.resolve import resolve
@@ -24,11 +24,11 @@ def test_promoting_moves_champion_and_previous_and_twice_changes_nothing(loop, t
     loop.register(2, tmp_path, validation=21, gold=31)
     promote(loop.name, "1", instead_of=None)
     assert aliases(loop.name) == {"candidate": "2", "champion": "1"}
-    assert replaced_by(loop.name, "1") is None
+    assert replaced_champion(loop.name, "1") is None
     for _ in range(2):
         promote(loop.name, "2", instead_of="1")
         assert aliases(loop.name) == {"candidate": "2", "champion": "2", "previous": "1"}
-        assert replaced_by(loop.name, "2") == "1"
+        assert replaced_champion(loop.name, "2") == "1"
     assert resolve_model(f"models:/{loop.name}@previous").version == "1"
 
 
@@ -163,7 +163,7 @@ def test_a_control_arm_is_never_promoted(tracking_uri, tmp_path):
     loop.register(1, tmp_path, validation=25, gold=40)
     decision = loop.promote()
     assert decision.result.gate.decision == "refuse"
-    assert "unfiltered: a control" in decision.result.gate.reason
+    assert "unfiltered: it is a control" in decision.result.gate.reason
     assert "champion" not in aliases(name)
 
 
@@ -183,7 +183,7 @@ def test_a_judge_that_goes_on_from_a_control_arm_is_never_promoted(tracking_uri,
         assert resolve_model(made.result.uri).judge.controls == ("shuffled",)
         decision = loop.promote()
         assert decision.result.gate.decision == "refuse"
-        assert "shuffled: a control" in decision.result.gate.reason
+        assert "shuffled: it is a control" in decision.result.gate.reason
     assert "champion" not in aliases(name)
 
 
@@ -219,7 +219,7 @@ def test_of_versions_no_better_than_blind_judges_on_the_held_out_pairs_none_is_c
     loop.register(1, tmp_path, validation=12, gold=40)  # .3, at least .18: a coin has .25
     decision = loop.promote()
     assert decision.result.gate.decision == "refuse"
-    assert "no version is better than judges that look at nothing" in decision.result.gate.reason
+    assert "no version is better than the blind baselines" in decision.result.gate.reason
     assert "0.300, at least 0.181, against 0.25 of an unbiased coin" in decision.result.gate.reason
     assert "champion" not in aliases(loop.name)
     loop.register(2, tmp_path, validation=30, gold=40)
@@ -237,5 +237,5 @@ def test_a_version_that_was_chosen_with_gold_labels_is_refused(loop, tmp_path):
 def test_a_loop_does_not_start_from_a_version_that_is_no_better_than_blind_judges(loop, tmp_path):
     made = loop.register(1, tmp_path, validation=25, gold=12)
     child = Loop(tmp_path / "store", loop.name, "child", **{"model.start": made.result.uri})
-    with pytest.raises(ConfigError, match="no better on the gold pairs than judges that look at"):
+    with pytest.raises(ConfigError, match="no better on the gold pairs than the blind baselines"):
         resolve(child.config, child.store, child.ledger)

@@ -157,7 +157,7 @@ def test_artifacts_without_a_server_lie_beside_the_database(sqlite_uri, monkeypa
     [
         "versions.aliases('judge')",
         "addresses.resolve_model('models:/judge/1')",
-        "versions.replaced_by('judge', '1')",
+        "versions.replaced_champion('judge', '1')",
         "tracking.loop_run('experiment', 'loop', '')",
         "tracking.log_run(tracking.Run('1', '1'), {}, {}, {})",
     ],

@@ -150,7 +150,7 @@ def test_an_outage_is_an_error_within_bounds_and_the_next_start_goes_on(
     connect()
     fault = proxy.break_with(**what)
     with pytest.raises(
-        RegistryError, match=rf"at {proxy.url}: .*When the server answers again, rerun"
+        RegistryError, match=rf"at {proxy.url}: .*Rerun when the server answers again"
     ):
         made_by(loop, inputs)
     assert fault.met == RETRIES + 1

@@ -84,7 +84,7 @@ def test_a_listing_that_is_cut_without_saying_where_is_no_listing(
 ) -> None:
     body = LISTING % b"<IsTruncated>true</IsTruncated><Contents><Key>a/b</Key></Contents>"
     s3_proxy.break_with(status=200, body=body)
-    with pytest.raises(StoreError, match="a part of the listing is missing"):
+    with pytest.raises(StoreError, match="the listing is incomplete"):
         store.list("a")
 
 

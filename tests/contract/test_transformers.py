@@ -86,9 +86,9 @@ def test_in_bfloat16_the_base_beside_the_adapter_is_the_base_to_the_token(start,
     low = {"kind": "transformers", "dtype": "bfloat16"}
     adapted = start(model=judge, **low)
     requests = mixed(pictures)
-    to_base = [msgspec.structs.replace(request, to_base=True) for request in requests]
+    for_base = [msgspec.structs.replace(request, use_adapter=False) for request in requests]
     made = generate(adapted, requests, WARM)
-    beside = generate(adapted, [*to_base, *requests], WARM)
+    beside = generate(adapted, [*for_base, *requests], WARM)
     assert beside == [*generate(start(**low), requests, WARM), *made]
 
 
@@ -106,7 +106,7 @@ def test_a_failure_while_the_base_is_asked_leaves_the_adapter_in_its_place(
     with monkeypatch.context() as patch:
         patch.setattr(engine._network, "generate", fail)
         with pytest.raises(EngineError, match="out of memory"):
-            generate(engine, [ask(0, pictures, to_base=True)], WARM)
+            generate(engine, [ask(0, pictures, use_adapter=False)], WARM)
     assert generate(engine, [ask(0, pictures)], WARM) == before
 
 

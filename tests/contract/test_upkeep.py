@@ -142,7 +142,7 @@ def test_a_killed_loop_names_what_is_missing_and_goes_on(
     assert found["missing"] == [
         "001-judge-p000",
         *("001-filter", "001-enough", "001-train", "001-validate", "001-evaluate"),
-        *("001-register", "001-decide", "999-promote"),
+        *("001-register", "001-decide", "end-promote"),
     ]
     text = judgeloop(capsys, "status", copy.name, "--loop", "half")
     assert "start it again as before, with LOOP_ID=half" in text
@@ -156,7 +156,7 @@ def test_a_failed_loop_shows_the_error(copy: Copy, capsys: pytest.CaptureFixture
     assert found["state"] == "failed"
     assert found["failures"] == [{"task": "001-train", "error": "the card is full", "exit_code": 7}]
     text = judgeloop(capsys, "status", copy.name, "--loop", "half")
-    assert "mend that, then start it again" in text
+    assert "fix the cause, then start it again" in text
 
 
 def test_a_loop_that_runs_is_told_from_one_whose_process_was_killed(
@@ -209,7 +209,7 @@ def test_another_machines_worker_is_alive_while_its_heart_beats(
 def test_nothing_there_is_said_and_what_does_not_exist_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert "no loop was begun" in judgeloop(capsys, "status", str(tmp_path))
+    assert "no loop was started" in judgeloop(capsys, "status", str(tmp_path))
     assert main(["status", str(tmp_path / "none")]) == 2
     assert "there is no such folder" in capsys.readouterr().err
     assert main(["status", str(tmp_path), "--loop", "x"]) == 2
@@ -307,7 +307,7 @@ def test_clean_refuses_another_registry_and_to_forget_what_may_be_running(
 ) -> None:
     with Ledger(copy.store, "half").held():
         assert main(["clean", copy.name, "--yes", "--forget", "half"]) == 2
-        assert "is at work on loop-half" in capsys.readouterr().err
+        assert "is working on loop-half" in capsys.readouterr().err
         plan = json.loads(judgeloop(capsys, "clean", copy.name, "--yes", "--json"))
         assert (plan["removed"], plan["unfinished"]) == ([], ["half", "one", "two"])
     delete_version(copy, "two", monkeypatch)

@@ -25,8 +25,8 @@ from judgeloop.engines.chat_answer import (
     RefusedError,
     read_completion,
 )
-from judgeloop.engines.tensors import tensor_shapes
 from judgeloop.models.adapter_config import CONFIG, WEIGHTS, read_adapter_config
+from judgeloop.models.tensors import tensor_shapes
 from judgeloop.runtime.lease import read_holder, this_process
 from judgeloop.runtime.ledger import Entry
 from judgeloop.runtime.progress import Step, read_steps

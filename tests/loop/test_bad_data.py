@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from judgeloop.evaluation.gold import WORLD_SEED
+from judgeloop.runtime.stages.gold import WORLD_SEED
 from judgeloop.schema.results import Scores
 from judgeloop.tiny.dataset import write_gold, write_questions
 from tests.loop.micro import run_micro

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from judgeloop.cli.main import main
-from judgeloop.evaluation.gold import WORLD_SEED
+from judgeloop.runtime.stages.gold import WORLD_SEED
 from judgeloop.runtime.stages.ingest import HELD_OUT, split_of
 from judgeloop.schema.config import load_config
 from judgeloop.schema.records import Example, ItemResult, Pair, Question
@@ -25,7 +25,7 @@ EVERY_TASK = {
         "synthesize-p000", "judge-p000", "filter", "enough", "train", "validate", "evaluate",
         "register", "decide",
     )),
-    "999-promote",
+    "end-promote",
 }  # fmt: skip
 
 
@@ -237,7 +237,7 @@ def test_inverted_gold_answers_change_no_example_and_no_adapter(micro: Run, tmp_
     assert run.summary["iterations"] != micro.summary["iterations"]
     for name in ("001-decide", "002-decide"):
         assert run.manifest(name) == micro.manifest(name)
-    gates = [each.manifest("999-promote").expect(Promotion) for each in (run, micro)]
+    gates = [each.manifest("end-promote").expect(Promotion) for each in (run, micro)]
     candidates = [gate.candidate_version for gate in gates]
     assert candidates[0] == candidates[1]
     untouched = ("ingest/", "hold_out/", "synthesize/", "judge/", "filter/", "train/", "validate/")
@@ -255,7 +255,7 @@ def test_the_loop_stops_early_when_validation_does_not_rise(tmp_path: Path) -> N
     assert run.manifest("001-decide").expect(Decision).action == "stop"
     assert not [name for name in run.entries if name.startswith(("002", "003"))]
     assert "did not rise" in run.summary["stopped_because"]
-    assert "999-promote" in run.entries
+    assert "end-promote" in run.entries
 
 
 def test_a_failing_stage_leaves_a_report_that_names_it(tmp_path: Path) -> None:

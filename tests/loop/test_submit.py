@@ -70,7 +70,7 @@ def test_a_loop_runs_to_its_early_stop_and_is_shown_stage_by_stage(stopped_early
     out, first, _ = stopped_early
     assert first.returncode == 0, first.stdout + first.stderr
     entries = {entry.name for entry in ledger(out, "early").entries()}
-    assert {"000-resolve", "001-train", "001-register", "001-decide", "999-promote"} <= entries
+    assert {"000-resolve", "001-train", "001-register", "001-decide", "end-promote"} <= entries
     assert not [name for name in entries if name.startswith("002")]
     for stage in ("resolve", "ingest", "judge", "train", "promote"):
         lines = [line.split() for line in first.stdout.splitlines() if f"-{stage}" in line]
@@ -81,7 +81,7 @@ def test_a_loop_runs_to_its_early_stop_and_is_shown_stage_by_stage(stopped_early
 def test_a_finished_loop_submitted_again_starts_no_run(stopped_early: Any) -> None:
     _, _, second = stopped_early
     assert second.returncode == 0, second.stdout + second.stderr
-    assert "loop early is finished: nothing is to do" in second.stdout
+    assert "loop early is finished: there is nothing to do" in second.stdout
     assert not [line for line in second.stdout.splitlines() if line.startswith("run ")]
 
 

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from judgeloop.engines.tensors import MAX_HEAD_BYTES, tensor_shapes
 from judgeloop.models.adapter_config import CONFIG, WEIGHTS, read_adapter_config
 from judgeloop.models.peft_folder import adapter_rank, check_adapter
+from judgeloop.models.tensors import MAX_HEAD_BYTES, tensor_shapes
 from judgeloop.schema.errors import EngineError
 from judgeloop.training.adapter import LANGUAGE_LAYERS
 
@@ -165,7 +165,7 @@ def test_a_configuration_that_cannot_be_read_is_refused(text: str, tmp_path: Pat
 def test_a_damaged_head_of_weights_is_an_error_of_ours(head: bytes, tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     path.write_bytes(struct.pack("<Q", len(head)) + head + b"\0" * 4)
-    with pytest.raises(EngineError, match="is no safetensors file"):
+    with pytest.raises(EngineError, match="is not a safetensors file"):
         tensor_shapes(path)
 
 

@@ -5,10 +5,11 @@ import sys
 
 import pytest
 
+from judgeloop.evaluation.giveaway import explain_giveaway
 from judgeloop.evaluation.statistics import wilson
 from judgeloop.method.filtering.agreement import Outcome
 from judgeloop.method.filtering.blind import MIN_PAIRS, WARM_UP, BlindJudge
-from judgeloop.method.filtering.funnel import FunnelCounter, explain_giveaway
+from judgeloop.method.filtering.funnel import FunnelCounter
 from judgeloop.schema.records import Altered, Kind, Pair, Question
 
 COLOURS = ("red", "green", "blue", "yellow", "white", "black", "brown", "grey")
@@ -58,7 +59,7 @@ def test_where_nothing_gives_answers_away_its_interval_holds_chance(seed: int) -
 def test_what_gives_answers_away_is_found(give_away: str) -> None:
     judge = judged(pairs(400, give_away))
     assert judge.right / judge.guesses > 0.9
-    assert "tells the rejected answers" in (explain_giveaway(judge.guesses, judge.right) or "")
+    assert "finds the rejected answers" in (explain_giveaway(judge.guesses, judge.right) or "")
 
 
 def test_a_funnel_counts_guesses_at_kept_pairs_alone() -> None:

@@ -163,7 +163,7 @@ def test_manifests_of_a_stage_are_read_without_those_of_the_others(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("begun", "words"), [([], "never begun"), (["loop.iterations=7"], "another configuration")]
+    ("begun", "words"), [([], "never started"), (["loop.iterations=7"], "another configuration")]
 )
 def test_a_ledger_of_no_loop_or_of_another_one_is_told_apart(
     tmp_path: Path, begun: list[str], words: str

@@ -89,7 +89,7 @@ def test_what_was_made_with_the_new_value_cannot_be_mixed_with_the_old_one(ledge
     made = Manifest(stage="train", stage_version=1, key="t")
     ledger.record(Entry(stage="train", iteration=1, manifest=made))
     ledger.begin(fixed)
-    with pytest.raises(LoopTakenError, match=r"training\.rank decides finished work of train"):
+    with pytest.raises(LoopTakenError, match=r"training\.rank affects finished work of train"):
         ledger.begin(load_config(MICRO))
 
 
@@ -113,7 +113,7 @@ def test_a_setting_that_decides_finished_work_is_refused_with_the_stages_and_a_f
         with pytest.raises(LoopTakenError) as caught:
             begin(changed)
         field = change.partition("=")[0]
-        assert f"{field} decides finished work of {stages}. Use" in str(caught.value)
+        assert f"{field} affects finished work of {stages}. Use" in str(caught.value)
         assert caught.value.free_id == "first-2"
     assert len(ledger.failures()) == 1, "nothing was begun"
     ledger.check(load_config(MICRO))
@@ -160,5 +160,5 @@ def test_status_prints_the_command_that_starts_the_loop_again(
     (tmp_path / "command.txt").write_text(command + "\n")
     assert main(["status", str(tmp_path)]) == 0
     said = capsys.readouterr().out
-    assert f"mend that, then start it again with `{command}`" in said
+    assert f"fix the cause, then start it again with `{command}`" in said
     assert "may change" in said

@@ -114,10 +114,20 @@ def test_a_changed_or_missing_configuration_is_refused(tmp_path: Path) -> None:
      "s3://b?config=1&first=x"],
 )  # fmt: skip
 def test_what_is_no_reference_is_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match="is no reference"):
+    with pytest.raises(ConfigError, match="is not a reference"):
         parse_reference(text)
 
 
 def test_a_reference_keeps_the_query_of_nothing_but_itself() -> None:
     given = Reference("s3://bucket/a?b", "0" * 64, 7)
     assert parse_reference(str(given)) == given
+
+
+def test_a_loop_may_have_more_than_a_thousand_iterations(ledger: Ledger) -> None:
+    for iteration in (1000, 999, 2):
+        enter(ledger, "decide", iteration, decision="continue")
+    enter(ledger, "promote", AFTER_LOOP)
+    names = ["002-decide", "999-decide", "1000-decide", "end-promote"]
+    assert [entry.name for entry in ledger.entries()] == names
+    assert list(ledger.manifests("decide")) == [2, 999, 1000]
+    assert list(ledger.manifests("promote")) == [AFTER_LOOP]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judgeloop.method.filtering.agreement import join_judgements, keep_judgements
-from judgeloop.method.filtering.draw import LETTERS, Draw, example_name
+from judgeloop.method.filtering.subsample import LETTERS, Subsampler, example_name
 from judgeloop.method.judging.verdict import undecided
 from judgeloop.runtime.stages.filter import filter_judgements
 from judgeloop.schema.config import Config, FilteringSection, load_config
@@ -205,7 +205,7 @@ def test_the_cap_drops_whole_pairs(tmp_path: Path) -> None:
 
 
 def drawn_from_whole_lists(kept: list[Judgement], rules: FilteringSection, seed: int) -> set[str]:
-    """What `Draw` promises, said with lists of all that was kept."""
+    """What `Subsampler` promises, said with lists of all that was kept."""
     if not rules.both_orders:
         by_letter = [[j for j in kept if j.verdict.choice is letter] for letter in LETTERS]
         for group in by_letter:
@@ -232,17 +232,17 @@ def test_the_draw_is_that_of_whole_lists_sorted_by_hash(
     verdicts: list[list[Choice]], both_orders: bool, limit: int | None, seed: int
 ) -> None:
     rules = FilteringSection(both_orders=both_orders, max_examples=limit)
-    draw, kept = Draw(rules, seed), []
+    subsampler, kept = Subsampler(rules, seed), []
     for number, choices in enumerate(verdicts):
         couples = [both(pair(number), *choices[i : i + 2], i) for i in range(0, len(choices) - 1)]
         judgements = [judgement for couple in couples for judgement in couple]
         found = keep_judgements(pair(number), judgements, rules, seed).kept
-        draw.add(found)
+        subsampler.add(found)
         kept += found
-    draw.close()
-    taken = {example_name(j) for j in kept if draw.takes(j)}
+    subsampler.close()
+    taken = {example_name(j) for j in kept if subsampler.includes(j)}
     assert taken == drawn_from_whole_lists(kept, rules, seed)
-    assert draw.candidates == len(kept)
+    assert subsampler.candidates == len(kept)
 
 
 def test_single_orders_are_cut_to_equal_letters(tmp_path: Path) -> None:

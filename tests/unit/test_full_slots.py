@@ -64,7 +64,7 @@ class VirtualEngine:
         self.running.clear()
 
 
-class AtOnce(Executor):
+class InlineExecutor(Executor):
     """A store that takes no time."""
 
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> "Future[Any]":
@@ -103,7 +103,7 @@ def test_shards_in_flight_take_hardly_more_than_one_stream(
     least: float,
     most: float,
 ) -> None:
-    monkeypatch.setattr(ordered_writer, "ThreadPoolExecutor", lambda *_, **__: AtOnce())
+    monkeypatch.setattr(ordered_writer, "ThreadPoolExecutor", lambda *_, **__: InlineExecutor())
 
     def steps(name: str) -> Steps[Records]:
         for step, requests in enumerate(CHAINS[kind]):

@@ -191,7 +191,7 @@ def test_the_champion_is_not_compared_with_itself():
         judged(share(45, 50), "judge/7"), judged(share(20, 50), "judge/7"), POLICY
     )
     assert (found.decision, found.n) == ("refuse", 0)
-    assert "champion already" in found.reason
+    assert "already the champion" in found.reason
 
 
 @pytest.mark.parametrize(

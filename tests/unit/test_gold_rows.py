@@ -10,7 +10,7 @@ import pytest
 
 from judgeloop.data.media_marks import without_media_marks
 from judgeloop.data.same_text import same_text_key
-from judgeloop.evaluation.gold import load_gold
+from judgeloop.runtime.stages.gold import load_gold
 from judgeloop.runtime.stages.ingest import ingest
 from judgeloop.schema.config import load_config
 from judgeloop.schema.errors import DataError
@@ -198,7 +198,7 @@ def test_a_key_that_is_there_twice_in_a_row_is_named(tmp_path: Path, extra: str)
     twice = ROW[:-1] + f", {extra}}}".encode()
     manifest, store = load(tmp_path, twice + b"\n" + json.dumps(gold(1, "a", "b")).encode())
     assert manifest.counts["dropped/bad_record"] == 1
-    assert f"gold.jsonl:1: the key `{name}` is there twice" in details(store)
+    assert f"gold.jsonl:1: the key `{name}` occurs twice" in details(store)
 
 
 @pytest.mark.parametrize(("written", "named"), [("NFD", "NFC"), ("NFC", "NFD")])
@@ -248,7 +248,7 @@ def test_marks_of_images_are_normalised(text: str, images: int, expected: str) -
     ("text", "images"), [("<image><image>x", 1), ("<image 3> x", 2), ("<image 0> x", 1)]
 )
 def test_a_mark_without_its_image_is_refused(text: str, images: int) -> None:
-    with pytest.raises(DataError, match=rf"marks image \d.*names {images} image"):
+    with pytest.raises(DataError, match=rf"refers to image \d.*has {images} image"):
         without_media_marks(text, images)
 
 
@@ -267,5 +267,7 @@ def test_questions_lose_their_marks_where_they_come_in(tmp_path: Path) -> None:
 
 
 def test_a_data_set_without_a_usable_row_quotes_the_most_frequent_reason(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"2 bad_text\. The first bad_text: .*q\.jsonl:1: .*marks"):
+    with pytest.raises(
+        DataError, match=r"2 bad_text\. The first bad_text: .*q\.jsonl:1: .*refers to"
+    ):
         ask(tmp_path, ["<image><image> a?", "<image><image> b?"])

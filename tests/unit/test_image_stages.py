@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from judgeloop.evaluation.gold import load_gold
+from judgeloop.runtime.stages.gold import load_gold
 from judgeloop.runtime.stages.ingest import ingest
 from judgeloop.schema.config import Config, load_config
 from judgeloop.schema.errors import StoreError

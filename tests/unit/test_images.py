@@ -214,7 +214,7 @@ def test_a_missing_image_is_an_error_that_names_it_and_the_remedy(tmp_path: Path
 
 @pytest.mark.parametrize("name", ["", "../../secret", "AB" * 32, "ab" * 31, "ab" * 32 + "\n"])
 def test_a_name_that_is_no_hash_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(StoreError, match="no image hash"):
+    with pytest.raises(StoreError, match="not an image hash"):
         ImageLibrary(FolderStore(tmp_path), 10).read(name)
 
 
@@ -258,7 +258,7 @@ def test_a_damaged_index_is_an_error_that_names_it(tmp_path: Path, at: int) -> N
 def test_an_index_of_another_format_is_refused(tmp_path: Path, data: bytes) -> None:
     store = FolderStore(tmp_path)
     store.write(index_key(sha256_bytes(data)), data)
-    with pytest.raises(StoreError, match="no image index that this judgeloop reads"):
+    with pytest.raises(StoreError, match="not an image index that this version of judgeloop reads"):
         ImageLibrary(store, 10).read("ab" * 32)
 
 

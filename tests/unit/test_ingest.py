@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from judgeloop.data.images import READ_AHEAD, SourceImages
-from judgeloop.evaluation.gold import load_gold
 from judgeloop.runtime.stages.evaluate import evaluate
+from judgeloop.runtime.stages.gold import load_gold
 from judgeloop.runtime.stages.ingest import HELD_OUT, ingest
 from judgeloop.schema.config import Config, load_config
 from judgeloop.schema.errors import DataError, StoreError

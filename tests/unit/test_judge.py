@@ -113,7 +113,7 @@ def test_what_is_no_image_is_an_error_of_the_call_and_the_judge_goes_on(picture:
 def test_an_unknown_engine_and_a_base_beside_itself_are_refused(picture: Path) -> None:
     with pytest.raises(ConfigError, match="engine 'llama'"):
         Judge.load(FAIR, engine="llama")
-    with load(FAIR) as judge, pytest.raises(ConfigError, match="nothing beside it"):
+    with load(FAIR) as judge, pytest.raises(ConfigError, match="nothing to compare"):
         judge.judge(QUESTION, [picture], "red", "blue", beside_base=True)
 
 
@@ -233,7 +233,7 @@ def test_a_file_that_is_there_is_not_overwritten(picture: Path, tmp_path: Path) 
     file = write(tmp_path, rows(picture, tmp_path, 1))
     out = tmp_path / "out.jsonl"
     out.write_text("mine")
-    with pytest.raises(ConfigError, match="exists already"):
+    with pytest.raises(ConfigError, match="already exists"):
         judged(file, out)
     assert out.read_text() == "mine"
 

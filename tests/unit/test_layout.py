@@ -22,19 +22,21 @@ HEAVY = {
 # Ground truth, by the function that hands it out, and the only modules that may ask for it. Those
 # of the tiny world pretrain the base model and write the data set; no stage of the loop is here.
 GOLD = {
-    "judgeloop.evaluation.gold.load_gold": {"judgeloop/runtime/stages/evaluate.py"},
+    "judgeloop.runtime.stages.gold.load_gold": {"judgeloop/runtime/stages/evaluate.py"},
     "judgeloop.data.rows.read_gold": {
-        "judgeloop/evaluation/gold.py",
+        "judgeloop/runtime/stages/gold.py",
         "judgeloop/ops/check_data.py",
     },
-    "judgeloop.tiny.dataset.write_gold": {"judgeloop/evaluation/gold.py"},
+    "judgeloop.tiny.dataset.write_gold": {"judgeloop/runtime/stages/gold.py"},
     "judgeloop.tiny.questions.gold_answer": {
         "judgeloop/tiny/curriculum.py",
         "judgeloop/tiny/dataset.py",
         "judgeloop/tiny/skills.py",
     },
 }
-GOLD_MODULE = "judgeloop.evaluation.gold"  # holds nothing else, so it is out of reach as a whole
+GOLD_MODULE = (
+    "judgeloop.runtime.stages.gold"  # holds nothing else, so it is out of reach as a whole
+)
 BENCHMARKS = "judgeloop.evaluation.benchmarks"  # their loaders give labels
 SEEN = "judgeloop.evaluation.benchmarks.seen"  # prompts and images alone, for the guard
 BENCHMARK_READERS = {
@@ -66,6 +68,36 @@ CORE_IN_PIPELINES = (
     "judgeloop.runtime.stage_table",  # what placement and the check of compiled files go by
     "judgeloop.store",  # the local runner copies the finished report out of the store
 )
+LAYERS = {
+    "schema": "",
+    "tiny": "schema",
+    "store": "schema",
+    "method": "schema tiny",
+    "registry": "schema store method",
+    "data": "schema store method",
+    "models": "schema store method registry",
+    "engines": "schema store models",
+    "evaluation": "schema store method",
+    "runtime": "schema store method models engines",
+    "training": "schema store models engines runtime",
+    "report": "schema store method evaluation runtime",
+    "runtime.stages": "schema tiny store method registry data models engines evaluation runtime "
+    "training report",
+    "ops": "schema tiny store method registry data models engines runtime report runtime.stages",
+    "runtime.tasks": "schema store runtime runtime.stages ops",
+}
+"""The packages of the core from the bottom to the top, each with those that it may import.
+
+Above them stand the interfaces: `batch`, `cli` and `judge`.
+"""
+UPWARD = {
+    "judgeloop/method/prompts/files.py": "judgeloop.store",
+    "judgeloop/runtime/holder_pod.py": "judgeloop.ops.doctor",
+    "judgeloop/tiny/pretrain.py": "judgeloop.runtime.redaction",
+    "judgeloop/tiny/skills.py": "judgeloop.runtime.redaction",
+}
+"""Known exceptions: a set of prompts may lie in S3; a lease asks Kubernetes, by the preflight's
+client, whether a pod is gone; two modules are commands, whose output is redacted."""
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "misc"}
 MAX_MODULE_LINES = 400
 MAX_FUNCTION_LINES = 60  # without the docstring; 40 is the aim
@@ -140,6 +172,25 @@ def heavy_at_import(root: Path) -> Iterator[str]:
                 yield f"{path}:{line}: import {name} inside the function that needs it"
 
 
+def layer(name: str) -> str | None:
+    """The layer of a module of the core, None where it is above all layers."""
+    parts = name.split(".")[1:]
+    return next((key for n in (2, 1) if (key := ".".join(parts[:n])) in LAYERS), None)
+
+
+def upward_import(root: Path) -> Iterator[str]:
+    for path, tree in modules(root, "judgeloop"):
+        mine = layer(path.removesuffix(".py").replace("/", "."))
+        if mine is None:
+            continue
+        allowed = {mine, *LAYERS[mine].split()}
+        for name, line in imports(tree, path):
+            ours = name.startswith("judgeloop.") and name != "judgeloop.__version__"
+            known = path in UPWARD and below(name, UPWARD[path])
+            if ours and not known and layer(name) not in allowed:
+                yield f"{path}:{line}: {mine} may not import {name}"
+
+
 def thick_component(root: Path) -> Iterator[str]:
     standard = sys.stdlib_module_names
     for path, tree in modules(root, "components"):
@@ -203,14 +254,21 @@ def too_long(root: Path) -> Iterator[str]:
 
 Rule = Callable[[Path], Iterator[str]]
 RULES: list[Rule] = [
-    orchestrator_in_core, heavy_at_import, thick_component, pipeline_reaching_into_core,
-    gold_in_reach, benchmark_labels_in_reach, nameless_module, too_long,
+    orchestrator_in_core, heavy_at_import, upward_import, thick_component,
+    pipeline_reaching_into_core, gold_in_reach, benchmark_labels_in_reach, nameless_module,
+    too_long,
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_the_repository_keeps_the_rule(rule: Rule) -> None:
     assert list(rule(REPOSITORY)) == []
+
+
+def test_each_layer_imports_layers_below_it_only() -> None:
+    order = list(LAYERS)
+    for name, below_it in LAYERS.items():
+        assert set(below_it.split()) <= set(order[: order.index(name)]), name
 
 
 @pytest.mark.parametrize("source", GOLD)
@@ -229,6 +287,15 @@ def test_the_rule_about_gold_names_what_exists(source: str) -> None:
         (heavy_at_import, "judgeloop/a.py", "import torch\n"),
         (heavy_at_import, "judgeloop/a.py", "try:\n    from trl import A\nexcept E: ...\n"),
         (heavy_at_import, "judgeloop/s/a.py", "class A:\n    import mlflow.tracking\n"),
+        (upward_import, "judgeloop/schema/a.py", "from judgeloop.store import Store\n"),
+        (upward_import, "judgeloop/method/a/b.py", "from ...engines import base\n"),
+        (
+            upward_import,
+            "judgeloop/method/a.py",
+            "def f():\n    import judgeloop.evaluation.gate\n",
+        ),
+        (upward_import, "judgeloop/runtime/a.py", "from judgeloop.runtime.stages import judge\n"),
+        (upward_import, "judgeloop/engines/a.py", "from judgeloop.cli.options import local_path\n"),
         (thick_component, "components/a/component.py", "import judgeloop\n"),
         (thick_component, "components/a/component.py", "def f():\n    import torch\n"),
         (thick_component, "components/a/component.py", "def f():\n    'd'\n" + "    g()\n" * 16),
@@ -239,9 +306,17 @@ def test_the_rule_about_gold_names_what_exists(source: str) -> None:
         ),
         (pipeline_reaching_into_core, "pipelines/a.py", "from judgeloop import stages\n"),
         (pipeline_reaching_into_core, "pipelines/a.py", "def f():\n    import mlflow\n"),
-        (gold_in_reach, "judgeloop/runtime/stages/a.py", "from judgeloop.evaluation import gold\n"),
-        (gold_in_reach, "judgeloop/runtime/stages/a.py", "from ...evaluation.gold import load\n"),
-        (gold_in_reach, "judgeloop/evaluation/__init__.py", "from .gold import load\n"),
+        (
+            gold_in_reach,
+            "judgeloop/runtime/stages/a.py",
+            "from judgeloop.runtime.stages import gold\n",
+        ),
+        (gold_in_reach, "judgeloop/runtime/stages/a.py", "from .gold import load\n"),
+        (
+            gold_in_reach,
+            "judgeloop/evaluation/__init__.py",
+            "from ..runtime.stages.gold import load\n",
+        ),
         (gold_in_reach, "components/a/component.py", f"def f():\n    import {GOLD_MODULE}\n"),
         (
             gold_in_reach,
@@ -272,7 +347,10 @@ def test_a_planted_violation_is_caught(rule: Rule, path: str, source: str, tmp_p
     [
         ("judgeloop/a.py", "def f():\n    import torch\n"),
         ("judgeloop/a.py", "if TYPE_CHECKING:\n    import torch\n"),
-        ("judgeloop/runtime/stages/evaluate.py", "from judgeloop.evaluation.gold import load\n"),
+        (
+            "judgeloop/runtime/stages/evaluate.py",
+            "from judgeloop.runtime.stages.gold import load\n",
+        ),
         ("judgeloop/runtime/stages/a.py", "from judgeloop.evaluation import golden, score\n"),
         ("judgeloop/a.py", "def f():\n    '''d\n" + "d\n" * 61 + "    '''\n    g()\n"),
         ("components/a/component.py", "import kfp\ndef f():\n    from judgeloop import x\n"),

@@ -69,7 +69,7 @@ def test_a_dead_engine_is_started_once_more_and_asked_what_it_had_not_answered(
     assert (mortal.starts, mortal.closed) == (2, 1)
     assert mortal.asked == ["a", "b", "c", "b", "c", "d"]
     assert [r.message for r in caplog.records if r.levelname == "WARNING"] == [
-        "the engine is started once more, finished shards are kept: killed for memory"
+        "restarting the engine; finished shards are kept: killed for memory"
     ]
 
 

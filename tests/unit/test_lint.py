@@ -237,7 +237,7 @@ def in_settings(spec: Spec) -> None:
         (no_executor, "comp-train: has no executor"),
         (unknown_field, "cachingOption"),
         (unknown_container_field, "picture"),
-        (unread_condition, "which is no input of the task"),
+        (unread_condition, "which is not an input of the task"),
         (named_condition, "reads the named output verdict"),
         (one_of_artifact, "output examples is a OneOf"),
         (one_of_parameter, "output best is a OneOf"),

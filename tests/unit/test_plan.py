@@ -134,7 +134,7 @@ def test_questions_that_are_not_at_hand_need_a_count(capsys: pytest.CaptureFixtu
     plan = msgspec.json.decode(capsys.readouterr().out)
     assert set(plan["gpu_hours"]) == {"total", "synthesize", "judge", "train", "evaluate"}
     assert plan["peak_gpu_memory_gib"] > 15
-    assert any("not at hand" in note for note in plan["notes"])
+    assert any("not available" in note for note in plan["notes"])
 
 
 def test_a_base_of_unknown_size_is_an_error_that_lists_the_known_ones(

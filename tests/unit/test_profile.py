@@ -125,7 +125,7 @@ def test_the_first_task_gets_the_sizes_to_compare_with_the_quota(
     task, _, _ = by_stage(spec)["resolve"]
     given = task["inputs"]["parameters"]["needs"]["runtimeValue"]["constant"]
     needs = parse_needs(given)
-    assert needs.tasks == profile.asked()
+    assert needs.tasks == profile.task_resources()
     assert {each.name for each in needs.secrets} == {each.name for each in profile.secrets}
     assert needs.start_within_s == profile.start_within_s
 
@@ -157,7 +157,7 @@ GOOD = yaml.safe_load((FOLDER / "one-gpu.yaml").read_text())
         ({"retry": {"count": 2, "factor": 1.5}}, "retry.factor"),
         ({"retry": {"count": 2, "window_s": 3600}}, "more than the longest timeout_s, 86400"),
         ({"model_cache": {"name": "m", "path": "/m"},
-          "settings": [{"name": "b", "keys": ["HF_HOME"]}]}, "HF_HOME lies in model_cache"),
+          "settings": [{"name": "b", "keys": ["HF_HOME"]}]}, "model_cache sets HF_HOME"),
         ({"training": {**GOOD["training"], "memory": "64 GB"}}, "training.memory"),
         ({"training": {**GOOD["training"], "shm": "64Gi"}}, "shm counts as memory"),
         ({"training": {"cpu": "1", "memory": "1Gi", "timeout_s": 1, "tmp": "1Gi"}}, "gpus"),

@@ -19,7 +19,7 @@ from judgeloop.report.markdown import markdown_cell
 from judgeloop.report.page import funnel, headline, html_page, markdown_page
 from judgeloop.report.story import Story, read_story
 from judgeloop.report.summary import NONE, summary, table
-from judgeloop.runtime.ledger import Entry
+from judgeloop.runtime.ledger import AFTER_LOOP, Entry
 from judgeloop.runtime.stages.report import report
 from judgeloop.schema.results import Scores
 from judgeloop.store.shards import finished
@@ -150,7 +150,7 @@ def test_the_judge_that_counts_is_the_candidate_of_the_gate(tmp_path: Path) -> N
             "The loop failed in hold out, before the first iteration.",
         ),
         (
-            lambda loop: loop.failure("promote", 999, "no server"),
+            lambda loop: loop.failure("promote", AFTER_LOOP, "no server"),
             "",
             "The loop failed in promote, after the loop.",
         ),

@@ -63,5 +63,5 @@ def test_bases_that_find_no_home_lie_in_a_folder_of_ours_alone(
     assert folder.parent.parent == tmp_path
     assert mode(folder.parent) == 0o700
     folder.parent.chmod(0o777)
-    with pytest.raises(StoreError, match="others may use it"):
+    with pytest.raises(StoreError, match="other users can access it"):
         references._cache_folder()

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from judgeloop.evaluation.gold import load_gold
 from judgeloop.runtime.inference import Share
 from judgeloop.runtime.stages.evaluate import evaluate, judge_share
+from judgeloop.runtime.stages.gold import load_gold
 from judgeloop.runtime.stages.inference import open_library
 from judgeloop.schema.records import Manifest
 from judgeloop.store import FolderStore

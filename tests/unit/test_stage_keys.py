@@ -255,7 +255,8 @@ def input_of(name: str, tag: str) -> object:
     if name in ("model", "base", "start"):
         return msgspec.structs.replace(JUDGE, base_sha256=tag)
     if name in ("file", "images", "loop_id", "names", "controls", "libraries", "used_gold",
-                "benchmark", "files", "official_prompt"):  # fmt: skip
+                "benchmark", "files", "official_prompt", "prompt_hash", "sampling", "samples",
+                "engine_settings", "max_pixels", "background", "rule"):  # fmt: skip
         return tag
     if name in ("iteration", "partition", "slices"):
         return len(tag)
@@ -269,7 +270,7 @@ def inputs_of(stage: str) -> dict[str, object]:
     return {name: input_of(name, "a") for name in names}
 
 
-ALL = ("gold", "benchmark_items", "benchmark", *(spec.name for spec in STAGES))
+ALL = ("gold", "benchmark_items", "benchmark", "compare", *(spec.name for spec in STAGES))
 
 
 @pytest.mark.parametrize("stage", ALL)

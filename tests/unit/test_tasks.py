@@ -134,7 +134,8 @@ def test_a_loop_whose_questions_have_grown_is_refused_under_its_id(
 
 
 @pytest.mark.parametrize(
-    ("begun_with", "words"), [(None, "never begun"), ("loop.iterations=7", "another configuration")]
+    ("begun_with", "words"),
+    [(None, "never started"), ("loop.iterations=7", "another configuration")],
 )
 def test_no_report_is_made_of_no_loop_or_of_another_one(
     config: Config, ledger: Ledger, tmp_path: Path, begun_with: str | None, words: str

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from judgeloop.engines.tensors import count_weights, tensor_shapes
+from judgeloop.models.tensors import count_weights, tensor_shapes
 from judgeloop.schema.errors import EngineError
 
 
@@ -59,5 +59,5 @@ def test_types_that_numpy_lacks_are_read(tmp_path: Path) -> None:
 def test_a_damaged_header_is_an_error_in_words(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "model.safetensors"
     path.write_bytes(data)
-    with pytest.raises(EngineError, match=r"model\.safetensors is no safetensors file"):
+    with pytest.raises(EngineError, match=r"model\.safetensors is not a safetensors file"):
         count_weights(tmp_path)

@@ -83,7 +83,7 @@ def test_a_pod_that_waits_too_long_for_its_start_is_found_by_the_servers_clock()
         (Place("judge", 2, 1), "006-judge-p001"),
         (Place("train", 1, None), "005-train"),
         (Place("hold_out", None, None), "000-hold_out"),
-        (Place("promote", None, None), "999-promote"),
+        (Place("promote", None, None), "end-promote"),
         (Place("loop", None, None), "000-resolve"),
         (None, "000-resolve"),
     ],

@@ -52,7 +52,7 @@ def convert(source: str, out: Path, columns: Mapping[str, str]) -> Conversion:
     """
     mapping = checked_columns(columns)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigError(f"{out}: there is something already; give a new folder")
+        raise ConfigError(f"{out}: already exists; give a new folder")
     with open_rows(source) as opened:
         (out / "images").mkdir(parents=True, exist_ok=True)
         found = _write(source, out, opened, mapping)

@@ -1,4 +1,4 @@
-"""What a row of a data set asks, in whichever layout it is; answers are never looked at.
+"""Reads the question of a row in any of several layouts; answers are never read.
 
 Known layouts: LLaVA's `conversations` (also LLaVA-OneVision's), chat `messages`, and plain columns
 under their usual names. Anything else is read by a mapping of columns.
@@ -156,7 +156,7 @@ def _choices(value: Any) -> tuple[str, ...] | None:
     if value is None or len(value) == 0:
         return None
     if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
-        raise DataError("choices is no list of texts")
+        raise DataError("choices is not a list of strings")
     return tuple(value)
 
 

@@ -45,7 +45,7 @@ class Opened(msgspec.Struct, frozen=True):
     rows: Iterator[tuple[str, Row | Dropped]]
     """Each row with its place, such as `file:3`."""
     folder: Store | None
-    """What image paths of the rows are relative to; None where images are in the rows."""
+    """What image paths of the rows are relative to; None if images are in the rows."""
 
 
 @contextmanager

@@ -39,7 +39,7 @@ class Item(Record, frozen=True, kw_only=True):
     better: int
     """Index of the better response, 0 or 1."""
     image: str = ""
-    """Path of the image, empty where the row names none."""
+    """Path of the image, empty if the row names none."""
     reference: str = ""
     """The row's own reference answer, where it has one."""
 
@@ -73,7 +73,7 @@ class Output(Record, frozen=True, kw_only=True):
     """Whether the better response was shown first."""
     sample: int = 0
     text: str | None = None
-    """None where only scores were saved."""
+    """None if only scores were saved."""
     scores: tuple[float, float] | None = None
     """Scores of the better and the worse response, where a reward model gave them."""
 
@@ -114,7 +114,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Benchmark(msgspec.Struct, frozen=True, kw_only=True):
-    """One benchmark; its functions lie in the folder of its name."""
+    """One benchmark; its functions are in the package of its name."""
 
     name: str
     protocol: str
@@ -123,7 +123,7 @@ class Benchmark(msgspec.Struct, frozen=True, kw_only=True):
     official_outputs: Callable[[Iterator[tuple[str, Row]], Sequence[Item]], Read]
     """Reads the lines of an output file in the official layout; takes (where, line) pairs."""
     parse: Callable[[str], int | None]
-    """Reads which of the shown responses a text prefers: 1, 2, or None where it does not say."""
+    """Reads which of the shown responses a text prefers: 1, 2, or None if it does not say."""
     shows_chosen_first: Callable[[Item, int], bool]
     """The order rule: whether a sample of an item shows the better response first."""
     aggregate: Callable[[Sequence[Item], Sequence[Output]], Figures]
@@ -133,7 +133,7 @@ class Benchmark(msgspec.Struct, frozen=True, kw_only=True):
     """Samples an item."""
     sampling: Sampling
     prompt: OfficialPrompt | None = None
-    """None where judges are always asked by the loop's own prompts."""
+    """None if judges are always asked by the loop's own prompts."""
     suspects: Callable[[Iterable[Item]], list[str]] = lambda items: []
     """Keys of items whose label contradicts what the row itself says."""
 

@@ -27,7 +27,7 @@ def find_files(place: Path, patterns: Sequence[str]) -> list[Path]:
 
     Args:
         place: A file, or a folder.
-        patterns: Where the rows lie in a folder; the first pattern with a match decides.
+        patterns: File patterns in a folder; the first one with a match is used.
 
     Raises:
         DataError: There is no such file.

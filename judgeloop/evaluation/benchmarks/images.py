@@ -13,7 +13,7 @@ Found = tuple[Item, bytes | None]
 
 
 def item_images(files: Sequence[Path], items: Sequence[Item]) -> Iterator[Found]:
-    """Yields each item with the bytes of its image; None where there is none.
+    """Yields each item with the bytes of its image; None if there is none.
 
     Args:
         files: The files that the items were loaded from.

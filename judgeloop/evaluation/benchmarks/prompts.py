@@ -30,7 +30,7 @@ class OfficialPrompt(msgspec.Struct, frozen=True, kw_only=True):
     """A text that is deleted from the whole prompt, after it was filled in."""
 
     def read(self, folder: Path) -> str | None:
-        """Returns the template; None where the script is not there.
+        """Returns the template; None if the script is not there.
 
         Raises:
             DataError: The script holds another template.

@@ -36,7 +36,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     strict: dict[str, Any] | None
     """Both orders, undecided is wrong; shares of 0..1."""
     strict_reason: str
-    """Why `strict` is null; empty where it is not."""
+    """Why `strict` is null; empty if it is not."""
     maps: dict[str, Any]
     """The figures under the other published group maps."""
     details: dict[str, Any]

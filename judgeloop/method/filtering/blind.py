@@ -1,6 +1,6 @@
 """A cheap judge that sees neither picture nor question, to find what gives rejected answers away.
 
-Kept pairs teach the judge to look at the picture only where nothing else tells which answer is the
+Kept pairs teach the judge to look at the picture only if nothing else tells which answer is the
 rejected one. A logistic regression guesses that from the texts alone (which is longer, has more
 markup, a preamble, which words one has and the other has not); it learns from each pair after
 guessing at it, so that its accuracy is that of new pairs. At chance, nothing gives them away.
@@ -24,7 +24,7 @@ BUCKETS = 2**14
 """Weights of words, by hash: memory does not grow with the pairs."""
 RATE = 0.2
 MAX_WORDS = 400
-"""Segments of an answer that are looked at."""
+"""Number of segments of an answer that are read."""
 _PREAMBLE = re.compile(
     r"\A\W*(?:sure|certainly|of course|okay|here (?:is|are)|here's|answer)\b", re.I
 )

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from judgeloop.method.filtering.agreement import Outcome
-from judgeloop.method.filtering.blind import MIN_PAIRS, BlindJudge
+from judgeloop.method.filtering.blind import BlindJudge
 from judgeloop.schema.config import FilteringSection
 from judgeloop.schema.records import Choice, Judgement, Pair
 from judgeloop.schema.results import Funnel, KindFunnel
@@ -87,31 +87,6 @@ def _quoted(pair: Pair, text: str) -> str:
     said = " ".join(text.split())
     shown = said if len(said) <= QUOTED else f"... {said[-QUOTED:]}"
     return f"pair {pair.id}: {shown!r}"
-
-
-def explain_giveaway(guesses: int, right: int) -> str | None:
-    """Says that rejected answers can be told without picture and question; None where not.
-
-    They can where the whole 95 % interval of the blind judge's accuracy lies above chance.
-
-    Args:
-        guesses: Kept pairs at which the blind judge guessed.
-        right: Guesses that were right.
-    """
-    from judgeloop.evaluation.statistics import wilson
-
-    if guesses < MIN_PAIRS:
-        return None
-    found = wilson(right, guesses)
-    if found.low <= 0.5:
-        return None
-    return (
-        f"a judge that sees neither picture nor question tells the rejected answers of kept pairs "
-        f"in {right / guesses:.3f} [{found.low:.3f}, {found.high:.3f}] of {guesses} cases, chance "
-        "is 0.5: their wording gives them away, and a judge may learn that instead of looking. "
-        "Compare chosen and rejected answers in synthesize/ in the store; other errors in "
-        "synthesis.errors, other alteration prompts or a higher synthesis.min_length_ratio may help"
-    )
 
 
 def explain_starvation(funnel: Funnel, settings: FilteringSection) -> str:

@@ -1,4 +1,4 @@
-"""Compares two answers whose better one nobody knows: for people and programs that need a verdict.
+"""Compares two answers of unknown quality, for people and programs that need a verdict.
 
 The answers are called `a` and `b` everywhere here, whatever the judge was shown. `PairJudgement` is
 what `judgeloop verdict --json`, `judgeloop judge` and `judgeloop.Judge` give.
@@ -33,7 +33,7 @@ class OneJudgement(Record, frozen=True, kw_only=True):
     shown_first: Side
     """The answer that the judge saw first."""
     winner: Side | None
-    """None where the text names no answer; `reason` says why."""
+    """None if the text names no answer; `reason` says why."""
     reason: str | None = None
     text: str
     """The judge's reasoning. It names the answers by the labels of its prompt, in this order."""
@@ -91,7 +91,7 @@ def compare_answers(
     ]  # fmt: skip
     if beside_base:
         requests += [
-            msgspec.structs.replace(request, id=_BASE + request.id, to_base=True)
+            msgspec.structs.replace(request, id=_BASE + request.id, use_adapter=False)
             for request in requests
         ]
     answered = yield requests

@@ -42,7 +42,7 @@ _OPENING, _CLOSING = "“«「『„", "”»」』"
 
 
 def own_words(text: str, labels: Labels) -> list[str] | None:
-    """Returns the lines of the judge's own words; None where thinking was never closed.
+    """Returns the lines of the judge's own words; None if thinking was never closed.
 
     An empty string among the lines is a blank line: paragraphs end there.
     """
@@ -178,7 +178,7 @@ def _marks(text: str) -> Iterator[tuple[int, bool]]:
 
 
 def _introduces(line: str, labels: Labels) -> bool:
-    """Says whether a line announces a quotation: an answer's name and a verb, or such a verb."""
+    """Returns whether a line announces a quotation: an answer's name and a verb, or such a verb."""
     line = line.strip(" *_#")
     if not line.endswith((":", ",", "with", "-", "–", "—")) or len(line) > 300:
         return False

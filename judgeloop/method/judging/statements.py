@@ -125,7 +125,7 @@ def _concludes(sentence: Sentence) -> bool:
 def _stands(
     sentences: Sequence[Sentence], at: int, side: int, labels: Labels, is_verdict: bool
 ) -> bool:
-    """Says whether nothing after a decision takes it back or may be part of another."""
+    """Returns whether nothing after a decision takes it back or may be part of another."""
     after = [sentence.text for sentence in sentences[at + 1 :]]
     if any(takes_back(text, side, labels) for text in after):
         return False

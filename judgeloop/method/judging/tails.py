@@ -71,7 +71,7 @@ _DOWN = re.compile(r"\s*(?:\b(?:is|was)\b|'s|')", re.IGNORECASE)
 
 
 def settles(tail: str, side: int, labels: Labels) -> bool:
-    """Says whether what follows the label of a verdict leaves it a verdict.
+    """Returns whether what follows the label of a verdict leaves it a verdict.
 
     Allowed are nothing, praise ("is better", "wins"), "over" the other, and a reason.
     """
@@ -87,7 +87,7 @@ def settles(tail: str, side: int, labels: Labels) -> bool:
 
 
 def ends_without_doubt(tail: str, side: int, labels: Labels) -> int | None:
-    """Returns who is better by a comparison whose first label was `side`; None where it is open."""
+    """Returns who is better by a comparison whose first label was `side`; None if it is open."""
     if match := re.match(r"\s*(>{1,3}|<{1,3})\s*", tail):
         other = labels.mention(tail[match.end() :])
         if other is None or other.side == side or other.rest.strip(" .!"):
@@ -105,7 +105,7 @@ def ends_without_doubt(tail: str, side: int, labels: Labels) -> int | None:
 
 
 def takes_back(text: str, side: int, labels: Labels) -> bool:
-    """Says whether a sentence after a decision makes it doubtful."""
+    """Returns whether a sentence after a decision makes it doubtful."""
     if _REVERSAL.search(text) or _TURN.match(text):
         return True
     if len(text.split()) <= MAX_INTERJECTION and 1 - side in labels.mentioned(text):
@@ -117,7 +117,7 @@ def takes_back(text: str, side: int, labels: Labels) -> bool:
 
 
 def _explained(rest: str, side: int, labels: Labels) -> bool:
-    """Says whether what follows praise is "than" the other, a reason, or nothing."""
+    """Returns whether what follows praise is "than" the other, a reason, or nothing."""
     rest = rest.strip(" .!*").rstrip(")]}|")
     if match := re.match(r"(?:than|over|to|of the two)\s+", rest, re.IGNORECASE):
         other = labels.mention(rest[match.end() :])

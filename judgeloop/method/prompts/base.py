@@ -54,7 +54,7 @@ class PromptSet(JudgePrompts, Protocol):
         ...
 
     def compare(self, question: Question, original: str, copy: str) -> str | None:
-        """Asks whether a copy contradicts its original; None where the set has no such prompt."""
+        """Asks whether a copy contradicts its original; None if the set has no such prompt."""
         ...
 
     def files(self) -> dict[str, str]:

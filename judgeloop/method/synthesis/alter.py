@@ -12,7 +12,6 @@ from judgeloop.method.synthesis.cleaning import clean_answer, with_ending_of
 from judgeloop.method.synthesis.difference import changes, content, markup, similarity
 from judgeloop.method.synthesis.errors import ErrorKind
 from judgeloop.method.synthesis.notes import talks_about_itself
-from judgeloop.method.synthesis.vote import answer_variables
 from judgeloop.schema.config import SynthesisSection
 from judgeloop.schema.keys import content_key, fraction, seed_for
 from judgeloop.schema.records import Altered, Dropped, Pair, Question
@@ -26,21 +25,6 @@ MAX_EDIT = 8
 """Segments that one place may change ..."""
 MAX_EDIT_SHARE = 0.1
 """... or this share of the original's, where that is more."""
-
-
-def answer_request(
-    prompts: PromptSet, question: Question, settings: SynthesisSection, seed: int
-) -> Request:
-    """Asks an open question once: the original answer."""
-    return Request(
-        id=question.id,
-        text=prompts.answer(question),
-        images=question.images,
-        purpose="answer",
-        variables=answer_variables(question),
-        sampling=settings.answer,
-        seed=seed_for("answer", seed, question.id),
-    )
 
 
 def alter_request(

@@ -40,7 +40,7 @@ _DECORATION = " \t*_`"
 
 
 def normalise(text: str, question: Question) -> str | None:
-    """Returns the counted form of a response's final answer, None where there is no one answer.
+    """Returns the counted form of a response's final answer, or None if there is no one answer.
 
     A response of more than `MAX_ANSWER` characters has none.
 
@@ -64,7 +64,7 @@ def normalise(text: str, question: Question) -> str | None:
 def final_answer(text: str) -> str | None:
     r"""Returns what a response says last: a box, a tag, what follows `Answer:`, else the last line.
 
-    None where thinking was never closed or nothing is said.
+    None if thinking was never closed or nothing is said.
     """
     said = without_thinking(visible(text))
     if said is None:

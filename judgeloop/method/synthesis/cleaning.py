@@ -51,7 +51,7 @@ _ENDINGS = ".!。！"
 
 
 def clean_answer(text: str) -> str | None:
-    """Returns the answer itself; None where thinking was never closed.
+    """Returns the answer itself; None if thinking was never closed.
 
     Taken off, as often as they are nested: thinking, control tokens, a code fence, tags, quotation
     marks or emphasis around the whole, preambles ("Sure! Here is the new answer:") and closing

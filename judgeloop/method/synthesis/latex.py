@@ -43,7 +43,7 @@ def read_latex(text: str) -> Fraction | str | None:
     """Returns the value of an expression of numbers.
 
     Returns:
-        A fraction; for an irrational value its exact form as text; None where the text is anything
+        A fraction; for an irrational value its exact form as text; None if the text is anything
         else, or too deep or too large to be worked out.
     """
     if "\\" not in text or not _EXPRESSION.fullmatch(text) or _depth(text) > MAX_DEPTH:

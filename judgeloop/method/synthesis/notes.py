@@ -44,7 +44,7 @@ def notes(text: str) -> list[str]:
 
 
 def talks_about_itself(copy: str, original: str) -> bool:
-    """Says whether a copy has such words that its original does not have as often."""
+    """Returns whether a copy has such words that its original does not have as often."""
     left = notes(original)
     for note in notes(copy):
         if note not in left:

@@ -110,7 +110,7 @@ def _goes_on(word: str, following: list[str]) -> bool:
 
 
 def _value(words: list[str]) -> Fraction | None:
-    """Returns the number that words spell; None where they spell none, or more than one."""
+    """Returns the number that words spell; None if they spell none, or more than one."""
     if "and" in words:
         at = len(words) - 1 - words[::-1].index("and")
         part = _part(words[at + 1 :])

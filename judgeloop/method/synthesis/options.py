@@ -88,14 +88,14 @@ def _by_letter(text: str, letters: Sequence[str], forms: dict[str, str]) -> str 
 
 
 def _begins_with(form: str, letter: str, forms: dict[str, str]) -> bool:
-    """Says whether a text begins with the option of that letter, and with no longer one."""
+    """Returns whether a text begins with the option of that letter, and with no longer one."""
     own = forms[letter]
     longer = [other for other in forms.values() if len(other) > len(own)]
     return form.startswith(f"{own} ") and not any(form.startswith(f"{o} ") for o in longer)
 
 
 def _starts_with_letter(text: str, letters: Sequence[str], forms: dict[str, str]) -> bool:
-    """Says whether a text begins with an option's letter and a mark: text and letter disagree."""
+    """Returns whether a text begins with an option's letter and a mark."""
     match = re.match(r"[(\[]?([A-Z])[.):\]]", text)
     return match is not None and match[1] in letters
 

@@ -1,4 +1,4 @@
-"""A question's way to its pair: open ones by alteration, closed ones by vote (paper, stage I)."""
+"""Makes a pair of a question: open ones by alteration, closed ones by vote (paper, stage I)."""
 
 from __future__ import annotations
 
@@ -8,15 +8,46 @@ from judgeloop.method.prompts import PromptSet
 from judgeloop.method.steps import Steps
 from judgeloop.method.synthesis.alter import (
     alter_request,
-    answer_request,
     original_answer,
     pair_by_alteration,
 )
 from judgeloop.method.synthesis.errors import draw_error
 from judgeloop.method.synthesis.meaning import compare_request, pair_that_differs
-from judgeloop.method.synthesis.vote import pair_by_vote, vote_request
+from judgeloop.method.synthesis.vote import pair_by_vote
 from judgeloop.schema.config import SynthesisSection
+from judgeloop.schema.keys import seed_for
 from judgeloop.schema.records import Dropped, Pair, Question
+from judgeloop.schema.requests import Request
+from judgeloop.schema.sampling import Sampling
+
+
+def answer_request(
+    prompts: PromptSet, question: Question, sampling: Sampling, seed: int, samples: int = 1
+) -> Request:
+    """Returns the request that asks the base to answer a question.
+
+    Args:
+        prompts: Prompt set of the base.
+        question: The question.
+        sampling: Sampling of the answers.
+        seed: Seed of the request.
+        samples: Number of answers.
+    """
+    return Request(
+        id=question.id,
+        text=prompts.answer(question),
+        images=question.images,
+        purpose="answer",
+        variables={
+            "question": question.text,
+            "kind": question.kind,
+            "choices": "\n".join(question.choices or ()),
+        },
+        sampling=sampling,
+        seed=seed,
+        n=samples,
+    )
+
 
 VOTE = "vote"
 ANSWER = "answer"
@@ -38,9 +69,13 @@ def make_pair(
         The pair, or why there is none, with what was tried: `VOTE`, `ANSWER` or a kind of error.
     """
     if not question.kind.is_open:
-        (voted,) = yield [vote_request(prompts, question, settings, seed)]
+        vote_seed = seed_for("vote", seed, question.id)
+        (voted,) = yield [
+            answer_request(prompts, question, settings.vote, vote_seed, settings.vote_samples)
+        ]
         return _tried(pair_by_vote(question, voted, settings, seed), question, VOTE)
-    (answered,) = yield [answer_request(prompts, question, settings, seed)]
+    answer_seed = seed_for("answer", seed, question.id)
+    (answered,) = yield [answer_request(prompts, question, settings.answer, answer_seed)]
     answer = original_answer(question, answered)
     if isinstance(answer, Dropped):
         return _tried(answer, question, ANSWER)

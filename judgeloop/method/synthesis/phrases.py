@@ -75,7 +75,7 @@ _JOINERS = "\u200c\u200d"
 
 
 def is_no_answer(text: str) -> bool:
-    """Says whether a text says that its author does not know."""
+    """Returns whether a text says that its author does not know."""
     return _NO_ANSWER.search(compatible(text).replace("’", "'")) is not None
 
 
@@ -98,7 +98,7 @@ def read_yes_no(text: str) -> str | None:
 
 
 def read_phrase(text: str) -> str | None:
-    """Returns a phrase in lower case, without articles and punctuation; None where that is nothing.
+    """Returns a phrase in lower case, without articles and punctuation; None if that is nothing.
 
     Letters of every script, their marks and signs that make a difference (`C++`, `-5 °C`) stay.
     """
@@ -110,7 +110,7 @@ def read_phrase(text: str) -> str | None:
 
 
 def phrase_form(text: str) -> str:
-    """Returns the form in which phrases are compared; empty where nothing is left."""
+    """Returns the form in which phrases are compared; empty if nothing is left."""
     text = _without_articles(compatible(text).replace("’", "'").replace("−", "-").strip())
     text = unicodedata.normalize("NFC", unicodedata.normalize("NFKD", text).casefold())
     text = unicodedata.normalize("NFKC", text).replace("&", " and ")
@@ -122,7 +122,7 @@ def phrase_form(text: str) -> str:
 
 
 def _gap(char: str) -> str:
-    """What takes the place of a character that is left out: nothing within U.S.A. and O'Neill."""
+    """Replacement of a removed character: nothing within U.S.A. and O'Neill."""
     return "" if char in ".'" else " "
 
 

@@ -84,13 +84,13 @@ class Measure(NamedTuple):
     scale: int
     """Multiplies the number: `million`."""
     unit: str
-    """Empty where none that is known follows."""
+    """Empty if none that is known follows."""
     length: int
     """Characters that scale and unit take."""
 
 
 def unit_after(text: str) -> Measure | None:
-    """Reads what follows a number; None where something else is attached to it (`5th`, `3D`)."""
+    """Reads what follows a number; None if something else is attached to it (`5th`, `3D`)."""
     scale, at = 1, 0
     if match := _THOUSANDS.match(text):
         scale, at = 1000, match.end()

@@ -4,38 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
-from judgeloop.method.prompts import PromptSet
 from judgeloop.method.synthesis.answers import normalise
 from judgeloop.method.synthesis.units import in_one_unit
 from judgeloop.schema.config import SynthesisSection
-from judgeloop.schema.keys import content_key, fraction, seed_for
+from judgeloop.schema.keys import content_key, fraction
 from judgeloop.schema.records import Dropped, Kind, Pair, Question, Voted
-from judgeloop.schema.requests import Request, Response
-
-
-def vote_request(
-    prompts: PromptSet, question: Question, settings: SynthesisSection, seed: int
-) -> Request:
-    """Asks a closed question `vote_samples` times."""
-    return Request(
-        id=question.id,
-        text=prompts.answer(question),
-        images=question.images,
-        purpose="answer",
-        variables=answer_variables(question),
-        sampling=settings.vote,
-        seed=seed_for("vote", seed, question.id),
-        n=settings.vote_samples,
-    )
-
-
-def answer_variables(question: Question) -> dict[str, str]:
-    """What an answer prompt was rendered from."""
-    return {
-        "question": question.text,
-        "kind": question.kind,
-        "choices": "\n".join(question.choices or ()),
-    }
+from judgeloop.schema.requests import Response
 
 
 def pair_by_vote(
@@ -56,17 +30,17 @@ def pair_by_vote(
     ]
     if question.kind is Kind.NUMBER:
         answers = in_one_unit(answers)
-    voices = list(zip(answers, (sample.text for sample in response.samples), strict=True))
-    counts = Counter(answer for answer, _ in voices if answer is not None)
+    votes = list(zip(answers, (sample.text for sample in response.samples), strict=True))
+    counts = Counter(answer for answer, _ in votes if answer is not None)
     reason = _unusable(counts, settings)
     if reason:
         return Dropped(id=question.id, reason=reason, detail=_describe(counts))
     majority = counts.most_common(1)[0][0]
-    chosen = _draw([text for answer, text in voices if answer == majority], question, seed, "c")
+    chosen = _draw([text for answer, text in votes if answer == majority], question, seed, "c")
     others = set(counts) - {majority}
     if settings.vote_rejected == "frequent":
         others = {min(others, key=lambda answer: (-counts[answer], answer))}
-    rejected = _draw([text for answer, text in voices if answer in others], question, seed, "r")
+    rejected = _draw([text for answer, text in votes if answer in others], question, seed, "r")
     return Pair(
         id=content_key("vote", question.id, chosen, rejected),
         question=question,

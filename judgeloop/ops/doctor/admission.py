@@ -49,7 +49,7 @@ def check_admission(needs: Needs, cluster: Cluster, account: str | None = None) 
 
 
 def _is_no_verdict(error: RefusedError) -> bool:
-    """Says whether an error is about who asks, not about the pod."""
+    """Returns whether an error is about who asks, not about the pod."""
     rights = error.status == FORBIDDEN and "cannot create resource" in error.said
     return rights or error.status in (401, NOT_FOUND) or error.status >= 500
 

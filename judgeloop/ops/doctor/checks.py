@@ -67,18 +67,18 @@ def check_store(config: Config) -> str:
     try:
         if store.read(small) != small.encode() or not _comes_back(store, large):
             raise PreflightError(
-                f"{store.uri} gives back other bytes than it was given: it is no store for a loop"
+                f"{store.uri} returns other bytes than were written: it cannot be a loop's store"
             )
         if store.list(folder) != [large, small]:
             raise PreflightError(
-                f"{store.uri} does not list what it was given: it is no store for a loop"
+                f"{store.uri} does not list a written object: it cannot be a loop's store"
             )
     finally:
         for key in (small, large):
             store.delete(key)
     if store.exists(small):
         raise PreflightError(
-            f"{store.uri} keeps what is deleted: allow s3:DeleteObject for these credentials"
+            f"{store.uri} still has a deleted object: allow s3:DeleteObject for these credentials"
         )
     return f"{store.uri} can be written, read, listed and deleted from, also in parts"
 
@@ -128,7 +128,7 @@ def _servers(config: Config) -> list[str]:
 
 
 def _date(address: str) -> float | None:
-    """Returns the time that a server's answer bears; None where it does not answer or say."""
+    """Returns the time in a server's response; None if there is none."""
     try:
         with urllib.request.urlopen(
             urllib.request.Request(address, method="HEAD"), timeout=TIMEOUT_S

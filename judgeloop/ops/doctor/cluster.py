@@ -70,7 +70,7 @@ class AskedOnce:
 
 
 def find(cluster: Cluster, path: str) -> Tree | None:
-    """Returns an object, or None where there is none of that name.
+    """Returns an object, or None if there is none of that name.
 
     Raises:
         ClusterError: It is not known: no right, or no answer.

@@ -1,7 +1,7 @@
 """Whether a namespace holds what a loop's tasks name: claim, Secrets, ConfigMaps, defaults, nodes.
 
 Kubernetes never gives up on a pod that lacks one of these, and Kubeflow shows it as running. Each
-check returns what it found, and raises `PreflightError` for what would wait for ever and
+check returns what it found, and raises `PreflightError` for what would wait forever and
 `ClusterError` for what the account may not see.
 """
 
@@ -54,7 +54,7 @@ def check_claim(needs: Needs, cluster: Cluster) -> str:
 
 
 def _binds_late(cluster: Cluster, name: str | None) -> bool:
-    """Says whether a class binds a claim only when a pod mounts it.
+    """Returns whether a class binds a claim only when a pod mounts it.
 
     Raises:
         ClusterError: Classes may not be read: a claim that is pending may be sound.
@@ -160,7 +160,7 @@ def check_nodes(needs: Needs, cluster: Cluster) -> str:
     """Says that some node is large enough for each kind of task, empty and by its labels.
 
     Raises:
-        PreflightError: None is; says which kind waits for ever, and what comes nearest.
+        PreflightError: None is; says which kind waits forever, and what comes nearest.
         ClusterError: Nodes may not be listed.
     """
     nodes = cluster.ask("/api/v1/nodes").get("items", [])

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from judgeloop.ops.doctor.quota import Asked
+from judgeloop.ops.doctor.quota import TaskResources
 from judgeloop.schema.errors import ConfigError
 
 
@@ -31,7 +31,7 @@ class Named(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Needs(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a loop's tasks need of a namespace. It names Secrets and holds no value of one."""
 
-    tasks: Asked = {}
+    tasks: TaskResources = {}
     """What one task of each kind asks for."""
     claim: str | None = None
     """The volume on which models are kept."""

@@ -39,7 +39,7 @@ def on_cluster() -> bool:
 
 
 def ask_release() -> str | None:
-    """Returns the version that Kubeflow Pipelines tells of itself; None where it tells none.
+    """Returns the version that Kubeflow Pipelines reports; None if it reports none.
 
     Raises:
         ClusterError: This is no pod, or the server's health cannot be read.
@@ -99,7 +99,7 @@ class _StayHere(urllib.request.HTTPRedirectHandler):
 
 def _require_pod() -> None:
     if IN_POD not in os.environ:
-        raise ClusterError(f"this is no pod of a cluster. {OUTSIDE}")
+        raise ClusterError(f"this is not a pod of a cluster. {OUTSIDE}")
 
 
 def ask(

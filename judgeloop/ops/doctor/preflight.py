@@ -69,7 +69,7 @@ def examine(config: Config, needs: Needs | None = None) -> Iterator[Finding]:
 
     Args:
         config: The loop's configuration.
-        needs: What its tasks need of the cluster; None where that is not known.
+        needs: What its tasks need of the cluster; None if that is not known.
     """
     checks: list[tuple[str, Callable[[], str]]] = [
         ("secrets", partial(check_secrets, config)),
@@ -87,7 +87,7 @@ def examine_around(needs: Needs | None) -> Iterator[Finding]:
     """Yields what the cluster tells of itself in whose pod this is.
 
     Args:
-        needs: What a loop's tasks need of it; None where that is not known.
+        needs: What a loop's tasks need of it; None if that is not known.
     """
     yield look("version", lambda: check_release(ask_release()))
     try:
@@ -135,7 +135,7 @@ def require_sound(config: Config, needs: Needs | None = None) -> None:
         if finding.state == "FAILED":
             failed.append(f"{finding.check}: {finding.said}")
     if failed:
-        raise PreflightError("this loop could not run here:\n  " + "\n  ".join(failed))
+        raise PreflightError("this loop cannot run here:\n  " + "\n  ".join(failed))
 
 
 def log_around(needs: Needs | None) -> None:

@@ -1,7 +1,7 @@
-"""Whether a namespace's quota holds what one task asks for: Kubernetes' quantities and quotas.
+"""Checks that a task's resource requests fit into a namespace's quota.
 
 A task that asks for more than a whole quota is never started, and nothing of Kubernetes' or Argo's
-says so to who waits for it.
+reports that to a waiting user.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ _MEASURED_BOTH_WAYS = ("cpu", "memory")
 _OURS = {"Terminating", "NotBestEffort"}
 """Scopes of a quota that hold for all our pods: they have a deadline, requests and limits."""
 
-Asked = Mapping[str, Mapping[str, str | int]]
-"""What one task of each kind asks for, as in `{"training": {"cpu": "8", "nvidia.com/gpu": 1}}`;
-requests and limits are the same."""
+TaskResources = Mapping[str, Mapping[str, str | int]]
+"""Resource requests of one task of each kind, such as
+`{"training": {"cpu": "8", "nvidia.com/gpu": 1}}`; requests and limits are the same."""
 
 
 def amount(quantity: str | int) -> Decimal:
     """Returns a Kubernetes quantity as a number: cores, bytes or pieces.
 
     Raises:
-        ConfigError: It is none.
+        ConfigError: It is not valid.
     """
     found = re.fullmatch(QUANTITY, str(quantity))
     if found is None:
-        raise ConfigError(f"{quantity!r} is no quantity of Kubernetes, such as 500m or 16Gi")
+        raise ConfigError(f"{quantity!r} is not a Kubernetes quantity, such as 500m or 16Gi")
     number, unit = found.groups(default="")
     return Decimal(number) * _UNITS[unit] if unit in _UNITS else Decimal(number + unit)
 
@@ -85,7 +85,7 @@ class Quota(msgspec.Struct, frozen=True):
 
     @property
     def hard(self) -> Mapping[str, Quantity]:
-        """How much of each resource all pods of the namespace may ask for together."""
+        """Limit of each resource over all pods of the namespace."""
         return self.status.hard or self.spec.hard
 
     @property
@@ -108,10 +108,10 @@ def parse_quotas(answer: bytes) -> list[Quota]:
     try:
         return msgspec.json.decode(answer, type=_QuotaList).items
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ClusterError(f"the answer is no list of quotas ({error})") from error
+        raise ClusterError(f"the response is not a list of quotas ({error})") from error
 
 
-def check_quotas(asked: Asked | None, cluster: Cluster) -> str:
+def check_quotas(task_resources: TaskResources | None, cluster: Cluster) -> str:
     """Says that each task fits into the quotas of a namespace; see `check_room`.
 
     Raises:
@@ -126,20 +126,22 @@ def check_quotas(asked: Asked | None, cluster: Cluster) -> str:
             f"the quota of namespace {cluster.namespace} cannot be read ({error}). Where the "
             f"account may not: `kubectl apply -k k8s/overlays/standalone`. {OUTSIDE}"
         ) from None
-    return check_room(asked, cluster.namespace, quotas)
+    return check_room(task_resources, cluster.namespace, quotas)
 
 
-def check_room(asked: Asked | None, namespace: str, quotas: Sequence[Quota]) -> str:
+def check_room(
+    task_resources: TaskResources | None, namespace: str, quotas: Sequence[Quota]
+) -> str:
     """Says that each task fits into the namespace's quotas.
 
     Raises:
-        ClusterError: It is not known what the tasks ask for; says what the quotas hold.
+        ClusterError: The requests of the tasks are not known; the message shows the quotas.
         ConfigError: What is asked for is no quantity.
         PreflightError: A task would never be started; says which, and what to do.
     """
     if not quotas:
         return f"namespace {namespace} has no quota"
-    if asked is None:
+    if task_resources is None:
         held = "; ".join(
             f"{quota.metadata.name} holds "
             + ", ".join(f"{many} {name}" for name, many in sorted(quota.hard.items()))
@@ -149,17 +151,17 @@ def check_room(asked: Asked | None, namespace: str, quotas: Sequence[Quota]) -> 
             f"{held}; what a run asks for is compared by its first task, what a profile asks for "
             "by `make doctor-kubeflow PROFILE=...`"
         )
-    found = list(shortages(asked, quotas))
+    found = list(shortages(task_resources, quotas))
     if found:
         raise PreflightError(
-            "; ".join(found) + ": such a task would wait for ever. Have the quota raised, or ask "
+            "; ".join(found) + ": such a task would never start. Have the quota raised, or ask "
             "for less: a smaller profile, or other parameters of the run"
         )
     return f"every task fits into each of the {len(quotas)} quota(s) of {namespace}"
 
 
-def shortages(asked: Asked, quotas: Sequence[Quota]) -> Iterator[str]:
-    """Yields what a single task asks for beyond a whole quota.
+def shortages(task_resources: TaskResources, quotas: Sequence[Quota]) -> Iterator[str]:
+    """Yields the requests of a single task that exceed a whole quota.
 
     Raises:
         ConfigError: What is asked for is no quantity.
@@ -167,7 +169,7 @@ def shortages(asked: Asked, quotas: Sequence[Quota]) -> Iterator[str]:
     for quota in quotas:
         if not quota.counts_ours:
             continue
-        for kind, resources in asked.items():
+        for kind, resources in task_resources.items():
             for name, many in _counted(resources):
                 if name in quota.hard and amount(many) > amount(quota.hard[name]):
                     yield (
@@ -177,7 +179,7 @@ def shortages(asked: Asked, quotas: Sequence[Quota]) -> Iterator[str]:
 
 
 def _counted(resources: Mapping[str, str | int]) -> Iterator[tuple[str, str | int]]:
-    """Yields by which names a quota counts what a task asks for."""
+    """Yields the names under which a quota counts a task's requests."""
     for name, many in resources.items():
         yield f"requests.{name}", many
         if name in _MEASURED_BOTH_WAYS:

@@ -17,7 +17,7 @@ from judgeloop.schema.errors import ClusterError, PreflightError
 
 MINIMUM = (2, 17)
 """What the pipeline is compiled for. Up to 2.16 loops, conditions and sub-pipelines, of which it
-consists, never came to an end in the server's own state (kubeflow/pipelines#11979, mended by #13322
+consists, never came to an end in the server's own state (kubeflow/pipelines#11979, fixed by #13322
 in 2.17)."""
 LEAST = ".".join(map(str, MINIMUM))
 FIELDS = ("tag_name", "apiServerTagName")
@@ -26,7 +26,7 @@ _RELEASE = re.compile(r"v?(\d+)\.(\d+)\b")
 
 
 def told_version(health: Mapping[str, Any]) -> str | None:
-    """Returns the version in the answer of a health check, None where there is none.
+    """Returns the version in the answer of a health check, or None if there is none.
 
     Args:
         health: The answer, of the API server itself or of the user interface before it.
@@ -48,17 +48,17 @@ def check_release(version: str | None) -> str:
     """Says that a server is recent enough.
 
     Args:
-        version: What it tells of itself (`told_version`).
+        version: The version that the server reports (`told_version`).
 
     Raises:
-        ClusterError: It does not tell, or what it tells is no release's name.
+        ClusterError: It does not tell, or what it tells is not a version.
         PreflightError: It is too old; says what to do.
     """
     if version is None:
         raise ClusterError(f"the server does not tell its version; it must be {LEAST} or later")
     too_old = is_too_old(version)
     if too_old is None:
-        raise ClusterError(f"{version!r} is no release's name; it must be {LEAST} or later")
+        raise ClusterError(f"{version!r} is not a version; it must be {LEAST} or later")
     if too_old:
         raise PreflightError(
             f"the server is Kubeflow Pipelines {version}, and the loop needs {LEAST} or later: "

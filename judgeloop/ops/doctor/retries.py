@@ -34,7 +34,7 @@ def meaning_of(strategy: Tree, count: int | None = None) -> str:
     """Returns what `templateDefaults.retryStrategy` means for a run.
 
     Args:
-        strategy: Its fields; empty where the controller sets none.
+        strategy: Its fields; empty if the controller sets none.
         count: `retry.count` of the profile.
     """
     policy = str(strategy.get("retryPolicy", "OnFailure" if strategy else "none"))
@@ -50,7 +50,7 @@ def meaning_of(strategy: Tree, count: int | None = None) -> str:
         )
     return (
         f"the controller's retryPolicy is {policy}: a deleted or evicted pod is tried again "
-        f"{times}, a container that failed never is; the loop's next run goes on after it "
+        f"{times}, a container that failed never is; the loop's next run resumes after it "
         "(loop.reruns). Set {limit: '0', retryPolicy: Always} to change that: k8s/README.md"
     )
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from judgeloop.engines.tensors import count_weights
 from judgeloop.models.references import BUILTIN, local_folder
+from judgeloop.models.tensors import count_weights
 from judgeloop.schema.errors import ConfigError
 
 
@@ -25,7 +25,7 @@ class ModelShape(msgspec.Struct, frozen=True, kw_only=True):
     hidden: int
     vocabulary: int
     pixels_per_token: int | None = None
-    """Pixels that become one token of the prompt; None where every image takes as many tokens."""
+    """Pixels that become one token of the prompt; None if every image takes as many tokens."""
     tokens_per_image: int = 0
     """Tokens of an image where the number is fixed."""
     max_image_pixels: int | None = None
@@ -36,7 +36,7 @@ class ModelShape(msgspec.Struct, frozen=True, kw_only=True):
         return 2 * self.layers * self.kv_heads * self.head_dim * 2
 
     def image_tokens(self, pixels: float) -> float:
-        """Returns the tokens of an image of so many pixels."""
+        """Returns the number of tokens of an image with this many pixels."""
         if self.pixels_per_token is None:
             return float(self.tokens_per_image)
         return min(pixels, self.max_image_pixels or math.inf) / self.pixels_per_token

@@ -17,7 +17,7 @@ from judgeloop.schema.errors import ConfigError, JudgeLoopError
 from judgeloop.schema.records import Kind
 
 ASSUMED = Questions(count=0, open_share=0.5, images=1.0, image_pixels=1e6, text_tokens=60.0)
-"""Of questions that are not at hand; the count is the configuration's."""
+"""Of questions that are not available; the count is the configuration's."""
 LOOKED_AT = 200
 """Images whose size is read, and texts that are counted with the tokenizer."""
 CHARACTERS_PER_TOKEN = 4.0
@@ -33,14 +33,14 @@ def survey(config: Config) -> tuple[Questions, int, tuple[str, ...]]:
     """Returns what is known of the questions, the number of gold pairs, and what was assumed.
 
     Raises:
-        ConfigError: The questions are not at hand and `data.count` does not say how many.
+        ConfigError: The questions are not available and `data.count` does not say how many.
         DataError: The questions file holds no row that can be read.
     """
     notes: list[str] = []
     count_tokens = text_tokenizer(config.model.base)
     if count_tokens is None:
         notes.append(
-            f"the model's tokenizer is not at hand: {CHARACTERS_PER_TOKEN:.0f} characters a token"
+            f"the model's tokenizer is not available: {CHARACTERS_PER_TOKEN:.0f} characters a token"
         )
     try:
         with open_source(config.data.questions, _question_maker(config)) as source:
@@ -50,8 +50,8 @@ def survey(config: Config) -> tuple[Questions, int, tuple[str, ...]]:
             raise ConfigError(f"{error}; or set data.count to plan without the file") from error
         questions = msgspec.structs.replace(ASSUMED, count=config.data.count)
         notes.append(
-            f"the questions are not at hand ({error}): assumed are half of them open, one image of "
-            "a million pixels each, and 60 tokens of text"
+            f"the questions are not available ({error}): assumed are half of them open, one image "
+            "of a million pixels each, and 60 tokens of text"
         )
     gold, note = _gold(config)
     return questions, gold, (*notes, *note)
@@ -126,9 +126,9 @@ def _gold(config: Config) -> tuple[int, tuple[str, ...]]:
             found = sum(1 for line in source.lines() if line.strip())
         return min(found, settings.count or found), ()
     except JudgeLoopError as error:
-        note = f"the gold pairs are not at hand ({error})"
+        note = f"the gold pairs are not available ({error})"
         if settings.count is None:
-            return 0, (f"{note}: evaluation counts as nothing; set evaluation.count",)
+            return 0, (f"{note}: evaluation is left out; set evaluation.count",)
         return settings.count, (note,)
 
 

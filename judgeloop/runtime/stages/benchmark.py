@@ -121,7 +121,6 @@ def _judge(
         config,
         store,
         header,
-        model,
         batches=read_shards(store, pairs, Pair),
         steps=steps,
         progress=lambda: Progress(f"{iteration:03d}/{name}{share.suffix}", pairs.rows, "items"),
@@ -192,7 +191,7 @@ def _scoring(
         official, _ = official_outputs(benchmark, loaded.items, outputs, OWN)
         figures = benchmark.aggregate(loaded.items, official)
         strictly, _ = strict(benchmark, loaded.items, outputs)
-        dropped = {n: count for n, count in pairs.counts.items() if n.startswith("dropped/")}
+        dropped = {f"dropped/{reason}": count for reason, count in pairs.dropped.items()}
         return msgspec.structs.replace(
             written,
             result=BenchmarkScores(

@@ -14,8 +14,6 @@ from judgeloop.schema.records import Manifest
 from judgeloop.schema.results import Decision, Funnel, Scores, Supply
 
 Action = Literal["continue", "stop"]
-CONTINUE: Action = "continue"
-STOP: Action = "stop"
 
 
 def enough(config: Config, examples: Manifest) -> Manifest:
@@ -42,7 +40,7 @@ def enough(config: Config, examples: Manifest) -> Manifest:
 
 
 def decide(config: Config, iteration: int, validations: Sequence[Manifest]) -> Manifest:
-    """Goes on while validation improves and the bound is not reached.
+    """Continues while validation improves and the bound is not reached.
 
     The loop stops after `loop.patience` iterations in a row whose held-out both-order accuracy is
     not above the best before them by more than `loop.min_delta`.
@@ -61,15 +59,15 @@ def decide(config: Config, iteration: int, validations: Sequence[Manifest]) -> M
     stale = stale_iterations(scores, loop.min_delta)
     if stale >= loop.patience:
         action, reason = (
-            STOP,
+            "stop",
             f"held-out both-order accuracy did not rise by more than {loop.min_delta} for "
             f"{stale} iteration(s): {', '.join(f'{score:.3f}' for score in scores)}",
         )
     elif iteration >= loop.iterations:
-        action, reason = STOP, f"loop.iterations = {loop.iterations} reached"
+        action, reason = "stop", f"loop.iterations = {loop.iterations} reached"
     else:
         action, reason = (
-            CONTINUE,
+            "continue",
             f"held-out both-order accuracy {scores[-1]:.3f}, best before {max(scores[:-1]):.3f}",
         )
     return msgspec.structs.replace(

@@ -6,9 +6,9 @@ import json
 
 import msgspec
 
-from judgeloop.evaluation.gold import load_gold
 from judgeloop.runtime.inference import WHOLE, Share
 from judgeloop.runtime.stages.benchmark import judge_benchmark
+from judgeloop.runtime.stages.gold import load_gold
 from judgeloop.runtime.stages.inference import open_library
 from judgeloop.runtime.stages.measure import measure
 from judgeloop.schema.config import Config

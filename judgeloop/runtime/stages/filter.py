@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from judgeloop.data.rejections import quote_dropped
+from judgeloop.evaluation.giveaway import explain_giveaway
 from judgeloop.method.filtering.agreement import join_judgements, keep_judgements
-from judgeloop.method.filtering.draw import Draw, example_name
-from judgeloop.method.filtering.funnel import FunnelCounter, explain_giveaway
+from judgeloop.method.filtering.funnel import FunnelCounter
+from judgeloop.method.filtering.subsample import Subsampler, example_name
 from judgeloop.method.judging.orders import shown_answers
 from judgeloop.method.prompts import PromptSet, load_prompts
 from judgeloop.runtime.once import once
@@ -37,7 +38,7 @@ def filter_judgements(
 
     Args:
         config: Its `filtering` section decides.
-        store: Where everything lies.
+        store: The store.
         pairs: Manifests of pairs, of all partitions.
         judgements: Manifests of their judgements, in any order: joined by the pairs' content key.
 
@@ -63,13 +64,13 @@ def _keep(
     prompts: PromptSet,
 ) -> Manifest:
     counter, seed = FunnelCounter(), header.seed
-    draw = Draw(settings, seed)
+    subsampler = Subsampler(settings, seed)
     for batch in _judged_shards(store, joined):
         for pair, found in batch:
             outcome = keep_judgements(pair, found, settings, seed)
             counter.add(pair, found, outcome)
-            draw.add(outcome.kept)
-    draw.close()
+            subsampler.add(outcome.kept)
+    subsampler.close()
 
     def work(batch: Sequence[Judged]) -> Work:
         return Work(
@@ -77,7 +78,7 @@ def _keep(
                 _example(prompts, pair, judgement)
                 for pair, found in batch
                 for judgement in keep_judgements(pair, found, settings, seed).kept
-                if draw.takes(judgement)
+                if subsampler.includes(judgement)
             ]
         )
 
@@ -91,7 +92,7 @@ def _keep(
         unpaired=dict(sorted(unpaired.items())),
         first_unpaired=quote_dropped(store, made),
         examples=written.rows,
-        capped=draw.candidates - written.rows,
+        capped=subsampler.candidates - written.rows,
     )
     giveaway = explain_giveaway(funnel.blind_guesses, funnel.blind_right)
     if giveaway is not None:

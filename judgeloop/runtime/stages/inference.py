@@ -1,20 +1,24 @@
-"""What the stages that run a model share: how they run it."""
+"""Shared by the stages that run a model: the manifest before the work, and the run itself."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
 
 from judgeloop.engines.lazy import lazy_engine
 from judgeloop.method.steps import Steps
+from judgeloop.runtime.identity import engine_identity, prompts_identity, sampling_text
 from judgeloop.runtime.inference import WHOLE, Records, Share, infer_shards
 from judgeloop.runtime.lease import Lease, held
 from judgeloop.runtime.once import once
 from judgeloop.runtime.progress import Progress
+from judgeloop.runtime.stage_key import stage_manifest
 from judgeloop.schema.config import Config
+from judgeloop.schema.errors import EngineError
 from judgeloop.schema.records import Manifest, ModelRef
+from judgeloop.schema.sampling import Sampling
 from judgeloop.store import Store
 from judgeloop.store.images import ImageLibrary
 from judgeloop.store.shards import finished
@@ -22,27 +26,52 @@ from judgeloop.store.shards import finished
 I = TypeVar("I")  # noqa: E741
 
 
+def inference_manifest(
+    stage: str,
+    config: Config,
+    model: ModelRef,
+    inputs: Mapping[str, object],
+    samplings: Mapping[str, Sampling],
+    partition: int | None = None,
+) -> Manifest:
+    """Returns the manifest of a stage that runs a model, before its work.
+
+    Args:
+        stage: The stage.
+        config: The configuration.
+        model: The model that is run.
+        inputs: The inputs of the stage's content key, see `stage_manifest`.
+        samplings: Samplings by name, for the manifest's details.
+        partition: For a stage that is cut into partitions.
+    """
+    texts = {name: sampling_text(sampling) for name, sampling in samplings.items()}
+    return msgspec.structs.replace(
+        stage_manifest(stage, config, **inputs),
+        model=model,
+        partition=partition,
+        details=engine_identity(config) | prompts_identity(config) | texts,
+    )
+
+
 def infer(
     config: Config,
     store: Store,
     header: Manifest,
-    model: ModelRef,
     batches: Iterable[Sequence[I]],
     steps: Callable[[I], Steps[Records]],
     progress: Callable[[], Progress],
     complete: Callable[[Manifest], Manifest],
     share: Share = WHOLE,
 ) -> Manifest:
-    """Runs a model over batches, a shard each, unless the stage is done or another is at it.
+    """Runs a model over batches, one shard each, unless the stage is done.
 
     No engine is started for shards that are there. Several workers may make a share of the shards
     each; who is then asked for the whole finds them and completes the manifest.
 
     Args:
-        config: Its engine answers.
-        store: Where everything lies.
-        header: What is known before the work, above all stage and key.
-        model: Who is asked.
+        config: The configuration; its section `engine` decides how the model is run.
+        store: The store.
+        header: The manifest before the work: stage, key and the model that is run.
         batches: Inputs of shard 0, 1, ...; the same at every start; read when there is work to do.
         steps: An input's work.
         progress: Begins to show how far it is.
@@ -52,6 +81,9 @@ def infer(
     Returns:
         The stored manifest; of a share one of its shards alone, which is not stored.
     """
+    model = header.model
+    if model is None:
+        raise EngineError(f"{header.stage}/{header.key}: its manifest names no model to run")
 
     def make(lease: Lease) -> Manifest:
         shown, library = progress(), open_library(config, store)
@@ -63,7 +95,7 @@ def infer(
                 batches,
                 steps,
                 config.engine.shards_in_flight,
-                before_shard=lease.keep,
+                before_shard=lease.ensure_held,
                 advance=shown.advance,
                 share=share,
             )
@@ -81,12 +113,12 @@ def infer(
 
 
 def _priced(config: Config, written: Manifest) -> Manifest:
-    """Adds what the counted tokens cost, at the endpoint's prices of a million."""
-    endpoint, counts = config.engine.endpoint, written.counts
+    """Adds the cost of the counted tokens at the endpoint's prices per million."""
+    endpoint, tokens = config.engine.endpoint, written.tokens
     if endpoint is None or not (endpoint.prompt_price or endpoint.completion_price):
         return written
-    prompt = counts.get("tokens/prompt", 0) * endpoint.prompt_price
-    completion = counts.get("tokens/completion", 0) * endpoint.completion_price
+    prompt = tokens.get("prompt", 0) * endpoint.prompt_price
+    completion = tokens.get("completion", 0) * endpoint.completion_price
     cost = f"{(prompt + completion) / 1e6:.6f}"
     return msgspec.structs.replace(written, details=written.details | {"cost": cost})
 

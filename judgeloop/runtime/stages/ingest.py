@@ -39,8 +39,8 @@ def ingest(config: Config, store: Store) -> Manifest:
 
     Bad rows go to `quarantine-*.jsonl`, and so do a question with images on both sides of the split
     and one whose image or prompt a benchmark of `evaluation.benchmarks` has. The key names the
-    bytes of the file, of the images and of these benchmarks, so that mended data is ingested anew;
-    what a killed run has stored already is found by its hash.
+    bytes of the file, of the images and of these benchmarks, so that corrected data is
+    ingested again; images that a killed run has stored are found by their hashes.
 
     Returns:
         The manifest: shards of Question with split `p000`, ... or `held_out`; counts `inputs`,

@@ -8,10 +8,8 @@ import msgspec
 
 from judgeloop.method.judging.orders import judge_pair
 from judgeloop.method.prompts import load_prompts
-from judgeloop.runtime.identity import engine_identity, prompts_identity, sampling_text
 from judgeloop.runtime.progress import Progress
-from judgeloop.runtime.stage_key import stage_manifest
-from judgeloop.runtime.stages.inference import infer
+from judgeloop.runtime.stages.inference import infer, inference_manifest
 from judgeloop.schema.config import Config
 from judgeloop.schema.records import Choice, Judgement, Manifest, ModelRef, Pair
 from judgeloop.schema.results import Verdicts
@@ -31,20 +29,13 @@ def judge(
         `rows` (judgements) and `tokens/completion`; the result are the `Verdicts`.
     """
     settings, seed = config.judging, config.loop.seed
-    header = msgspec.structs.replace(
-        stage_manifest(STAGE, config, model=model, pairs=pairs),
-        model=model,
-        partition=partition,
-        details=engine_identity(config)
-        | prompts_identity(config)
-        | {"sampling": sampling_text(settings.sampling)},
-    )
+    inputs, samplings = {"model": model, "pairs": pairs}, {"sampling": settings.sampling}
+    header = inference_manifest(STAGE, config, model, inputs, samplings, partition)
     prompts = load_prompts(config.prompts)
     return infer(
         config,
         store,
         header,
-        model,
         batches=read_shards(store, pairs, Pair),
         steps=lambda pair: judge_pair(prompts, pair, settings.sampling, settings.samples, seed),
         progress=lambda: Progress(f"{iteration:03d}/{STAGE}/p{partition:03d}", pairs.rows, "pairs"),

@@ -16,11 +16,9 @@ from judgeloop.evaluation.scorecard import scorecard
 from judgeloop.method.judging.orders import judge_pair
 from judgeloop.method.prompts import load_prompts
 from judgeloop.method.steps import Steps
-from judgeloop.runtime.identity import engine_identity, prompts_identity, sampling_text
 from judgeloop.runtime.inference import WHOLE, Records, Share
 from judgeloop.runtime.progress import Progress
-from judgeloop.runtime.stage_key import stage_manifest
-from judgeloop.runtime.stages.inference import infer
+from judgeloop.runtime.stages.inference import infer, inference_manifest
 from judgeloop.schema.config import Config
 from judgeloop.schema.keys import content_key, fraction
 from judgeloop.schema.records import ItemResult, Manifest, ModelRef, Pair
@@ -49,7 +47,7 @@ def measure(
 
     Args:
         config: Its engine, prompts and seed decide.
-        store: Where everything lies.
+        store: The store.
         stage: The caller's stage, under which the result is stored.
         iteration: For the progress only.
         pairs: Manifest of the pairs.
@@ -64,13 +62,9 @@ def measure(
         `Scores`.
     """
     seed = config.loop.seed
-    identity = engine_identity(config) | prompts_identity(config)
-    protocol = content_key(PROTOCOL, identity["prompt_hash"], sampling)
-    header = msgspec.structs.replace(
-        stage_manifest(stage, config, model=model, pairs=pairs),
-        model=model,
-        details=identity | {"sampling": sampling_text(sampling)},
-    )
+    inputs = {"model": model, "pairs": pairs}
+    header = inference_manifest(stage, config, model, inputs, {"sampling": sampling})
+    protocol = content_key(PROTOCOL, header.details["prompt_hash"], sampling)
     prompts = load_prompts(config.prompts)
 
     probed = probe_share(pairs.rows) if probes else 0.0
@@ -91,7 +85,6 @@ def measure(
         config,
         store,
         header,
-        model,
         batches=read_shards(store, pairs, Pair),
         steps=steps,
         progress=lambda: Progress(f"{iteration:03d}/{stage}{share.suffix}", pairs.rows, "pairs"),

@@ -1,4 +1,4 @@
-"""Stage `promote`: the loop's best version meets the champion at the gate, once a loop."""
+"""Stage `promote`: compares the loop's best version with the champion, once per loop."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from judgeloop.registry.versions import (
     CHAMPION,
     ChampionMovedError,
     aliases,
-    replaced_by,
+    replaced_champion,
     tag_version,
     version_tags,
     version_uri,
@@ -45,8 +45,8 @@ USED_GOLD = "judgeloop.used_gold"
 START_MODEL = "start model"
 """Name of the opponent where there is no champion."""
 _EVALUATE = "evaluate"
-_SETTLED = "judgeloop.settled."
-"""With a decision's key after it, a tag on a version: that decision was entered here."""
+_RECORDED = "judgeloop.settled."
+"""Prefix of a version's tag that a decision, by its key, was recorded."""
 logger = logging.getLogger(__name__)
 
 
@@ -59,14 +59,14 @@ class Candidate(NamedTuple):
 
 
 class Match(NamedTuple):
-    """Who meets whom at the gate."""
+    """Candidate and opponent at the gate."""
 
     names: tuple[str, str]
     """Of the candidate, and of the champion or the start model."""
     champion_version: str | None
-    """None where there is no champion."""
+    """None if there is no champion."""
     evaluations: tuple[Manifest | None, Manifest | None]
-    """Both judges' gold results; None where this store has none."""
+    """Both judges' gold results; None if this store has none."""
     used_gold: tuple[bool, bool]
     """Whether both were trained or chosen with the gold labels."""
 
@@ -81,11 +81,11 @@ def promote(
     """Decides whether the loop's best version becomes the champion, and moves the alias if so.
 
     The best version is the one with the highest both-order accuracy on held-out synthetic pairs,
-    the earlier of two equal ones, of those that are better there than judges that look at nothing;
+    the earlier of two equal ones, of those that are better there than the blind baselines;
     gold results decide only at the gate. Where there is no champion,
     the opponent is the model that the loop started from. Doing it again gives the same decision,
     and moves nothing that was moved back by hand since. A champion that takes the place of the
-    opponent meanwhile is met in its turn.
+    opponent meanwhile is met in turn.
 
     Args:
         config: The loop's configuration.
@@ -141,7 +141,7 @@ def promote(
 def best_version(versions: Sequence[Candidate]) -> Candidate | None:
     """Returns the version with the best validation of those that are better than blind judges.
 
-    On the held-out pairs a version must clear what `judgeloop.evaluation.floors` lists; None where
+    On the held-out pairs a version must clear what `judgeloop.evaluation.floors` lists; None if
     none does.
     """
     return _best([one for one in versions if not one.version.validation.below_floors])
@@ -161,8 +161,8 @@ def _no_candidate(versions: Sequence[Candidate]) -> str:
     if best is None:
         return "the loop registered no version"
     return (
-        f"no version is better than judges that look at nothing on the held-out pairs; of the best "
-        f"one, {best.version.version}: {failed(best.version.validation.below_floors)}"
+        "no version is better than the blind baselines on the held-out pairs; of the best one, "
+        f"{best.version.version}: {failed(best.version.validation.below_floors)}"
     )
 
 
@@ -170,7 +170,7 @@ def _match(store: Store, candidate: Candidate, evaluations: Mapping[int, Manifes
     name, version = candidate.version.model_name, candidate.version.version
     champion = aliases(name).get(CHAMPION)
     if champion == version:  # this very loop's doing: the opponent is who was there before
-        champion = replaced_by(name, version)
+        champion = replaced_champion(name, version)
     mine = evaluations.get(candidate.iteration)
     if mine is not None and mine.key not in candidate.registered.inputs:
         mine = None
@@ -184,7 +184,7 @@ def _match(store: Store, candidate: Candidate, evaluations: Mapping[int, Manifes
 
 
 def _scores(store: Store, uri: str, mine: Manifest | None) -> Manifest | None:
-    """Returns a version's gold results, None where this store has none.
+    """Returns a version's gold results, or None if this store has none.
 
     They are its own loop's or, where these are on other pairs than `mine` or not in this store,
     those of an evaluation outside a loop. The version is fetched, so that its adapter is the one
@@ -210,7 +210,7 @@ def _scores(store: Store, uri: str, mine: Manifest | None) -> Manifest | None:
 
 
 def _comparable(one: Manifest, other: Manifest | None) -> bool:
-    """Says whether two judges were asked in the same way about the same pairs."""
+    """Returns whether two judges were asked in the same way about the same pairs."""
     if other is None:
         return False
     here, there = one.expect(Scores), other.expect(Scores)
@@ -224,9 +224,9 @@ def _meet(
     header = _header(config, loop_id, candidate, match)
     name, version = candidate.version.model_name, candidate.version.version
     done = finished(store, STAGE, header.key)
-    settled = f"{_SETTLED}{header.key}"
-    # Another server, or one that was emptied, knows nothing of a decision that the store holds.
-    if done is not None and settled in version_tags(name, version):
+    recorded = f"{_RECORDED}{header.key}"
+    # Another server, or one that was emptied, may lack a decision that the store holds.
+    if done is not None and recorded in version_tags(name, version):
         return done
     made = done or msgspec.structs.replace(
         header,
@@ -243,7 +243,7 @@ def _meet(
     metrics = {f"gate/{figure}": value for figure, value in gate.metrics().items()}
     identity = loop_hash(config, store)
     log_run(loop_run(config.registry.experiment, loop_id, identity), metrics, {}, tags)
-    tag_version(name, version, tags | {settled: "true"})
+    tag_version(name, version, tags | {recorded: "true"})
     return finish(store, made)
 
 
@@ -273,8 +273,8 @@ def _decide(config: Config, store: Store, match: Match, controls: tuple[str, ...
     if controls:
         return refusal(
             *match.names,
-            f"it was trained, or goes on from a judge that was, with filtering.keep "
-            f"{', '.join(controls)}: a control of the study, no judge",
+            "it was trained, or continues a judge that was trained, with filtering.keep "
+            f"{', '.join(controls)}: it is a control arm of the study",
         )
     if mine is None or theirs is None:
         name = match.names[0] if mine is None else match.names[1]

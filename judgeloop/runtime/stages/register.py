@@ -144,7 +144,7 @@ def _describe(config: Config, ledger: Ledger, iteration: int, inputs: Inputs) ->
 
 
 def _inherited(config: Config, ledger: Ledger) -> list[str]:
-    """Returns the control arms behind the version that the loop went on from."""
+    """Returns the control arms behind the version that the loop continued from."""
     if config.model.start is None:
         return []
     resolved = ledger.manifests("resolve").get(BASE_ITERATION)

@@ -44,7 +44,7 @@ def report(
         store: The loop's store.
         ledger: The loop's ledger.
         images: Opens the gallery's images.
-        status: How the pipeline ended, such as `SUCCEEDED`; empty where nobody knows.
+        status: How the pipeline ended, such as `SUCCEEDED`; empty if unknown.
 
     Raises:
         DataError, StoreError: The ledger cannot be read, or the report cannot be written.

@@ -21,11 +21,12 @@ STAGE = "resolve"
 def resolve(config: Config, store: Store, ledger: Ledger) -> Manifest:
     """Returns a manifest whose `model` is the start model, pinned by its hash or its commit.
 
-    A loop that began with a registered version goes on with that one, wherever the alias points by
+    A loop that began with a registered version continues with that one, wherever the alias points
+    by
     now: it may have moved it itself.
 
-    The result says which version the loop goes on from, if any, and the study's control arms behind
-    it.
+    The result says which version the loop continues from, if any, and the study's control arms
+    behind it.
 
     Raises:
         ConfigError: A setting names nothing, a hub id's commit cannot be found out, the engine
@@ -56,8 +57,8 @@ def _start_model(
     if must_clear_floors and start.metrics.get(f"evaluation/{FLOORS_FAILED}"):
         raise ConfigError(
             f"model.start {config.model.start} is version {start.version}, which is no better on "
-            "the gold pairs than judges that look at nothing: start from another version, or from "
-            "the base (model.start: null)"
+            "the gold pairs than the blind baselines: start from another version, or from the "
+            "base (model.start: null)"
         )
     resolved = Resolved(
         start=config.model.start, version=start.version, controls=tuple(start.controls)

@@ -16,11 +16,9 @@ from judgeloop.method.synthesis.pairs import VOTE, make_pair, tried_for
 from judgeloop.models.references import without_adapter
 from judgeloop.report.contact_sheet import contact_sheet, draw_pairs
 from judgeloop.report.yields import KEPT, YIELD
-from judgeloop.runtime.identity import engine_identity, prompts_identity, sampling_text
 from judgeloop.runtime.inference import Records
 from judgeloop.runtime.progress import Progress
-from judgeloop.runtime.stage_key import stage_manifest
-from judgeloop.runtime.stages.inference import infer, open_library
+from judgeloop.runtime.stages.inference import infer, inference_manifest, open_library
 from judgeloop.runtime.stages.ingest import DROPPED, HELD_OUT, split_name
 from judgeloop.schema.config import Config
 from judgeloop.schema.errors import DataError
@@ -100,24 +98,15 @@ def _make_pairs(
 ) -> Manifest:
     generator, settings = without_adapter(model), config.synthesis
     slices = _slices(config, questions) if stage == "synthesize" else 1
-    seed, place = config.loop.seed, {}
+    seed = config.loop.seed
+    inputs: dict[str, object] = {"base": generator, "questions": questions}
     if stage == "synthesize":
-        place = {"partition": partition, "slices": slices, "iteration": iteration}
+        inputs |= {"partition": partition, "slices": slices, "iteration": iteration}
     part = msgspec.structs.replace(
         questions, shards=tuple(shard for shard in questions.shards if shard.split == split)
     )
-    header = msgspec.structs.replace(
-        stage_manifest(stage, config, base=generator, questions=questions, **place),
-        model=generator,
-        partition=partition,
-        details=engine_identity(config)
-        | prompts_identity(config)
-        | {
-            "answer": sampling_text(settings.answer),
-            "alter": sampling_text(settings.alter),
-            "vote": sampling_text(settings.vote),
-        },
-    )
+    samplings = {"answer": settings.answer, "alter": settings.alter, "vote": settings.vote}
+    header = inference_manifest(stage, config, generator, inputs, samplings, partition)
     prompts = load_prompts(config.prompts)
 
     def steps(question: Question) -> Steps[Records]:
@@ -135,7 +124,6 @@ def _make_pairs(
         config,
         store,
         header,
-        generator,
         batches=_batches(_slice(store, part, iteration, slices, seed), config.data.shard_size),
         steps=steps,
         progress=progress,
@@ -160,7 +148,7 @@ def _slice(
 
 
 def _batches(questions: Iterator[Question], size: int) -> Iterator[list[Question]]:
-    """Cuts a slice anew: of each shard that was read it may hold a few questions only."""
+    """Splits a slice into batches: it may hold only a few questions of each shard."""
     while batch := list(islice(questions, size)):
         yield batch
 

@@ -42,10 +42,10 @@ def train(
         store: Where examples and images lie and the adapter goes.
         iteration: Decides nothing but the progress line; the seed is derived from the inputs' key.
         examples: Manifest of `filter`.
-        model: The judge to go on from, or the base, as `training.start` says.
+        model: The judge to continue from, or the base, as `training.start` says.
 
     Returns:
-        The manifest: `model` is the new judge, its adapter lies in `train/<key>/adapter-<hash>/`;
+        The manifest: `model` is the new judge, with its adapter in `train/<key>/adapter-<hash>/`;
         the result is the `Training`; details are the versions of the libraries.
 
     Raises:

@@ -45,7 +45,7 @@ def read_index(store: Store, key: str) -> Index:
 
 
 class StoreIndex:
-    """All indexes of a store, read when the first image is looked for; threads may share it.
+    """All indexes of a store, read at the first look-up; threads may share it.
 
     Args:
         store: Where the indexes lie.

@@ -23,7 +23,7 @@ from judgeloop.store.images.packs import Position, read_pack
 CACHE_BYTES = 256 * 2**20
 """Of images that are objects of their own."""
 CACHED_PACKS = 8
-"""Packs lie in the order in which the rows name their images, so a stage needs few at a time."""
+"""Packs are in the order in which the rows name their images, so a stage needs few at a time."""
 FETCH_THREADS = 8
 
 
@@ -84,7 +84,7 @@ class ImageLibrary:
             StoreError: The image is missing, or its bytes don't match its hash.
         """
         if not re.fullmatch("[0-9a-f]{64}", image_hash):
-            raise StoreError(f"{image_hash!r} is no image hash (64 hexadecimal digits)")
+            raise StoreError(f"{image_hash!r} is not an image hash (64 hexadecimal digits)")
         problem: StoreError | None = None
         for again in (False, True):
             if again:

@@ -72,7 +72,7 @@ class Packer:
         return image_hash
 
     def close(self) -> None:
-        """Writes the last pack, then the index, without which no pack is ever looked at.
+        """Writes the last pack and then the index; a pack without an index is never read.
 
         Raises:
             StoreError: The store cannot be written.

@@ -73,7 +73,7 @@ def read_pack(data: bytes, where: str) -> pyarrow.Array:
         table = parquet.ParquetFile(pa.BufferReader(data)).read(columns=["image"])
         return table["image"].combine_chunks().field("bytes")
     except (pa.ArrowException, OSError, LookupError) as error:
-        raise StoreError(f"{where} is no pack of images ({error})") from error
+        raise StoreError(f"{where} is not a pack of images ({error})") from error
 
 
 def write_index(path: Path, entries: Iterable[tuple[str, Position]]) -> None:
@@ -100,7 +100,7 @@ def write_index(path: Path, entries: Iterable[tuple[str, Position]]) -> None:
 
 
 class Index:
-    """Finds images in an index, which lies in a temporary file; threads may share it.
+    """Looks up images in an index, which is a temporary file; threads may share it.
 
     Args:
         data: What `write_index` wrote.
@@ -126,8 +126,8 @@ class Index:
                         copy.write_batch(batch)
             except (pa.ArrowException, LookupError) as error:
                 raise StoreError(
-                    f"{where} is no image index that this judgeloop reads ({error}); use another "
-                    "store or the judgeloop version that made it"
+                    f"{where} is not an image index that this version of judgeloop reads "
+                    f"({error}); use another store or the judgeloop version that made it"
                 ) from error
             # Pages of a mapped file are read when they are needed, and given back to the system.
             # The file stays until it is mapped no more, though its name goes.
@@ -139,7 +139,7 @@ class Index:
             yield from zip(batch["sha256"].to_pylist(), batch["pack"].to_pylist(), strict=True)
 
     def find(self, image_hash: str) -> Position | None:
-        """Returns where an image lies, or None where it is not in the index."""
+        """Returns where an image lies, or None if it is not in the index."""
         hashes = self._table["sha256"]
         low, high = 0, len(hashes)
         while low < high:

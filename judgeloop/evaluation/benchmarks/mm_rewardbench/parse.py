@@ -16,5 +16,5 @@ def official(text: str) -> int | None:
 
 
 def preferred(text: str) -> int | None:
-    """Returns 1 or 2 where the text holds one of the verdicts, None where it holds both or none."""
+    """Returns 1 or 2 where the text holds one of the verdicts, or None if it holds both or none."""
     return None if FIRST in text and SECOND in text else official(text)

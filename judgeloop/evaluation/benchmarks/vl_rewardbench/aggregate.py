@@ -93,7 +93,7 @@ def figures(
 ) -> dict[str, Any]:
     """Returns the figures in the keys of the official scores, in percent.
 
-    An accuracy is agree / (agree + reject), None where that is undefined.
+    An accuracy is agree / (agree + reject), or None if that is undefined.
     """
     groups = by_group_counts(outcomes, ids, group)
     overall: Counter[str] = sum(groups.values(), Counter())

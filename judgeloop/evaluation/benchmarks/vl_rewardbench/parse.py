@@ -27,7 +27,7 @@ def answer_number(text: str) -> int | None:
 
 
 def preferred(text: str) -> int | None:
-    """Returns 1 or 2, None where the text names neither."""
+    """Returns 1 or 2, or None if the text names neither."""
     number = answer_number(text)
     return number if number in (1, 2) else None
 

@@ -11,7 +11,7 @@ _LETTER = re.compile(r"(?<![A-Za-z])[A-J](?![A-Za-z'])")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _POWER = re.compile(r"\^\{?\d+\}?")
 _LAST_CHARACTERS = 60
-"""A response's end, in which its final answer is looked for."""
+"""End of a response, in which its final answer is searched."""
 
 
 def suspects(items: Iterable[Item]) -> list[str]:

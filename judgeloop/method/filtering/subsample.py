@@ -24,8 +24,8 @@ def example_name(judgement: Judgement) -> str:
     return f"{judgement.pair_id}/{judgement.order}/{judgement.sample}"
 
 
-class Draw:
-    """First `add` whatever was kept, then `close`; from then on `takes` answers.
+class Subsampler:
+    """Chooses examples: `add` all kept judgements, then `close`, then ask `includes`.
 
     Args:
         settings: Where orders are kept singly, equal numbers of A and B are drawn; above
@@ -45,7 +45,7 @@ class Draw:
         """Number of judgements that were added."""
 
     def add(self, kept: Iterable[Judgement]) -> None:
-        """Takes note of judgements that were kept; each has a letter."""
+        """Adds kept judgements; each has a letter."""
         for judgement in kept:
             self.candidates += 1
             letter = judgement.verdict.choice
@@ -55,7 +55,7 @@ class Draw:
                 self._pairs[letter].append(self._of_pair(judgement))
 
     def close(self) -> None:
-        """Draws."""
+        """Draws the subsample; nothing can be added afterwards."""
         if self._balanced:
             count = min(map(len, self._judgements.values()))
             for letter, draws in self._judgements.items():
@@ -64,8 +64,8 @@ class Draw:
             self._chosen = self._draw_pairs(self._limit)
         self._judgements, self._pairs = {}, {}
 
-    def takes(self, judgement: Judgement) -> bool:
-        """Says whether a kept judgement becomes an example."""
+    def includes(self, judgement: Judgement) -> bool:
+        """Returns whether a kept judgement becomes an example."""
         if self._balanced:
             last = self._last[judgement.verdict.choice]
             if self._of_judgement(judgement) > last:

@@ -1,4 +1,4 @@
-"""What a user's DIR-or-URI means: the store, and what lies beside it."""
+"""Resolves a user's DIR-or-URI to a store and the local run that it belongs to."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ COMMAND = "command.txt"
 _DATABASE = Path("mlflow") / "mlflow.db"
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """Where loops lie."""
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """A store of loops, and the local run it belongs to, if any."""
 
     name: str
-    """As the user gave it."""
+    """The text that the user gave."""
     store: Store
     run: Path | None = None
-    """The folder of a local run; it has the report and the progress of its loop."""
+    """Folder of the local run, with its report and progress."""
     loop_id: str | None = None
-    """The loop of that run."""
+    """Loop of the local run."""
     command: str | None = None
     """What started that run, as a shell takes it."""
     reference: Reference | None = None
@@ -60,8 +60,8 @@ class _Arguments(msgspec.Struct):
     loop_id: str
 
 
-def find_place(name: str) -> Place:
-    """Opens what a user names; reads no loop yet.
+def open_target(name: str) -> Target:
+    """Opens the store that a user names; reads no loop yet.
 
     Args:
         name: A run's folder (with `arguments.json`), a store's folder, or a store's URI.
@@ -72,7 +72,7 @@ def find_place(name: str) -> Place:
         StoreError: The store cannot be opened.
     """
     if "://" in name:
-        return Place(name=name, store=open_store(name))
+        return Target(name=name, store=open_store(name))
     folder = Path(name).expanduser()
     if not folder.is_dir():
         raise ConfigError(
@@ -83,18 +83,18 @@ def find_place(name: str) -> Place:
     if not arguments.is_file():
         inner = folder / "store"
         store = open_store(str(inner if inner.is_dir() else folder))
-        return Place(name=name, store=store, run=folder if inner.is_dir() else None)
+        return Target(name=name, store=store, run=folder if inner.is_dir() else None)
     found = from_json(arguments.read_bytes(), _Arguments, str(arguments))
     reference = parse_reference(found.config)
     given = reference.store
     moved = folder / "store"  # a run's folder may have been moved since
-    place = str(moved) if moved.is_dir() and "://" not in given else given
+    target = str(moved) if moved.is_dir() and "://" not in given else given
     command = folder / COMMAND
-    return Place(
+    return Target(
         name=name,
-        store=open_store(place),
+        store=open_store(target),
         run=folder,
         loop_id=found.loop_id,
-        reference=reference._replace(store=place),
+        reference=reference._replace(store=target),
         command=command.read_text(encoding="utf-8").strip() if command.is_file() else None,
     )

@@ -17,7 +17,7 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """Returns the shape of each tensor by name.
 
     Raises:
-        EngineError: It is no safetensors file.
+        EngineError: It is not a safetensors file.
     """
     try:
         _check_head(path)
@@ -25,7 +25,7 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
             names = file.keys()
             return {name: tuple(file.get_slice(name).get_shape()) for name in names}
     except (OSError, SafetensorError) as error:
-        raise EngineError(f"{path} is no safetensors file ({error})") from error
+        raise EngineError(f"{path} is not a safetensors file ({error})") from error
 
 
 def _check_head(path: Path) -> None:
@@ -38,7 +38,7 @@ def _check_head(path: Path) -> None:
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
     if size > MAX_HEAD_BYTES:
-        raise EngineError(f"{path} is no safetensors file: its head would have {size:,} bytes")
+        raise EngineError(f"{path} is not a safetensors file: its head would have {size:,} bytes")
 
 
 def count_weights(folder: Path) -> int:

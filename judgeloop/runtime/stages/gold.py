@@ -29,11 +29,11 @@ WORLD_SEED = 20_512
 def load_gold(config: Config, store: Store, library: ImageLibrary) -> Manifest:
     """Brings the gold pairs and their images into the store.
 
-    The key names the bytes of the file and of the images, so that mended data is read anew.
+    The key covers the bytes of the file and the images, so that corrected data is read again.
 
     Returns:
         The manifest: shards of Pair with `Labelled` origin; counts `inputs`, `rows` and
-        `dropped/<reason>`; bad rows lie in `quarantine-*.jsonl`.
+        `dropped/<reason>`; bad rows are in `quarantine-*.jsonl`.
 
     Raises:
         DataError: There is no usable row at all.
