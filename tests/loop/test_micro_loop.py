@@ -56,12 +56,13 @@ def test_each_iteration_scores_and_registers_the_judge_that_it_trained(micro: Ru
 
 def test_the_summary_has_the_promised_figures(micro: Run) -> None:
     summary = micro.summary
+    evaluated = load_config(REPOSITORY / "pipelines" / "configs" / "micro.yaml").evaluation.count
     assert [row["iteration"] for row in summary["iterations"]] == [0, 1, 2]
     for row in summary["iterations"]:
         assert {"accuracy", "accuracy_low", "accuracy_high", "both_orders", "first_position",
                 "undecided", "kept_share", "n"} <= set(row)  # fmt: skip
         assert 0 <= row["accuracy_low"] <= row["accuracy"] <= row["accuracy_high"] <= 1
-        assert row["n"] == 40
+        assert row["n"] == evaluated
     assert summary["iterations"][0]["kept_share"] is None
     assert summary["stopped_because"]
     assert "champion_version" in summary

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from judgeloop.runtime.stages.report import report
+from judgeloop.schema.config import ReportSection
 from tests.story_fixture import HOSTILE, SampleLoop
 
 WINDOW = (1200, 7000)
@@ -97,8 +98,9 @@ def test_the_browser_builds_the_page_that_was_written(browser: Browser) -> None:
     assert ">Version 3 was promoted to champion.</h1>" in dom
     for heading in ("How good is the judge?", "From questions to training examples"):
         assert f"<h2>{heading}</h2>" in dom
-    assert dom.count("<svg") == 4
-    assert dom.count('<img src="data:image/png;base64,') == 24
+    assert dom.count("<svg") == dom.count("<figcaption>") > 0  # a chart in each figure
+    shown = 2 * ReportSection().gallery  # right and wrong ones
+    assert dom.count('<img src="data:image/png;base64,') == shown
     assert "<script" not in dom
     assert HOSTILE.replace("<", "&lt;").replace(">", "&gt;") in dom
 

@@ -22,7 +22,8 @@ def outcome_of(case: Case, folder: Path) -> Outcome:
 
 
 def test_no_two_cases_have_one_name() -> None:
-    assert len({case.name for case in CASES}) == len(CASES) >= 20
+    assert CASES
+    assert len({case.name for case in CASES}) == len(CASES)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -132,7 +132,7 @@ def test_the_reports_gallery(tmp_path: Path) -> None:
         def draw() -> None:
             gallery = draw_gallery(story, store, images, ReportSection(), seed=0)
             assert gallery is not None
-            assert len(gallery.right) == 12
+            assert len(gallery.right) == ReportSection().gallery
             assert gallery.rights == rows
             assert not any(card.base_was_right for card in gallery.right)
 

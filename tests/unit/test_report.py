@@ -276,7 +276,7 @@ def test_the_page_refers_to_nothing_outside(whole: SampleLoop) -> None:
     html, _, _ = pages(whole, "SUCCEEDED")
     page = Elements(html)
     links = [value for name, value in page.attributes if name in ("src", "href", "xlink:href")]
-    assert len(links) > 20
+    assert {link.partition("/")[0] for link in links} >= {"data:image"}  # it does show pictures
     assert [link for link in links if not link.startswith(("data:", "#"))] == []
     assert not re.findall(r"url\((?!#)", html)
     assert not {"script", "iframe", "object", "embed", "base"} & set(page.tags)
