@@ -258,3 +258,67 @@ def test_of_two_judges_at_most_one_may_replace_the_other(mine, data):
 @given(verdicts)
 def test_nobody_is_promoted_over_the_same_verdicts(mine):
     assert meet(results(mine), results(mine)).decision == "refuse"
+
+
+@pytest.mark.parametrize(
+    ("mine", "check", "setting", "change"),
+    [
+        ([FIRST], "accuracy", "max_accuracy_loss", 1 / 16),
+        ([SILENT], "undecided", "max_undecided_rise", 1 / 8),
+        ([FIRST], "position_bias", "max_position_bias_rise", 1 / 16),
+        ([(B, B)], "position_bias", "max_position_bias_rise", 1 / 16),
+        ([FIRST] * 2, "group/x", "max_group_loss", 2 / 8),
+    ],
+)
+def test_a_change_up_to_its_bound_holds_and_one_above_it_does_not(
+    mine: list[Pair], check: str, setting: str, change: float
+):
+    changed = results(mine + [RIGHT] * (8 - len(mine)))
+    for bound, holds in ((change, True), (change - 0.001, False)):
+        decision = meet(changed, share(8, 8), GateSection(**{setting: bound}))
+        assert holding(decision)[check] == holds
+
+
+def test_identical_answers_may_get_as_many_clear_verdicts_as_the_bound_says():
+    clear = msgspec.structs.replace(share(0, 0)[0], item_id="other", rejected_first=B)
+    mine = [*share(8, 8), clear]  # one of two
+    assert holding(meet(mine, share(8, 8), GateSection(max_clear_probes=0.5)))["identical_answers"]
+    lower = meet(mine, share(8, 8), GateSection(max_clear_probes=0.499))
+    assert not holding(lower)["identical_answers"]
+    assert "on 0.500 of 2 (at most 0.499)" in lower.reason
+
+
+def test_a_group_has_its_own_bound_where_one_is_set():
+    mine, theirs = results([FIRST] * 2 + [RIGHT] * 6), share(8, 8)
+    policy = GateSection(max_group_loss=0.0, group_losses={"x": 0.25})
+    assert holding(meet(mine, theirs, policy))["group/x"]
+    assert not holding(meet(mine, theirs, GateSection(max_group_loss=0.0)))["group/x"]
+
+
+def test_a_judge_that_decides_nothing_has_no_position_bias():
+    decision = meet(share(8, 8), results([SILENT] * 8))
+    (text,) = [check.text for check in decision.checks if check.name == "position_bias"]
+    assert text.startswith("position bias went from 0.000 to 0.000")
+
+
+def test_each_condition_says_what_was_measured_and_what_is_allowed():
+    decision = meet(share(45, 50), share(20, 50), GateSection(max_accuracy_loss=0.125))
+    assert [check.text for check in decision.checks[:6]] == [
+        "both-order accuracy differs by +0.500 on 50 items; the 95 % interval +0.366 to +0.634 "
+        "lies above 0.000",
+        "accuracy by single verdict went from 0.700 to 0.950 (it may fall by 0.125)",
+        "undecided verdicts went from 0.000 to 0.000 (they may rise by 0.020)",
+        "position bias went from 0.300 to 0.050 (it may rise by 0.050)",
+        "both-order accuracy of group x differs by +0.500 on 50 items (it may fall by 0.050)",
+        "it prefers one of two identical answers in both orders on 0.000 of 1 (at most 0.100)",
+    ]
+    assert (
+        decision.reason == f"{decision.checks[0].text}; all {len(decision.checks)} conditions hold"
+    )
+    refused = meet(share(20, 50), share(45, 50))
+    failing = [check.text for check in refused.checks if not check.holds]
+    assert refused.reason == "; ".join(failing)
+    assert "interval -0.634 to -0.366 does not lie above 0.000" in failing[0]
+    assert (refused.difference, refused.low, refused.high) == pytest.approx(
+        (-0.5, -0.63355, -0.36645), abs=1e-5
+    )

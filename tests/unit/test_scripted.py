@@ -24,6 +24,23 @@ SECTION = EngineSection(kind="scripted")
 QUESTION = "colour of the square"
 
 
+@pytest.mark.parametrize(
+    ("allowed", "refused", "words"),
+    [
+        ({"temperature": 0}, {"temperature": -0.01}, r"temperature must be in 0\.\.5"),
+        ({"temperature": 5}, {"temperature": 5.01}, r"temperature must be in 0\.\.5"),
+        ({"top_p": 0.01}, {"top_p": 0}, "top_p must be above 0"),
+        ({"top_p": 1}, {"top_p": 1.01}, "top_p must be .* at most 1"),
+        ({"top_k": 0}, {"top_k": -1}, "top_k must be 0 .off. or more"),
+        ({"max_tokens": 1}, {"max_tokens": 0}, "max_tokens must be 1 or more"),
+    ],
+)
+def test_a_sampling_holds_what_engines_can_use(allowed, refused, words):
+    Sampling(**allowed)
+    with pytest.raises(ValueError, match=words):
+        Sampling(**refused)
+
+
 def texts(tmp_path, base, purpose, n=400, adapter=None, form=None, **variables):
     """What a scripted model writes when it is asked `n` times."""
     store = FolderStore(tmp_path / "store")
