@@ -12,8 +12,9 @@ from judgeloop.method.prompts import TinyPrompts
 from judgeloop.runtime import identity, stage_table
 from judgeloop.runtime import stage_key as keys
 from judgeloop.runtime.stage_key import key_spec, stage_key
-from judgeloop.runtime.stage_table import STAGES
+from judgeloop.runtime.stage_table import STAGES, KeySpec
 from judgeloop.schema.config import Config
+from judgeloop.schema.keys import field_at
 from judgeloop.schema.records import Manifest, ModelRef
 from tests.stage_keys import JUDGE, KEYED, changed, keys_of, leaves, made
 
@@ -325,6 +326,19 @@ def test_a_manifest_names_the_manifests_that_it_was_made_from() -> None:
     config: Config = changed()
     judged: list[Manifest] = [made("judge", "j1"), made("judge", "j2")]
     assert keys.stage_manifest("filter", config, judgements=judged).inputs == ("j1", "j2")
+    config = changed("loop.seed=5")
     model = ModelRef(base="b", base_sha256="c")
     header = keys.stage_manifest("judge", config, model=model, pairs=made("synthesize", "p"))
-    assert (header.inputs, header.seed) == (("p",), config.loop.seed)
+    assert (header.inputs, header.seed) == (("p",), 5)
+    assert keys.stage_manifest("enough", config, examples=made("filter", "f")).seed == 0
+
+
+def test_the_same_inputs_have_another_key_in_another_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "key_spec", lambda stage: KeySpec(inputs=("pairs",)))
+    assert stage_key("judge", changed(), pairs="p") != stage_key("validate", changed(), pairs="p")
+
+
+def test_a_field_of_a_section_that_is_not_set_is_none() -> None:
+    assert field_at(changed(), "engine.endpoint.extra") is None
+    with pytest.raises(AttributeError):
+        field_at(changed(), "engine.endpiont")

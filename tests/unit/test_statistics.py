@@ -65,6 +65,11 @@ def test_a_means_interval_holds_it_stays_in_range_and_is_symmetric(values):
     assert close(mean_interval([1 - value for value in values]), 1 - high, 1 - low, 1e-9)
 
 
+@pytest.mark.parametrize("n", range(1, 60))
+def test_a_means_interval_ends_exactly_at_a_mean_of_0_or_1(n):
+    assert mean_interval([0.0] * n).low == 0 == 1 - mean_interval([1.0] * n).high
+
+
 def test_equal_values_do_not_make_a_mean_certain():
     assert mean_interval([1.0] * 10) == wilson(10, 10)
     assert mean_interval([0.5] * 10) == wilson(10, 20)
