@@ -108,6 +108,7 @@ def test_the_shuffled_control_flips_about_half_of_the_preferences() -> None:
         for i in range(1000)
     ]
     assert 450 < sum(kept) < 550
+    assert [i for i in range(16) if kept[i]] == [1, 2, 5, 10, 11, 13, 15]  # in every release
 
 
 def test_a_judgement_of_an_unknown_pair_and_a_pair_without_judgement_are_refused() -> None:

@@ -2,15 +2,18 @@
 
 import ast
 import base64
+import html
 import json
 import logging
 import sys
 from collections.abc import Callable
+from urllib.parse import quote, quote_plus
 
 import pytest
 
 from judgeloop.runtime import redaction
 from judgeloop.runtime.redaction import hidden, hide_secrets
+from judgeloop.schema.printable import printable
 from pipelines.lint.secrets import secrets_in
 from tests.conftest import REPOSITORY
 
@@ -84,6 +87,30 @@ def test_escaped_forms_are_struck_out(text: str, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("HF_TOKEN", 'quo"te\\back\x1bslash')
     assert "slash" not in hidden(text)
     assert "***" in hidden(text)
+
+
+@pytest.mark.parametrize(
+    "escape",
+    [
+        lambda secret: secret,
+        quote,
+        quote_plus,
+        lambda secret: quote(secret, safe="").lower(),
+        lambda secret: json.dumps(secret)[1:-1],
+        lambda secret: json.dumps(json.dumps(secret))[3:-3],
+        lambda secret: json.dumps(secret, ensure_ascii=False)[1:-1],
+        lambda secret: json.dumps(json.dumps(secret, ensure_ascii=False))[3:-3],
+        lambda secret: repr(secret)[1:-1],
+        html.escape,
+        printable,
+    ],
+)
+def test_an_escaped_secret_is_struck_out_to_its_last_character_and_no_further(
+    escape: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = '/ü "q\\t\x1b+&<é"'
+    monkeypatch.setenv("HF_TOKEN", secret)
+    assert hidden(f"a{escape(secret)}b") == "a***b"
 
 
 def test_what_a_cookie_or_a_connection_string_holds_is_struck_out_where_it_stands_alone(
