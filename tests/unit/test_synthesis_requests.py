@@ -1,5 +1,7 @@
 """What synthesis asks: each request whole, and what is drawn by seed."""
 
+from collections.abc import Callable
+
 import pytest
 
 from judgeloop.method.prompts import load_prompts
@@ -34,10 +36,10 @@ ERROR = draw_error(OPEN, SETTINGS.errors, SEED)
 
 
 @pytest.mark.parametrize(
-    ("made", "expected"),
+    ("make", "expected"),
     [
         (
-            answer_request(PROMPTS, OPEN, SETTINGS, SEED),
+            lambda: answer_request(PROMPTS, OPEN, SETTINGS, SEED),
             Request(
                 id="q", text=PROMPTS.answer(OPEN), images=("one", "two"), purpose="answer",
                 variables={"question": "Describe both.", "kind": "caption", "choices": ""},
@@ -45,7 +47,7 @@ ERROR = draw_error(OPEN, SETTINGS.errors, SEED)
             ),
         ),
         (
-            vote_request(PROMPTS, CLOSED, SETTINGS, SEED),
+            lambda: vote_request(PROMPTS, CLOSED, SETTINGS, SEED),
             Request(
                 id="q", text=PROMPTS.answer(CLOSED), images=("one",), purpose="answer",
                 variables={
@@ -55,7 +57,7 @@ ERROR = draw_error(OPEN, SETTINGS.errors, SEED)
             ),
         ),
         (
-            alter_request(PROMPTS, OPEN, "A red cat.", SETTINGS, SEED),
+            lambda: alter_request(PROMPTS, OPEN, "A red cat.", SETTINGS, SEED),
             Request(
                 id="q", images=("one", "two"), purpose="alter",
                 text=PROMPTS.alter(OPEN, "A red cat.", ERROR, fraction("alter wording", SEED, "q")),
@@ -64,7 +66,7 @@ ERROR = draw_error(OPEN, SETTINGS.errors, SEED)
             ),
         ),
         (
-            compare_request(PROMPTS, PAIR, SETTINGS, SEED),
+            lambda: compare_request(PROMPTS, PAIR, SETTINGS, SEED),
             Request(
                 id="q", images=("one", "two"), purpose="compare",
                 text=PROMPTS.compare(OPEN, "A red cat.", "A blue cat."),
@@ -79,9 +81,9 @@ ERROR = draw_error(OPEN, SETTINGS.errors, SEED)
     ids=["answer", "vote", "alter", "compare"],
 )  # fmt: skip
 def test_a_request_holds_its_questions_images_settings_and_seed(
-    made: Request, expected: Request
+    make: Callable[[], Request], expected: Request
 ) -> None:
-    assert made == expected
+    assert make() == expected
 
 
 VOTES = ("It is 3", "I count 3", "3", "There are 3", "so 3", "4", "I see 4", "It is 4")
