@@ -26,7 +26,8 @@ _OWN = re.compile(
         (
             rf"(?:{_STAGE})/{_KEY}/manifest\.json",
             rf"(?:{_STAGE})/{_KEY}/\d{{5,9}}\.jsonl",
-            rf"(?:ingest|{GOLD})/{_KEY}/(?:p\d{{3,9}}|held_out|pairs)-\d{{5,9}}-[0-9a-f]{{16}}\.jsonl",
+            rf"(?:ingest|{GOLD})/{_KEY}/(?:p\d{{3,9}}|held_out|pairs|quarantine)-\d{{5,9}}-[0-9a-f]{{16}}\.jsonl",
+            rf"(?:hold_out|synthesize)/{_KEY}/contact_sheet\.html",
             rf"train/{_KEY}/adapter-[0-9a-f]{{16}}/{_ADAPTER_FILE}",
             rf"train/{_KEY}/checkpoints/\d{{6,9}}/{_CHECKPOINT_FILE}",
             rf"{ADAPTERS}/{_KEY}/{_ADAPTER_FILE}",
@@ -35,7 +36,8 @@ _OWN = re.compile(
             rf"{LOOPS}/[^/]+/loop\.json",
             rf"{LOOPS}/[^/]+/(?:tasks|failures)/(?:\d{{3,9}}|end)-(?:{_STAGE}|enough|decide|report)"
             r"(?:-p\d{3,9})?\.json",
-            rf"{LOOPS}/[^/]+/report/(?:report\.html|report\.md|summary\.json|table\.txt)",
+            rf"{LOOPS}/[^/]+/report/"
+            r"(?:report\.html|report\.md|summary\.json|table\.txt|benchmarks\.(?:md|tex))",
         )
     )
 )
