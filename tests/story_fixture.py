@@ -99,6 +99,8 @@ class SampleLoop:
             kinds={str(kind): KindFunnel(pairs=100, kept=count) for kind, count in kept.items()},
             first_position=0.6,
             examples=2 * total,
+            blind_guesses=100,
+            blind_right=65,
         )
         self.done("filter", number, result=funnel)
         adapter = ModelRef(

@@ -31,6 +31,8 @@ class Step(Record, frozen=True, kw_only=True):
     """Of the widest bar."""
     lost: str
     """What was lost on the way here."""
+    note: str = ""
+    """What the count means, where its label does not say all."""
 
 
 def html_page(
@@ -134,28 +136,36 @@ def funnel(item: Iteration) -> list[Step]:
     unused = ", ".join(
         f"{count} {reason.replace('_', ' ')}" for reason, count in item.unused.items() if count
     )
-    steps = [
+    counted = [
         ("questions asked", item.questions, ""),
         ("pairs made", found.pairs, unused),
         ("decided in both orders", decided, _lost(found.undecided, "undecided")),
         ("right in one order at least", once, _lost(found.disagreeing, "wrong twice")),
         ("kept", found.kept, _lost(found.one_order, "right once only")),
     ]
-    guesses, right = found.blind_guesses, found.blind_right
-    if guesses:
-        likely = wilson(right, guesses)
-        label = (
-            f"rejected answer told by its wording alone, {right / guesses:.3f} "
-            f"[{likely.low:.3f}, {likely.high:.3f}] of {guesses} guesses"
-        )
-        label += "; WARNING: above chance" * (explain_giveaway(guesses, right) is not None)
-        steps.append((label, right, ""))
-    steps = [step for step in steps if step[1] or step[0] != "questions asked"]
-    widest = max(count for _, count, _ in steps) or 1
-    return [
+    counted = [step for step in counted if step[1] or step[0] != "questions asked"]
+    widest = max(count for _, count, _ in counted) or 1
+    steps = [
         Step(label=label, count=count, share=count / widest, lost=lost)
-        for label, count, lost in steps
+        for label, count, lost in counted
     ]
+    return [*steps, *_blind_step(found, widest)]
+
+
+def _blind_step(found: results.Funnel, widest: int) -> list[Step]:
+    """Returns how often the rejected answer was told from its wording, without the picture."""
+    guesses, right = found.blind_guesses, found.blind_right
+    if not guesses:
+        return []
+    likely = wilson(right, guesses)
+    note = (
+        f"{right / guesses:.3f} [{likely.low:.3f}, {likely.high:.3f}] of {guesses} guesses that "
+        "see no picture; chance is 0.5"
+    )
+    if explain_giveaway(guesses, right) is not None:
+        note = f"WARNING: above chance. {note}"
+    label = "told by wording alone"
+    return [Step(label=label, count=right, share=right / widest, lost="", note=note)]
 
 
 def story_table(story: Story) -> BenchmarkTable | None:

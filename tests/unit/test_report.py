@@ -105,6 +105,15 @@ def test_the_table_has_intervals_undecided_counts_and_baselines(whole: SampleLoo
     assert max(map(len, lines)) <= 100
 
 
+def test_the_funnel_says_what_a_judge_without_the_picture_can_tell(whole: SampleLoop) -> None:
+    step = funnel(story_of(whole).iterations[1])[-1]
+    assert (step.label, step.count) == ("told by wording alone", 65)
+    assert step.note.startswith("WARNING: above chance. 0.650 [0.553, 0.736] of 100 guesses")
+    html, markdown, _ = pages(whole, "SUCCEEDED")
+    assert step.note in html
+    assert "chance is 0.5" in markdown
+
+
 def test_counts_of_partitions_are_added_up(whole: SampleLoop) -> None:
     steps = funnel(story_of(whole).iterations[1])
     assert [(step.label, step.count) for step in steps] == [
@@ -113,6 +122,7 @@ def test_counts_of_partitions_are_added_up(whole: SampleLoop) -> None:
         ("decided in both orders", 394),
         ("right in one order at least", 246),
         ("kept", 86),
+        ("told by wording alone", 65),
     ]
     assert steps[1].lost == "120 tie, 620 unanimous, 60 unchanged"
     assert story_of(whole).seconds()["judge"] == pytest.approx(75)
