@@ -21,6 +21,7 @@ from PIL import Image
 
 from judgeloop.cli.table import table
 from judgeloop.data.contamination import MAX_DISTANCE, perceptual_hash
+from judgeloop.runtime.redaction import hide_secrets
 
 LIMITS = (8, 12, 16, 20, 24, 32, 40, 56, 72)
 SUFFIXES = (".png", ".jpg")
@@ -58,6 +59,7 @@ CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
 
 def main() -> None:
     """Prints the table."""
+    hide_secrets("%(message)s", "WARNING")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder

@@ -27,6 +27,7 @@ from benchmarks.wordy_engine import WordyEngine
 from judgeloop.cli.table import table
 from judgeloop.data.convert.conversion import Conversion, convert
 from judgeloop.report.yields import Yield, read_yields
+from judgeloop.runtime.redaction import hide_secrets
 from judgeloop.runtime.stages.filter import filter_judgements
 from judgeloop.runtime.stages.ingest import ingest
 from judgeloop.runtime.stages.judge import judge
@@ -129,6 +130,7 @@ def save_as_onevision(source: Path, folder: Path) -> None:
 
 def main() -> None:
     """Prints the tables of docs/data.md."""
+    hide_secrets("%(message)s", "WARNING")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from judgeloop.ops.check_data import refuse_starved
 from judgeloop.runtime.ending import read_ending
 from judgeloop.runtime.ledger import Ledger, loop_identity
 from judgeloop.runtime.reference import write_config
@@ -90,6 +89,8 @@ def run_loop(
         raise ConfigError(f"--out {out}: cannot be the run's folder ({error.strerror})") from error
     store = open_store(config.store)
     ledger = Ledger(store, loop_id)
+    from judgeloop.ops.check_data import refuse_starved  # reads images: a client has no Pillow
+
     refuse_starved(config)
     ledger.claim(config)  # before anything is shown: the report there may be another loop's
     if has_ended(ledger, config, out):

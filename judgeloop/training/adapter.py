@@ -55,6 +55,8 @@ def load_model(job: TrainingJob, dtype: torch.dtype) -> Any:
     read_adapter_config(Path(job.adapter), job.adapter)
     model = PeftModel.from_pretrained(base, job.adapter, is_trainable=True)
     _check_shape(job, model)
+    # The name of a built-in base is no address: saving a checkpoint looks for the base there.
+    model.peft_config["default"].base_model_name_or_path = job.base
     return model
 
 

@@ -185,7 +185,7 @@ def test_an_unknown_source_is_refused_with_what_is_known(
 
 def test_a_folder_that_is_not_empty_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "kept.txt").write_text("mine")
-    with pytest.raises(ConfigError, match="something already"):
+    with pytest.raises(ConfigError, match="already exists; give a new folder"):
         convert("a.jsonl", tmp_path, {})
     assert (tmp_path / "kept.txt").read_text() == "mine"
 

@@ -77,7 +77,7 @@ LAYERS = {
     "data": "schema store method",
     "models": "schema store method registry",
     "engines": "schema store models",
-    "evaluation": "schema store method",
+    "evaluation": "schema store method data",
     "runtime": "schema store method models engines",
     "training": "schema store models engines runtime",
     "report": "schema store method evaluation runtime",

@@ -59,7 +59,7 @@ def test_a_copy_is_used_only_where_the_base_says_that_it_contradicts(
 
 def test_a_failed_or_cut_off_comparison_drops_the_copy() -> None:
     assert pair_after("", error="no image")[0] == Dropped(
-        id="q", reason="engine_error", detail="no image"
+        id="q", reason="engine_error", detail="no image", tried="caption: colour"
     )
     assert pair_after("Answer: yes", finish_reason="length")[0].reason == "unclear_meaning"
 

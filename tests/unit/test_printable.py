@@ -13,7 +13,7 @@ from markupsafe import Markup
 from rich.console import Console
 
 from judgeloop.cli.main import main
-from judgeloop.report import page
+from judgeloop.report.environment import page_environment
 from judgeloop.schema.printable import printable
 from pipelines.plain import print_plain
 
@@ -62,7 +62,7 @@ def test_a_command_s_error_and_answer_are_escaped(
 
 @pytest.mark.parametrize("escape", [True, False], ids=["report.html", "report.md"])
 def test_the_report_s_templates_show_and_obey_nothing(escape: bool) -> None:
-    template = page._environment(escape=escape).from_string("{{ text }} {{ text|cell }} {{ own }}")
+    template = page_environment(escape=escape).from_string("{{ text }} {{ text|cell }} {{ own }}")
     made = template.render(text=EVIL, own=Markup("<b>\n</b>"))
     assert bad(made) == []
     assert made.count("\\u001b") == 2

@@ -5,9 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from judgeloop.method.prompts import load_prompts
-from judgeloop.method.synthesis.alter import alter_request, answer_request, draw_error
+from judgeloop.method.synthesis.alter import alter_request
 from judgeloop.method.synthesis.meaning import compare_request
-from judgeloop.method.synthesis.vote import pair_by_vote, vote_request
+from judgeloop.method.synthesis.pairs import make_pair
+from judgeloop.method.synthesis.vote import pair_by_vote
 from judgeloop.schema.config import SynthesisSection
 from judgeloop.schema.keys import content_key, fraction, seed_for
 from judgeloop.schema.records import Altered, Kind, Pair, Question, Voted
@@ -32,14 +33,20 @@ PAIR = Pair(
     origin=Altered(error="colour", place="red -> blue"),
 )  # fmt: skip
 SEED = 5
-ERROR = draw_error(OPEN, SETTINGS.errors, SEED)
+ERROR = "attribute"
+
+
+def first_request(question: Question) -> Request:
+    """What `make_pair` asks of a question first."""
+    (request,) = next(make_pair(PROMPTS, question, SETTINGS, SEED))
+    return request
 
 
 @pytest.mark.parametrize(
     ("make", "expected"),
     [
         (
-            lambda: answer_request(PROMPTS, OPEN, SETTINGS, SEED),
+            lambda: first_request(OPEN),
             Request(
                 id="q", text=PROMPTS.answer(OPEN), images=("one", "two"), purpose="answer",
                 variables={"question": "Describe both.", "kind": "caption", "choices": ""},
@@ -47,7 +54,7 @@ ERROR = draw_error(OPEN, SETTINGS.errors, SEED)
             ),
         ),
         (
-            lambda: vote_request(PROMPTS, CLOSED, SETTINGS, SEED),
+            lambda: first_request(CLOSED),
             Request(
                 id="q", text=PROMPTS.answer(CLOSED), images=("one",), purpose="answer",
                 variables={
@@ -57,7 +64,7 @@ ERROR = draw_error(OPEN, SETTINGS.errors, SEED)
             ),
         ),
         (
-            lambda: alter_request(PROMPTS, OPEN, "A red cat.", SETTINGS, SEED),
+            lambda: alter_request(PROMPTS, OPEN, "A red cat.", ERROR, SETTINGS, SEED),
             Request(
                 id="q", images=("one", "two"), purpose="alter",
                 text=PROMPTS.alter(OPEN, "A red cat.", ERROR, fraction("alter wording", SEED, "q")),
@@ -98,7 +105,7 @@ def test_which_votes_stand_for_their_side_is_drawn_by_seed_and_the_same_in_every
 ) -> None:
     question = Question(id="q", images=("one",), text="How many?", kind=Kind.NUMBER)
     samples = tuple(Sample(text=text, finish_reason="stop", tokens=2) for text in VOTES)
-    assert pair_by_vote(question, Response(id="q", samples=samples), 5, seed) == Pair(
+    assert pair_by_vote(question, Response(id="q", samples=samples), SETTINGS, seed) == Pair(
         id=content_key("vote", "q", chosen, rejected), question=question, chosen=chosen,
         rejected=rejected, origin=Voted(counts={"3": 5, "4": 3}),
     )  # fmt: skip

@@ -39,6 +39,7 @@ CASES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"warmup_ratio": 0.25}, {"warmup_steps": 0.25}),
     ({"weight_decay": 0.125}, {"weight_decay": 0.125}),
     ({"max_steps": 11}, {"max_steps": 11}),
+    ({"checkpoint_steps": 7}, {"save_steps": 7}),
     ({"epochs": 2.5, "max_steps": None}, {"num_train_epochs": 2.5, "max_steps": -1}),
     (
         {"batch_size": 64, "micro_batch_size": 8},

@@ -41,7 +41,7 @@ class FunnelCounter:
         self._verdicts.update(judgement.verdict.choice for judgement in judgements)
         if outcome.reason == "undecided":
             self._add_unread(pair, judgements)
-        elif outcome.reason != "kept":
+        elif outcome.reason != "kept" and judgements:
             self._first.setdefault(outcome.reason, _quoted(pair, judgements[0].text))
 
     def _add_unread(self, pair: Pair, judgements: Sequence[Judgement]) -> None:
