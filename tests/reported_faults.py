@@ -159,8 +159,8 @@ POINTS = (
     ),
     Point(
         "answers counted in a vote",
-        tuple(f"unit.answer_cases:{name}"
-              for name in ("NUMBERS", "YES_NO", "OPTIONS", "IN_TEXT", "PHRASES")),
+        ("unit.number_cases:NUMBERS", *(f"unit.answer_cases:{name}"
+         for name in ("YES_NO", "OPTIONS", "IN_TEXT", "PHRASES"))),
         ("−3", "–3", ".5", "1.5 million", "10²", "one third", "not three", "at least 3", "No. 5",
          "C++", "C#", "−5 °C", "5 °C", "vitamin", "ﬁ", "Straße", "STRASSE", "boxed{C}", "Option C",
          "C because", "<answer>C", "12,5", "small pitcher", "not sure"),
@@ -208,7 +208,10 @@ POINTS = (
     Point(
         "configuration",
         ("unit.test_changes:VALUES", "unit.test_changes:BAD_VALUES", "unit.test_changes:SPLIT",
-         "unit.test_changes:BLAMED", "unit.test_config:test_a_bad_change_is_refused_with_its_key",
+         "unit.test_changes:BLAMED",
+         "unit.test_changes:test_a_store_s_address_is_never_taken_for_a_folder_below_the_run",
+         "unit.test_changes:test_a_home_of_nobody_is_refused_wherever_a_path_is_given",
+         "unit.test_config:test_a_bad_change_is_refused_with_its_key",
          "bad_input.settings:SETTINGS"),
         ("5e-5", "~/x", "first --set colour", "ftp://", "enum value", "known:"),
     ),

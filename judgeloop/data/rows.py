@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -151,7 +152,10 @@ def _content(row: GoldRow, images: SourceImages) -> tuple[str, str]:
     answers = [same_text_key(row.chosen), same_text_key(row.rejected)]
     pictures = [images.known_hash(name) or name for name in row.images]
     options = [same_text_key(option) for option in row.choices or ()]
-    pair = content_key(pictures, same_text_key(row.question), options, sorted(answers))
+    question = row.question
+    with suppress(DataError):  # the row is quarantined for it later
+        question = without_media_marks(question, len(row.images))
+    pair = content_key(pictures, same_text_key(question), options, sorted(answers))
     return pair, str(int(answers[0] > answers[1]))
 
 

@@ -87,7 +87,7 @@ STAGES = (
         function="synthesize:hold_out",
         phases=("start",),
         key=KeySpec(
-            version=5,
+            version=6,
             settings=("synthesis", "data.shard_size", "loop.seed"),
             inputs=("engine", "control_tokens", "prompts", "base", "questions"),
         ),
@@ -100,7 +100,7 @@ STAGES = (
         function="synthesize:synthesize",
         phases=("iteration",),
         key=KeySpec(
-            version=5,
+            version=6,
             settings=("synthesis", "data.shard_size", "loop.seed"),
             inputs=(
                 *("engine", "control_tokens", "prompts", "base", "questions"),
@@ -117,7 +117,7 @@ STAGES = (
         function="judge:judge",
         phases=("iteration",),
         key=KeySpec(
-            version=4,
+            version=5,
             settings=("judging", "loop.seed"),
             inputs=("engine", "control_tokens", "prompts", "model", "pairs"),
         ),
@@ -175,7 +175,7 @@ STAGES = (
         function="validate:validate",
         phases=("start", "iteration"),
         key=KeySpec(
-            version=6,
+            version=7,
             settings=("validation.sampling", "loop.seed"),
             inputs=("engine", "control_tokens", "prompts", "model", "pairs"),
         ),
@@ -189,7 +189,7 @@ STAGES = (
         function="evaluate:evaluate",
         phases=("start", "iteration"),
         key=KeySpec(
-            version=7,
+            version=8,
             settings=("evaluation.sampling", "loop.seed"),
             inputs=("engine", "control_tokens", "prompts", "model", "pairs"),
         ),
@@ -265,7 +265,7 @@ STAGES = (
     ),
 )
 GOLD = KeySpec(
-    version=6,
+    version=7,
     settings=("evaluation.count", "data.max_pixels", "data.background", "data.shard_size"),
     inputs=("file", "images"),
 )
@@ -276,7 +276,7 @@ BENCHMARK_ITEMS = KeySpec(
 )
 """Key of the items of a named benchmark, which `evaluate` stores."""
 BENCHMARK = KeySpec(
-    version=2,
+    version=3,
     settings=("evaluation.samples", "loop.seed"),
     inputs=(
         *("engine", "control_tokens", "prompts", "model", "pairs", "benchmark"),
@@ -285,7 +285,7 @@ BENCHMARK = KeySpec(
 )
 """Key of the judgements of a named benchmark's items."""
 COMPARE = KeySpec(
-    version=2,
+    version=3,
     inputs=(
         *("model", "prompt_hash", "sampling", "samples", "engine_settings", "max_pixels"),
         *("background", "file", "images", "rule"),

@@ -72,6 +72,10 @@ WRAPPED = [
     f"Claro, aquí está la nueva respuesta: {GOOD}",
     f"Voici la nouvelle réponse : {GOOD}",
     f"Конечно! Вот новый ответ: {GOOD}",
+    f"Second reply: {GOOD}",
+    f"The false reply:\n{GOOD}",
+    f"新的回答：{GOOD}",
+    f"修改后的版本：\n{GOOD}",
 ]
 """Copies of `ORIGINAL` of which nothing but `GOOD` is left."""
 
@@ -119,6 +123,11 @@ REFUSED = [
     (GOOD + " (خطأ)", "alteration_note"),
     (ORIGINAL.replace("red", "**green**"), "other_form"),
     (ORIGINAL.replace("red", "[green]"), "other_form"),
+    (ORIGINAL.replace("red", "*green*"), "other_form"),
+    (ORIGINAL.replace("red", "_green_"), "other_form"),
+    (ORIGINAL.replace("red", "GREEN"), "other_form"),
+    (f"{GOOD} 🙂", "other_form"),
+    (f"{GOOD} ✔", "other_form"),
     (GOOD.replace(" on ", "\non "), "other_form"),
     (f"- {GOOD}", "other_form"),
     (f"# {GOOD}", "other_form"),
@@ -139,6 +148,8 @@ FAR = [
     ("café", "cafe\u0301", "unchanged"),
     ("The dog is grey.", "The dog is gray.", "unchanged"),
     ("一只狗在沙发上。", "一只狗在沙发上", "unchanged"),
+    ("沙发上有两只狗。", "沙发上有2只狗。", "unchanged"),
+    ("机の上に本が三冊あります。", "机の上に本が3冊あります。", "unchanged"),
     ("一只棕色的狗睡在红色的沙发上。", "三位客人正坐着喝咖啡聊天呢呀。", "rewritten"),
     ("犬が赤いソファで寝ています。", "猫が外の木の下で魚を食べました。", "rewritten"),
     ("**Note:** the dog is red.", "**Note:** the dog is red", "unchanged"),

@@ -1,4 +1,5 @@
-"""How the final answer of a closed question is counted. The texts are in `answer_cases.py`."""
+"""How the final answer of a closed question is counted. The texts are in `answer_cases.py` and
+`number_cases.py`."""
 
 import time
 
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 from judgeloop.method.synthesis.answers import MAX_ANSWER, normalise
 from judgeloop.method.synthesis.units import in_one_unit
 from judgeloop.schema.records import Kind, Question
-from tests.unit.answer_cases import CHOICES, IN_TEXT, NUMBERS, OPTIONS, PHRASES, YES_NO
+from tests.unit.answer_cases import CHOICES, IN_TEXT, OPTIONS, PHRASES, YES_NO
+from tests.unit.number_cases import NUMBERS
 
 WITH_OPTIONS = (
     "What is on the table?\nA. a bowl\nB. a small pitcher\nC. a cup\nD. nothing\n"

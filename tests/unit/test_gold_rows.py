@@ -97,12 +97,13 @@ def test_answers_that_differ_for_a_reader_stay(tmp_path: Path, one: str, other: 
     [
         {},
         {"question": " what  COLOUR? "},
+        {"question": "<image>\nWhat colour?"},
         {"chosen": "Blue", "rejected": "red\n"},
         {"category": "other"},
         {"kind": "caption"},
         {"images": ["copy.png"]},
     ],
-    ids=["swapped", "question", "answers", "category", "kind", "image"],
+    ids=["swapped", "question", "mark", "answers", "category", "kind", "image"],
 )
 def test_pairs_that_contradict_each_other_are_both_quarantined_and_name_each_other(
     tmp_path: Path, changes: dict[str, Any]

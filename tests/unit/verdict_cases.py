@@ -5,6 +5,7 @@ labels are in `LABELLED`.
 """
 
 from tests.unit.verdict_open_cases import BOTH, NOTHING, OPEN, QUOTED
+from tests.unit.verdict_spelling_cases import SPELLED_OTHERWISE
 
 VERDICT_LINES = [
     ('reasons\nVerdict: B\nIt reads the sign "stop rightly.', "B"),
@@ -319,7 +320,7 @@ CASES = [
     case
     for kind in (
         *(VERDICT_LINES, OTHER_MARKERS, WORDS_AFTER, COMPARISONS, OPEN, MARKUP, LANGUAGES),
-        *(THINKING, QUOTED, SCORES),
+        *(THINKING, QUOTED, SCORES, SPELLED_OTHERWISE),
     )
     for case in kind
 ]
@@ -349,6 +350,11 @@ LABELLED = [
     (NUMBERED, "1: 7, 2: 8", NOTHING),
     (("1", "2"), "reasons\nVerdict: Answer 2", "B"),
     (("X", "Y"), "reasons\nVerdict: Y", "B"),
+    (NUMBERED, "{'verdict': 'Response 2'}", "B"),
+    (NUMBERED, "{'verdict': 2}", NOTHING),
+    (NUMBERED, "Verdict: (Response 1) Response 1", "A"),
+    (NUMBERED, "Verdict: Response 1, but only just.", "A"),
+    (NUMBERED, "回答2更好", "B"),
     (("X", "Y"), "reasons\nVerdict: A", NOTHING),
     (("left", "right"), "reasons\nVerdict: left", "A"),
     (("left", "right"), "reasons\nThe right answer is right.", NOTHING),

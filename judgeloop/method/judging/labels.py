@@ -12,6 +12,8 @@ NOUNS = (
 )
 """Words for what is judged; a judge may use another than the prompt did."""
 _NOUN_AND_NAME = re.compile(rf"({NOUNS})\s+(\S+)", re.IGNORECASE)
+_UNSPACED = "[\u3040-\u30ff\u3400-\u9fff]"
+"""Letters of Chinese and Japanese, which follow a label without a space."""
 _CLOSING_QUOTES = tuple("\"'”’」』»")
 _ARTICLES = {"a", "i", "o", "e", "y"}
 """Labels of one letter that are a word as well, in lower case: never read as a label by itself."""
@@ -62,7 +64,7 @@ class Labels:
     def pattern(self) -> str:
         """One of the labels as a whole word; group `label` is not set, since it may come twice."""
         either = "|".join(re.escape(name) for name in sorted(self.names, key=len, reverse=True))
-        return rf"(?:{either})(?![\w+#°'’]|-\w|[.,]\d)"
+        return rf"(?:{either})(?:(?={_UNSPACED})|(?![\w+#°'’]|-\w|[.,]\d))"
 
     @cached_property
     def named(self) -> str:

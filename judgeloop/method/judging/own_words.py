@@ -29,6 +29,12 @@ _TAGGED = re.compile(
     r"<(answer|verdict|winner|choice|decision|final|result|output)>([^<>]{0,200})</\1>",
     re.IGNORECASE,
 )
+_PAIR = (
+    r"\s{0,20}['\"](\w[\w ]{0,40})['\"]\s{0,5}:\s{0,5}"
+    r"(?:'([^'\\\n]{0,500})'|\"([^\"\\\n]{0,500})\"|(\d{1,20}))\s{0,20}"
+)
+_FIELD = re.compile(_PAIR)
+_DICTIONARY = re.compile(rf"\{{{_PAIR}(?:,{_PAIR}){{0,20}},?\s{{0,20}}\}}")
 _BREAK = re.compile(r"<(?:br|p|div|/p|/div|/h\d)\s?/?>", re.IGNORECASE)
 _TAG = re.compile(r"</?(?:b|strong|i|em|u|span|h\d|code|center|font)(?:\s[^<>]{0,80})?>", re.I)
 _QUOTES = (
@@ -63,8 +69,11 @@ def _on_its_own_line(match: re.Match[str]) -> str:
 
 
 def _with_json_read(text: str) -> str:
-    """Writes the fields of JSON objects at the beginning of a line as lines."""
-    decoder, kept, start = json.JSONDecoder(), [], 0
+    """Writes the fields of JSON objects at the beginning of a line as lines.
+
+    Python's spelling counts too: quotes of the other kind, a comma after the last field.
+    """
+    decoder, kept, start = json.JSONDecoder(object_pairs_hook=list), [], 0
     places = [match.start(1) for match in re.finditer(r"(?:^|\n)[ \t]{0,20}(\{)", text)]
     for place in places[-MAX_JSON:]:
         if place < start:
@@ -72,16 +81,23 @@ def _with_json_read(text: str) -> str:
         try:
             value, end = decoder.raw_decode(text, place)
         except (ValueError, RecursionError):
-            continue
+            match = _DICTIONARY.match(text, place)
+            if match is None:
+                continue
+            value, end = _pairs(match[0]), match.end()
         kept += [text[start:place], _fields(value)]
         start = end
     return "".join([*kept, text[start:]])
 
 
-def _fields(value: dict[str, object]) -> str:
+def _pairs(text: str) -> list[tuple[str, object]]:
+    return [(it[1], it[2] or it[3] or it[4] or "") for it in _FIELD.finditer(text)]
+
+
+def _fields(value: list[tuple[str, object]]) -> str:
     return "\n".join(
         f"{key.replace('_', ' ')}: {item}".replace("\n", " ")
-        for key, item in value.items()
+        for key, item in value
         if isinstance(item, str | int) and len(str(item)) <= 200
     )
 

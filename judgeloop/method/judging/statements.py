@@ -70,7 +70,10 @@ _BEFORE_BRACKETS = re.compile(
     rf"{_START}(?:(?:{_MARKERS}|answer|i\s+(?:choose|pick|select|prefer))?(?:{_SEPARATOR}|\s{{0,3}}))?",
     re.IGNORECASE,
 )
-_COMPARED = re.compile(rf"{_START}{_I_SAY}{{0,1}}(?P<value>.*)", re.IGNORECASE | re.DOTALL)
+_SO_ELSEWHERE = r"(?:(?:综上所述|综上|因此|所以|总之|总体而言|最终|我认为|我觉得)\s?[,:]?\s?){0,2}"
+_COMPARED = re.compile(
+    rf"{_START}{_I_SAY}{{0,1}}{_SO_ELSEWHERE}(?P<value>.*)", re.IGNORECASE | re.DOTALL
+)
 _CHOSEN = re.compile(
     rf"{_START}(?:i|we)\s*(?:would\s+|'d\s+|will\s+|'ll\s+|have\s+)?(?:choose|chose|chosen|pick"
     r"|select|prefer|favou?r|vote\s+for|go\s+with|decide\s+(?:for|on)|opt\s+for)\s+(?P<value>.*)",

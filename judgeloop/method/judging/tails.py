@@ -35,7 +35,13 @@ _BETTER_ELSEWHERE = (
     r"\s*(?:明显|显然|略|稍)?(?:更好|更佳|更优|较好|胜出|获胜|更准确"
     r"|の(?:方|ほう)が(?:良い|よい|優れている))"
 )
-_PRAISE = re.compile(rf"(?:{_IS_BETTER}|{_WINS})", re.IGNORECASE)
+_NARROWLY = re.compile(
+    r"\s*[,(–—-]{0,2}\s*(?:but|though|although|albeit|if)\s+"
+    r"(?:(?:only|very)\s+)?(?:just|slightly|barely|narrowly|marginally|not\s+by\s+much"
+    r"|by\s+a\s+(?:bit|little|hair|whisker|(?:very\s+)?(?:small|slim|thin|narrow)\s+margin))",
+    re.IGNORECASE,
+)
+_PRAISE = re.compile(rf"(?:{_IS_BETTER}|{_WINS}|{_BETTER_ELSEWHERE})", re.IGNORECASE)
 _PRAISE_OR_RIGHT = re.compile(
     rf"(?:{_IS_BETTER}|{_WINS}|\s*(?:is|was)\s+{_DEGREE}{_RIGHT}|{_BETTER_ELSEWHERE})",
     re.IGNORECASE,
@@ -46,7 +52,8 @@ _HEDGED = re.compile(
     r"\?|\b(?:or|maybe|perhaps|possibly|probably|might|could|unless|unsure|uncertain|tied?|draw"
     r"|equal(?:ly)?|too|alike|same|as\s+(?:well|good|much|is|does|are)|either|neither|both|but|however|although|though|except|yet|if"
     r"|not\s+(?:sure|certain|really|better|the\s+better)|hard\s+to\s+say"
-    r"|verdict|winner|judge?ment|decision)\b",
+    r"|verdict|winner|judge?ment|decision)\b"
+    r"|但|不过|然而|虽然|可能|也许|或许|不确定|吗|一样|相同|除非|如果",
     re.IGNORECASE,
 )
 _RESTRICTED = re.compile(
@@ -59,15 +66,14 @@ _REVERSAL = re.compile(
     r"|not\s+(?:sure|certain)|chang\w+\s+my\s+mind|correction|scratch\s+that|hmm+|take\s+(?:that|it)"
     r"\s+back|reconsider\w*|mistaken|my\s+mistake|sorry|i\s+meant?|maybe|perhaps|could\s+(?:also|be|go)"
     r"|hard\s+to\s+(?:say|tell)|tie|toss-?up|equally|either\s+way|other\s+way|opposite|swap\w*|ignore"
-    r"|disregard|instead|rather)\b",
+    r"|disregard|instead|rather)\b|不确定|更正|说错|搞错|改变主意|重新考虑",
     re.IGNORECASE,
 )
 _TURN = re.compile(
     r"\s*(?:but|however|though|although|yet|still|alternatively|otherwise|no|nope|not|except"
-    r"|unless|if|or)\b",
+    r"|unless|if|or)\b|\s*(?:但|不过|然而|等等|其实)",
     re.IGNORECASE,
 )
-_DOWN = re.compile(r"\s*(?:\b(?:is|was)\b|'s|')", re.IGNORECASE)
 
 
 def settles(tail: str, side: int, labels: Labels) -> bool:
@@ -76,8 +82,11 @@ def settles(tail: str, side: int, labels: Labels) -> bool:
     Allowed are nothing, praise ("is better", "wins"), "over" the other, and a reason.
     """
     rest = tail.strip(_DECORATION).rstrip(")]}|")
-    if not rest:
+    if not rest or _NARROWLY.fullmatch(rest):
         return True
+    same = labels.mention(rest)
+    if same is not None and same.has_noun and not same.rest.strip(_DECORATION):
+        return same.side == side
     if match := re.match(r"\s*(?:>{1,3}|over|beats)\s*", rest, re.IGNORECASE):
         other = labels.mention(rest[match.end() :])
         return other is not None and other.side != side and settles(other.rest, side, labels)
@@ -118,7 +127,7 @@ def takes_back(text: str, side: int, labels: Labels) -> bool:
 
 def _explained(rest: str, side: int, labels: Labels) -> bool:
     """Returns whether what follows praise is "than" the other, a reason, or nothing."""
-    rest = rest.strip(" .!*").rstrip(")]}|")
+    rest = rest.strip(" .!*。").rstrip(")]}|")
     if match := re.match(r"(?:than|over|to|of the two)\s+", rest, re.IGNORECASE):
         other = labels.mention(rest[match.end() :])
         if other is None:

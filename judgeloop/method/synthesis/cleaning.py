@@ -17,7 +17,7 @@ _THING = (
 )
 _KIND = (
     r"(?:(?:the|a|an|my|your|new|altered|modified|updated|revised|rewritten|edited|requested"
-    r"|corrected|final|changed|neue|geänderte|nueva|nouvelle|la|le|die|el|une?|nova|новый|вот)\s+)*"
+    r"|corrected|final|changed|second|other|false|zweite|segunda|deuxième|neue|geänderte|nueva|nouvelle|la|le|die|el|une?|nova|новый|вот)\s+)*"
 )
 _YES_SURE = (
     r"(?:sure(?:\s+thing)?|certainly|of\s+course|absolutely|okay|ok|alright|all\s+right|got\s+it"
@@ -32,7 +32,8 @@ _PREAMBLES = tuple(
         rf"|ecco|вот)\b[^:：\n]{{0,80}}{_THING}?[^:：\n]{{0,40}}[:：][*_]*\s*",
         r"(?:以下是|下面是|这是|以下は|こちらが|これが|다음은)[^:：\n]{0,40}[:：]\s*",
         rf"{_KIND}{_THING}\s*[:：][*_]*\s*",
-        r"(?:答案|回答|回复|描述|新答案|修改后的回答|改写后的回答|答え|説明|답변|คำตอบ|उत्तर)\s*[:：]\s*",
+        r"(?:新的?|第二个?|(?:修改|改写)后的|新しい|修正後の|새로운\s)?"
+        r"(?:答案|回答|回复|描述|文本|版本|改写|修改|答え|説明|답변|คำตอบ|उत्तर)\s*[:：]\s*",
     )
 )
 MAX_PREAMBLES = 3

@@ -36,6 +36,8 @@ _SYNONYMS = (
     *("above over", "on upon onto", "while whilst", "toward towards", "forest woods"),
 )
 _SAME = {word: group.split()[0] for group in _SYNONYMS for word in group.split()}
+_SAME |= {char: str(value) for value, char in enumerate("零一二三四五六七八九十")}
+_SAME |= {"〇": "0", "两": "2", "兩": "2"}
 _MARKUP = {
     "emphasis": re.compile(r"\*\*|__|~~|<(?:b|i|u|s|del|ins|mark|strong|em)>"),
     "bullet": re.compile(r"^\s*(?:[-*•+]|\d{1,2}[.)])\s", re.MULTILINE),
@@ -43,6 +45,9 @@ _MARKUP = {
     "code": re.compile(r"`"),
     "line": re.compile(r"\n\s*(?=\S)"),
     "bracket": re.compile(r"[\[\]{}]"),
+    "star": re.compile(r"\*|(?<![\w_])_(?=[^\W_])"),
+    "capitals": re.compile(r"(?<![^\W_])[A-Z]{3,}(?![^\W_])"),
+    "symbol": re.compile("[\u2600-\u27bf\U0001f300-\U0001faff]"),
 }
 
 
@@ -63,8 +68,8 @@ def segments(text: str) -> list[str]:
 def content(text: str) -> tuple[str, ...]:
     """Returns what a text says, in a form that spelling and near synonyms do not change.
 
-    Markup, punctuation, case, articles, normal forms, digits or words for small numbers, and some
-    British, American and everyday synonyms make no difference.
+    Markup, punctuation, case, articles, normal forms, digits, words or Chinese characters for small
+    numbers, and some British, American and everyday synonyms make no difference.
     """
     text = text.lower() if text.isupper() else text
     words = segments(phrase_form(re.sub(r"[*_`~]+|^\s*#+", "", text)))

@@ -45,7 +45,7 @@ def read_option(text: str, choices: Sequence[str]) -> str | None:
     forms = dict(zip(letters, map(phrase_form, choices), strict=False))
     named = [letter for letter, form in forms.items() if form and form == phrase_form(text)]
     if len(named) == 1 and len(text) > 1:
-        return named[0]
+        return None if _is_letter_too(text, named[0], choices) else named[0]
     lead = _LEAD.match(text)
     said = text[lead.end() :] if lead else text
     if (letter := _by_letter(said, letters, forms)) is not None:
@@ -54,7 +54,14 @@ def read_option(text: str, choices: Sequence[str]) -> str | None:
         return None
     form = read_phrase(said) or ""
     named = [letter for letter, option in forms.items() if option and option == form]
-    return named[0] if len(named) == 1 else None
+    sure = len(named) == 1 and not _is_letter_too(said, named[0], choices)
+    return named[0] if sure else None
+
+
+def _is_letter_too(text: str, letter: str, choices: Sequence[str]) -> bool:
+    """Returns whether `A` at the beginning may be the letter of another option than is named."""
+    own = choices[ord(letter) - ord("A")]
+    return letter != "A" and text.startswith("A ") and own[:2].casefold() != "a "
 
 
 def _by_letter(text: str, letters: Sequence[str], forms: dict[str, str]) -> str | None:

@@ -50,6 +50,7 @@ _NAMES = {
     "am": ("am", "a.m."),
     "pm": ("pm", "p.m."),
     "kcal": ("kcal", "calories", "calorie", "cal"),
+    **{name: (name.lower(),) for name in ("KB", "MB", "GB", "TB", "Hz", "kHz", "MHz", "GHz")},
     "W": ("w", "watt", "watts"),
     "V": ("v", "volt", "volts"),
 }
@@ -60,6 +61,8 @@ _SCALES = {
     "million": 10**6,
     "billion": 10**9,
     "trillion": 10**12,
+    **dict.fromkeys(("mn", "mln", "mio"), 10**6),
+    **dict.fromkeys(("bn", "mrd"), 10**9),
     "dozen": 12,
     "lakh": 10**5,
     "crore": 10**7,
@@ -72,6 +75,9 @@ _UNIT = re.compile(
     rf"\s?({'|'.join(re.escape(name) for name in sorted(_UNITS, key=len, reverse=True))})(?![\w^])",
     re.IGNORECASE,
 )
+_AMBIGUOUS = re.compile(r"\s?(?:(?-i:[A-Z]{1,2})|mil)(?!\w)", re.IGNORECASE)
+"""`5 M` may be millions or metres, `3 mil` millions or thousands, `300 BC` is not 300."""
+_TWO_MEANINGS = ("M", "MM", "G")
 _MORE = re.compile(r"\s+\w")
 _ATTACHED = re.compile(r"[^\W\d_]|[_^\\]")
 MAX_SCALE = 10**15
@@ -90,16 +96,19 @@ class Measure(NamedTuple):
 
 
 def unit_after(text: str) -> Measure | None:
-    """Reads what follows a number; None if something else is attached to it (`5th`, `3D`)."""
+    """Reads what follows a number; None if that may change it (`5th`, `3D`, `5M`)."""
     scale, at = 1, 0
     if match := _THOUSANDS.match(text):
         scale, at = 1000, match.end()
     while (match := _SCALE.match(text, at)) and scale < MAX_SCALE:
         scale, at = scale * _SCALES[match[1].lower()], match.end()
     match = _UNIT.match(text, at)
+    if match is not None and match[1] in _TWO_MEANINGS:
+        return None
     if match is not None and not (match[1].lower() == "in" and _MORE.match(text, match.end())):
         return Measure(scale, _UNITS[match[1].lower()], match.end())
-    return None if _ATTACHED.match(text, at) else Measure(scale, "", at)
+    changed = _ATTACHED.match(text, at) or _AMBIGUOUS.match(text, at)
+    return None if changed else Measure(scale, "", at)
 
 
 def unit_before(text: str) -> str:

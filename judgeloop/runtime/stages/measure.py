@@ -27,7 +27,7 @@ from judgeloop.schema.sampling import Sampling
 from judgeloop.store import Store
 from judgeloop.store.shards import read_records, read_shards
 
-PROTOCOL = 2
+PROTOCOL = 3
 """Of the judging in both orders and the reading of verdicts: raised when either changes."""
 
 
