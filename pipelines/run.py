@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from judgeloop.runtime.ledger import Ledger, loop_identity
 from judgeloop.runtime.reference import write_config
 from judgeloop.schema.config import Config, load_config
 from judgeloop.schema.errors import ConfigError, StoreError
+from judgeloop.schema.home import expand_home
 from judgeloop.store import Store, open_store
 from pipelines.closing import copy_report, has_ended, say_ending
 from pipelines.compile import compile_evaluation, compile_pipeline
@@ -36,8 +38,10 @@ def read_config(path: Path, changes: Sequence[str], out: Path) -> Config:
         ConfigError: The file or a change is wrong.
     """
     config = load_config(path, changes)
-    folder = Path(config.store).expanduser()
-    if "://" in config.store or (folder.is_absolute() and str(folder) == config.store):
+    folder = expand_home(config.store)
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", config.store) or (
+        folder.is_absolute() and str(folder) == config.store
+    ):
         return config
     store = folder if folder.is_absolute() else out.resolve() / (config.store or "store")
     return load_config(path, [*changes, f"store={json.dumps(str(store))}"])

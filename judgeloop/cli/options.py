@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from judgeloop.schema.home import expand_home
+
 Declared = TypeVar("Declared", bound=Callable[..., Any])
 Declare = Callable[[Declared], Declared]
 
@@ -26,7 +28,7 @@ class LocalPath(click.ParamType[Path]):
         """Refuses an address."""
         if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", str(value)):
             self.fail(f"{value!r} is an address, give a path on this machine", param, ctx)
-        return Path(value).expanduser()
+        return expand_home(value)
 
 
 LOCAL_PATH = LocalPath()

@@ -10,6 +10,7 @@ import msgspec
 from judgeloop.registry.client import TRACKING_URI
 from judgeloop.runtime.reference import Reference, parse_reference
 from judgeloop.schema.errors import ConfigError
+from judgeloop.schema.home import expand_home
 from judgeloop.schema.records import from_json
 from judgeloop.store import Store, open_store
 
@@ -73,7 +74,7 @@ def open_target(name: str) -> Target:
     """
     if "://" in name:
         return Target(name=name, store=open_store(name))
-    folder = Path(name).expanduser()
+    folder = expand_home(name)
     if not folder.is_dir():
         raise ConfigError(
             f"{name}: there is no such folder; give a run's folder such as runs/demo, a store's "

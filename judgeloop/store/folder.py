@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from judgeloop.schema.errors import StoreError
+from judgeloop.schema.home import expand_home
 from judgeloop.store.base import (
     TEMPORARY_PREFIX,
     MissingObjectError,
@@ -44,7 +45,7 @@ class FolderStore:
         Args:
             root: A folder; `~` means the home of the user.
         """
-        self._root = Path(os.path.abspath(root.expanduser()))
+        self._root = Path(os.path.abspath(expand_home(root)))
         self.uri = str(self._root)
 
     def read(self, key: str) -> bytes:

@@ -10,10 +10,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from judgeloop.cli.options import LOCAL_PATH
+from judgeloop.method.prompts.files import folder_files
 from judgeloop.schema.changes import apply_change, split_changes
 from judgeloop.schema.config import load_config
 from judgeloop.schema.errors import ConfigError
 from judgeloop.schema.yaml_tree import read_yaml
+from judgeloop.store import open_store
 from pipelines.run import read_config
 from tests.conftest import REPOSITORY
 
@@ -191,3 +194,25 @@ def test_a_store_in_the_users_home_lies_there(
     assert read_config(MICRO, ["store=~/x"], tmp_path).store == str(tmp_path / "home/x")
     assert read_config(MICRO, ["store=x"], tmp_path).store == str(tmp_path / "x")
     assert read_config(MICRO, ["store=/x"], tmp_path).store == "/x"
+
+
+@pytest.mark.parametrize("store", ["ftp://host/x", "s3:/bucket", "gs://b/x", "S3:/x", "file:/x"])
+def test_a_store_s_address_is_never_taken_for_a_folder_below_the_run(
+    tmp_path: Path, store: str
+) -> None:
+    config = read_config(MICRO, [f"store={store}"], tmp_path)
+    assert config.store == store
+    with pytest.raises(ConfigError, match="cannot be opened: use a folder's path"):
+        open_store(config.store)
+
+
+@pytest.mark.parametrize("path", ["~nobody-of-this-name", "~nobody-of-this-name/x"])
+def test_a_home_of_nobody_is_refused_wherever_a_path_is_given(tmp_path: Path, path: str) -> None:
+    for use in (
+        lambda: read_config(MICRO, [f"store={path}"], tmp_path),
+        lambda: open_store(path),
+        lambda: folder_files(path),
+        lambda: LOCAL_PATH.convert(path, None, None),
+    ):
+        with pytest.raises(ConfigError, match="`~nobody-of-this-name` stands for is not known"):
+            use()

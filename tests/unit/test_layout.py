@@ -52,6 +52,7 @@ CORE_IN_PIPELINES = (
     "judgeloop.ops.check_data",  # what a run refuses at once
     "judgeloop.ops.doctor",  # one preflight, from inside a cluster and from outside
     "judgeloop.schema.errors",
+    "judgeloop.schema.home",
     "judgeloop.ops.next_run",  # how a run is named
     "judgeloop.ops.outcome",  # what a run says at its end
     "judgeloop.ops.status",  # `make status` tells a loop from its ledger

@@ -19,6 +19,7 @@ import msgspec
 
 from judgeloop.data.source import Source, open_source
 from judgeloop.schema.errors import ConfigError, DataError, JudgeLoopError
+from judgeloop.schema.home import expand_home
 from judgeloop.schema.records import Dropped
 from judgeloop.store import FolderStore, Store, open_store
 from judgeloop.store.scratch import scratch_folder
@@ -68,7 +69,7 @@ def open_rows(source: str) -> Iterator[Opened]:
         with _lines(source) as opened:
             yield opened
     else:
-        with _local(Path(source).expanduser()) as opened:
+        with _local(expand_home(source)) as opened:
             yield opened
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from importlib import resources
-from pathlib import Path
 
 from judgeloop.schema.errors import ConfigError
+from judgeloop.schema.home import expand_home
 
 SETTINGS = "set.yaml"
 TEMPLATE = ".jinja"
@@ -47,7 +47,7 @@ def _belongs(name: str) -> bool:
 
 
 def _local(place: str) -> dict[str, bytes]:
-    folder = Path(place).expanduser()
+    folder = expand_home(place)
     if not folder.is_dir():
         return {}
     found = {}
