@@ -152,7 +152,6 @@ POINTS = (
         ("eos_token", "STOP", "end_turn", "max_tokens"),
         ("test_the_model_s_refusal_is_the_item_s_error",
          "test_a_service_that_counts_nothing_has_no_price",
-         "test_a_refusal_behind_a_status_of_200_is_the_item_s",
          "test_a_redirect_is_not_followed_and_its_host_is_named",
          "test_a_redirect_s_address_is_shown_without_its_user_and_escaped",
          "test_further_fields_are_part_of_an_answer_s_key_in_any_order"),

@@ -7,15 +7,22 @@ puts the failure into the body. Reasoning models leave the text empty and write 
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 import msgspec
 
-STOPPED = frozenset({"stop", "eos_token", "eos", "end_turn", "stop_sequence", "stop_token"})
-CUT_OFF = frozenset({"length", "max_tokens", "max_length", "max_output_tokens"})
+STOPPED = frozenset(
+    {"stop", "complete", "eos_token", "eos", "end_turn", "stop_sequence", "stop_token"}
+)
+CUT_OFF = frozenset({"length", "max_tokens", "max_length", "max_output_tokens", "model_length"})
 _REASONING = ("reasoning_content", "reasoning")
 _REFUSALS = (400, 403, 413, 422)
 """Codes in a body that blame the request; 403 is a service's moderation, for the key was taken."""
+_REFUSAL_NAMES = re.compile(
+    r"invalid|bad.?request|context_length|content_(?:policy|filter)|moderat"
+)
+"""In names instead of codes, such as `invalid_request_error`."""
 
 
 class RefusedError(Exception):
@@ -96,7 +103,8 @@ def _raise_error(error: Any) -> None:
         code = int(fields.get("code") or 0)
     except (TypeError, ValueError):
         code = 0
-    if code in _REFUSALS:
+    names = f"{fields.get('code')} {fields.get('type')}".lower()
+    if code in _REFUSALS or (not code and _REFUSAL_NAMES.search(names)):
         raise RefusedError(words)
     raise FailedAnswerError(f"{words} (code {fields['code']})" if fields.get("code") else words)
 
@@ -131,6 +139,7 @@ def _ended(reason: Any, tokens: int | None, max_tokens: int) -> Literal["stop", 
         RefusedError: It ended otherwise, or nothing tells how.
     """
     word = str(reason or "").rpartition(".")[2].lower()  # `FinishReason.STOP` too
+    word = word.removeprefix("finish_reason_")
     if word in STOPPED:
         return "stop"
     if word in CUT_OFF:

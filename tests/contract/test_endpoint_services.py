@@ -20,7 +20,9 @@ from tests.engine_rig import generate
 SHORT = Sampling(temperature=0.7, max_tokens=2)
 
 
-@pytest.mark.parametrize("reason", [*sorted(STOPPED), "STOP", "FinishReason.STOP", "End_Turn"])
+@pytest.mark.parametrize(
+    "reason", [*sorted(STOPPED), "STOP", "FinishReason.STOP", "FINISH_REASON_STOP", "End_Turn"]
+)
 def test_an_answer_that_ended_by_itself_is_whole_whatever_the_service_calls_it(
     open_chat: Start, reason: str
 ) -> None:
@@ -104,8 +106,11 @@ def test_a_failure_behind_a_status_of_200_that_stays_ends_the_work_with_its_word
         generate(open_chat(retries=1), [ask("behind=502")], WARM)
 
 
-def test_a_refusal_behind_a_status_of_200_is_the_item_s(open_chat: Start) -> None:
-    bad, good = generate(open_chat(), [ask("behind=400"), ask("good")], WARM)
+@pytest.mark.parametrize(
+    "code", ["400", "403", "invalid_request_error", "content_policy_violation"]
+)
+def test_a_refusal_behind_a_status_of_200_is_the_item_s(open_chat: Start, code: str) -> None:
+    bad, good = generate(open_chat(), [ask(f"behind={code}"), ask("good")], WARM)
     assert "refuses the prompt: upstream failed" in str(bad.error)
     assert texts(good)
 
