@@ -83,6 +83,14 @@ TAILS = [
     "Reply with one word.",
     "State the number only.",
     "Answer the question with the option's letter.",
+    "Pick the letter only.",
+    "Please provide the correct option letter directly.",
+    "Write a short answer.",
+    "请直接回答选项的字母。",
+    "直接用给定选项的字母回答。",
+    "請只回答字母。",
+    "请用单个词或短语回答问题。",
+    "選択肢の記号のみで答えてください。",
 ]
 
 
@@ -94,7 +102,15 @@ def test_a_question_that_says_how_to_answer_is_not_contradicted(kind: Kind, tail
     assert load_prompts("default").answer(question) == text
 
 
-@pytest.mark.parametrize("text", ["What does the letter say?", "Is the answer on the board 5?"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "What does the letter say?",
+        "Is the answer on the board 5?",
+        "男孩直接看着谁？",
+        "只有谁在写字？",
+    ],
+)
 def test_a_question_about_answers_and_letters_still_gets_its_form(text: str) -> None:
     question = Question(id="q", images=("0",), text=text, kind=Kind.SHORT_PHRASE)
     assert "Answer: <phrase>" in load_prompts("default").answer(question)

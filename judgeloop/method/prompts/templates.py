@@ -25,11 +25,14 @@ MAX_TEMPLATE = 50_000
 """Characters of a template."""
 _SINGLE = ("answer", "judge", "compare")
 _FORM = re.compile(
-    r"\b(?:answer|respond|reply|choose|select|give|state|output)\b[^.?!\n]{0,100}"
+    r"\b(?:answer|respond|reply|choose|select|pick|give|state|output|provide|write|return)\b[^.?!\n]{0,100}"
     r"\b(?:directly|single\s+word|word\s+or\s+(?:short\s+)?phrase|one\s+word|yes\s+or\s+no"
     r"|(?:letter|number|option|choice)\s+only|only\s+(?:the\s+|with\s+the\s+)?(?:letter|number|option)"
     r"|option'?s?\s+letter|correct\s+letter|letter\s+(?:of|from)|given\s+choices|given\s+options"
-    r"|short\s+(?:answer|phrase)|briefly|without\s+(?:any\s+)?(?:explanation|reasoning))\b",
+    r"|short\s+(?:answer|phrase)|briefly|without\s+(?:any\s+)?(?:explanation|reasoning))\b"
+    r"|直接[^。？！\n]{0,20}(?:回答|作答|给出|給出|输出|輸出|答えて)"
+    r"|(?:只|仅|僅)[^。？！\n]{0,8}(?:回答|作答|给出|給出|输出|輸出|写|寫|选)[^。？！\n]{0,8}"
+    r"(?:字母|选项|選項|数字|數字|单词|是或否)|[单單](?:词|詞|个词|個詞)或(?:短语|短語)|記号(?:だけ|のみ)",
     re.IGNORECASE,
 )
 
