@@ -218,6 +218,7 @@ POINTS = (
         "a mended loop and its status",
         (*(f"unit.test_decided:{name}" for name in (
             "test_a_loop_goes_on_with_a_setting_that_decides_no_finished_work",
+            "test_a_loop_goes_on_with_its_server_at_another_port_but_not_on_another_host",
             "test_a_setting_that_decides_finished_work_is_refused_with_the_stages_and_a_free_id",
             "test_what_was_made_with_the_new_value_cannot_be_mixed_with_the_old_one",
             "test_a_free_id_is_one_that_no_loop_has",

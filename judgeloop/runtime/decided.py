@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -41,6 +42,8 @@ _BESIDE = {
 """Settings that decide a stage's result, or where it lies, by no input of the stage itself."""
 
 
+_URL = "engine.endpoint.url"
+"""Only its host enters keys: a server may come back at another port or path."""
 _NO_JUDGE = {"enough", "decide", "judge_sets", "record", "register", "promote", "report"}
 """Stages that make no judge and no score of one."""
 
@@ -60,6 +63,19 @@ def stages_decided_by(path: str) -> set[str]:
     return found
 
 
+def stages_decided_anew(path: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
+    """Returns the stages whose results a change of a setting may alter.
+
+    Args:
+        path: Of a setting that differs, as `changed_paths` returns it.
+        before: The configuration with the old value.
+        after: The configuration with the new value.
+    """
+    if path == _URL and _keyed(before, path) == _keyed(after, path):
+        return set()
+    return stages_decided_by(path)
+
+
 def loop_hash(config: Config, store: Store) -> str:
     """Returns what tells a loop's runs in MLflow from those of another loop with its id.
 
@@ -68,7 +84,7 @@ def loop_hash(config: Config, store: Store) -> str:
     """
     tree = msgspec.to_builtins(config)
     paths = [path for path in _leaves(tree) if stages_decided_by(path) - _NO_JUDGE]
-    return content_key(store.uri, {path: _at(tree, path) for path in paths})
+    return content_key(store.uri, {path: _keyed(tree, path) for path in paths})
 
 
 def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
@@ -79,10 +95,11 @@ def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{name}"
 
 
-def _at(tree: Any, path: str) -> Any:
+def _keyed(tree: Any, path: str) -> Any:
+    """Returns a setting's value, as far as it enters keys."""
     for name in path.split("."):
         tree = tree[name]
-    return tree
+    return urlsplit(tree).hostname if path == _URL else tree
 
 
 def _overlap(one: str, other: str) -> bool:

@@ -20,7 +20,7 @@ from typing import Any
 
 import msgspec
 
-from judgeloop.runtime.decided import changed_paths, stages_decided_by
+from judgeloop.runtime.decided import changed_paths, stages_decided_anew
 from judgeloop.runtime.lease import Lease, held
 from judgeloop.runtime.stage_table import stage_spec
 from judgeloop.schema.config import Config
@@ -181,7 +181,7 @@ class Ledger:
         mine = from_json(loop_identity(config), dict[str, Any], place)
         changes = changed_paths(theirs, mine)
         done = {entry.stage for entry in self._read("tasks")} if changes else set()
-        decided = {path: stages_decided_by(path) & done for path in changes}
+        decided = {path: stages_decided_anew(path, theirs, mine) & done for path in changes}
         if any(decided.values()):
             free = self._free_id()
             what = "; ".join(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from judgeloop.cli.main import main
-from judgeloop.runtime.decided import changed_paths, stages_decided_by
+from judgeloop.runtime.decided import changed_paths, loop_hash, stages_decided_by
 from judgeloop.runtime.ledger import Entry, Ledger, LoopTakenError
 from judgeloop.runtime.reference import Reference
 from judgeloop.schema.config import load_config
@@ -81,6 +81,34 @@ def test_a_loop_goes_on_with_a_setting_that_decides_no_finished_work(
     ledger.check(fixed)
     assert ledger.failures() == []
     ledger.begin(load_config(MICRO))  # and back, as long as nothing was made of it
+
+
+def served_at(url: str) -> list[str]:
+    endpoint = f"engine.endpoint={{url: '{url}', model: m}}"
+    return ["engine.kind=openai", "training.kind=lora", "model.base=builtin:tiny-vlm", endpoint]
+
+
+@pytest.mark.parametrize(
+    ("url", "goes_on"),
+    [("http://gpu-1:8001/v1", True), ("https://gpu-1/other/v1", True),
+     ("http://gpu-2:8000/v1", False), ("http://gpu-1.example:8000/v1", False)],
+)  # fmt: skip
+def test_a_loop_goes_on_with_its_server_at_another_port_but_not_on_another_host(
+    tmp_path: Path, url: str, goes_on: bool
+) -> None:
+    store = FolderStore(tmp_path / "store")
+    ledger = Ledger(store, "served")
+    began = load_config(MICRO, served_at("http://gpu-1:8000/v1"))
+    ledger.begin(began)
+    made = Manifest(stage="judge", stage_version=1, key="k", result=RESULTS["judge"])
+    ledger.record(Entry(stage="judge", iteration=1, manifest=made))
+    moved = load_config(MICRO, served_at(url))
+    assert (loop_hash(moved, store) == loop_hash(began, store)) == goes_on
+    if goes_on:
+        ledger.begin(moved)
+    else:
+        with pytest.raises(LoopTakenError, match=r"engine\.endpoint\.url affects finished work"):
+            ledger.begin(moved)
 
 
 def test_what_was_made_with_the_new_value_cannot_be_mixed_with_the_old_one(ledger: Ledger) -> None:
