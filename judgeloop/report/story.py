@@ -6,7 +6,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-from judgeloop.evaluation.statistics import wilson
 from judgeloop.runtime.ledger import AFTER_LOOP, Entry, Ledger
 from judgeloop.runtime.stage_table import stage_place
 from judgeloop.schema import results
@@ -39,13 +38,8 @@ class Category(Record, frozen=True, kw_only=True):
     name: str
     n: int
     accuracy: float
-    both_orders: float
-
-    @property
-    def estimate(self) -> Estimate:
-        """Returns both-order accuracy with its interval, of items with images of their own."""
-        low, high = wilson(round(self.both_orders * self.n), self.n)
-        return Estimate(value=self.both_orders, low=low, high=high)
+    estimate: Estimate
+    """Both-order accuracy."""
 
 
 class Baseline(Record, frozen=True, kw_only=True):
@@ -324,7 +318,12 @@ def _scores(manifest: Manifest | None) -> Scores | None:
         first_position=card.first_position,
         undecided=card.undecided,
         categories=tuple(
-            Category(name=name, n=each.n, accuracy=each.accuracy, both_orders=each.both_orders)
+            Category(
+                name=name,
+                n=each.n,
+                accuracy=each.accuracy,
+                estimate=_estimate(each.both_orders, each.both_orders_interval),
+            )
             for name, each in card.categories.items()
         ),
         baselines=tuple(

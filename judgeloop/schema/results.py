@@ -140,12 +140,15 @@ class CategoryScore(msgspec.Struct, frozen=True):
     n: int
     accuracy: float
     both_orders: float
+    both_orders_interval: Interval = Interval(0.0, 1.0)
+    """Clustered by image; 0 to 1, which says nothing, in results of an earlier version."""
 
 
 class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
     """How well a judge did. An undecided verdict counts as wrong (strict).
 
-    Without any item the shares are 0 and the intervals 0 to 1.
+    Without any item the shares are 0 and the intervals 0 to 1. Intervals are clustered by image:
+    none is narrower than that of independent items.
     """
 
     n: int

@@ -98,6 +98,34 @@ def test_without_items_there_are_figures_that_claim_nothing():
     assert made.both_orders_interval == made.accuracy_interval == (0, 1)
 
 
+def test_items_about_one_image_widen_every_interval_of_the_scorecard_and_never_narrow_it():
+    def judged(images: int) -> Scorecard:
+        return scorecard(
+            ItemResult(
+                item_id=f"item-{number}",
+                category="x",
+                chosen_first=Choice.A,
+                rejected_first=Choice.B if number // 8 % 2 else Choice.A,
+                image=f"image-{number * images // 160}" if images else "",
+            )
+            for number in range(160)
+        )
+
+    alone = judged(160)
+    assert alone == judged(0)  # an unknown image is one of its own
+    assert alone.both_orders_interval == alone.categories["x"].both_orders_interval
+    assert alone.both_orders_interval == wilson(80, 160)
+    shared, few = judged(20), judged(2)
+    assert few == alone  # too few images to draw from
+    for clustered, independent in (
+        (shared.both_orders_interval, alone.both_orders_interval),
+        (shared.categories["x"].both_orders_interval, alone.both_orders_interval),
+        (shared.accuracy_interval, alone.accuracy_interval),
+    ):
+        assert clustered.high - clustered.low > 2 * (independent.high - independent.low)
+    assert (shared.both_orders, shared.accuracy) == (alone.both_orders, alone.accuracy)
+
+
 def test_memory_does_not_grow_with_the_number_of_items():
     def many() -> Iterator[ItemResult]:
         for number in range(20_000):
