@@ -31,9 +31,22 @@ if TYPE_CHECKING:
 @click.option("--store", help="Where both versions' results lie; not for files.")
 @click.option("--benchmark", type=click.Choice(NAMES), help="Whose outputs the two files hold.")
 @click.option("--data", type=options.FILE, metavar="DIR", help="The benchmark's data.")
+@click.option(
+    "--base",
+    "bases",
+    multiple=True,
+    metavar="MODEL",
+    help="The judges' base as the rows name the writers of responses; twice if A's and B's differ.",
+)
 @options.as_json
 def compare(
-    a: str, b: str, store: str | None, benchmark: str | None, data: Path | None, as_json: bool
+    a: str,
+    b: str,
+    store: str | None,
+    benchmark: str | None,
+    data: Path | None,
+    bases: tuple[str, ...],
+    as_json: bool,
 ) -> str:
     """Compare two judges on the same items, item by item.
 
@@ -46,7 +59,11 @@ def compare(
     from judgeloop.evaluation import comparison
 
     mine, theirs = read_results((a, b), store, benchmark, data)
-    found = comparison.compare((a, b), mine, theirs)
+    if len(bases) > len((a, b)):
+        raise ConfigError("--base is given once for both judges, or once for each")
+    own = (bases[0], bases[-1]) if bases else ("", "")
+    writers = _writers(benchmark, data) if benchmark and data else {}
+    found = comparison.compare((a, b), mine, theirs, writers, own)
     return msgspec.json.encode(found).decode() if as_json else describe(found)
 
 
@@ -82,6 +99,13 @@ def self_contradicting(benchmark: str, data: Path) -> list[str]:
     return named.suspects(named.load(data).items)
 
 
+def _writers(benchmark: str, data: Path) -> dict[str, tuple[str, str]]:
+    from judgeloop.evaluation.benchmarks import BENCHMARKS
+    from judgeloop.evaluation.benchmarks.base import writers
+
+    return writers(BENCHMARKS[benchmark].load(data).items)
+
+
 def describe(found: Comparison) -> str:
     """Returns the sentence, a table by group, and what else tells judges apart."""
     header = ("", "items", "A", "B", "A - B", "95 %", "won", "lost", "p")
@@ -91,9 +115,22 @@ def describe(found: Comparison) -> str:
         ("undecided verdicts", *map(_share, found.undecided)),
         ("first position", *map(_share, found.first_position)),
         ("prefers the longer answer", *map(_share, found.longer)),
+        ("prefers its base's own answer", *(_share(own.preferred) for own in found.own_answers)),
         ("same in both orders", *map(_share, found.consistency)),
     ]
-    return "\n".join([found.sentence, "", *table(header, rows), "", *table(("", "A", "B"), more)])
+    lines = [found.sentence, "", *table(header, rows), "", *table(("", "A", "B"), more)]
+    return "\n".join([*lines, *_about_own_answers(found)])
+
+
+def _about_own_answers(found: Comparison) -> list[str]:
+    """Says what the figures on own answers are to be compared with, or why there are none."""
+    said = [
+        own.reason or f"of {own.items} clear verdicts; the own answer is better on {own.better:.3f}"
+        for own in found.own_answers
+    ]
+    if said[0] == said[1]:
+        return ["", f"Own answers: {said[0]}."]
+    return ["", f"Own answers, A: {said[0]}.", f"Own answers, B: {said[1]}."]
 
 
 def _of_file(name: str, data: Path, file: Path) -> Iterable[ItemResult]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from judgeloop.evaluation.own_answers import OwnAnswers, Writers, own_answers
 from judgeloop.evaluation.statistics import CONFIDENCE, paired_interval
 from judgeloop.schema.errors import DataError
 from judgeloop.schema.records import Choice, ItemResult
@@ -54,6 +55,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     with `longer_is_better`."""
     longer_is_better: float | None
     """Share of the items on which the longer answer is the better one."""
+    own_answers: tuple[OwnAnswers, OwnAnswers]
     consistency: tuple[float, float]
     """Share of the items on which both orders prefer the same response."""
     won_items: list[str]
@@ -61,13 +63,21 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
 
 
-def compare(names: tuple[str, str], a: Iterable[ItemResult], b: Iterable[ItemResult]) -> Comparison:
+def compare(
+    names: tuple[str, str],
+    a: Iterable[ItemResult],
+    b: Iterable[ItemResult],
+    writers: Writers | None = None,
+    bases: tuple[str, str] = ("", ""),
+) -> Comparison:
     """Compares two judges item by item.
 
     Args:
         names: Of A and B.
         a: A's results, in any order; probes don't count.
         b: B's, on the same items.
+        writers: Which models wrote the items' answers, where it is known.
+        bases: The judges' base models, by the same names; empty where they are not given.
 
     Raises:
         DataError: A judge has an item twice, or one that the other has not.
@@ -95,6 +105,10 @@ def compare(names: tuple[str, str], a: Iterable[ItemResult], b: Iterable[ItemRes
         first_position=(_first_position(sides[0]), _first_position(sides[1])),
         longer=(longer_preference(sides[0]), longer_preference(sides[1])),
         longer_is_better=_longer_is_better(sides[0]),
+        own_answers=(
+            own_answers(sides[0], writers or {}, bases[0]),
+            own_answers(sides[1], writers or {}, bases[1]),
+        ),
         consistency=(_consistency(sides[0]), _consistency(sides[1])),
         won_items=[i for i in items if mine[i].both_orders > theirs[i].both_orders],
         lost_items=[i for i in items if mine[i].both_orders < theirs[i].both_orders],

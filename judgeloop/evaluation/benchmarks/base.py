@@ -42,6 +42,8 @@ class Item(Record, frozen=True, kw_only=True):
     """Path of the image, empty if the row names none."""
     reference: str = ""
     """The row's own reference answer, where it has one."""
+    models: tuple[str, str] | None = None
+    """Which models wrote the responses, in the same order, where the row says so."""
 
     @property
     def chosen(self) -> str:
@@ -52,6 +54,11 @@ class Item(Record, frozen=True, kw_only=True):
     def rejected(self) -> str:
         """The worse response."""
         return self.responses[1 - self.better]
+
+    @property
+    def writers(self) -> tuple[str, str] | None:
+        """Which models wrote the better and the worse response."""
+        return self.models and (self.models[self.better], self.models[1 - self.better])
 
 
 class Fault(Record, frozen=True, kw_only=True):
@@ -141,6 +148,11 @@ class Benchmark(msgspec.Struct, frozen=True, kw_only=True):
 def item_key(row: int, *content: object) -> str:
     """Returns the key of the item in a row."""
     return f"{row:05d}-{content_key(*content)[:CONTENT_DIGITS]}"
+
+
+def writers(items: Iterable[Item]) -> dict[str, tuple[str, str]]:
+    """Returns which models wrote an item's better and worse response, where its row says so."""
+    return {item.key: item.writers for item in items if item.writers}
 
 
 def coin_order(item: Item, sample: int) -> bool:

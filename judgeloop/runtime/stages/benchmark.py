@@ -14,14 +14,15 @@ from typing import Any
 import msgspec
 
 from judgeloop.evaluation.benchmarks import BENCHMARKS
-from judgeloop.evaluation.benchmarks.base import Benchmark, Item, Loaded
+from judgeloop.evaluation.benchmarks.base import Benchmark, Item, Loaded, writers
 from judgeloop.evaluation.benchmarks.images import item_images
 from judgeloop.evaluation.benchmarks.intervals import outcome_intervals
 from judgeloop.evaluation.benchmarks.judging import ProtocolPrompts, item_pair, outputs_of
 from judgeloop.evaluation.benchmarks.place import data_folder
 from judgeloop.evaluation.benchmarks.score import OWN, official_outputs
-from judgeloop.evaluation.benchmarks.strict import strict
+from judgeloop.evaluation.benchmarks.strict import strict, strict_results
 from judgeloop.evaluation.benchmarks.voting import voting
+from judgeloop.evaluation.own_answers import own_answers
 from judgeloop.method.judging.orders import judge_pair
 from judgeloop.method.prompts import load_prompts
 from judgeloop.method.prompts.base import JudgePrompts
@@ -61,8 +62,8 @@ def judge_benchmark(
     Returns:
         The manifest: shards of Judgement; the result are the figures; counts of rows
         and of items that were not judged, by reason; details `benchmark`, `protocol`, `data`
-        (sha256 by file), `prompt` (`official`, or the loop's own set) and `official`, the figures
-        in the benchmark's keys.
+        (sha256 by file), `prompt` (`official`, or the loop's own set), `official`, the figures
+        in the benchmark's keys, and `own_answers`, why there is no figure on them.
 
     Raises:
         ConfigError: No benchmark has this name.
@@ -191,6 +192,9 @@ def _scoring(
         official, _ = official_outputs(benchmark, loaded.items, outputs, OWN)
         figures = benchmark.aggregate(loaded.items, official)
         strictly, _ = strict(benchmark, loaded.items, outputs)
+        base = written.model.base if written.model else ""
+        judged = strict_results(benchmark, loaded.items, outputs)
+        own = own_answers(judged, writers(loaded.items), base)
         dropped = {f"dropped/{reason}": count for reason, count in pairs.dropped.items()}
         return msgspec.structs.replace(
             written,
@@ -200,10 +204,12 @@ def _scoring(
                 | flat_figures("intervals", outcome_intervals(figures.outcomes))
                 | flat_figures("maps", figures.maps)
                 | flat_figures("strict", strictly or {})
+                | flat_figures("own_answers", msgspec.to_builtins(own) if own.items else {})
                 | flat_figures("voting", voting(benchmark, outputs) or {}),
             ),
             counts=dict(sorted((written.counts | dropped).items())),
-            details=written.details | {"official": json.dumps(figures.official)},
+            details=written.details
+            | {"official": json.dumps(figures.official), "own_answers": own.reason},
         )
 
     return score

@@ -36,6 +36,7 @@ class VLRow(msgspec.Struct):
     image: ImageCell | None = None
     image_path: str | None = None
     ground_truth: str | None = None
+    models: object = None
 
     def __post_init__(self) -> None:
         """Refuses a ranking that names no better response."""
@@ -89,7 +90,15 @@ def _item(number: int, row: VLRow) -> Item:
         better=row.human_ranking.index(0),
         image=path or "",
         reference=row.ground_truth or "",
+        models=_models(row.models),
     )
+
+
+def _models(cell: object) -> tuple[str, str] | None:
+    """Returns the two names; a cell of another form costs no row."""
+    if not isinstance(cell, list) or [type(name) for name in cell] != [str, str]:
+        return None
+    return cell[0], cell[1]
 
 
 def _repeated(where: str, first: Item, again: Item) -> Fault:
