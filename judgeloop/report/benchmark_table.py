@@ -75,13 +75,16 @@ def benchmark_table(judges: Sequence[tuple[str, Scores]]) -> BenchmarkTable | No
                 interval=cells[at].interval,
                 best=cells[at].value == max(value for value in values if value is not None),
             )
-    said = {name: scores.protocols.get(name, "") for _, scores in judges for name in names
-            if scores.protocols.get(name)}  # fmt: skip
+    said: dict[str, dict[str, None]] = {name: {} for name in names}
+    for _, scores in judges:
+        for name in names:
+            if protocol := scores.protocols.get(name):
+                said[name][protocol] = None
     return BenchmarkTable(
         caption="Official accuracies in %, as each benchmark counts them; beside them the share of "
         "items right in both orders, undecided counted as wrong. Brackets: 95 % intervals, "
         "clustered by image. "
-        + " ".join(f"{name}: {said.get(name, 'protocol unknown')}." for name in names),
+        + " ".join(f"{name}: {'; '.join(said[name]) or 'protocol unknown'}." for name in names),
         groups=tuple((name, tuple(column.title for column in COLUMNS[name])) for name in names),
         rows=tuple((judge, tuple(cells)) for judge, cells in rows),
     )

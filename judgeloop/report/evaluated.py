@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from judgeloop.report.benchmark_table import benchmark_table, table_files
 from judgeloop.report.summary import share
 from judgeloop.schema.records import to_json
@@ -10,29 +12,34 @@ from judgeloop.schema.results import Scorecard, Scores
 _HEADER = ("judge", "n", "undecided", "accuracy [95 %]", "both orders [95 %]", "first")
 
 
-def evaluation_files(judge: str, scores: Scores) -> dict[str, str]:
+def evaluation_files(evaluation_id: str, judges: Mapping[str, Scores]) -> dict[str, str]:
     """Returns the files of an evaluation's report by name.
 
     Args:
-        judge: What the judge is called.
-        scores: On the gold pairs and on the further sets.
+        evaluation_id: Names the evaluation.
+        judges: Scores on the gold pairs and on the further sets, by name: the judge's first, then
+            those of its base under other prompts.
     """
-    found = {"judge": judge, "metrics": scores.metrics(), "pairs": scores.pairs}
-    files = {"table.txt": table(judge, scores), "summary.json": to_json(found).decode() + "\n"}
-    return files | table_files(benchmark_table([(judge, scores)]))
+    judge, scores = next(iter(judges.items()))
+    others = {name: other.metrics() for name, other in judges.items() if name != judge}
+    found = {"judge": judge, "metrics": scores.metrics(), "pairs": scores.pairs, "bases": others}
+    files = {"table.txt": table(judges), "summary.json": to_json(found).decode() + "\n"}
+    return files | table_files(benchmark_table(list(judges.items())))
 
 
-def table(judge: str, scores: Scores) -> str:
-    """Returns a plain text table: the judge and the blind judges on gold, then the further sets."""
-    rows = [_HEADER, _row(judge, scores.card)]
+def table(judges: Mapping[str, Scores]) -> str:
+    """Returns a plain text table: the judges and the blind judges on gold, then further sets."""
+    scores = next(iter(judges.values()))
+    rows = [_HEADER, *(_row(name, one.card) for name, one in judges.items())]
     rows += [_row(name.replace("_", " "), card) for name, card in scores.baselines.items()]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     lines.insert(1, "  ".join("-" * width for width in widths))
     lines.append("Gold pairs, each judged in both orders; undecided counts as wrong.")
-    for name, figures in sorted(scores.further.items()):
-        lines += ["", name]
-        lines += [f"  {figure}  {value:g}" for figure, value in sorted(figures.items())]
+    for name, one in judges.items():
+        for named, figures in sorted(one.further.items()):
+            lines += ["", named if one is scores else f"{named}, {name}"]
+            lines += [f"  {figure}  {value:g}" for figure, value in sorted(figures.items())]
     return "\n".join(lines) + "\n"
 
 

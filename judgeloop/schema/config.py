@@ -187,14 +187,14 @@ class EvaluationSection(Section, frozen=True, kw_only=True):
     count: Positive | None = None
     sampling: Sampling
     benchmarks: tuple[str, ...] = ()
-    """Further sets, for people alone: `vl-rewardbench`, `mm-rewardbench`, `mm-rlhf-rewardbench`, or
-    files of gold pairs such as `gold.jsonl`."""
+    """Further sets, for people alone: names of benchmarks, or files such as `gold.jsonl`."""
     data: dict[str, str] = msgspec.field(default_factory=dict)
-    """Folder or file of each named benchmark, or its `s3://bucket/prefix`, or
-    `hub:OWNER/NAME@REVISION`. A benchmark's own script beside its data gives the official
-    prompt."""
+    """Folder or file of each named benchmark, or `s3://bucket/prefix`, `hub:OWNER/NAME@REVISION`.
+    A benchmark's own script beside its data gives the official prompt."""
     samples: Positive | None = None
     """Samples an item of a named benchmark, in each order; None is the benchmark's own number."""
+    base_prompts: tuple[str, ...] = ()
+    """Prompt sets by which an evaluation outside a loop asks the untrained base too, a row each."""
 
     def __post_init__(self) -> None:
         """Refuses sets that are named twice, or named without a place."""
@@ -241,8 +241,8 @@ class Config(Section, frozen=True, kw_only=True):
     store: str
     """Folder or s3://bucket/prefix that holds everything the loop makes."""
     prompts: str
-    """Prompt set: `tiny`, `default`, or the path or s3:// URI of a folder of templates (a copy of
-    judgeloop/method/prompts/default); pods of a cluster need the URI."""
+    """Prompt set: `tiny`, `tiny-choose`, `default`, or the path or s3:// URI of a folder of
+    templates (a copy of judgeloop/method/prompts/default); pods of a cluster need the URI."""
     loop: LoopSection
     data: DataSection
     model: ModelSection
@@ -268,10 +268,10 @@ class Config(Section, frozen=True, kw_only=True):
                 "engine.kind and training.kind: `scripted` goes with `scripted` only "
                 "(a scripted model has no weights to train)"
             )
-        if self.prompts == "tiny" and self.synthesis.check_meaning:
+        if self.prompts in ("tiny", "tiny-choose") and self.synthesis.check_meaning:
             raise ValueError(
-                "synthesis.check_meaning: the prompt set `tiny` cannot ask what texts mean; set it "
-                "to false or use other prompts"
+                f"synthesis.check_meaning: the prompt set `{self.prompts}` cannot ask what texts "
+                "mean; set it to false or use other prompts"
             )
         if reason := scripted_misfit(self.engine.kind, self.model.base):
             raise ValueError(reason)

@@ -19,7 +19,7 @@ from judgeloop.schema.yaml_tree import read_yaml
 PRESETS = Path(__file__).resolve().parents[2] / "pipelines" / "configs"
 """Beside the package, in the repository as in an environment where the wheel is installed."""
 EXTENDS = "extends"
-_NO_PATHS = {"tiny-world", "tiny", "default"}
+_NO_PATHS = {"tiny-world", "tiny", "tiny-choose", "default"}
 _MAX_DEPTH = 10
 
 Tree = dict[str, Any]
@@ -119,6 +119,9 @@ def _place(tree: Tree, folder: Path) -> None:
         evaluation["benchmarks"] = [
             _placed(name, folder) if str(name).endswith(".jsonl") else name for name in sets
         ]
+    prompts = evaluation.get("base_prompts")
+    if isinstance(prompts, list):
+        evaluation["base_prompts"] = [_placed(name, folder, is_folder=True) for name in prompts]
     if isinstance(places, dict):
         evaluation["data"] = {name: _placed(place, folder) for name, place in places.items()}
 

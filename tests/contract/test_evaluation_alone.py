@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from judgeloop.cli.main import main
+from judgeloop.method.prompts import load_prompts, prompt_hash
 from judgeloop.registry.client import connect
 from judgeloop.registry.evaluations import TAG, evaluations_of
 from judgeloop.registry.versions import version_tags
@@ -20,6 +21,7 @@ from judgeloop.schema.errors import ConfigError
 from judgeloop.schema.records import Manifest
 from judgeloop.schema.results import Scores
 from judgeloop.store import open_store
+from judgeloop.store.shards import finished
 from tests.task_loop import MICRO, MODEL_NAME, SMALL, task_loop, use_database
 
 # MLflow's SQL tables use a strategy that SQLAlchemy 2.1 wants to drop.
@@ -96,12 +98,20 @@ def test_versions_of_two_loops_are_compared_once_both_were_evaluated_in_one_stor
 
 
 def test_a_base_is_evaluated_without_a_version(folder: Path, tmp_path: Path) -> None:
-    made = evaluated(tmp_path, "evaluation-base")
+    made = evaluated(tmp_path, "evaluation-base", "evaluation.base_prompts=[default]")
     assert made.details["judge"] == "scripted:skill=0.6"
     experiment = connect().get_experiment_by_name("other")
     runs = connect().search_runs([experiment.experiment_id], "tags.`judgeloop.iteration` = 'loop'")
     assert any(run.data.metrics.get("both_orders") == made.expect(Scores).card.both_orders
                for run in runs)  # fmt: skip
+    store = open_store(str(tmp_path / "store"))
+    rows = store.read("loops/evaluation-base/report/table.txt").decode().splitlines()
+    assert rows[3].startswith("base, prompts default  12 ")
+    again = store.read("loops/evaluation-base/report/summary.json")
+    assert json.loads(again)["bases"]["base, prompts default"]["both_orders"] <= 1
+    judged = [finished(store, "evaluate", key) for key in made.inputs]
+    hashes = {one.details["prompt_hash"] for one in judged if one}
+    assert hashes == {prompt_hash(load_prompts(name)) for name in ("tiny", "default")}
 
 
 def test_a_version_below_the_floors_is_evaluated_though_no_loop_starts_from_it(

@@ -1,11 +1,13 @@
 """The table of several benchmarks, and how well validation foretells gold."""
 
+import json
 import re
 
 import msgspec
 import pytest
 
 from judgeloop.report.benchmark_table import as_latex, as_markdown, benchmark_table, table_files
+from judgeloop.report.evaluated import evaluation_files
 from judgeloop.report.foresight import foresight
 from judgeloop.report.story import Estimate, Iteration, Story
 from judgeloop.report.story import Scores as Shown
@@ -63,6 +65,22 @@ def test_without_a_named_benchmark_there_is_no_table_and_a_missing_figure_is_a_d
     assert both is not None
     assert [name for name, _ in both.groups] == ["mm-rewardbench", "vl-rewardbench"]
     assert both.rows[0][1][0].text == "–"
+
+
+def test_an_evaluations_tables_have_the_base_under_other_prompts_below_the_judge() -> None:
+    base = scored(60.0, 0.1)
+    asked = {"vl-rewardbench": "protocol X 1, prompt judgeloop's tiny-choose"}
+    base = msgspec.structs.replace(base, protocols=asked)
+    files = evaluation_files("one", {"judge 1": scored(40.0, 0.3), "base, prompts other": base})
+    rows = files["table.txt"].splitlines()
+    assert [row.split("  ")[0] for row in rows[2:4]] == ["judge 1", "base, prompts other"]
+    assert "vl-rewardbench, base, prompts other" in rows
+    assert "| base, prompts other | **50.0** |" in files["benchmarks.md"]
+    assert "prompt official" in files["benchmarks.md"]
+    assert "prompt judgeloop's tiny-choose" in files["benchmarks.md"]
+    found = json.loads(files["summary.json"])
+    assert found["judge"] == "judge 1"
+    assert found["bases"] == {"base, prompts other": base.metrics()}
 
 
 def story(*points: tuple[float, float]) -> Story:

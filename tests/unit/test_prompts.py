@@ -46,6 +46,15 @@ def test_prompts_are_as_they_were_reviewed(name: str) -> None:
         assert path.read_text() == text + "\n", f"{path.name} differs; see this module's docstring"
 
 
+def test_the_tiny_base_is_asked_to_choose_and_its_answer_is_read_as_a_judgement() -> None:
+    judge, choose = load_prompts("tiny"), load_prompts("tiny-choose")
+    question = Question(id="q", images=("0",), text="which colour", kind=Kind.SHORT_PHRASE)
+    assert choose.judge(question, "red", "blue") == "choose: which colour A red B blue"
+    assert choose.read_verdict("I see red A", "stop").choice is Choice.A
+    assert choose.answer(question) == judge.answer(question)
+    assert prompt_hash(choose) != prompt_hash(judge)
+
+
 def test_both_orders_of_a_default_judge_prompt_share_everything_before_the_answers() -> None:
     question = Question(id="q", images=("0",), text="What is this?", kind=Kind.CAPTION)
     prompts = load_prompts("default")

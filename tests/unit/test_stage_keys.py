@@ -120,6 +120,7 @@ EXPECTED: dict[str, tuple[str, set[str]]] = {
     "evaluation.sampling.top_p": ("0.5", {"evaluate"}),
     "evaluation.sampling.top_k": ("5", {"evaluate"}),
     "evaluation.sampling.max_tokens": ("9", {"evaluate"}),
+    "evaluation.base_prompts": ("[default]", set()),  # see test_evaluation_alone.py
     "evaluation.benchmarks": ("[more.jsonl]", set()),  # `evaluate`: see test_benchmark_stage.py
     "evaluation.data": ("{vl-rewardbench: data}", set()),
     "evaluation.samples": ("3", set()),

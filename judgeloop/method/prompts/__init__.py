@@ -4,7 +4,7 @@ from functools import cache
 
 from judgeloop.method.prompts.base import PromptSet, prompt_hash
 from judgeloop.method.prompts.templates import TemplatePrompts, default_prompts, own_prompts
-from judgeloop.method.prompts.tiny import TinyPrompts
+from judgeloop.method.prompts.tiny import TinyChoosePrompts, TinyPrompts
 
 __all__ = ["PromptSet", "TemplatePrompts", "TinyPrompts", "load_prompts", "prompt_hash"]
 
@@ -21,4 +21,6 @@ def load_prompts(name: str) -> PromptSet:
     """
     if name == "tiny":
         return TinyPrompts()
+    if name == TinyChoosePrompts.name:
+        return TinyChoosePrompts()
     return default_prompts() if name == "default" else own_prompts(name)

@@ -41,3 +41,13 @@ class TinyPrompts:
     def files(self) -> dict[str, str]:
         """There are none."""
         return {}
+
+
+class TinyChoosePrompts(TinyPrompts):
+    """Asks by the task in which the base was taught to choose truthfully: its best prompt."""
+
+    name = "tiny-choose"
+
+    def judge(self, question: Question, answer_a: str, answer_b: str) -> str:
+        """Shows the question and both answers as options; the answer has a judgement's form."""
+        return formats.choose(question.text, (answer_a, answer_b))

@@ -35,7 +35,8 @@ def resolve(config: Config, store: Store, ledger: Ledger) -> Manifest:
         RegistryError: `model.start` names no version.
         StoreError: A base in S3 cannot be read.
     """
-    load_prompts(config.prompts)
+    for name in (config.prompts, *config.evaluation.base_prompts):
+        load_prompts(name)
     begun = ledger.manifests(STAGE).get(BASE_ITERATION)
     if config.model.start is not None and begun:
         return begun[0]

@@ -32,11 +32,15 @@ def judge_sets(
 ) -> Manifest:
     """Judges one partition's share of the gold pairs and of every set of `evaluation.benchmarks`.
 
+    The judge does, and its base under each prompt set of `evaluation.base_prompts`.
+
     Returns:
         A manifest with the counts of all sets added up; the shards are `evaluate`'s.
     """
     share = Share(partition, config.loop.partitions)
     made = judge_share(config, store, iteration, model, share)
+    for settings, base in _bases(config, model).values():
+        made += judge_share(settings, store, iteration, base, share)
     counts: dict[str, int] = {}
     for one in made:
         for name, count in one.counts.items():
@@ -64,12 +68,20 @@ def record(config: Config, store: Store, ledger: Ledger, model: ModelRef) -> Man
     """
     evaluation = evaluate(config, store, BASE_ITERATION, model)
     scores = evaluation.expect(Scores)
+    bases = {
+        name: evaluate(settings, store, BASE_ITERATION, base)
+        for name, (settings, base) in _bases(config, model).items()
+    }
     resolved = ledger.manifests("resolve").get(BASE_ITERATION)
     if not resolved:
         raise DataError(f"evaluation {ledger.loop_id} has no record of its judge: run it again")
     start = resolved[0].expect(Resolved)
     header = stage_manifest(
-        "record", config, loop_id=ledger.loop_id, model=model, evaluation=evaluation
+        "record",
+        config,
+        loop_id=ledger.loop_id,
+        model=model,
+        evaluation=[evaluation, *bases.values()],
     )
     wait_for_server()
     enter_evaluation(
@@ -82,12 +94,22 @@ def record(config: Config, store: Store, ledger: Ledger, model: ModelRef) -> Man
         metrics=scores.metrics() | {"n": float(scores.card.n)},
     )
     name = _address(start) or _name(model)
-    for file, text in evaluation_files(name, scores).items():
+    rows = {name: scores} | {row: made.expect(Scores) for row, made in bases.items()}
+    for file, text in evaluation_files(ledger.loop_id, rows).items():
         store.write(f"loops/{ledger.loop_id}/report/{file}", text.encode())
     details = evaluation.details | {"judge": name, "sets": json.dumps(sorted(scores.further))}
     return finish(
         store, msgspec.structs.replace(header, model=model, result=scores, details=details)
     )
+
+
+def _bases(config: Config, model: ModelRef) -> dict[str, tuple[Config, ModelRef]]:
+    """Returns the judge's base under each of `evaluation.base_prompts`, by the name of its row."""
+    base = msgspec.structs.replace(model, adapter=None, adapter_sha256="")
+    return {
+        f"base, prompts {name}": (msgspec.structs.replace(config, prompts=name), base)
+        for name in config.evaluation.base_prompts
+    }
 
 
 def _address(start: Resolved) -> str | None:
