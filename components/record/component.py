@@ -15,8 +15,8 @@ def record(
 ):
     """Completes the scores of an evaluation, and enters them in MLflow, on the version if any.
 
-    Of the evaluate-only pipeline, after all shares are judged: no model runs. Writes a table and a
-    summary into the store.
+    Of the evaluate-only pipeline, after all shares are judged: no model runs. Writes a page, a
+    table and a summary into the store.
 
     Resumed: runs again, seconds; entering the same figures twice changes nothing.
 

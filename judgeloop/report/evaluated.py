@@ -1,11 +1,12 @@
-"""What an evaluation outside a loop leaves for people: a table, and the same for machines."""
+"""What an evaluation outside a loop leaves: a page and a table, and the same for machines."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from judgeloop.report.benchmark_table import benchmark_table, table_files
-from judgeloop.report.summary import share
+from judgeloop.report.benchmark_table import BenchmarkTable, benchmark_table, table_files
+from judgeloop.report.environment import page_environment
+from judgeloop.report.summary import NONE, share
 from judgeloop.schema.records import to_json
 from judgeloop.schema.results import Scorecard, Scores
 
@@ -23,8 +24,37 @@ def evaluation_files(evaluation_id: str, judges: Mapping[str, Scores]) -> dict[s
     judge, scores = next(iter(judges.items()))
     others = {name: other.metrics() for name, other in judges.items() if name != judge}
     found = {"judge": judge, "metrics": scores.metrics(), "pairs": scores.pairs, "bases": others}
-    files = {"table.txt": table(judges), "summary.json": to_json(found).decode() + "\n"}
-    return files | table_files(benchmark_table(list(judges.items())))
+    benchmarks = benchmark_table(list(judges.items()))
+    files = {
+        "report.html": page(evaluation_id, judges, benchmarks),
+        "table.txt": table(judges),
+        "summary.json": to_json(found).decode() + "\n",
+    }
+    return files | table_files(benchmarks)
+
+
+def page(
+    evaluation_id: str, judges: Mapping[str, Scores], benchmarks: BenchmarkTable | None
+) -> str:
+    """Returns the HTML page; it loads nothing from anywhere and runs no script."""
+    judge, scores = next(iter(judges.items()))
+    further = {
+        name: {row: one.further[name] for row, one in judges.items() if name in one.further}
+        for name in sorted(scores.further)
+    }
+    return (
+        page_environment(escape=True)
+        .get_template("evaluation.html.jinja")
+        .render(
+            evaluation_id=evaluation_id,
+            judge=judge,
+            judges=judges,
+            scores=scores,
+            benchmarks=benchmarks,
+            further=further,
+            dash=NONE,
+        )
+    )
 
 
 def table(judges: Mapping[str, Scores]) -> str:

@@ -80,6 +80,8 @@ def test_a_version_gets_its_figures_as_a_tag_and_as_metrics(folder: Path, tmp_pa
     table = place.read(f"loops/{ID}/report/table.txt").decode()
     assert f"models:/{MODEL_NAME}/1" in table
     assert "always first" in table
+    page = place.read(f"loops/{ID}/report/report.html").decode()
+    assert f"<h1>models:/{MODEL_NAME}/1</h1>" in page
     again = evaluated(tmp_path, ID, f"model.start=models:/{MODEL_NAME}/1")
     assert again == made
 

@@ -12,7 +12,7 @@ from judgeloop.report.foresight import foresight
 from judgeloop.report.story import Estimate, Iteration, Story
 from judgeloop.report.story import Scores as Shown
 from judgeloop.schema.records import Manifest
-from judgeloop.schema.results import Interval, Scorecard, Scores
+from judgeloop.schema.results import CategoryScore, Check, Interval, Scorecard, Scores
 
 CARD = Scorecard(
     n=1, accuracy=0.5, accuracy_interval=Interval(0, 1), both_orders=0.5,
@@ -81,6 +81,33 @@ def test_an_evaluations_tables_have_the_base_under_other_prompts_below_the_judge
     found = json.loads(files["summary.json"])
     assert found["judge"] == "judge 1"
     assert found["bases"] == {"base, prompts other": base.metrics()}
+
+
+def test_an_evaluations_page_shows_every_judge_and_escapes_what_others_wrote() -> None:
+    names = ("judge <1>", "base, prompts other")
+    card = msgspec.structs.replace(
+        CARD, categories={"closed_ended": CategoryScore(1, 1.0, 1.0, Interval(0.2, 1))}
+    )
+    floor = Check(name="blind/coin", holds=False, text="against 0.25 of an unbiased coin")
+    made = {
+        name: msgspec.structs.replace(
+            scored(60.0, 0.1), card=card, baselines={"always_first": CARD},
+            below_floors=(floor,), dropped={"bad_row": 2},
+        )
+        for name in names
+    }  # fmt: skip
+    text = evaluation_files("evaluation-one", made)["report.html"]
+    assert "<title>judgeloop: evaluation-one</title>" in text
+    assert "<h1>judge &lt;1&gt;</h1>" in text
+    assert "judge <1>" not in text
+    for words in (*names[1:], "always first", floor.text, "2 bad row", "closed ended",
+                  "1.000 <span class=\"range\">[0.200, 1.000]", "vl-rewardbench",
+                  "60.0 [60.0, 80.0]", "strict/both_orders"):  # fmt: skip
+        assert words in text
+    assert not re.search(r"<script|https?:|src=", text)
+    alone = evaluation_files("evaluation-two", {"judge": SCORES})["report.html"]
+    assert "benchmarks.md" not in alone
+    assert "does not clear" not in alone
 
 
 def story(*points: tuple[float, float]) -> Story:

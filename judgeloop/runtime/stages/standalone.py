@@ -2,7 +2,8 @@
 
 `judge_sets` runs once a partition and makes shards of `evaluate`'s own results; `record` finds
 them, completes the scores as a loop's `evaluate` would, and enters them where people look: the
-version in MLflow, and a table in the store. So a loop and an evaluation share what either judged.
+version in MLflow, and a page and a table in the store. So a loop and an evaluation share what
+either judged.
 """
 
 from __future__ import annotations
