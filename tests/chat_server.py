@@ -67,13 +67,15 @@ class ChatServer(BaseHTTPRequestHandler):
         if not self._allowed():
             return
         parts = body["messages"][0]["content"]
-        text = parts[-1]["text"]
+        (text,) = (part["text"] for part in parts if part["type"] == "text")
+        images = [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
         asked = {"text": text, "seed": body.get("seed"), "model": body["model"]}
         settings = {k: v for k, v in body.items() if k not in ("messages", "model", "seed")}
-        self._note(asked | {"event": "in", "settings": settings})
+        shown = [part["type"] for part in parts]
+        self._note(asked | {"event": "in", "settings": settings, "shown": shown})
         time.sleep(BUSY_S if "busy" in text.split() else 0)
         self._note(asked | {"event": "out"})  # before the answer, so never later than the next in
-        self._answer(body, text, [part["image_url"]["url"] for part in parts[:-1]])
+        self._answer(body, text, images)
 
     def _answer(self, body: dict[str, Any], text: str, images: list[str]) -> None:
         first = self._first_time(text, body.get("seed", 0))

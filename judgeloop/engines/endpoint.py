@@ -245,7 +245,7 @@ def _content(request: Request, images: ImageLibrary) -> Content:
         _image_part(*portable_image(images.read(name), images.open(name)))
         for name in request.images
     ]
-    return [*parts, {"type": "text", "text": _CONTROL.defused(request.text)}]
+    return request.turn(parts, {"type": "text", "text": _CONTROL.defused(request.text)})
 
 
 def _image_part(media_type: str, data: bytes) -> dict[str, Any]:

@@ -154,7 +154,7 @@ class TransformersEngine:
                 continue
             pictures = [{"type": "image", "image": image} for image in images]
             text = self._control.defused(part.request.text)
-            content = [*pictures, {"type": "text", "text": text}]
+            content = part.request.turn(pictures, {"type": "text", "text": text})
             conversations[part.number] = [{"role": "user", "content": content}]
         return conversations
 

@@ -130,7 +130,7 @@ class VllmEngine:
         try:
             images = self._pictures.get(request.images)
             pictures = list(zip(request.images, images, strict=True))
-            prompt = self._started.render(self._control.defused(request.text), pictures)
+            prompt = self._started.render(request, self._control.defused(request.text), pictures)
         except UnusableImageError as error:
             return str(error)
         except REFUSALS as error:

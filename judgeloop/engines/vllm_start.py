@@ -18,6 +18,7 @@ from judgeloop.models.references import base_location, fetch_adapter
 from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.errors import ConfigError, EngineError
 from judgeloop.schema.records import ModelRef
+from judgeloop.schema.requests import Request
 from judgeloop.store import Store
 from judgeloop.store.scratch import scratch_folder
 
@@ -69,11 +70,14 @@ class StartedVllm:
             target=self._watch, args=(llm.llm_engine.engine_core,), daemon=True
         ).start()
 
-    def render(self, text: str, pictures: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    def render(
+        self, request: Request, text: str, pictures: Sequence[tuple[str, Any]]
+    ) -> dict[str, Any]:
         """Makes a prompt of a user turn, as `LLM.chat` does; its tokens count the images'.
 
         Args:
-            text: What follows the images.
+            request: Says where the images stand.
+            text: Its text without control tokens.
             pictures: Hash and decoded image of each.
 
         Raises:
@@ -82,7 +86,7 @@ class StartedVllm:
         parts: list[dict[str, Any]] = [
             {"type": "image_pil", "image_pil": image, "uuid": name} for name, image in pictures
         ]
-        turn = {"role": "user", "content": [*parts, {"type": "text", "text": text}]}
+        turn = {"role": "user", "content": request.turn(parts, {"type": "text", "text": text})}
         try:
             _, (prompt,) = self.llm.renderer.render_chat([[turn]], self._chat, self._tokens)
         except client_error() as error:

@@ -7,15 +7,17 @@ batch that it travels in. Sample i of a request uses the seed `request.seed + i`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
 from judgeloop.schema.sampling import Sampling
 
+P = TypeVar("P")
+
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """One user turn: images first, then text."""
+    """One user turn: images and a text."""
 
     id: str
     text: str
@@ -25,6 +27,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     that runs a model reads `text` and `images` alone."""
     images: tuple[str, ...] = ()
     """Content hashes; the engine fetches them from its image library."""
+    images_last: bool = False
+    """Whether the images follow the text; else they are before it."""
     sampling: Sampling
     seed: int = 0
     n: int = 1
@@ -33,6 +37,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     engine that is to enforce it."""
     use_adapter: bool = True
     """False asks the base model without its adapter; no effect where the model has no adapter."""
+
+    def turn(self, images: Sequence[P], text: P) -> list[P]:
+        """Returns the parts of the user turn in the order in which they are shown."""
+        return [text, *images] if self.images_last else [*images, text]
 
     @property
     def draws(self) -> int:

@@ -165,6 +165,17 @@ def test_pictures_arrive_in_order_and_a_missing_one_fails_its_request_alone(
     assert "0" * 64 in str(fourth.error)
 
 
+def test_pictures_follow_the_text_where_the_request_says_so(
+    start: Start, server: Server, library: ImageLibrary
+) -> None:
+    name = library.add(_png("red"))
+    asked = [ask("what", id=str(at), images=(name,), images_last=bool(at)) for at in range(2)]
+    server.noted()
+    generate(start(), asked, GREEDY)
+    shown = [entry["shown"] for entry in server.noted() if entry["event"] == "in"]
+    assert sorted(shown) == [["image_url", "text"], ["text", "image_url"]]
+
+
 def test_a_store_that_is_away_is_no_answer(
     start: Start, library: ImageLibrary, monkeypatch: pytest.MonkeyPatch
 ) -> None:

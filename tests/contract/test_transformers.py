@@ -41,8 +41,9 @@ def plain_greedy(network, processor, request, library):
     """What `generate` makes of one request alone."""
     import torch
 
-    content = [{"type": "image", "image": library.open(name)} for name in request.images]
-    content.append({"type": "text", "text": request.text})
+    images = [{"type": "image", "image": library.open(name)} for name in request.images]
+    text = {"type": "text", "text": request.text}
+    content = [text, *images] if request.images_last else [*images, text]
     inputs = processor.apply_chat_template(
         [{"role": "user", "content": content}],
         add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt",
@@ -59,6 +60,10 @@ def plain_greedy(network, processor, request, library):
 def test_greedy_texts_are_those_of_plain_generation(network_and_engine, engine_library, pictures):
     network, processor, engine = network_and_engine
     requests = mixed(pictures)
+    requests += [
+        msgspec.structs.replace(request, id=f"{request.id} last", images_last=True)
+        for request in requests
+    ]
     expected = [plain_greedy(network, processor, request, engine_library) for request in requests]
     made = [texts(response) for response in generate(engine, requests, GREEDY)]
     assert made == [[text] * r.n for text, r in zip(expected, requests, strict=True)]

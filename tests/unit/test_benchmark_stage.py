@@ -193,6 +193,7 @@ def asked(question: str, shown: tuple[str, str]) -> str:
         ProtocolPrompts(benchmark, TEMPLATE), "r", pair.question, shown,
         benchmark.sampling, 1, 0,
     )  # fmt: skip
+    assert request.images_last  # as the official scripts show them; the loop's own prompts do not
     return request.text
 
 

@@ -27,6 +27,11 @@ class ProtocolPrompts(msgspec.Struct, frozen=True):
     template: str
 
     @property
+    def images_last(self) -> bool:
+        """True: the official scripts of VL-RewardBench and Multimodal RewardBench do so."""
+        return True
+
+    @property
     def verdict_endings(self) -> tuple[str, str]:
         """How a judgement ends for either response."""
         return self.benchmark.endings

@@ -70,6 +70,7 @@ def judge_request(
         id=request_id,
         text=prompts.judge(question, answer_a, answer_b),
         images=question.images,
+        images_last=prompts.images_last,
         purpose="judge",
         variables={
             "question": question.text,

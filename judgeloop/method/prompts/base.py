@@ -14,6 +14,11 @@ class JudgePrompts(Protocol):
     """Asks for a judgement, and reads its verdict."""
 
     @property
+    def images_last(self) -> bool:
+        """Whether a judge is shown the images after the text."""
+        ...
+
+    @property
     def verdict_endings(self) -> tuple[str, str]:
         """How a judgement ends that prefers the first answer, and one that prefers the second."""
         ...
@@ -28,7 +33,7 @@ class JudgePrompts(Protocol):
 
 
 class PromptSet(JudgePrompts, Protocol):
-    """Renders the text of the user turn, which follows the images, for each purpose.
+    """Renders the text of the user turn for each purpose.
 
     Verdicts are read by the rules of `judging.verdict`.
     """

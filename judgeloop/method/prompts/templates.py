@@ -62,6 +62,7 @@ class TemplatePrompts:
         self.labels = settings.labels
         self.judgement_tokens = settings.judgement_tokens
         first, second = settings.labels
+        self.images_last = False
         self.verdict_endings = (f"\nVerdict: {first}", f"\nVerdict: {second}")
         self._environment = _environment()
         names = sorted(

@@ -15,6 +15,7 @@ class TinyPrompts:
 
     name = "tiny"
     verdict_endings = (" A", " B")
+    images_last = False
     judgement_tokens = 32
     error_kinds: Mapping[str, ErrorKind] = {}
     """The model knows its kinds of error by their names, and may be asked for any of them."""
