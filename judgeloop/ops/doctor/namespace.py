@@ -42,7 +42,7 @@ def check_claim(needs: Needs, cluster: Cluster) -> str:
     spec, phase = claim.get("spec", {}), claim.get("status", {}).get("phase")
     if phase == "Bound":
         modes = ", ".join(spec.get("accessModes", []))
-        return f"{what} is bound ({modes}); the first task with a model tries to write there"
+        return f"{what} is bound ({modes}); whether a task may write there is not checked"
     kind = spec.get("storageClassName") or "the default class"
     if phase == "Pending" and _binds_late(cluster, spec.get("storageClassName")):
         return f"{what} is bound when the first pod mounts it ({kind} waits for one)"
