@@ -18,10 +18,12 @@ import json
 import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
@@ -140,6 +142,8 @@ class _Sink(BaseHTTPRequestHandler):
         self._answer(200, b"", {"Content-Length": str(self.path_on_disk.stat().st_size)})
 
     def do_GET(self) -> None:
+        if "Range" not in self.headers:
+            return self._answer_whole()
         match = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers["Range"])
         assert match is not None
         total = self.path_on_disk.stat().st_size
@@ -148,6 +152,13 @@ class _Sink(BaseHTTPRequestHandler):
             file.seek(begin)
             data = file.read(end - begin + 1)
         self._answer(206, data, {"Content-Range": f"bytes {begin}-{end}/{total}"})
+
+    def _answer_whole(self) -> None:
+        """Sends the object as a stream; a client that goes on in ranges closes the connection."""
+        self.close_connection = True
+        self._answer(200, b"", {"Content-Length": str(self.path_on_disk.stat().st_size)})
+        with self.path_on_disk.open("rb") as file, suppress(OSError):
+            shutil.copyfileobj(file, self.wfile)
 
     def _answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
         self.send_response(status)

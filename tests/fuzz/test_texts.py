@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from judgeloop.method.judging.verdict import parse_verdict
 from judgeloop.method.synthesis.alter import pair_by_alteration
 from judgeloop.method.synthesis.answers import normalise
+from judgeloop.method.synthesis.errors import ERROR_KINDS
 from judgeloop.schema.changes import apply_change, split_changes
 from judgeloop.schema.config import config_from_json, load_config, parse_config
 from judgeloop.schema.records import Question
@@ -110,7 +111,9 @@ def changes(texts: list[str], _: Path) -> None:
 def alteration(texts: tuple[str, str], _: Path) -> None:
     original, copied = texts
     sample = Sample(text=copied, finish_reason="stop", tokens=1)
-    pair_by_alteration(QUESTION, original, Response(id="q", samples=(sample,)), SETTINGS, 0)
+    response = Response(id="q", samples=(sample,))
+    for error in ERROR_KINDS:
+        pair_by_alteration(QUESTION, original, error, response, SETTINGS, ERROR_KINDS)
 
 
 def verdict(text: str, _: Path) -> None:
