@@ -163,12 +163,15 @@ LABEL org.opencontainers.image.revision="${REVISION}"
 
 @pytest.fixture
 def tiny_tree(tmp_path: Path) -> Path:
-    """The Makefile and what stands behind `make images`, with two images of one small file."""
+    """The Makefile and the modules of `make images`, with two images of one small file."""
     tree = tmp_path / "tree"
     ignored = shutil.ignore_patterns("__pycache__", "images.lock", "Containerfile")
     shutil.copytree(REPOSITORY / "images", tree / "images", ignore=ignored)
-    for name in ("Makefile", ".dockerignore", "judgeloop/__init__.py"):
-        (tree / name).parent.mkdir(exist_ok=True)
+    redaction = ("runtime/__init__.py", "runtime/redaction.py", "runtime/secret_list.py",
+                 "schema/__init__.py", "schema/printable.py")  # fmt: skip
+    core = (f"judgeloop/{name}" for name in ("__init__.py", *redaction))
+    for name in ("Makefile", ".dockerignore", *core):
+        (tree / name).parent.mkdir(exist_ok=True, parents=True)
         shutil.copy(REPOSITORY / name, tree / name)
     for role in IMAGES:
         (tree / "images" / role / "Containerfile").write_text(TINY)
