@@ -36,8 +36,9 @@ def folder_files(place: str) -> dict[str, str]:
     found = _stored(place) if "://" in place else _local(place)
     if not found:
         raise ConfigError(
-            f"prompts: there is no prompt set {place!r}; use `tiny`, `default` or the path or "
-            "s3:// URI of a folder with templates (a copy of judgeloop/method/prompts/default)"
+            f"prompts: there is no prompt set {place!r}; use `tiny`, `tiny-choose`, "
+            "`default`, or the path or s3:// URI of a folder with templates (a copy of "
+            "judgeloop/method/prompts/default)"
         )
     return {name: _text(place, name, data) for name, data in sorted(found.items())}
 
