@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from judgeloop.schema.printable import encodable
+
 STOPPED = frozenset(
     {"stop", "complete", "eos_token", "eos", "end_turn", "stop_sequence", "stop_token"}
 )
@@ -69,7 +71,7 @@ def read_completion(made: Any, max_tokens: int) -> Completion:
         raise OddAnswerError("no chat completion with a text") from error
     _raise_error(getattr(choice, "error", None))
     if refusal := getattr(message, "refusal", None):
-        raise RefusedError(f"the model refuses: {refusal}")
+        raise RefusedError(encodable(f"the model refuses: {refusal}"))
     prompt_tokens, tokens, counted = _counts(getattr(made, "usage", None))
     text = _text(content)
     ended = _ended(reason, tokens if counted else None, max_tokens)
@@ -80,7 +82,7 @@ def read_completion(made: Any, max_tokens: int) -> Completion:
         )
     # Servers leave the space that some tokenizers begin a text with; our engines drop it.
     return Completion(
-        text=text.removeprefix(" "),
+        text=encodable(text).removeprefix(" "),
         finish_reason=ended,
         prompt_tokens=prompt_tokens,
         tokens=tokens,
@@ -98,7 +100,7 @@ def _raise_error(error: Any) -> None:
     if not error:
         return
     fields = error if isinstance(error, dict) else {"message": error}
-    words = str(fields.get("message") or fields)
+    words = encodable(str(fields.get("message") or fields))
     try:
         code = int(fields.get("code") or 0)
     except (TypeError, ValueError):

@@ -23,3 +23,12 @@ def printable(text: str) -> str:
         text: Any text.
     """
     return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def encodable(text: str) -> str:
+    """Returns a text that UTF-8 can hold.
+
+    Half a surrogate pair, which the JSON of a server can write as an escape, becomes U+FFFD; two
+    halves that belong together become their character.
+    """
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -15,7 +15,7 @@ T = TypeVar("T")
 CASES = int(os.environ.get("JUDGELOOP_FUZZ_CASES", "5000"))
 """Of all readers together."""
 READERS = 14
-LONGEST_S = 1.0
+LONGEST_S = 2.0
 """Processor time of one case."""
 
 

@@ -14,6 +14,7 @@ from judgeloop.method.synthesis.answers import normalise
 from judgeloop.method.synthesis.errors import ERROR_KINDS
 from judgeloop.schema.changes import apply_change, split_changes
 from judgeloop.schema.config import config_from_json, load_config, parse_config
+from judgeloop.schema.printable import encodable
 from judgeloop.schema.records import Question
 from judgeloop.schema.requests import Response, Sample
 from judgeloop.schema.yaml_tree import read_yaml
@@ -109,11 +110,11 @@ def changes(texts: list[str], _: Path) -> None:
 
 
 def alteration(texts: tuple[str, str], _: Path) -> None:
-    original, copied = texts
+    original, copied = map(encodable, texts)  # as engines deliver them
     sample = Sample(text=copied, finish_reason="stop", tokens=1)
     response = Response(id="q", samples=(sample,))
-    for error in ERROR_KINDS:
-        pair_by_alteration(QUESTION, original, error, response, SETTINGS, ERROR_KINDS)
+    error = list(ERROR_KINDS)[len(copied) % len(ERROR_KINDS)]
+    pair_by_alteration(QUESTION, original, error, response, SETTINGS, ERROR_KINDS)
 
 
 def verdict(text: str, _: Path) -> None:

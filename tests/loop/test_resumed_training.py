@@ -53,6 +53,7 @@ def test_a_checkpoint_holds_no_pickle_of_arguments_and_no_copy_of_the_processor(
     assert CONFIG in {file.name for file in job.adapter_folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_a_killed_training_resumes_in_a_new_process_from_what_the_store_has(
     make_job: MakeJob,  # noqa: F811
     tmp_path: Path,

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -13,8 +14,9 @@ from markupsafe import Markup
 from rich.console import Console
 
 from judgeloop.cli.main import main
+from judgeloop.engines.chat_answer import read_completion
 from judgeloop.report.environment import page_environment
-from judgeloop.schema.printable import printable
+from judgeloop.schema.printable import encodable, printable
 from pipelines.plain import print_plain
 
 EVIL = "\x1b]0;owned\x07 \x9b31m \x00\x08\x7f\r\u202etxt"
@@ -58,6 +60,20 @@ def test_a_command_s_error_and_answer_are_escaped(
     assert bad(said.out + said.err) == []
     assert "\\u001b[2J" in said.out
     assert "\\u009b" in said.err
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("a\ud83d", "a\ufffd"), ("\udc00b", "\ufffdb"), ("\ud83d\ude00 😀 é\x00", "😀 😀 é\x00")],
+)
+def test_half_a_surrogate_pair_becomes_a_character_that_can_be_stored(
+    text: str, expected: str
+) -> None:
+    assert encodable(text) == expected
+    message = SimpleNamespace(content=f" {text}", refusal=None)
+    choice = SimpleNamespace(message=message, finish_reason="stop")
+    made = SimpleNamespace(choices=[choice], usage=None)
+    assert read_completion(made, 10).text == expected
 
 
 @pytest.mark.parametrize("escape", [True, False], ids=["report.html", "report.md"])

@@ -38,7 +38,7 @@ _PREAMBLES = tuple(
 )
 MAX_PREAMBLES = 3
 _CLOSING = re.compile(
-    r"\n+[^\n]{0,40}\b(?:let\s+me\s+know|hope\s+(?:this|that)\s+helps|feel\s+free|anything\s+else"
+    r"\n[^\n]{0,40}\b(?:let\s+me\s+know|hope\s+(?:this|that)\s+helps|feel\s+free|anything\s+else"
     r"|is\s+there\s+anything)\b[^\n]{0,160}\s*\Z",
     re.IGNORECASE,
 )
@@ -64,7 +64,7 @@ def clean_answer(text: str) -> str | None:
     said = without_control_tokens(said).strip()
     for _ in range(MAX_PREAMBLES):
         before = said
-        said = _unwrapped(_without_preamble(_CLOSING.sub("", said)))
+        said = _unwrapped(_without_preamble(_CLOSING.sub("", said).rstrip()))
         if said == before:
             break
     return said

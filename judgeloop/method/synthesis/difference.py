@@ -40,10 +40,10 @@ _SAME |= {char: str(value) for value, char in enumerate("零一二三四五六�
 _SAME |= {"〇": "0", "两": "2", "兩": "2"}
 _MARKUP = {
     "emphasis": re.compile(r"\*\*|__|~~|<(?:b|i|u|s|del|ins|mark|strong|em)>"),
-    "bullet": re.compile(r"^\s*(?:[-*•+]|\d{1,2}[.)])\s", re.MULTILINE),
-    "heading": re.compile(r"^\s*#{1,6}\s", re.MULTILINE),
+    "bullet": re.compile(r"^[^\S\n]*(?:[-*•+]|\d{1,2}[.)])\s", re.MULTILINE),
+    "heading": re.compile(r"^[^\S\n]*#{1,6}\s", re.MULTILINE),
     "code": re.compile(r"`"),
-    "line": re.compile(r"\n\s*(?=\S)"),
+    "line": re.compile(r"\n(?=[^\S\n]*\S)"),
     "bracket": re.compile(r"[\[\]{}]"),
     "star": re.compile(r"\*|(?<![\w_])_(?=[^\W_])"),
     "capitals": re.compile(r"(?<![^\W_])[A-Z]{3,}(?![^\W_])"),
