@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -27,14 +28,21 @@ FROZEN = (
 )
 
 
-_out = click.option("--out", type=options.LOCAL_PATH, required=True, help="The run's folder.")
-_runner = click.option(
-    "--runner",
-    type=click.Choice((PROCESSES, CONTAINERS)),
-    default=PROCESSES,
-    show_default=True,
-    help="Where tasks run: in this environment, or each in its image by docker or podman.",
+_run_options = options.together(
+    options.config,
+    options.changes,
+    options.loop_id,
+    click.option("--out", type=options.LOCAL_PATH, required=True, help="The run's folder."),
+    click.option(
+        "--runner",
+        type=click.Choice((PROCESSES, CONTAINERS)),
+        default=PROCESSES,
+        show_default=True,
+        help="Where tasks run: in this environment, or each in its image by docker or podman.",
+    ),
+    click.pass_obj,
 )
+"""What a pipeline on this machine is given; the parameters of `_run_here`."""
 
 
 @command(
@@ -42,22 +50,10 @@ _runner = click.option(
     "judgeloop run --config pipelines/configs/tiny.yaml --out runs/demo",
     "judgeloop run --config my.yaml --set loop.iterations=2 --set data.count=500 --out runs/mine",
 )
-@options.config
-@options.changes
-@options.loop_id
-@_out
-@_runner
-@click.pass_obj
-def run(
-    given: Sequence[str],
-    config: Path,
-    changes: Sequence[str],
-    loop_id: str | None,
-    out: Path,
-    runner: str,
-) -> int:
+@_run_options
+def run(given: Sequence[str], **chosen: Any) -> int:
     """Run the loop on this machine; started again with the same folder, it resumes."""
-    return _run_here(given, config, changes, loop_id, out, runner, LOOP)
+    return _run_here(LOOP, given, **chosen)
 
 
 @command(
@@ -65,32 +61,20 @@ def run(
     "judgeloop evaluate --config my.yaml --set model.start=models:/judge/3 --out runs/judge-3",
     "judgeloop evaluate --config my.yaml --set model.base=HUB-ID --out runs/base",
 )
-@options.config
-@options.changes
-@options.loop_id
-@_out
-@_runner
-@click.pass_obj
-def evaluate(
-    given: Sequence[str],
-    config: Path,
-    changes: Sequence[str],
-    loop_id: str | None,
-    out: Path,
-    runner: str,
-) -> int:
+@_run_options
+def evaluate(given: Sequence[str], **chosen: Any) -> int:
     """Evaluate a judge on the gold pairs and the configured benchmarks; nothing is trained."""
-    return _run_here(given, config, changes, loop_id, out, runner, EVALUATE)
+    return _run_here(EVALUATE, given, **chosen)
 
 
 def _run_here(
+    pipeline: str,
     given: Sequence[str],
     config: Path,
     changes: Sequence[str],
     loop_id: str | None,
     out: Path,
     runner: str,
-    pipeline: str,
 ) -> int:
     read = read_config(config, changes, out)
     loop_id = chosen_id(read, config.stem, loop_id, pipeline)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 import msgspec
 
+from judgeloop.cli import options
 from judgeloop.schema.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -64,3 +67,71 @@ def asked_engine(
         return msgspec.convert({"kind": "openai", "endpoint": server}, EngineSection)
     except msgspec.ValidationError as error:
         raise ConfigError(f"--endpoint {endpoint}: {error}") from error
+
+
+class AskedJudge(NamedTuple):
+    """The judge that a command asks, as `judgeloop.Judge.load` takes it."""
+
+    name: str
+    engine: EngineSection | str | None
+    prompts: str | None
+    max_pixels: int | None
+
+
+def judge_options(flag: str) -> Callable[[Any], Any]:
+    """Declares which judge, under `flag`, and how it is run.
+
+    The command gets all of it as `asked`, an `AskedJudge`.
+    """
+    declared = options.together(
+        click.option(
+            flag, "judge_name", metavar="JUDGE",
+            help="models:/judge@champion, an adapter or model folder, builtin:tiny-vlm, or a hub "
+            "id.  [default: the champion of --run]",
+        ),
+        click.option(
+            "--run", metavar="DIR",
+            help="Ask the registry of this run, such as runs/demo.  [default: "
+            "MLFLOW_TRACKING_URI]",
+        ),
+        click.option(
+            "--engine", type=click.Choice(("transformers", "vllm", "openai")),
+            help="What runs it.  [default: transformers]",
+        ),
+        click.option(
+            "--endpoint", metavar="URL",
+            help="Ask a server with the OpenAI API, such as http://host:8000/v1.",
+        ),
+        click.option("--served-model", metavar="NAME", help="The judge's name on that server."),
+        click.option(
+            "--key-variable", metavar="NAME", help="Environment variable with the server's key."
+        ),
+        click.option("--prompts", help="Prompt set.  [default: that of the judge's training]"),
+        click.option(
+            "--max-pixels", type=options.POSITIVE,
+            help="A larger image is made smaller.  [default: the limit of the judge's training]",
+        ),
+    )  # fmt: skip
+
+    def declare(function: Any) -> Any:
+        @wraps(function)
+        def call(
+            *arguments: Any,
+            judge_name: str | None,
+            run: str | None,
+            engine: str | None,
+            endpoint: str | None,
+            served_model: str | None,
+            key_variable: str | None,
+            prompts: str | None,
+            max_pixels: int | None,
+            **others: Any,
+        ) -> Any:
+            name = asked_judge(judge_name, run)
+            runner = asked_engine(engine, endpoint, served_model, key_variable)
+            asked = AskedJudge(name, runner, prompts, max_pixels)
+            return function(*arguments, asked=asked, **others)
+
+        return declared(call)
+
+    return declare

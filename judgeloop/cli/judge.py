@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from judgeloop.cli import options
-from judgeloop.cli.asked import asked_engine, asked_judge
+from judgeloop.cli.asked import AskedJudge, judge_options
 from judgeloop.cli.command import command
 
 
@@ -20,20 +20,13 @@ from judgeloop.cli.command import command
     "--temperature 0.7 --out verdicts.jsonl",
 )
 @click.argument("pairs", type=options.FILE, metavar="PAIRS.jsonl")
-@options.judge_options("--judge")
+@judge_options("--judge")
 @click.option("--out", type=options.LOCAL_PATH, required=True, metavar="VERDICTS.jsonl")
 @options.sampling
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def judge(
     pairs: Path,
-    judge_name: str | None,
-    run: str | None,
-    engine: str | None,
-    endpoint: str | None,
-    served_model: str | None,
-    key_variable: str | None,
-    prompts: str | None,
-    max_pixels: int | None,
+    asked: AskedJudge,
     out: Path,
     samples: int,
     temperature: float,
@@ -53,18 +46,16 @@ def judge(
     from judgeloop.batch.run import BatchSettings, judge_file
     from judgeloop.schema.sampling import Sampling
 
-    name = asked_judge(judge_name, run)
-    runner = asked_engine(engine, endpoint, served_model, key_variable)
     sampling = None
     if temperature or max_tokens:
         sampling = Sampling(temperature=temperature, max_tokens=max_tokens or 1024)
     settings = BatchSettings(
-        judge=name,
-        engine=runner,
-        prompts=prompts,
+        judge=asked.name,
+        engine=asked.engine,
+        prompts=asked.prompts,
         samples=samples,
         sampling=sampling,
-        max_pixels=max_pixels,
+        max_pixels=asked.max_pixels,
     )
     done = 0
 
@@ -73,7 +64,7 @@ def judge(
         done += rows
         sys.stderr.write(f"judged {done} pairs\n")
 
-    sys.stderr.write(f"loading {name}\n")
+    sys.stderr.write(f"loading {asked.name}\n")
     summary = judge_file(pairs, out, settings, advance)
     if as_json:
         return msgspec.json.encode(summary).decode()

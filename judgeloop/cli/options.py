@@ -59,39 +59,6 @@ def together(*declarations: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return declare
 
 
-def judge_options(flag: str) -> Callable[[Any], Any]:
-    """Declares which judge, under `flag`, and how it is run."""
-    return together(
-        click.option(
-            flag, "judge_name", metavar="JUDGE",
-            help="models:/judge@champion, an adapter or model folder, builtin:tiny-vlm, or a hub "
-            "id.  [default: the champion of --run]",
-        ),
-        click.option(
-            "--run", metavar="DIR",
-            help="Ask the registry of this run, such as runs/demo.  [default: "
-            "MLFLOW_TRACKING_URI]",
-        ),
-        click.option(
-            "--engine", type=click.Choice(("transformers", "vllm", "openai")),
-            help="What runs it.  [default: transformers]",
-        ),
-        click.option(
-            "--endpoint", metavar="URL",
-            help="Ask a server with the OpenAI API, such as http://host:8000/v1.",
-        ),
-        click.option("--served-model", metavar="NAME", help="The judge's name on that server."),
-        click.option(
-            "--key-variable", metavar="NAME", help="Environment variable with the server's key."
-        ),
-        click.option("--prompts", help="Prompt set.  [default: that of the judge's training]"),
-        click.option(
-            "--max-pixels", type=POSITIVE,
-            help="A larger image is made smaller.  [default: the limit of the judge's training]",
-        ),
-    )  # fmt: skip
-
-
 sampling = together(
     click.option("--samples", type=POSITIVE, default=1, help="Judgements an order."),
     click.option(

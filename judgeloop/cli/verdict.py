@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from judgeloop.cli import options
-from judgeloop.cli.asked import asked_engine, asked_judge
+from judgeloop.cli.asked import AskedJudge, judge_options
 from judgeloop.cli.command import command
 from judgeloop.method.judging.comparison import SIDES, PairJudgement
 
@@ -23,7 +23,7 @@ from judgeloop.method.judging.comparison import SIDES, PairJudgement
     "judgeloop verdict --run runs/demo --image scene.png \\\n"
     "      --question caption --a 'red circle north' --b 'blue circle north'",
 )
-@options.judge_options("--model")
+@judge_options("--model")
 @click.option(
     "--image", "images", type=options.FILE, multiple=True, required=True, help="Repeatable."
 )
@@ -38,14 +38,7 @@ from judgeloop.method.judging.comparison import SIDES, PairJudgement
 @options.sampling
 @options.as_json
 def verdict(
-    judge_name: str | None,
-    run: str | None,
-    engine: str | None,
-    endpoint: str | None,
-    served_model: str | None,
-    key_variable: str | None,
-    prompts: str | None,
-    max_pixels: int | None,
+    asked: AskedJudge,
     images: Sequence[Path],
     question: str,
     a: str,
@@ -62,12 +55,12 @@ def verdict(
         ConfigError: The base is asked for, and the judge is one itself.
         JudgeLoopError: The judge, an image or the engine cannot be used.
     """
-    name = asked_judge(judge_name, run)
-    runner = asked_engine(engine, endpoint, served_model, key_variable)
-    sys.stderr.write(f"loading {name}\n")
+    sys.stderr.write(f"loading {asked.name}\n")
     from judgeloop.judge import Judge
 
-    with Judge.load(name, engine=runner, prompts=prompts, max_pixels=max_pixels) as judge:
+    with Judge.load(
+        asked.name, engine=asked.engine, prompts=asked.prompts, max_pixels=asked.max_pixels
+    ) as judge:
         result = judge.judge(
             question,
             list(images),

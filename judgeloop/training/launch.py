@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -54,8 +55,8 @@ def train_adapter(
     shutil.rmtree(job.errors_folder, ignore_errors=True)
     job.errors_folder.mkdir(parents=True)
     logger.info("training starts: task=%s log=%s", job.task, job.log_file)
-    checkpoints = _Checkpoints(job.checkpoints_folder, store_checkpoint)
-    code = _run(_command(job), environment(job), job.log_file, checkpoints.store_newest)
+    store = partial(store_newest, job.checkpoints_folder, store_checkpoint)
+    code = _run(_command(job), environment(job), job.log_file, store)
     if code != 0 or not job.metrics_file.is_file():
         log = job.log_file.read_text(encoding="utf-8", errors="replace")
         raise TrainingError(explain(code, log, read_error(job.errors_folder)))
@@ -97,20 +98,18 @@ def environment(job: TrainingJob) -> dict[str, str]:
     return os.environ | changes
 
 
-class _Checkpoints:
-    """Hands on the newest checkpoint of a running training; an older one is of no use."""
+def store_newest(checkpoints: Path, store_checkpoint: StoreCheckpoint) -> None:
+    """Stores the newest of some checkpoints and removes all: an older one is of no use.
 
-    def __init__(self, folder: Path, store_checkpoint: StoreCheckpoint) -> None:
-        self._folder = folder
-        self._store_checkpoint = store_checkpoint
-
-    def store_newest(self) -> None:
-        """Stores the newest checkpoint and removes all that are here."""
-        found = sorted(self._folder.iterdir()) if self._folder.is_dir() else []
-        if found:
-            self._store_checkpoint(found[-1])
-        for folder in found:
-            shutil.rmtree(folder)
+    Args:
+        checkpoints: Their folder, which need not exist.
+        store_checkpoint: Takes the newest.
+    """
+    found = sorted(checkpoints.iterdir()) if checkpoints.is_dir() else []
+    if found:
+        store_checkpoint(found[-1])
+    for folder in found:
+        shutil.rmtree(folder)
 
 
 def _run(

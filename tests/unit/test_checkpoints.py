@@ -11,7 +11,7 @@ from judgeloop.runtime.checkpoints import Checkpoints
 from judgeloop.schema.errors import StoreError
 from judgeloop.store import FolderStore
 from judgeloop.training.checkpoint import move_checkpoint
-from judgeloop.training.launch import _Checkpoints
+from judgeloop.training.launch import store_newest
 
 KEY = "train/" + "0" * 24
 
@@ -116,8 +116,7 @@ def test_only_the_newest_of_several_new_checkpoints_is_handed_on(tmp_path: Path)
     for step in (1, 2, 10):
         checkpoint(tmp_path / "here", step)
     handed: list[str] = []
-    checkpoints = _Checkpoints(tmp_path / "here", lambda folder: handed.append(folder.name))
-    checkpoints.store_newest()
-    checkpoints.store_newest()
+    for _ in range(2):
+        store_newest(tmp_path / "here", lambda folder: handed.append(folder.name))
     assert handed == ["000010"]
     assert not list((tmp_path / "here").iterdir())
