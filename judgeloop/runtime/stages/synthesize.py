@@ -160,14 +160,18 @@ def _run_seed(seed: int, stage: str, iteration: int) -> int:
 def _completed(config: Config, store: Store, manifest: Manifest, split: str) -> Manifest:
     """Counts what was made of what was tried, and writes the contact sheet beside the pairs."""
     counts: Counter[str] = Counter(manifest.counts)
-    for pair in read_records(store, manifest, Pair):
-        what = pair.origin.error if isinstance(pair.origin, Altered) else VOTE
-        counts[f"rows/{what}"] += 1
-        counts[f"{YIELD}{tried_for(pair.question, what)}/{KEPT}"] += 1
+
+    def counted() -> Iterator[Pair]:
+        for pair in read_records(store, manifest, Pair):
+            what = pair.origin.error if isinstance(pair.origin, Altered) else VOTE
+            counts[f"rows/{what}"] += 1
+            counts[f"{YIELD}{tried_for(pair.question, what)}/{KEPT}"] += 1
+            yield pair
+
+    shown = draw_pairs(counted(), config.loop.seed)  # one pass: the shards are read once
     for dropped in read_dropped(store, manifest):
         counts[f"{YIELD}{dropped.tried}/{dropped.reason}"] += 1
     sheet = f"{manifest.stage}/{manifest.key}/{CONTACT_SHEET}"
-    shown = draw_pairs(read_records(store, manifest, Pair), config.loop.seed)
     page = contact_sheet(shown, open_library(config, store), f"Pairs of {split}")
     store.write(sheet, page.encode())
     _log.info("%s: look at some of its pairs in %s/%s", manifest.stage, store.uri, sheet)
