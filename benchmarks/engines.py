@@ -16,11 +16,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from judgeloop.engines import Engine, generate, open_engine
+from judgeloop.engines import Engine, generate
 from judgeloop.engines.vllm import VllmEngine
 from judgeloop.method.judging.orders import judge_request, shown_answers
 from judgeloop.method.prompts import TinyPrompts
+from judgeloop.models.fetch import fetch_model
 from judgeloop.models.references import BUILTIN, describe_base
+from judgeloop.runtime.engine_start import open_engine
 from judgeloop.runtime.redaction import hide_secrets
 from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.records import Kind, Labelled, Order, Pair, Question
@@ -175,7 +177,9 @@ def main() -> None:
         generate(slow, requests[:BATCH])
         took = seconds(lambda: generate(slow, requests))
         vllm = VllmEngine(
-            EngineSection(kind="vllm", batch_size=BATCH, **fields), model, images, store
+            EngineSection(kind="vllm", batch_size=BATCH, **fields),
+            fetch_model(model, store),
+            images,
         )
         overhead(vllm, images, pairs, options.repeats)
         print(

@@ -1,24 +1,28 @@
 """How often the gate promotes by chance, and how often it sees a real gain: by simulation.
 
-    python -m benchmarks.gate [--runs 2000]
+    python -m benchmarks.gate [--runs 500]
 
 Judges are drawn as a share of items that they read right in both orders, a share on which they go
 by position alone, and the rest wrong; two judges agree on some items more than by chance. Answers
-differ in length without regard to which is better. The gate is the real one, with its defaults.
+differ in length without regard to which is better. Each item has an image of its own, or images
+have 1 to 8 items each, on which a judge is right or wrong together more often than by chance. The
+gate is the real one, with its defaults.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from functools import cache
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
 from judgeloop.evaluation.gate import Judged, decide_promotion
+from judgeloop.evaluation.statistics import paired_interval
 from judgeloop.runtime.redaction import hide_secrets
-from judgeloop.schema.config import GateSection
+from judgeloop.schema.evaluation_sections import GateSection
 from judgeloop.schema.records import Choice, ItemResult
 
 SIZES = (100, 500, 1250)
@@ -26,11 +30,14 @@ GROUPS = ("general", "hallucination", "reasoning")
 GROUP_SHARES = (0.15, 0.6, 0.25)
 SHARED = 0.5
 """Share of items on which two judges go by the same draw: what is hard is hard for both."""
-RIGHT, FIRST, WRONG = (
-    (Choice.A, Choice.B),
-    (Choice.A, Choice.A),
-    (Choice.B, Choice.A),
-)
+TOGETHER = 0.5
+"""Share of an image's items that go by one draw of the image: a picture is easy or hard."""
+LARGEST = 8
+"""Items an image, at most; as many images have 1 as 2, 3, ..."""
+FIRST, SECOND = Choice.A, Choice.B
+RIGHT, ALWAYS_FIRST, ALWAYS_SECOND, WRONG = range(4)
+VERDICTS = ((FIRST, SECOND), (FIRST, FIRST), (SECOND, SECOND), (SECOND, FIRST))
+"""Where the better answer stands first, and where it stands second."""
 
 
 class Skill(NamedTuple):
@@ -62,68 +69,122 @@ GAINS = (
 )
 
 
-def promotion_rate(case: Case, n: int, runs: int, seed: int = 0) -> float:
-    """Returns the share of simulated comparisons on n items that end in a promotion."""
+def promotion_rate(
+    case: Case, n: int, runs: int, seed: int = 0, *, clustered: bool = False
+) -> float:
+    """Returns the share of simulated comparisons on n items that end in a promotion.
+
+    Args:
+        case: Who meets whom.
+        n: Items.
+        runs: Comparisons.
+        seed: Of the draws.
+        clustered: Whether images have several items.
+    """
     rng = np.random.default_rng([seed, n])
     promoted = 0
     for _ in range(runs):
-        candidate, opponent = _draw(case, n, rng)
-        promoted += decide_promotion(candidate, opponent, GateSection()).decision == "promote"
+        images = _images(n, rng) if clustered else np.arange(n)
+        drawn = _draw(case, images, rng)
+        promoted += _may_be_promoted(drawn) and (
+            decide_promotion(*drawn.judged(), GateSection()).decision == "promote"
+        )
     return promoted / runs
 
 
-def _draw(case: Case, n: int, rng: np.random.Generator) -> tuple[Judged, Judged]:
-    own = rng.random((2, n))
-    common = rng.random(n)
+class Drawn(NamedTuple):
+    """One simulated comparison."""
+
+    images: np.ndarray
+    groups: np.ndarray
+    lengths: np.ndarray
+    """Items x 2: of the better answer and of the worse."""
+    verdicts: np.ndarray
+    """Judges x items: places in `VERDICTS`."""
+
+    def judged(self) -> tuple[Judged, Judged]:
+        """Returns the candidate's and the opponent's results, each with a probe."""
+        candidate, opponent = (
+            Judged(name, "simulated", "both orders", self._results(verdicts))
+            for name, verdicts in zip(("candidate", "opponent"), self.verdicts, strict=True)
+        )
+        return candidate, opponent
+
+    def _results(self, verdicts: np.ndarray) -> list[ItemResult]:
+        items = [
+            ItemResult(
+                item_id=str(at),
+                category=str(self.groups[at]),
+                chosen_first=VERDICTS[verdict][0],
+                rejected_first=VERDICTS[verdict][1],
+                lengths=(int(self.lengths[at, 0]), int(self.lengths[at, 1])),
+                image=str(self.images[at]),
+            )
+            for at, verdict in enumerate(verdicts)
+        ]
+        probe = msgspec.structs.replace(items[0], item_id="probe", identical=True)
+        return [*items, msgspec.structs.replace(probe, chosen_first=FIRST, rejected_first=FIRST)]
+
+
+def _may_be_promoted(drawn: Drawn) -> bool:
+    """Says whether the interval of independent items lies above 0: that of images is no narrower.
+
+    Most comparisons of equal judges end here, without the whole gate.
+    """
+    mine, theirs = drawn.verdicts == RIGHT
+    won, lost = int((mine & ~theirs).sum()), int((theirs & ~mine).sum())
+    return _lower(won, lost, len(mine)) > GateSection().min_difference
+
+
+@cache
+def _lower(won: int, lost: int, n: int) -> float:
+    return paired_interval([1] * won + [-1] * lost + [0] * (n - won - lost)).low
+
+
+def _images(n: int, rng: np.random.Generator) -> np.ndarray:
+    """Draws the image of each of n items."""
+    sizes = rng.integers(1, LARGEST + 1, n)
+    return np.repeat(np.arange(n), sizes)[:n]
+
+
+def _luck(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draws a number of 0..1 for each item; those of an image go together in part."""
+    n = len(images)
+    return np.where(rng.random(n) < TOGETHER, rng.random(n)[images], rng.random(n))
+
+
+def _draw(case: Case, images: np.ndarray, rng: np.random.Generator) -> Drawn:
+    n = len(images)
+    own = np.stack([_luck(images, rng), _luck(images, rng)])
+    common = _luck(images, rng)
     ranks = np.where(rng.random(n) < SHARED, common, own)  # each judge keeps its own shares
     groups = rng.choice(GROUPS, n, p=GROUP_SHARES)
     lengths = rng.integers(80, 120, (n, 2))
-    sides = rng.random((2, n)) < 0.5
-    judges = []
-    for name, skill, rank, side in zip(
-        ("candidate", "opponent"), (case.candidate, case.opponent), ranks, sides, strict=True
-    ):
-        items = [
-            _item(at, str(groups[at]), lengths[at], skill, rank[at], bool(side[at]))
-            for at in range(n)
-        ]
-        probe = msgspec.structs.replace(items[0], item_id="probe", identical=True)
-        probe = msgspec.structs.replace(probe, chosen_first=Choice.A, rejected_first=Choice.A)
-        judges.append(Judged(name, "simulated", "both orders", [*items, probe]))
-    return judges[0], judges[1]
-
-
-def _item(
-    at: int, group: str, lengths: np.ndarray, skill: Skill, rank: float, says_first: bool
-) -> ItemResult:
-    if rank < skill.right:
-        verdicts = RIGHT
-    elif rank < skill.right + skill.position:
-        verdicts = FIRST if says_first else (Choice.B, Choice.B)
-    else:
-        verdicts = WRONG
-    return ItemResult(
-        item_id=str(at),
-        category=group,
-        chosen_first=verdicts[0],
-        rejected_first=verdicts[1],
-        lengths=(int(lengths[0]), int(lengths[1])),
-    )
+    says_first = rng.random((2, n)) < 0.5
+    skills = np.array([case.candidate, case.opponent])
+    right = ranks < skills[:, :1]
+    by_position = ranks < skills.sum(axis=1, keepdims=True)
+    position = np.where(says_first, ALWAYS_FIRST, ALWAYS_SECOND)
+    verdicts = np.where(right, RIGHT, np.where(by_position, position, WRONG))
+    return Drawn(images, groups, lengths, verdicts)
 
 
 def main() -> None:
-    """Prints a row for each case, a column for each number of items."""
+    """Prints a table for items of images of their own, and one for images of several items."""
     hide_secrets("%(message)s", "WARNING")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=2000)
+    parser.add_argument("--runs", type=int, default=500)
     runs = parser.parse_args().runs
     sys.stdout.write(f"share of {runs} simulated comparisons that end in a promotion\n")
-    sys.stdout.write("| case | " + " | ".join(f"n = {n:,}" for n in SIZES) + " |\n")
-    sys.stdout.write("| --- " * (1 + len(SIZES)) + "|\n")
-    for case in (*NO_DIFFERENCE, *GAINS):
-        rates = " | ".join(f"{promotion_rate(case, n, runs):.3f}" for n in SIZES)
-        sys.stdout.write(f"| {case.name} | {rates} |\n")
-        sys.stdout.flush()
+    for clustered in (False, True):
+        name = f"1 to {LARGEST} items an image" if clustered else "an image for each item"
+        sys.stdout.write(f"\n| {name} | " + " | ".join(f"n = {n:,}" for n in SIZES) + " |\n")
+        sys.stdout.write("| --- " * (1 + len(SIZES)) + "|\n")
+        for case in (*NO_DIFFERENCE, *GAINS):
+            rates = (promotion_rate(case, n, runs, clustered=clustered) for n in SIZES)
+            shown = " | ".join(f"{rate:.3f}" for rate in rates)
+            sys.stdout.write(f"| {case.name} | {shown} |\n")
+            sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -25,11 +25,13 @@ from judgeloop.method import steps as method
 from judgeloop.method.judging.orders import judge_pair
 from judgeloop.method.prompts import TinyPrompts
 from judgeloop.method.synthesis.pairs import make_pair
+from judgeloop.models.fetch import fetch_model
 from judgeloop.models.references import BUILTIN, describe_base
 from judgeloop.runtime.inference import Records, infer_shards
 from judgeloop.runtime.redaction import hide_secrets
-from judgeloop.schema.config import SynthesisSection, load_config
+from judgeloop.schema.config import load_config
 from judgeloop.schema.engine_section import EngineSection
+from judgeloop.schema.method_sections import SynthesisSection
 from judgeloop.schema.records import Kind, Manifest, Pair
 from judgeloop.schema.requests import Request
 from judgeloop.schema.sampling import Sampling
@@ -191,7 +193,7 @@ def main() -> None:
         work = stages(gold_pairs(folder, images, PICTURES), options.items)
         fields: dict[str, Any] = {"dtype": "float32", "max_prompt_tokens": 900}
         section = EngineSection(kind="vllm", batch_size=SLOTS, **fields)
-        engine = VllmEngine(section, describe_base(BUILTIN, None), images, store)
+        engine = VllmEngine(section, fetch_model(describe_base(BUILTIN, None), store), images)
         tokenizer = engine._started.tokenizer
         (filler,) = tokenizer("red").input_ids
         steps = Steps(engine._started.llm, filler, tokenizer.eos_token_id)

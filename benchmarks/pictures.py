@@ -17,10 +17,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from judgeloop.engines import open_engine
 from judgeloop.method.judging.orders import judge_pair
 from judgeloop.method.prompts import TinyPrompts
 from judgeloop.models.references import BUILTIN, describe_base
+from judgeloop.runtime.engine_start import open_engine
 from judgeloop.runtime.inference import infer_shards
 from judgeloop.runtime.redaction import hide_secrets
 from judgeloop.schema.engine_section import EngineSection

@@ -45,6 +45,9 @@ PRESET = Path(__file__).parent.parent / "pipelines/configs/qwen2.5-vl-7b.yaml"
 CHANGES = (
     "model.base='scripted:'", "engine.kind=scripted", "training.kind=scripted",
     "loop.partitions=1", "data.count=null", "validation.share=0.1", "filtering.min_examples=1",
+    # The scripted judge gives one reason for all.
+    "filtering.reason_names_answer=false", "filtering.max_sentence_share=null",
+    "filtering.max_similarity=null",
 )  # fmt: skip
 
 
@@ -94,7 +97,7 @@ def run(name: str, source: str, columns: dict[str, str], folder: Path) -> Outcom
         name=name,
         converted=converted,
         left_out=questions.dropped,
-        yields=read_yields(pairs.counts),
+        yields=read_yields(pairs.counted.outcomes),
         length_ratio=math.exp(median(ratios)) if ratios else 1.0,
         funnel=funnel,
     )

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import random
 import re
-from collections import deque
 
+from judgeloop.engines.queued import QueuedEngine
 from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import Kind
 from judgeloop.schema.requests import Request, Response, Sample
@@ -37,26 +37,15 @@ _SWAPS = {
 }
 
 
-class WordyEngine:
+class WordyEngine(QueuedEngine):
     """Answers, alters and judges; what it wrote as true it knows again when it judges."""
 
     def __init__(self) -> None:
-        self._waiting: deque[tuple[int, Request]] = deque()
+        super().__init__(SLOTS)
         self._true: set[str] = set()
 
-    def has_room(self) -> bool:
-        """Says whether it takes more requests."""
-        return len(self._waiting) < SLOTS
-
-    def submit(self, number: int, request: Request) -> None:
-        """Takes a request."""
-        self._waiting.append((number, request))
-
-    def poll(self) -> list[tuple[int, Response]]:
-        """Answers the request that waits longest."""
-        if not self._waiting:
-            return []
-        number, request = self._waiting.popleft()
+    def answer(self, request: Request) -> Response:
+        """Writes a request's samples."""
         write = {"answer": self._answer, "alter": _alter, "judge": self._judge}[request.purpose]
         samples = []
         for seed in range(request.seed, request.seed + request.n):
@@ -70,11 +59,7 @@ class WordyEngine:
                     tokens=len(text) // 4 + 1,
                 )
             )
-        return [(number, Response(id=request.id, samples=tuple(samples)))]
-
-    def close(self) -> None:
-        """Forgets what waits."""
-        self._waiting.clear()
+        return Response(id=request.id, samples=tuple(samples))
 
     def _answer(self, request: Request, rng: random.Random) -> str:
         kind = Kind(request.variables["kind"])

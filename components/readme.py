@@ -78,10 +78,14 @@ def readme(stage: str) -> str:
         for way, items in (("in", spec.inputs or {}), ("out", spec.outputs or {}))
         for name, item in items.items()
     ]
+    function = declared.function.replace(":", ".")
+    where = (
+        f"judgeloop.runtime.stages.{function}" if function else f"judgeloop.runtime.tasks.{stage}"
+    )
     lines = [
         f"# {stage}", "", said.summary, "", said.about, "",
         "| | name | type | |", "| --- | --- | --- | --- |", *rows, "",
-        f"- **Stage**: {stage}, `judgeloop.runtime.stages.{declared.function.replace(':', '.')}`. "
+        f"- **Stage**: {stage}, `{where}`. "
         "Artifacts are manifests (under 1 MB): "
         "data, images and weights are in the store.",
         f"- **Image**: {declared.image} (`components/images.py`).",

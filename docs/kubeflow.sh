@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The commands of docs/kubeflow.md, in order; tests/loop/test_kubeflow_page.py runs this file.
 # Set before: NAMESPACE, CONFIG, PROFILE, STORE, JUDGELOOP_IMAGE_CPU, JUDGELOOP_IMAGE_GPU,
-# KF_PIPELINES_ENDPOINT; in the current folder: store.env, registry.env.
+# KF_PIPELINES_ENDPOINT, the store's AWS_* variables; in the current folder: store.env, registry.env.
 set -euo pipefail
 
 kubectl apply -k "k8s/overlays/${OVERLAY:-standalone}"

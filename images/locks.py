@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import sys
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -34,6 +34,8 @@ LEFT_OUT = frozenset({"scikit-learn", "skops", "torchaudio", "torchcodec", "torc
 """Asked for by others and not in the locks on purpose; `requirements/cpu.lock` says why."""
 EXECUTOR = "kfp"
 """Runs a component's function inside its container; the compiler's other packages stay outside."""
+PYTHON = {"python_version": "3.11", "python_full_version": "3.11.0"}
+"""Of the images, whichever makes the locks."""
 _PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s\\]+)")
 
 
@@ -77,8 +79,15 @@ def roots(extras: Iterable[str]) -> list[Requirement]:
     return [Requirement(line) for line in [*own, EXECUTOR]]
 
 
-def closure(wanted: Iterable[Requirement], pins: Mapping[str, str]) -> set[str]:
+def closure(
+    wanted: Iterable[Requirement], pins: Mapping[str, str], skipped: Set[str] = LEFT_OUT
+) -> set[str]:
     """Returns the names of all packages that some packages need, themselves among them.
+
+    Args:
+        wanted: The packages that are asked for.
+        pins: Pins by name, as of `read_pins`.
+        skipped: Names whose own needs are not followed.
 
     Raises:
         LookupError: A package is needed that no lock pins.
@@ -87,21 +96,24 @@ def closure(wanted: Iterable[Requirement], pins: Mapping[str, str]) -> set[str]:
     while todo:
         asked = todo.pop()
         name = canonicalize_name(asked.name)
-        for extra in {"", *asked.extras} if name not in LEFT_OUT else ():
+        for extra in {"", *asked.extras} if name not in skipped else ():
             if (name, extra) in seen:
                 continue
             seen.add((name, extra))
             if name not in pins and name != TORCH:
                 raise LookupError(f"{asked} is needed, but no lock of requirements/ pins it")
             needed = map(Requirement, metadata.requires(name) or [])
-            todo += [r for r in needed if r.marker is None or r.marker.evaluate({"extra": extra})]
+            given = {**PYTHON, "extra": extra}
+            todo += [r for r in needed if r.marker is None or r.marker.evaluate(given)]
     return {name for name, _ in seen}
 
 
 def content(lock: Lock) -> str:
     """Returns what a lock file must hold."""
     pins = read_pins(*(REQUIREMENTS / name for name in SOURCES))
-    names = closure(roots(lock.extras), pins) - {TORCH}
+    # Where torch came from PyPI it asks for CUDA's packages, which the CPU build does not.
+    of_cuda = read_pins(REQUIREMENTS / "torch-pypi.lock").keys() - pins.keys() - {TORCH}
+    names = closure(roots(lock.extras), pins, LEFT_OUT | of_cuda) - {TORCH}
     if lock.cuda:
         cuda = read_pins(REQUIREMENTS / "cuda.lock")
         pins |= cuda
@@ -111,7 +123,12 @@ def content(lock: Lock) -> str:
         "# Made by `make image-locks` from requirements/ and pyproject.toml: do not edit.",
         f"# {lock.about[0].upper()}{lock.about[1:]}: judgeloop[{asked}] and kfp's executor.",
     ]
-    return "\n".join([*head, *(pins[name] for name in sorted(names))]) + "\n"
+    return "\n".join([*head, *(of_one_python(pins[name]) for name in sorted(names))]) + "\n"
+
+
+def of_one_python(pin: str) -> str:
+    """Returns a pin with its first hash alone: that of the file for the images' Python."""
+    return " ".join(pin.split()[:2])
 
 
 def main() -> int:

@@ -101,13 +101,14 @@ class Judge:
             EngineError: The model cannot be loaded.
             RegistryError: There is no such version.
         """
-        from judgeloop.engines import open_engine
         from judgeloop.engines.fit import choose_engine
+        from judgeloop.engines.libraries import warm_up
+        from judgeloop.runtime.engine_start import open_engine
 
         scratch = scratch_folder("judge")
         try:
             folder = Path(scratch.name)
-            found = find_judge(name, folder / "version", prompts)
+            found = find_judge(name, folder / "version", prompts, lambda: warm_up(engine))
             settings = choose_engine(engine, found.model.base)
             store = FolderStore(folder / "store")
             library = ImageLibrary(store, max_pixels or found.max_pixels, found.background)

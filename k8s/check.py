@@ -5,7 +5,7 @@ Kubernetes, custom kinds by the schemas of their owners (`k8s.custom_kinds`), ev
 the pod security standard `restricted` (`k8s.restricted`), none may hold a secret or live outside
 the overlay's namespace, and a role may grant only calls that the code makes (`ALLOWED`), each
 beside the name of the module that makes it. The pods that Kubeflow makes of the compiled pipeline
-(`k8s.task_pods`) are checked too, with each profile.
+(`k8s.task_pods`) are checked too, with each profile, and what `judgeloop deploy` writes.
 """
 
 from __future__ import annotations
@@ -34,8 +34,18 @@ ALLOWED = {
     ("", "limitranges"): {"list"},  # judgeloop/ops/doctor/namespace.py
     ("", "persistentvolumeclaims"): {"get"},  # judgeloop/ops/doctor/namespace.py
     ("", "configmaps"): {"get"},  # judgeloop/ops/doctor/namespace.py
-    ("", "pods"): {"list", "get"},  # pipelines/cluster/waiting.py, judgeloop/runtime/holder_pod.py
+    # pipelines/cluster/run_pods.py, judgeloop/ops/pods/watch.py, judgeloop/runtime/holder_pod.py,
+    # judgeloop/trainjob/watch.py
+    ("", "pods"): {"list", "get", "watch"},
+    ("trainer.kubeflow.org", "trainjobs"): {  # judgeloop/trainjob/jobs.py
+        *("create", "list", "watch", "delete"),
+    },
+    ("", "events"): {"list"},  # judgeloop/trainjob/jobs.py
+    ("kueue.x-k8s.io", "workloads"): {
+        "list"
+    },  # judgeloop/trainjob/jobs.py, pipelines/cluster/run_pods.py
     ("", "pods/log"): {"get"},  # pipelines/cluster/pods.py
+    ("argoproj.io", "workflows"): {"list"},  # pipelines/cluster/run_pods.py, judgeloop/ops/pods
 }
 CLUSTER_WIDE = {"Namespace", "ClusterRole", "ClusterRoleBinding"}
 Tree = dict[str, Any]
@@ -91,6 +101,23 @@ def check_tasks(profile: str) -> Iterator[str]:
         compile_pipeline(package, 1, 1, read_profile(profile), local=True)
         for label, pod in task_pods(read_spec(package)):
             yield from (f"{label}: {said}" for said in check_pod(pod))
+
+
+def check_serving(profile: str) -> Iterator[tuple[str, list[Tree]]]:
+    """Yields the objects that serve a judge, in each form, with its name; none without a GPU."""
+    from judgeloop.ops.served_judge import ServedJudge
+    from pipelines.profile import read_profile
+    from pipelines.serving.manifests import FORMS, manifests
+
+    judge = ServedJudge(
+        address="models:/judge/3", base="owner/base", revision="0" * 40, base_sha256="",
+        adapter_sha256="1" * 64, rank=16, dtype="auto", max_images=4, memory_share=0.9,
+        max_model_len=None,
+    )  # fmt: skip
+    image = f"registry.example/judgeloop-gpu@sha256:{'2' * 64}"
+    read = read_profile(profile)
+    for form in FORMS if read.inference.gpus else ():
+        yield form, manifests(judge, read, image, form, "judge", "serving")
 
 
 def check_pod(pod: Tree) -> Iterator[str]:
@@ -174,6 +201,9 @@ def main() -> int:
         found += _show(name, "rules", list(uncalled_rules(path.read_text(encoding="utf-8"))))
     for profile in sorted((FOLDER / "profiles").glob("*.yaml")):
         found += _show(f"profile {profile.stem}", "task pods", list(check_tasks(profile.stem)))
+        for form, objects in check_serving(profile.stem):
+            name = f"{form}, {profile.stem}"
+            found += _show(name, f"{len(objects)} objects that serve", list(check(objects)))
     if not custom_kinds.folder().is_dir():
         print(
             f"SKIPPED: {', '.join(sorted(custom))}: no schemas in {custom_kinds.folder()} (SCHEMAS)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +30,22 @@ def is_custom(each: Tree) -> bool:
 
 def violations(each: Tree) -> Iterator[str]:
     """Yields what is wrong with an object of such a kind; nothing where there are no schemas."""
-    import jsonschema
-
     if not folder().is_dir():
         return
     path = _schema_of(each)
     if not path.is_file():
         yield f"is of a kind that {folder()} has no schema of ({path.name})"
         return
-    schema = json.loads(path.read_text(encoding="utf-8"))
-    for error in jsonschema.Draft7Validator(strict(schema)).iter_errors(each):
+    for error in _validator(path).iter_errors(each):
         place = ".".join(map(str, error.absolute_path))
         yield f"is not valid: {place}: {error.message[:200]}"
+
+
+@cache
+def _validator(path: Path) -> Any:
+    import jsonschema
+
+    return jsonschema.Draft7Validator(strict(json.loads(path.read_text(encoding="utf-8"))))
 
 
 def unchecked_rules(each: Tree) -> int:

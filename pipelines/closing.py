@@ -74,7 +74,7 @@ def say_ending(ledger: Ledger, config: Config, out: Path, console: Console) -> N
     places = {
         "report": report if report.is_file() else "none was written",
         "registry": opened if ours else "the server in MLFLOW_TRACKING_URI",
-        "log": out / "run.log",
+        "log": f"{out / 'run.log'}; all that was printed: {out / 'kfp.log'}",
     }
     for name, place in places.items():
         print_plain(console, f"{name:<9} {place}")

@@ -109,15 +109,28 @@ def again(arguments: Sequence[str], loop_id: str) -> str:
     is_flag=True,
     help="For this machine only: images need no digest, failed tasks are not retried.",
 )
+@click.option(
+    "--trainjob",
+    is_flag=True,
+    help="For configurations with `training.where: trainjob`; submit sees to it by itself.",
+)
 def compile_file(
-    out: Path, iterations: int, partitions: int, profile: str, pipeline: str, local: bool
+    out: Path,
+    iterations: int,
+    partitions: int,
+    profile: str,
+    pipeline: str,
+    local: bool,
+    trainjob: bool,
 ) -> int:
     """Write the pipeline as a file for Kubeflow Pipelines, and check it."""
     asked = read_profile(profile)
     if pipeline == EVALUATE:
         digest = compile_evaluation(out, partitions, asked, local=local)
     else:
-        digest = compile_pipeline(out, iterations, partitions, asked, local=local)
+        digest = compile_pipeline(
+            out, iterations, partitions, asked, local=local, trainjob=trainjob
+        )
     if local:
         said = "for this machine only: images without a digest are not checked"
         Console(stderr=True).print(said, soft_wrap=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from judgeloop.schema.errors import ConfigError, JudgeLoopError
 from judgeloop.store.local_files import write_whole
@@ -16,15 +15,18 @@ from pipelines.profile import Profile
 from pipelines.smaller import make_smaller
 from pipelines.spec import Spec, write_spec
 
-if TYPE_CHECKING:
-    from pipelines.placement import Placement
-
 FIRST_TRY = 8
 """Iterations in a run that are tried first if nothing bounds them: few loops have more."""
 
 
 def compile_pipeline(
-    out: Path, iterations: int, partitions: int, profile: Profile, *, local: bool = False
+    out: Path,
+    iterations: int,
+    partitions: int,
+    profile: Profile,
+    *,
+    local: bool = False,
+    trainjob: bool = False,
 ) -> str:
     """Compiles the loop and checks the result.
 
@@ -36,6 +38,7 @@ def compile_pipeline(
         local: The file is for this machine only: images need no digest, the size has no bound, and
             a failed task is not tried again by itself, since KFP's local runner would wait for the
             back-off and then repeat what a person can fix.
+        trainjob: Training tasks create TrainJobs, as `training.where` says.
 
     Returns:
         The canonical digest: the same for the same pipeline, however often it is compiled.
@@ -45,7 +48,7 @@ def compile_pipeline(
             would be too large for Argo.
         JudgeLoopError: The compiled pipeline is broken; says where.
     """
-    spec = _compile_loop(out, iterations, partitions, profile, local=local)
+    spec = _compile_loop(out, iterations, partitions, profile, local=local, trainjob=trainjob)
     size = estimate(spec)
     if not local and not size.fits:
         raise _too_large(iterations, partitions, size)
@@ -68,9 +71,11 @@ def compile_evaluation(out: Path, partitions: int, profile: Profile, *, local: b
         ConfigError, JudgeLoopError: As `compile_pipeline`.
     """
     from pipelines.evaluate import make_evaluation
+    from pipelines.placement import Placement
 
     _require_counts(partitions=partitions)
-    spec = _compile(out, lambda place: make_evaluation(partitions, place), profile, local=local)
+    placement = Placement(profile, on_cluster=not local)
+    spec = _compile(out, make_evaluation(partitions, placement), local=local)
     size = estimate(spec)
     if not local and not size.fits:
         raise ConfigError(
@@ -81,7 +86,13 @@ def compile_evaluation(out: Path, partitions: int, profile: Profile, *, local: b
 
 
 def compile_fitting(
-    out: Path, iterations: int, partitions: int, profile: Profile, per_run: int | None = None
+    out: Path,
+    iterations: int,
+    partitions: int,
+    profile: Profile,
+    per_run: int | None = None,
+    *,
+    trainjob: bool = False,
 ) -> tuple[str, int]:
     """Compiles the loop with as many iterations in a run as Argo's object has room for.
 
@@ -91,6 +102,7 @@ def compile_fitting(
         partitions: `loop.partitions`.
         profile: What the tasks ask of a cluster.
         per_run: `loop.iterations_per_run`, where it is set.
+        trainjob: As for `compile_pipeline`.
 
     Returns:
         The canonical digest, and the iterations of a run.
@@ -101,7 +113,7 @@ def compile_fitting(
     """
     bound = min(per_run or FIRST_TRY, iterations)
     while True:
-        spec = _compile_loop(out, bound, partitions, profile, local=False)
+        spec = _compile_loop(out, bound, partitions, profile, local=False, trainjob=trainjob)
         size = estimate(spec)
         if size.fits:
             return digest_of(spec), bound
@@ -125,25 +137,22 @@ def _require_counts(**counts: int) -> None:
 
 
 def _compile_loop(
-    out: Path, iterations: int, partitions: int, profile: Profile, *, local: bool
+    out: Path, iterations: int, partitions: int, profile: Profile, *, local: bool, trainjob: bool
 ) -> Spec:
     from pipelines.judge_loop import make_pipeline
+    from pipelines.placement import Placement
 
     _require_counts(iterations=iterations, partitions=partitions)
-    return _compile(
-        out, lambda place: make_pipeline(iterations, partitions, place), profile, local=local
-    )
+    placement = Placement(profile, on_cluster=not local, trainjob=trainjob)
+    return _compile(out, make_pipeline(iterations, partitions, placement), local=local)
 
 
-def _compile(out: Path, make: Callable[[Placement], Any], profile: Profile, *, local: bool) -> Spec:
-    """Compiles what `make` makes, makes it smaller and checks it; returns what was written."""
+def _compile(out: Path, pipeline: Any, *, local: bool) -> Spec:
+    """Makes a pipeline smaller, writes and checks it; returns what was written."""
     from google.protobuf import json_format
-
-    from pipelines.placement import Placement
 
     if out.suffix != ".yaml":
         raise ConfigError(f"{out}: name the compiled pipeline with the ending .yaml")
-    pipeline = make(Placement(profile, retried=not local))
     # KFP's own writer takes most of a compilation's time, and its text would be read back here.
     documents = (pipeline.pipeline_spec, pipeline.platform_spec)
     spec = Spec(*(json_format.MessageToDict(each) for each in documents))

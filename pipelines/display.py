@@ -18,12 +18,12 @@ from rich.progress import (
     TaskID,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 
 from judgeloop.runtime.progress import Step, read_steps
 from judgeloop.runtime.redaction import shown
 from pipelines.plain import print_plain
+from pipelines.rates import LoopRate, TaskRate
 
 LINE_EVERY_S = 5.0
 """Minimum interval between two plain lines about an unfinished task, in seconds."""
@@ -32,8 +32,8 @@ LINE_EVERY_S = 5.0
 class View(Protocol):
     """Draws the steps of tasks."""
 
-    def show(self, step: Step) -> None:
-        """Draws one step of one task."""
+    def show(self, step: Step, said: str) -> None:
+        """Draws one step of one task, and what is said of its speed."""
         ...
 
     def close(self) -> None:
@@ -47,18 +47,39 @@ class Display:
     Args:
         path: The progress file; it need not exist yet.
         console: Where to draw.
+        iterations: The most that the loop may have.
     """
 
-    def __init__(self, path: Path, console: Console) -> None:
+    def __init__(self, path: Path, console: Console, iterations: int = 0) -> None:
         self._path = path
+        self._loop = LoopRate(iterations)
+        self._tasks: dict[str, TaskRate] = {}
         self._offset = 0
         self._view: View = Bars(console) if console.is_terminal else Lines(console)
 
     def update(self) -> None:
         """Draws what has come since the last call, of each task the newest step."""
         steps, self._offset = read_steps(self._path, self._offset)
+        for step in steps:
+            self._loop.add(step)
+            self._tasks.setdefault(step.task, TaskRate(step))
         for step in {step.task: step for step in steps}.values():
-            self._view.show(step)
+            self._view.show(step, self._said(step))
+
+    def _said(self, step: Step) -> str:
+        """Returns a step's note, the task's time left, its speed, and the loop's time left."""
+        rate, working = self._tasks[step.task], step.done < step.total
+        left, tokens = rate.seconds_left(step), rate.tokens_per_second(step)
+        loop, pulse = self._loop.seconds_left(step.at), step.pulse
+        parts = [
+            f"{_time(left)} left" if working and left is not None else "",
+            step.note,
+            f"kept {pulse.kept / pulse.tried:.2f}" if pulse and pulse.tried else "",
+            f"{tokens:.0f} tokens/s" if tokens else "",
+            f"{pulse.requests} in flight" if working and pulse else "",
+            f"loop at most {_time(loop)}" if loop is not None else "",
+        ]
+        return ", ".join(filter(None, parts))
 
     def __enter__(self) -> Self:
         return self
@@ -84,27 +105,26 @@ class Bars:
             MofNCompleteColumn(),
             TextColumn("{task.fields[unit]}"),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
             TextColumn("{task.fields[note]}", markup=False),
             console=console,
             transient=True,
         )
         self._progress.start()
 
-    def show(self, step: Step) -> None:
+    def show(self, step: Step, said: str) -> None:
         """Moves the task's bar, or takes it away where the task is done."""
         started = self._started.setdefault(step.task, time.monotonic())
         if step.done >= step.total:
             if step.task in self._bars:
                 self._progress.remove_task(self._bars.pop(step.task))
             seconds = time.monotonic() - started
-            print_plain(self._progress.console, _line(step, seconds))
+            print_plain(self._progress.console, _line(step, seconds, said))
             return
         if step.task not in self._bars:
             self._bars[step.task] = self._progress.add_task(shown(step.task), unit="", note="")
         self._progress.update(
             self._bars[step.task],
-            completed=step.done, total=step.total, unit=shown(step.unit), note=shown(step.note),
+            completed=step.done, total=step.total, unit=shown(step.unit), note=shown(said),
         )  # fmt: skip
 
     def close(self) -> None:
@@ -120,7 +140,7 @@ class Lines:
         self._started: dict[str, float] = {}
         self._shown: dict[str, float] = {}
 
-    def show(self, step: Step) -> None:
+    def show(self, step: Step, said: str) -> None:
         """Writes a line unless the task had one a moment ago and is still at work."""
         now = time.monotonic()
         started = self._started.setdefault(step.task, now)
@@ -128,15 +148,19 @@ class Lines:
         if not finished and now - self._shown.get(step.task, float("-inf")) < LINE_EVERY_S:
             return
         self._shown[step.task] = now
-        line = _line(step, now - started)
-        print_plain(self._console, line)
+        print_plain(self._console, _line(step, now - started, said))
 
     def close(self) -> None:
         """Nothing is left to do."""
 
 
-def _line(step: Step, seconds: float) -> str:
+def _line(step: Step, seconds: float, said: str) -> str:
     count = f"{step.done}/{step.total} {step.unit}"
-    left = f"{seconds * (step.total - step.done) / step.done:.0f} s left" if step.done else ""
-    said = ", ".join(filter(None, (left if step.done < step.total else "", step.note)))
     return f"{step.task:<22} {count:<24} {seconds:6.1f} s  {said}".rstrip()
+
+
+def _time(seconds: float) -> str:
+    """Returns a duration for a person: `40 s`, `12 min`, `3.5 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

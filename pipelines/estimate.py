@@ -14,6 +14,8 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from judgeloop.ops.pods.waiting import WATCH
+from pipelines.lint.tasks import function_of
 from pipelines.spec import Spec, Tree
 
 LIMIT = 1 << 20
@@ -43,6 +45,8 @@ class Estimate:
     """The status of all nodes, compressed."""
     raw: int
     """The same, uncompressed."""
+    watching: int = 0
+    """How many of the pods are the watcher's (`pipelines.watching`)."""
 
     @property
     def total(self) -> int:
@@ -64,8 +68,9 @@ class Estimate:
 
     def __str__(self) -> str:
         """Returns one line for a person."""
+        watcher = f" ({self.watching} of them the watcher's)" if self.watching else ""
         return (
-            f"{self.pods} pods, {self.nodes} nodes; Argo's object: specification "
+            f"{self.pods} pods{watcher}, {self.nodes} nodes; Argo's object: specification "
             f"{_kilobytes(self.specification)} + status {_kilobytes(self.compressed)} compressed "
             f"({_kilobytes(self.raw)} raw) = {self.total / LIMIT:.0%} of the limit"
         )
@@ -75,6 +80,7 @@ class Estimate:
 class _Leaf:
     patch: int
     in_loop: bool
+    watches: bool
 
 
 def estimate(spec: Spec) -> Estimate:
@@ -93,6 +99,7 @@ def estimate(spec: Spec) -> Estimate:
         specification=round(SPECIFICATION_BASE + SPECIFICATION_PER_BYTE * package),
         compressed=status_compressed(nodes, once, again),
         raw=round(NODE_RAW * nodes + PATCH_RAW * (once + again)),
+        watching=2 * sum(leaf.watches for leaf in leaves),
     )
 
 
@@ -113,7 +120,8 @@ def _leaves(spec: Spec, graph: Tree, *, in_loop: bool) -> Iterator[_Leaf]:
     for task in graph["dag"]["tasks"].values():
         component = spec.component_of(task)
         if "dag" not in component:
-            yield _Leaf(_patch(spec, component, task), in_loop)
+            watches = function_of(_container(spec, component)) == WATCH
+            yield _Leaf(_patch(spec, component, task), in_loop, watches)
             continue
         items = _items(task)
         yield from [*_leaves(spec, component, in_loop=in_loop or items > 0)] * (items or 1)
@@ -137,8 +145,13 @@ def _items(task: Tree) -> int:
     return len(json.loads(iterator["items"]["raw"])) if iterator else 0
 
 
+def _container(spec: Spec, component: Tree) -> Tree:
+    found: Tree = spec.executors[component["executorLabel"]]["container"]
+    return found
+
+
 def _patch(spec: Spec, component: Tree, task: Tree) -> int:
-    container = spec.executors[component["executorLabel"]]["container"]
+    container = _container(spec, component)
     return PATCH_BASE + sum(len(json.dumps(each)) for each in (container, component, task))
 
 

@@ -18,6 +18,7 @@ from components.record.component import record
 from components.resolve.component import resolve
 from pipelines.iteration import PARALLEL_PARTITIONS
 from pipelines.placement import Placement
+from pipelines.watching import add_watch
 
 NAME = "judge-evaluation"
 """The pipeline's name, one for all runs."""
@@ -35,6 +36,7 @@ def make_evaluation(partitions: int, placement: Placement) -> Any:
     def judge_evaluation(config: str, loop_id: str):
         """Judges all sets and records the figures."""
         common = {"config": config, "loop_id": loop_id}
+        add_watch(placement, common)
         resolved = placement.place(resolve(**common, needs=placement.profile.needs()))
         model = resolved.outputs["model"]
         with dsl.ParallelFor(

@@ -2,6 +2,7 @@
 
 ```
 run (exit handler: report)
+├── watch, beside all others; on a cluster alone
 ├── resolve ─► ingest ─► hold-out ─► validate, and evaluate: the start model's scores
 ├── loop
 │   └── for each partition: synthesize ─► judge;  filter ─► enough
@@ -30,6 +31,7 @@ from components.resolve.component import resolve
 from components.validate.component import validate
 from pipelines.iteration import add_gather, add_learn
 from pipelines.placement import Placement
+from pipelines.watching import add_watch
 
 NAME = "judge-loop"
 """The pipeline's name, one for all runs."""
@@ -80,6 +82,7 @@ def make_pipeline(iterations: int, partitions: int, placement: Placement) -> Com
         common = {"config": config, "loop_id": loop_id}
         last = report(**common, run_id=dsl.PIPELINE_JOB_ID_PLACEHOLDER)
         with dsl.ExitHandler(placement.place(last), name="run"):
+            add_watch(placement, common)
             resolved = placement.place(resolve(**common, needs=placement.profile.needs()))
             model = resolved.outputs["model"]
             # `resolve` claims the loop id, so nothing is done for an id that another loop holds.

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from judgeloop.runtime.redaction import LOG_VARIABLE
 from judgeloop.store.local_files import write_whole
 from judgeloop.store.scratch import scratch_folder
 from pipelines.containers import check_engine, remove_containers, use_containers
@@ -27,6 +28,8 @@ from pipelines.shown_output import show_all_output
 from pipelines.spec import read_spec, write_spec
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+RUN_LOG, KFP_LOG = "run.log", "kfp.log"
+"""What the tasks log, and all that Kubeflow's runner and the tasks print."""
 POLL_S = 0.2
 PROCESSES, CONTAINERS = "processes", "containers"
 """Where tasks run: in this environment, or each in its image."""
@@ -46,12 +49,14 @@ def run_compiled(
     Args:
         package: The compiled pipeline.
         arguments: Its parameters.
-        out: The run's folder: `run.log`, `progress.jsonl`, `mlflow/` and `kfp/` go into it.
+        out: The run's folder: `run.log` (log lines with level and stage), `kfp.log` (all that
+            Kubeflow's runner and the tasks print), `progress.jsonl`, `mlflow/` and `kfp/` go into
+            it.
         watch: Called a few times a second while the pipeline runs, and once after its end.
         runner: `PROCESSES` or `CONTAINERS`.
 
     Returns:
-        Whether the pipeline succeeded; `run.log` has the reason where it did not.
+        Whether the pipeline succeeded; `kfp.log` has the reason where it did not.
 
     Raises:
         ConfigError: There is no engine to run containers with.
@@ -62,14 +67,15 @@ def run_compiled(
     out = out.resolve()
     (out / "mlflow").mkdir(parents=True, exist_ok=True)
     # New files: what a killed run has left behind may write to the old ones for another second.
-    for name in ("progress.jsonl", "run.log"):
+    for name in ("progress.jsonl", RUN_LOG, KFP_LOG):
         (out / name).unlink(missing_ok=True)
+    (out / RUN_LOG).touch()
     request = out / "arguments.json"
     write_whole(request, json.dumps(dict(arguments)).encode())
     program = [sys.executable, "-m", "pipelines.local"]
     command = [*program, str(package.resolve()), str(request), str(out / "kfp"), runner]
     with (
-        (out / "run.log").open("wb") as log,
+        (out / KFP_LOG).open("wb") as log,
         scratch_folder("run") as scratch,
         _terminated_like_interrupted(),
     ):
@@ -104,6 +110,7 @@ def environment(out: Path) -> dict[str, str]:
     paths = [*filter(None, [os.environ.get("PYTHONPATH")]), str(REPOSITORY)]
     fixed = {
         "JUDGELOOP_PROGRESS": str(out / "progress.jsonl"),
+        LOG_VARIABLE: str(out / RUN_LOG),
         "PYTHONPATH": os.pathsep.join(paths),
     }
     return {**ours, **os.environ, **fixed}

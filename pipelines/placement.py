@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from judgeloop.runtime.stage_table import stage_spec
+from judgeloop.trainjob.place import VARIABLE
+from pipelines.job_place import SHM, job_place
 from pipelines.profile import ModelSize, Profile, Reference, Size
 
 if TYPE_CHECKING:
     from kfp.dsl import PipelineTask
 
-SHM = "/dev/shm"
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 USER = 1000
 """User id of every task, as in the images."""
+FIRST = "resolve"
+"""The stage that looks whether everything is there, the volume for models included."""
+BESIDE = ("beside",)
+"""Phase of the watcher."""
+WATCHER = Size(cpu="100m", memory="512Mi", timeout_s=90 * 24 * 3600, tmp="256Mi")
+"""What the watcher gets: longer than any run, whose end it sees by itself."""
+QUEUED_S = 7 * 24 * 3600
+"""How long a task may follow a TrainJob that waits in a queue."""
 
 
 class Placement:
@@ -21,12 +33,15 @@ class Placement:
 
     Args:
         profile: What to ask for.
-        retried: Whether a failed task is started again.
+        on_cluster: Whether the tasks run on a cluster: there a failed one is started again, and
+            one more watches the others.
+        trainjob: Whether the training task creates a TrainJob instead of training itself.
     """
 
-    def __init__(self, profile: Profile, *, retried: bool) -> None:
+    def __init__(self, profile: Profile, *, on_cluster: bool, trainjob: bool = False) -> None:
         self.profile = profile
-        self._retried = retried
+        self.on_cluster = on_cluster
+        self._trainjob = trainjob
 
     def place(self, task: PipelineTask) -> PipelineTask:
         """Gives a task all that its stage gets, and returns it.
@@ -39,10 +54,18 @@ class Placement:
 
         spec, profile = stage_spec(task.component_spec.name.replace("-", "_")), self.profile
         size: Size = profile.cpu
+        follows = spec.gpu == "training" and self._trainjob
         if spec.gpu == "inference":
             size = profile.inference
-        elif spec.gpu == "training":
+        elif spec.gpu == "training" and not follows:
             size = profile.training
+        elif spec.phases == BESIDE:
+            size = WATCHER
+        timeout_s = size.timeout_s
+        if follows:
+            timeout_s = QUEUED_S + profile.start_within_s + profile.training.timeout_s
+            place = job_place(profile, task.container_spec.image)
+            task.set_env_variable(VARIABLE, msgspec.json.encode(place, order="sorted").decode())
         # At once: each setter of `PipelineTask` reads the source of every frame above it for the
         # text of an error, which took two thirds of a compilation.
         task.container_spec.resources = structures.ResourceSpec(
@@ -51,17 +74,24 @@ class Placement:
         )  # fmt: skip
         if isinstance(size, ModelSize):
             self._give_model(task, size)
-        kubernetes.set_timeout(task, size.timeout_s)
+        if profile.model_cache and (isinstance(size, ModelSize) or spec.name == FIRST):
+            kubernetes.mount_pvc(task, profile.model_cache.name, profile.model_cache.path)
+        kubernetes.set_timeout(task, timeout_s)
         # With what Kubeflow sets on every container, this is admitted under "restricted".
         kubernetes.set_security_context(task, run_as_user=USER, run_as_non_root=True)
         kubernetes.empty_dir_mount(task, "tmp", "/tmp", size_limit=size.tmp)
-        self._refer(task)
-        if self._retried and profile.retry.count:
+        beside = spec.phases == BESIDE
+        given = frozenset(task.container_spec.env or ())
+        self._refer(task, given, optional=beside)
+        if self.on_cluster and profile.retry.count:
+            # The end of a window kills the attempt under way, so who watches has the longest.
+            window_s = None if beside or follows else profile.retry.window_s
+            retry = msgspec.structs.replace(profile.retry, window_s=window_s)
             task.set_retry(
-                profile.retry.count,
-                f"{profile.retry.backoff_s}s",
-                profile.retry.factor,
-                f"{profile.retry.window_for(size.timeout_s)}s",
+                retry.count,
+                f"{retry.backoff_s}s",
+                retry.factor,
+                f"{retry.window_for(timeout_s)}s",
             )
         # The content keys of the store find finished work. A driver that asks Kubeflow's cache
         # fails, and its run with it, where the API server is away for a moment.
@@ -83,18 +113,26 @@ class Placement:
         if profile.queue:
             kubernetes.add_pod_label(task, QUEUE_LABEL, profile.queue)
         if profile.model_cache:
-            kubernetes.mount_pvc(task, profile.model_cache.name, profile.model_cache.path)
             task.set_env_variable("HF_HOME", f"{profile.model_cache.path}/huggingface")
 
-    def _refer(self, task: PipelineTask) -> None:
-        """Names the Secrets and ConfigMaps; their values are never read here."""
+    def _refer(self, task: PipelineTask, given: Set[str], *, optional: bool) -> None:
+        """Names the Secrets and ConfigMaps; their values are never read here.
+
+        Args:
+            task: The task.
+            given: Variables that it has, and no ConfigMap gives it: HF_HOME in model_cache.
+            optional: Whether it starts without any of them: the watcher tells that one is missing.
+        """
         from kfp import kubernetes
 
         for secret in self.profile.secrets:
-            kubernetes.use_secret_as_env(task, secret.name, _same(secret), secret.optional)
+            kubernetes.use_secret_as_env(task, secret.name, _same(secret),
+                                     secret.optional or optional)  # fmt: skip
         for settings in self.profile.settings:
-            kubernetes.use_config_map_as_env(task, settings.name, _same(settings),
-                                             settings.optional)  # fmt: skip
+            keys = {key: name for key, name in _same(settings).items() if name not in given}
+            if keys:
+                kubernetes.use_config_map_as_env(task, settings.name, keys,
+                                                 settings.optional or optional)  # fmt: skip
         if self.profile.image_pull_secrets:
             kubernetes.set_image_pull_secrets(task, list(self.profile.image_pull_secrets))
 

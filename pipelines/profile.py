@@ -71,7 +71,10 @@ class Reference(Section, frozen=True, kw_only=True):
 
 
 class Claim(Section, frozen=True, kw_only=True):
-    """A volume that GPU tasks mount, so that a model is fetched once; `HF_HOME` is in it."""
+    """A volume that GPU tasks mount, so that a model is fetched once; `HF_HOME` is in it.
+
+    The first task mounts it too, to try whether it can be written.
+    """
 
     name: Name
     path: Annotated[str, Meta(pattern="^/.+")]
@@ -136,8 +139,8 @@ class Profile(Section, frozen=True, kw_only=True):
                 f"must be more than the longest timeout_s, {longest}"
             )
         variables = [key for each in (*self.secrets, *self.settings) for key in each.keys]
-        if self.model_cache and "HF_HOME" in variables:
-            raise ValueError("model_cache sets HF_HOME; do not set it elsewhere")
+        if any("HF_HOME" in each.keys for each in self.secrets):
+            raise ValueError("HF_HOME is no secret: settings or model_cache give it")
         twice = sorted({name for name in variables if variables.count(name) > 1})
         if twice:
             raise ValueError(f"secrets and settings give {twice} more than once")
@@ -157,6 +160,7 @@ class Profile(Section, frozen=True, kw_only=True):
                 Needs(
                     tasks=self.task_resources(),
                     claim=self.model_cache.name if self.model_cache else None,
+                    claim_path=self.model_cache.path if self.model_cache else None,
                     secrets=tuple(_named(each) for each in self.secrets),
                     settings=tuple(_named(each) for each in self.settings),
                     node_selector=self.node_selector,
@@ -164,7 +168,6 @@ class Profile(Section, frozen=True, kw_only=True):
                         msgspec.convert(msgspec.to_builtins(each), Tolerated)
                         for each in self.tolerations
                     ),
-                    start_within_s=self.start_within_s,
                 )
             )
         )  # KFP takes lists, and no tuples

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,13 +17,13 @@ from judgeloop.runtime.reference import write_config
 from judgeloop.schema.config import Config, load_config
 from judgeloop.schema.errors import ConfigError, StoreError
 from judgeloop.schema.home import expand_home
-from judgeloop.store import Store, open_store
+from judgeloop.store import Store, is_path, open_store
 from pipelines.closing import copy_report, has_ended, say_ending
 from pipelines.compile import compile_evaluation, compile_pipeline
 from pipelines.display import Display
 from pipelines.failure import find_failure
 from pipelines.folder import locked_folder
-from pipelines.local import PROCESSES, run_compiled
+from pipelines.local import KFP_LOG, PROCESSES, run_compiled
 from pipelines.plain import print_plain
 from pipelines.profile import read_profile
 
@@ -39,9 +38,7 @@ def read_config(path: Path, changes: Sequence[str], out: Path) -> Config:
     """
     config = load_config(path, changes)
     folder = expand_home(config.store)
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", config.store) or (
-        folder.is_absolute() and str(folder) == config.store
-    ):
+    if not is_path(config.store) or (folder.is_absolute() and str(folder) == config.store):
         return config
     store = folder if folder.is_absolute() else out.resolve() / (config.store or "store")
     return load_config(path, [*changes, f"store={json.dumps(str(store))}"])
@@ -95,7 +92,8 @@ def run_loop(
     ledger = Ledger(store, loop_id)
     from judgeloop.ops.check_data import refuse_starved  # reads images: a client has no Pillow
 
-    refuse_starved(config)
+    for warning in refuse_starved(config):
+        print_plain(console, f"warning: {warning}")
     ledger.claim(config)  # before anything is shown: the report there may be another loop's
     if has_ended(ledger, config, out):
         print_plain(console, f"loop {loop_id} is already finished; nothing is done again")
@@ -134,7 +132,7 @@ def _run_alone(
     succeeded, first = True, read_ending(ledger).first
     while succeeded:
         arguments = {"config": str(write_config(store, loop_id, config, first)), "loop_id": loop_id}
-        with Display(out / "progress.jsonl", console) as display:
+        with Display(out / "progress.jsonl", console, config.loop.iterations) as display:
             succeeded = run_compiled(package, arguments, out, display.update, runner)
         ending = read_ending(ledger)
         if ending.state != "continues":
@@ -145,7 +143,7 @@ def _run_alone(
     say_ending(ledger, config, out, console)
     if succeeded:
         return 0
-    failure = find_failure(ledger, out / "run.log")
+    failure = find_failure(ledger, out / KFP_LOG)
     print_plain(console, f"{failure.task} failed: {failure.error}")
     if failure.exit_code != ConfigError.exit_code:
         console.print("Fix the cause and rerun; it resumes after the last complete shard.")

@@ -7,6 +7,7 @@ may be missing on a laptop, never in CI: there the skip is a failure.
 import os
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,9 +48,13 @@ pytest_plugins = [
     "tests.kubernetes_api",
     "tests.pod",
     "tests.containers.engine",
+    "tests.trainer_api",
+    "tests.trainjob_team",
 ]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+OF_LOOPS = ("AWS_", "JUDGELOOP_", "KF", "MLFLOW_")
+"""What begins the names of variables that decide where a loop works."""
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -67,6 +72,20 @@ def require_executable(names: tuple[str, ...], package: str) -> str:
     if in_ci():
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def _of_loops() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith(OF_LOOPS)}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def same_environment() -> Iterator[None]:
+    """No module's tests meet the store or the registry of another's: what was set is taken back."""
+    before = _of_loops()
+    yield
+    for name in _of_loops().keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import tarfile
@@ -125,6 +126,18 @@ def write_vqa(file: Path) -> None:
     write_lines(file, rows)
 
 
+def write_table(file: Path) -> None:
+    """Writes a CSV file of rows, answers among them."""
+    write_pictures(file.parent / "pictures")
+    with file.open("w", newline="") as opened:
+        table = csv.writer(opened)
+        table.writerow(["id", "image", "question", "answer"])
+        for number, colour in enumerate(COLOURS):
+            table.writerow(
+                [f"{number:04d}", f"pictures/{colour}.png", "Is it red,\nor not?", ANSWER]
+            )
+
+
 def write_all(folder: Path) -> None:
     """Writes each of the sources that docs/data.md converts, under the names used there."""
     onevision().save_to_disk(str(folder / "saved_data_set"))
@@ -135,3 +148,4 @@ def write_all(folder: Path) -> None:
     write_image_folder(folder / "image_folder")
     write_shards(folder / "shards")
     write_vqa(folder / "vqa.jsonl")
+    write_table(folder / "table.csv")

@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from judgeloop.engines import Engine, open_engine
+from judgeloop.engines import Engine
+from judgeloop.runtime.engine_start import open_engine
 from judgeloop.schema.engine_section import EndpointSection, EngineSection
 from judgeloop.schema.records import ModelRef
 from judgeloop.schema.requests import Request, Response

@@ -116,7 +116,7 @@ class _Server:
         self._engine: Any = None
 
     def open(self, section: EngineSection, model: ModelRef) -> None:
-        from judgeloop.engines import open_engine
+        from judgeloop.runtime.engine_start import open_engine
 
         if self._key == (section, model):
             return
@@ -165,8 +165,8 @@ class _Server:
 
         After the second kill vLLM has had time to notice before it is asked.
         """
-        from judgeloop.engines import open_engine
         from judgeloop.engines.lazy import LazyEngine
+        from judgeloop.runtime.engine_start import open_engine
 
         engine = LazyEngine(lambda: open_engine(section, model, self._library, self._store))
         try:

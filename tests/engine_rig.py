@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from judgeloop import engines
-from judgeloop.engines import open_engine
 from judgeloop.models.references import describe_base
+from judgeloop.runtime.engine_start import open_engine
 from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.records import ModelRef
 from judgeloop.schema.requests import Request

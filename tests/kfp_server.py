@@ -17,7 +17,6 @@ import subprocess
 import sys
 import threading
 import uuid
-from datetime import UTC, datetime
 from email.parser import BytesParser
 from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,6 +26,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from judgeloop.runtime.progress import FILE_VARIABLE
 from pipelines.local import PROCESSES, environment
+from tests.kfp_answers import nameless, new_run, node, now
 
 API = "/apis/v2beta1"
 ACTIVE = ("PENDING", "RUNNING", "CANCELING")
@@ -43,10 +43,6 @@ _TASK = re.compile(
     r"Task '([^']+)' finished with status (\w+))"
 )
 Tree = dict[str, Any]
-
-
-def now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 class Refusal(Exception):
@@ -93,7 +89,9 @@ class Running:
             succeeded = self.run["state"] != "CANCELING" and self._child.returncode == 0
             self._set("SUCCEEDED" if succeeded else "FAILED")
         if self._looks <= STATELESS_LOOKS and self.run["state"] in ACTIVE:
-            return {key: value for key, value in self.run.items() if not key.startswith("state")}
+            shown = {key: value for key, value in self.run.items() if key != "state"}
+            first = self.run["state_history"][0]
+            return {**shown, "state_history": [first, {"update_time": first["update_time"]}]}
         self.run["run_details"] = {"task_details": self._tasks()}
         return self.run
 
@@ -126,22 +124,26 @@ class Running:
             self.run["finished_at"] = now()
 
     def _tasks(self) -> list[Tree]:
-        """Argo's nodes of the tasks, from the log of the local runner."""
+        """Argo's nodes: of the run itself, and of the tasks, from the log of the local runner."""
         log = self._folder / "run.log"
         text = _COLOUR.sub("", log.read_text(errors="replace")) if log.exists() else ""
-        found: list[Tree] = []
-        for number, (_, started, ended, _status) in enumerate(_TASK.findall(text)):
+        run_id, at = self.run["run_id"], self.run["created_at"]
+        under_way = ("judge-loop-x", "judge-loop-x(0)", "root")
+        done = ("root-driver(0)", "root-driver")
+        found = [
+            *(node(run_id, "", name, "RUNNING", at) for name in under_way),
+            *(node(run_id, "", name, "SUCCEEDED", at, at) for name in done),
+        ]
+        for number, (_, task, ended, _status) in enumerate(_TASK.findall(text)):
             if ended or number >= FROZEN_AFTER:
                 continue
-            names = (f"{started}-driver(0)", f"{started}(0)", "executor(0)", started, "executor")
             found += [
-                {"run_id": self.run["run_id"], "task_id": f"{number}-{name}", "display_name": name,
-                 "state": "RUNNING", "create_time": now()}
-                for name in names
-            ]  # fmt: skip
-            found.append(
-                {"run_id": self.run["run_id"], "task_id": f"{number}", "create_time": now()}
-            )
+                node(run_id, task, f"{task}-driver(0)", "SUCCEEDED", at, at),
+                *(node(run_id, task, name, "RUNNING", at) for name in (f"{task}(0)", task)),
+                node(run_id, task, "executor", "RUNNING", at),
+                node(run_id, task, "executor(0)", "PENDING", at),
+                nameless(run_id, task, at),
+            ]
         return found
 
 
@@ -157,7 +159,8 @@ class State:
 
     def control(self) -> Tree:
         """`token`, `cookie`: the only ones that are let in; `away`: so many requests get 503;
-        `lost`: so many starts of runs are done and answered 503; `execute`: run for real;
+        `lost`: so many starts of runs are done and answered 503; `too_large`: etcd refuses runs;
+        `execute`: run for real;
         `health`: the answer of the health check."""
         path = self.folder / "control.json"
         return json.loads(path.read_text()) if path.exists() else {}
@@ -216,9 +219,12 @@ class State:
         reference = body["pipeline_version_reference"]
         version, package = self.versions[reference["pipeline_version_id"]]
         assert version["pipeline_id"] == reference["pipeline_id"]
-        run = {**body, "run_id": run_id, "created_at": now(), "storage_state": "AVAILABLE"}
+        run = new_run(body, run_id)
         execute = self.control().get("execute", True)
         self.runs[run_id] = Running(self.folder / "runs" / run_id, run, package, execute)
+        if self.control().get("too_large"):
+            del self.runs[run_id]
+            raise Refusal(500, 13, "Failed to create a run: etcdserver: request is too large")
         if self.use_up("lost"):
             raise Refusal(503, 14, "the answer was lost")
         return self.runs[run_id].look()

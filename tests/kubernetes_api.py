@@ -65,6 +65,7 @@ class Pod(NamedTuple):
             "apiVersion": "v1", "kind": "Pod",
             "status": {"phase": self.phase, "conditions": self.conditions},
             "metadata": {"name": self.name, "namespace": "team", "creationTimestamp": self.created,
+                         "uid": f"uid-{self.name}",
                          "labels": {"pipeline/runid": self.run_id},
                          "annotations": {NODE_NAME: self.node} if self.node else {}},
             "spec": {"containers": [{"name": "wait", "image": "x"}, container]},
@@ -116,9 +117,11 @@ class KubernetesApi:
                 return 200, {"kind": "ResourceQuotaList", "apiVersion": "v1", "items": [quota]}
             case ["api", "v1", "namespaces", "team", "pods"]:
                 wanted = query.get("labelSelector", [""])[0]
+                left_out = query.get("fieldSelector", [""])[0].removeprefix("status.phase!=")
                 items = [
-                    pod.document for pod in self.pods if wanted == f"pipeline/runid={pod.run_id}"
-                ]
+                    pod.document for pod in self.pods
+                    if wanted == f"pipeline/runid={pod.run_id}" and pod.phase != left_out
+                ]  # fmt: skip
                 return 200, {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items}
             case ["api", "v1", "namespaces", "team", "pods", name, "log"]:
                 return self._log(name, query)

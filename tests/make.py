@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,3 +25,22 @@ def make(
         env=outside_make(os.environ) | variables, check=False, capture_output=True, text=True,
         timeout=timeout_s,
     )  # fmt: skip
+
+
+def stand_in_for_uv(folder: Path, refused: str = "nothing") -> Path:
+    """Writes a program that is called as `uv` is, notes its arguments in `asked.txt`, does nothing.
+
+    Args:
+        folder: Where it is written.
+        refused: Calls with this in their arguments fail.
+    """
+    program = folder / "uv"
+    program.write_text(
+        f'#!/bin/sh\necho "$*" >>{folder}/asked.txt\n'
+        f'case "$*" in *{refused}*) echo "no such version" >&2; exit 1;; esac\n'
+        '[ "$1" != venv ] || { for folder; do :; done; mkdir -p "$folder/bin" "$folder/lib"; '
+        f'printf "#!/bin/sh\\nexec {sys.executable} \\"\\$@\\"\\n" >"$folder/bin/python"; '
+        'chmod +x "$folder/bin/python"; }\n'
+    )
+    program.chmod(0o755)
+    return program

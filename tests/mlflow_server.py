@@ -1,10 +1,14 @@
-"""A real MLflow server for tests, on SQLite."""
+"""MLflow for tests: a real server on SQLite, and databases without a server."""
 
 import sys
+import tempfile
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 
 import pytest
 
+from judgeloop.registry.database import make_database
 from tests.server_process import free_port, running_server
 
 ENVIRONMENT = {
@@ -24,3 +28,27 @@ def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     with running_server(command, f"{url}/health", folder / "log.txt", ENVIRONMENT):
         yield url
+
+
+@cache
+def _empty_database() -> bytes:
+    """A database with MLflow's tables, which take it more than a second to make."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "mlflow.db"
+        make_database(f"sqlite:///{path}")
+        return path.read_bytes()
+
+
+def use_database(folder: Path, patch: pytest.MonkeyPatch, name: str = "mlflow.db") -> str:
+    """Leads MLflow to an empty database of its own in a folder.
+
+    Args:
+        folder: Gets the database.
+        patch: Takes the address back, so that no later test's loop registers there.
+        name: Of the file.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    path.write_bytes(_empty_database())
+    patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{path}")
+    return f"sqlite:///{path}"

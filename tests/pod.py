@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from judgeloop.ops.doctor import pod as inside
+from judgeloop.cluster import own_pod as inside
 from judgeloop.runtime.progress import FILE_VARIABLE
 from tests.kubernetes_api import KubernetesApi, serving
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import msgspec
 
+from judgeloop.evaluation.scores import ScoreTally
 from judgeloop.registry.client import connect
 from judgeloop.registry.tracking import Run, loop_run
 from judgeloop.runtime.decided import loop_hash
 from judgeloop.runtime.ledger import Entry, Ledger
-from judgeloop.runtime.stages.measure import scores_of
+from judgeloop.runtime.stage_settings import PromoteSettings, RegisterSettings, select_settings
 from judgeloop.runtime.stages.promote import promote as promote_stage
 from judgeloop.runtime.stages.register import register
 from judgeloop.schema.config import Config, load_config
@@ -71,8 +72,9 @@ class Loop:
         key = content_key(stage, items, right, iteration, self.ledger.loop_id)
         header = Manifest(stage=stage, stage_version=1, key=key, model=model or self.base)
         made = write_shards(self.store, header, [results], lambda batch: Work(batch))
-        scores = scores_of(self.store, made, items, "both orders")
-        made = msgspec.structs.replace(made, result=scores)
+        tally = ScoreTally()
+        tally.add(results)
+        made = msgspec.structs.replace(made, result=tally.scores(items, "both orders"))
         return self.record(finish(self.store, made), iteration)
 
     def trained(self, iteration: int, folder: Path) -> Manifest:
@@ -87,7 +89,7 @@ class Loop:
             adapter=f"train/{key}/adapter",
             adapter_sha256=content_key(folder_checksums(adapter)),
         )
-        result = Training(examples=1, last_loss=0.5)
+        result = Training(examples=1, last_loss=0.5, losses=((1, 2.0), (2, 0.5)))
         made = Manifest(stage="train", stage_version=1, key=key, model=model, result=result)
         return self.record(made, iteration)
 
@@ -114,15 +116,33 @@ class Loop:
         return self.registered(iteration, self.inputs(iteration, folder, validation, gold))
 
     def registered(self, iteration: int, inputs: list[Manifest]) -> Manifest:
-        made = register(self.config, self.store, self.ledger, iteration, *inputs)
-        return self.record(made, iteration)
+        return self.record(self.enter(iteration, inputs), iteration)
+
+    def enter(self, iteration: int, inputs: Sequence[Manifest]) -> Manifest:
+        """Registers a version and leaves it out of the ledger."""
+        return register(
+            select_settings(self.config, RegisterSettings),
+            self.store,
+            self.ledger,
+            iteration,
+            *inputs,
+            configuration=msgspec.to_builtins(self.config),
+            loop_hash=self.loop_hash,
+        )
+
+    @property
+    def loop_hash(self) -> str:
+        """Tells the loop from others with its id."""
+        return loop_hash(self.config, self.store)
 
     def promote(self) -> Manifest:
         registered, evaluations = (
             {iteration: made[-1] for iteration, made in self.ledger.manifests(stage).items()}
             for stage in ("register", "evaluate")
         )
-        return promote_stage(self.config, self.store, self.ledger.loop_id, registered, evaluations)
+        settings = select_settings(self.config, PromoteSettings)
+        loop = (self.ledger.loop_id, self.loop_hash)
+        return promote_stage(settings, self.store, *loop, registered, evaluations)
 
     def record(self, made: Manifest, iteration: int) -> Manifest:
         self.ledger.record(Entry(stage=made.stage, iteration=iteration, manifest=made))
@@ -130,7 +150,7 @@ class Loop:
 
     def parent(self) -> Run:
         """The loop's own run."""
-        return loop_run(self.name, self.ledger.loop_id, loop_hash(self.config, self.store))
+        return loop_run(self.name, self.ledger.loop_id, self.loop_hash)
 
     def runs(self) -> list[Any]:
         experiment = connect().get_experiment_by_name(self.name)

@@ -13,8 +13,9 @@ from pathlib import Path
 import msgspec
 
 from judgeloop.runtime.ledger import Ledger
+from judgeloop.runtime.stage_call import stage_function
+from judgeloop.runtime.stage_settings import select_settings
 from judgeloop.runtime.stage_table import STAGES, stage_spec
-from judgeloop.runtime.tasks import stage_function
 from judgeloop.schema.config import Config, load_config
 from judgeloop.schema.records import Manifest, ModelRef, Shard
 from judgeloop.store import FolderStore
@@ -25,10 +26,10 @@ MICRO = REPOSITORY / "pipelines/configs/micro.yaml"
 WITH_MODEL = ("engine.kind=transformers", "training.kind=lora", "model.base=builtin:tiny-vlm",
               "data.count=4", "evaluation.count=4")  # fmt: skip
 JUDGE = ModelRef(base="builtin:tiny-vlm", base_sha256="b", adapter="train/k/a", adapter_sha256="a")
-_UNKEYED = ("register", "report", "judge_sets", "record")
+_UNKEYED = ("register", "report", "judge_sets", "record", "watch")
 KEYED = tuple(spec.name for spec in STAGES if spec.name not in _UNKEYED)
-"""Stages whose key can be had here; `register` asks MLflow first, the report has none, and an
-evaluation outside a loop does the work of `evaluate`."""
+"""Stages whose key can be had here; `register` asks MLflow first, the report and the watcher
+have none, and an evaluation outside a loop does the work of `evaluate`."""
 
 
 class Asked(Exception):
@@ -40,11 +41,11 @@ class AskedStore(FolderStore):
 
     stage = ""
 
-    def exists(self, key: str) -> bool:
+    def read(self, key: str) -> bytes:
         stage, _, rest = key.partition("/")
         if stage == self.stage and rest.endswith("/manifest.json"):
             raise Asked(rest.partition("/")[0])
-        return super().exists(key)
+        return super().read(key)
 
 
 def changed(*changes: str) -> Config:
@@ -80,6 +81,7 @@ def keys_of(
         "partition": 0,
         "model": model,
         "loop_id": "loop",
+        "loop_hash": "hash",
         "registered": {},
         "evaluations": {},
         "questions": made("ingest", "q", shards=(pool,)),
@@ -96,6 +98,7 @@ def keys_of(
         store = AskedStore(folder)
         store.stage = spec.name
         known = given | {"store": store, "ledger": Ledger(store, "loop")}
+        known["config"] = select_settings(config, spec.settings)
         if spec.name == "filter":
             known |= {"pairs": pairs, "judgements": judged}
         found[spec.name] = _key(spec.name, known)

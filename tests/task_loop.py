@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -103,10 +102,3 @@ def task_loop(
     settings = [*SMALL, f"loop.iterations={iterations}", f"loop.patience={iterations}"]
     settings += [f"store={store or folder / 'store'}", f"registry.model_name={MODEL_NAME}"]
     return TaskLoop(load_config(MICRO, [*settings, *changes]), loop_id, folder)
-
-
-def use_database(folder: Path) -> str:
-    """Leads MLflow to a database of its own below a folder, as a local run does."""
-    (folder / "mlflow").mkdir(parents=True, exist_ok=True)
-    os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow/mlflow.db"
-    return os.environ["MLFLOW_TRACKING_URI"]

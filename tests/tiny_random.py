@@ -13,6 +13,9 @@ from judgeloop.tiny import architecture
 ENDS = range(60, 100)
 """Tokens that end a text besides the real end token, so that random texts do end."""
 
+PENALTY = 1.5
+"""A default of sampling that no engine of ours takes from a checkpoint, as those of hubs have."""
+
 _MLLAMA_MARKS = ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<|image|>")
 _MLLAMA_TEMPLATE = (
     "{{ bos_token }}{% for m in messages %}"
@@ -154,6 +157,7 @@ def _generation(tokenizer: Any) -> transformers.GenerationConfig:
 
 def _save(model: Any, processor: Any, folder: Path) -> Path:
     model.generation_config = _generation(processor.tokenizer)
+    model.generation_config.repetition_penalty = PENALTY
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
+from judgeloop.data.file_format import Rows, refuse_other_formats
 from judgeloop.method.judging.comparison import Side
 from judgeloop.schema.errors import ConfigError
 from judgeloop.schema.records import Dropped
@@ -44,14 +46,18 @@ def read_rows(file: Path) -> Iterator[PairRow | Dropped]:
 
     Raises:
         ConfigError: There is no such file.
+        DataError: It is of another format than JSONL.
     """
     seen: DiskDict[str, str] = DiskDict()
     try:
+        refuse_other_formats(file, str(file), Rows.PAIRS)
         lines = file.open("rb")
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read ({error.strerror})") from error
     with lines:
         for number, line in enumerate(lines, start=1):
+            if number == 1:
+                line = line.removeprefix(BOM_UTF8)
             if line.strip():
                 yield _row(line, f"{file.name}:{number}", seen)
 

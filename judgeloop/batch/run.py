@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
@@ -13,15 +16,15 @@ from judgeloop.batch.rows import PairRow, read_rows
 from judgeloop.batch.summary import Summary, summarize
 from judgeloop.data.images import SourceImages
 from judgeloop.engines.fit import choose_engine
-from judgeloop.engines.lazy import lazy_engine
+from judgeloop.engines.libraries import warm_up
 from judgeloop.method.judging.comparison import PairJudgement, compare_answers
 from judgeloop.method.prompts import PromptSet, prompt_hash
 from judgeloop.method.steps import Steps
 from judgeloop.models.control_tokens import RULE
 from judgeloop.models.judge import JudgeModel, find_judge, judge_version
+from judgeloop.runtime.engine_start import lazy_engine
 from judgeloop.runtime.inference import Records, infer_shards
-from judgeloop.runtime.lease import Lease
-from judgeloop.runtime.once import once
+from judgeloop.runtime.once import Turn, once
 from judgeloop.runtime.stage_key import declared_key, key_spec
 from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.errors import ConfigError, DataError, EngineError
@@ -30,6 +33,7 @@ from judgeloop.schema.sampling import Sampling
 from judgeloop.store import FolderStore
 from judgeloop.store.checksums import sha256_file
 from judgeloop.store.images import ImageLibrary
+from judgeloop.store.local_files import disk_errors_named
 from judgeloop.store.scratch import scratch_folder
 from judgeloop.store.shards import read_dropped, read_records
 
@@ -78,21 +82,57 @@ def judge_file(
     """
     if out.exists():
         raise ConfigError(f"{out} already exists: remove it, or give another --out")
+    next(read_rows(pairs), None)  # an unreadable file is told before the judge is fetched
     work = out.with_name(f"{out.name}.work")
-    store = FolderStore(work)
-    with scratch_folder("judge") as scratch:
-        found = find_judge(settings.judge, Path(scratch) / "version", settings.prompts)
-        manifest = _Batch(pairs, store, settings, found, advance).run()
-    records = list(read_records(store, manifest, PairJudgement))
-    dropped = list(read_dropped(store, manifest))
-    if not records:
-        first = f" The first: {dropped[0].detail}" if dropped else ""
-        raise DataError(f"{pairs}: no row could be judged.{first}")
-    if dropped:
-        _write(out.with_name(f"{out.name}.dropped.jsonl"), dropped)
-    _write(out, records)
-    shutil.rmtree(work)
+    with _alone(work, out):
+        store = FolderStore(work)
+        with scratch_folder("judge") as scratch:
+            found = find_judge(
+                settings.judge,
+                Path(scratch) / "version",
+                settings.prompts,
+                lambda: warm_up(settings.engine),
+            )
+            manifest = _Batch(pairs, store, settings, found, advance).run()
+        records = list(read_records(store, manifest, PairJudgement))
+        dropped = list(read_dropped(store, manifest))
+        if not records:
+            first = f" The first: {dropped[0].detail}" if dropped else ""
+            raise DataError(f"{pairs}: no row could be judged.{first}")
+        if dropped:
+            _write(out.with_name(f"{out.name}.dropped.jsonl"), dropped)
+        _write(out, records)
+        shutil.rmtree(work)
     return summarize(records, dropped)
+
+
+@contextmanager
+def _alone(work: Path, out: Path) -> Iterator[None]:
+    """Keeps a second process from the same file: the first one's end would remove its work.
+
+    The lock ends with this process, however it ends.
+
+    Raises:
+        ConfigError: Another process writes the file.
+        StoreError: The folder cannot be made.
+    """
+    with disk_errors_named(f"use {work}"):
+        work.mkdir(parents=True, exist_ok=True)
+        folder = os.open(work, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                f"{out}: another process is writing it: wait for it, or give another --out"
+            ) from None
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                work.rmdir()  # it is empty where nothing was begun
+    finally:
+        os.close(folder)
 
 
 class _Batch:
@@ -140,9 +180,9 @@ class _Batch:
         }
         key, version = declared_key(STAGE, {}, inputs), key_spec(STAGE).version
         header = Manifest(stage=STAGE, stage_version=version, key=key, model=self._found.model)
-        return once(self._store, STAGE, key, lambda lease: self._judge(header, lease))
+        return once(self._store, STAGE, key, lambda turn: self._judge(header, turn))
 
-    def _judge(self, header: Manifest, lease: Lease) -> Manifest:
+    def _judge(self, header: Manifest, turn: Turn) -> Manifest:
         with self._library.adding() as add:
             self._images.add_all(add)
         with lazy_engine(self._engine, self._found.model, self._library, self._store) as engine:
@@ -153,8 +193,9 @@ class _Batch:
                 self._batches(),
                 self._steps,
                 SHARDS_IN_FLIGHT,
-                before_shard=lease.ensure_held,
+                before_shard=turn.lease.ensure_held,
                 advance=self._advance,
+                stored=turn.stored,
             )
 
     def _batches(self) -> Iterator[Sequence[PairRow | Dropped]]:

@@ -10,7 +10,7 @@ import msgspec
 from judgeloop.evaluation.statistics import wilson
 from judgeloop.method.judging.comparison import PairJudgement
 from judgeloop.schema.records import Dropped
-from judgeloop.schema.results import Interval
+from judgeloop.schema.scorecard import Interval
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):

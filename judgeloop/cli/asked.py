@@ -14,7 +14,14 @@ from judgeloop.cli import options
 from judgeloop.schema.errors import ConfigError
 
 if TYPE_CHECKING:
+    from judgeloop.ops.target import Target
     from judgeloop.schema.engine_section import EngineSection
+
+
+run = click.option(
+    "--run", metavar="DIR",
+    help="Ask the registry of this run, such as runs/demo.  [default: MLFLOW_TRACKING_URI]",
+)  # fmt: skip
 
 
 def asked_judge(name: str | None, run: str | None) -> str:
@@ -31,13 +38,23 @@ def asked_judge(name: str | None, run: str | None) -> str:
         if name is None:
             raise click.UsageError("name the judge, or give --run DIR for the champion of a run")
         return name
+    place = use_run(run)
+    return name or f"models:/{place.model_name()}@champion"
+
+
+def use_run(run: str) -> Target:
+    """Makes the registry of a run the one that this process asks; returns the run.
+
+    Raises:
+        ConfigError: There is no such run.
+    """
     from judgeloop.ops.target import open_target
     from judgeloop.registry.client import TRACKING_URI
 
     place = open_target(run)
     if place.registry:
         os.environ[TRACKING_URI] = place.registry
-    return name or f"models:/{place.model_name()}@champion"
+    return place
 
 
 def asked_engine(
@@ -89,11 +106,7 @@ def judge_options(flag: str) -> Callable[[Any], Any]:
             help="models:/judge@champion, an adapter or model folder, builtin:tiny-vlm, or a hub "
             "id.  [default: the champion of --run]",
         ),
-        click.option(
-            "--run", metavar="DIR",
-            help="Ask the registry of this run, such as runs/demo.  [default: "
-            "MLFLOW_TRACKING_URI]",
-        ),
+        run,
         click.option(
             "--engine", type=click.Choice(("transformers", "vllm", "openai")),
             help="What runs it.  [default: transformers]",

@@ -14,6 +14,9 @@ from judgeloop.ops.check_data import Checked, check_data
 from judgeloop.schema.config import load_config
 from judgeloop.schema.errors import DataError
 
+SHOWN_FIELDS = 10
+"""Further fields that are named."""
+
 
 @command(
     "check-data",
@@ -54,13 +57,31 @@ def _lines(found: Checked) -> list[str]:
     lines = [
         f"{found.file}: {found.usable} {found.what} of {found.rows} rows",
         *(f"  {count:>7} {kind}" for kind, count in found.by_kind.items()),
+        *_unsure(found),
         *(f"  {count:>7} left out: {reason}" for reason, count in found.dropped.items()),
         *(f"          {row}" for row in found.bad_rows),
         f"images   {pictures.count}, {smallest} to {largest} pixels, {pictures.reduced} of them "
         "over data.max_pixels and made smaller",
         f"texts    {found.tokens_mean:g} {tokens} on average, {found.tokens_most} at most",
     ]
+    if found.further_fields:
+        lines.append(f"meta     {_named(found.further_fields)}")
     if found.held_out is not None:
         lines.append(f"split    {found.trained} to train on, {found.held_out} held out")
     lines += [f"PROBLEM  {said}" for said in found.problems]
     return lines + [f"warning  {said}" for said in found.warnings]
+
+
+def _unsure(found: Checked) -> list[str]:
+    if not found.unsure_kinds:
+        return []
+    return [
+        f"  {found.unsure_kinds:>7} of them by a wording that does not show the answer's form: "
+        "state their `kind`, name subsets in data.kinds, or set synthesis.route_samples"
+    ]
+
+
+def _named(fields: dict[str, int]) -> str:
+    shown = [f"{name!r} ({rows})" for name, rows in list(fields.items())[:SHOWN_FIELDS]]
+    more = [f"{len(fields) - SHOWN_FIELDS} more"] if len(fields) > SHOWN_FIELDS else []
+    return f"further fields (rows), kept and not read: {', '.join(shown + more)}"

@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from judgeloop.cli import options
+from judgeloop.cli.asked import run, use_run
 from judgeloop.cli.command import command
 from judgeloop.cli.score import NAMES
 from judgeloop.cli.table import table
@@ -19,16 +20,19 @@ from judgeloop.schema.records import ItemResult, Manifest
 
 if TYPE_CHECKING:
     from judgeloop.evaluation.comparison import Comparison, Difference
+    from judgeloop.schema.scorecard import Interval
 
 
 @command(
     "compare",
-    "judgeloop compare models:/judge/3 models:/judge/2 --store runs/demo/store",
+    "judgeloop compare models:/judge/3 models:/judge/2 --run runs/demo",
+    "judgeloop compare models:/judge/3 models:/judge/2 --store s3://bucket/prefix",
     "judgeloop compare a.jsonl b.jsonl --benchmark vl-rewardbench --data DIR",
 )
 @click.argument("a", metavar="A")
 @click.argument("b", metavar="B")
-@click.option("--store", help="Where both versions' results lie; not for files.")
+@run
+@click.option("--store", help="Where both versions' results lie.  [default: the store of --run]")
 @click.option("--benchmark", type=click.Choice(NAMES), help="Whose outputs the two files hold.")
 @click.option("--data", type=options.FILE, metavar="DIR", help="The benchmark's data.")
 @click.option(
@@ -42,6 +46,7 @@ if TYPE_CHECKING:
 def compare(
     a: str,
     b: str,
+    run: str | None,
     store: str | None,
     benchmark: str | None,
     data: Path | None,
@@ -58,7 +63,7 @@ def compare(
     """
     from judgeloop.evaluation import comparison
 
-    mine, theirs = read_results((a, b), store, benchmark, data)
+    mine, theirs = read_results((a, b), run, store, benchmark, data)
     if len(bases) > len((a, b)):
         raise ConfigError("--base is given once for both judges, or once for each")
     own = (bases[0], bases[-1]) if bases else ("", "")
@@ -68,13 +73,18 @@ def compare(
 
 
 def read_results(
-    names: Sequence[str], store: str | None, benchmark: str | None, data: Path | None
+    names: Sequence[str],
+    run: str | None,
+    store: str | None,
+    benchmark: str | None,
+    data: Path | None,
 ) -> list[Iterable[ItemResult]]:
     """Reads the results of registered versions, or of files of outputs.
 
     Args:
         names: `models:/name/version`, or files.
-        store: Holds the versions' results.
+        run: A run's folder, whose registry is asked and whose store is read.
+        store: Holds the versions' results; None is the store of the run.
         benchmark: Whose outputs the files hold.
         data: The benchmark's.
 
@@ -86,9 +96,14 @@ def read_results(
         if data is None:
             raise ConfigError("--benchmark needs --data: give the benchmark's folder")
         return [_of_file(benchmark, data, Path(name)) for name in names]
+    if run:
+        found = use_run(run)
+        store = store or found.store.uri
     if store:
         return _of_versions(store, names)
-    raise ConfigError("give --store for two versions, or --benchmark and --data for two files")
+    raise ConfigError(
+        "give --run or --store for registered versions, or --benchmark and --data for files"
+    )
 
 
 def self_contradicting(benchmark: str, data: Path) -> list[str]:
@@ -110,15 +125,22 @@ def describe(found: Comparison) -> str:
     """Returns the sentence, a table by group, and what else tells judges apart."""
     header = ("", "items", "A", "B", "A - B", "95 %", "won", "lost", "p")
     rows = [_row(name, one) for name, one in [("all", found.overall), *found.groups.items()]]
+    own = [_share(each.preferred, each.preferred_interval) for each in found.own_answers]
     more = [
-        ("decided verdicts right", *map(_share, found.decided_only)),
-        ("undecided verdicts", *map(_share, found.undecided)),
-        ("first position", *map(_share, found.first_position)),
-        ("prefers the longer answer", *map(_share, found.longer)),
-        ("prefers its base's own answer", *(_share(own.preferred) for own in found.own_answers)),
-        ("same in both orders", *map(_share, found.consistency)),
+        ("decided verdicts right", *_shares(found, "decided_only")),
+        ("undecided verdicts", *_shares(found, "undecided")),
+        ("first position", *_shares(found, "first_position")),
+        ("prefers the longer answer", *_shares(found, "longer")),
+        ("prefers its base's own answer", *own),
+        ("same in both orders", *_shares(found, "consistency")),
     ]
-    lines = [found.sentence, "", *table(header, rows), "", *table(("", "A", "B"), more)]
+    lines = [
+        found.sentence,
+        "",
+        *table(header, rows),
+        "",
+        *table(("", "A [95 %]", "B [95 %]"), more),
+    ]
     return "\n".join([*lines, *_about_own_answers(found)])
 
 
@@ -180,5 +202,12 @@ def _row(name: str, one: Difference) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+def _shares(found: Comparison, name: str) -> list[str]:
+    values = getattr(found, name)
+    return [_share(*each) for each in zip(values, found.intervals[name], strict=True)]
+
+
+def _share(value: float | None, interval: Interval | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f} [{interval.low:.3f}, {interval.high:.3f}]" if interval else f"{value:.3f}"

@@ -36,8 +36,8 @@ def convert(
     """Write a data set of another layout as questions.jsonl with images.
 
     SOURCE is hf://datasets/OWNER/NAME@REVISION/SUBSET, a saved data set, an image folder, .jsonl,
-    .json, .parquet or .tar, or an s3:// prefix. It is read row by row; the result is what
-    data.questions takes. Answers are not read.
+    .json, .csv, .tsv, .parquet or .tar, or an s3:// prefix. It is read row by row; the result is
+    what data.questions takes. Answers are not read.
 
     Raises:
         ConfigError: An option is wrong.

@@ -10,12 +10,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib import import_module
 
 import click
 
 from judgeloop import __version__
-from judgeloop.schema.errors import JudgeLoopError
+from judgeloop.schema.errors import JudgeLoopError, StoreError
 
 COMMANDS = {
     "run": ("pipelines.commands:run", "run the loop on this machine"),
@@ -33,6 +34,8 @@ COMMANDS = {
     "convert": ("judgeloop.cli.convert:convert", "a data set of another layout in our form"),
     "verdict": ("judgeloop.cli.verdict:verdict", "judge two answers in both orders"),
     "judge": ("judgeloop.cli.judge:judge", "judge a JSONL file of answer pairs, resumable"),
+    "serve": ("judgeloop.cli.serve:serve", "a judge behind HTTP, as the OpenAI API has it"),
+    "deploy": ("pipelines.serving.command:deploy", "manifests that serve a judge on Kubernetes"),
     "score": ("judgeloop.cli.score:score", "a benchmark's figures from saved outputs"),
     "compare": ("judgeloop.cli.compare:compare", "two judges on the same items"),
     "suspects": ("judgeloop.cli.suspects:suspects", "labels to look at, by several judges"),
@@ -40,6 +43,8 @@ COMMANDS = {
     "rollback": ("judgeloop.cli.promote:rollback", "make the previous champion the champion again"),
     "export": ("judgeloop.cli.export:export", "a judge, or a loop's data, to take along"),
     "report": ("judgeloop.cli.report:report", "the figures of a loop, and its report as files"),
+    "view": ("judgeloop.cli.view:view", "every pair of a loop, as a folder for a browser"),
+    "arms": ("judgeloop.cli.arms:arms", "loops beside each other: a method and its filter arms"),
     "mlflow": ("judgeloop.cli.mlflow:mlflow", "open a run's registry in a browser"),
     "clean": ("judgeloop.cli.clean:clean", "show, and with --yes remove, what nothing needs"),
     "completion": ("judgeloop.cli.completion:completion", "the shell code that completes commands"),
@@ -54,6 +59,8 @@ EXTRAS = {
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 WRONG_USE = 2
+NOBODY_READS = 141
+"""Exit code where what is printed goes into a pipe that was closed, as after `| head`."""
 
 
 class Commands(click.Group):
@@ -62,6 +69,19 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Returns the names in the table's order."""
         return list(COMMANDS)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Finds the command that is called.
+
+        Raises:
+            click.UsageError: There is none of this name; names the nearest.
+        """
+        near = [] if args[0] in COMMANDS else get_close_matches(args[0], COMMANDS, 1)
+        if near:
+            ctx.fail(f"there is no command {args[0]!r}; did you mean `{near[0]}`?")
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Imports a command."""
@@ -82,6 +102,12 @@ class Commands(click.Group):
 
         try:
             answer = super().invoke(ctx)
+            if not isinstance(answer, str):
+                return int(answer)
+            _print(shown(answer) + "\n")
+            return 0
+        except OSError as error:
+            return _disk_failed(ctx, error)
         except JudgeLoopError as error:
             return _refused(ctx, str(error), error.exit_code)
         except ModuleNotFoundError as error:
@@ -90,10 +116,6 @@ class Commands(click.Group):
                 raise
             said = f"{package} is not installed: pip install 'judgeloop[{EXTRAS[package]}]'"
             return _refused(ctx, said, WRONG_USE)
-        if isinstance(answer, str):
-            sys.stdout.write(shown(answer) + "\n")
-            return 0
-        return int(answer)
 
 
 @click.group(
@@ -105,12 +127,14 @@ class Commands(click.Group):
 @click.version_option(__version__, message="judgeloop %(version)s")
 def cli() -> None:
     """Prepares what all commands share."""
+    from judgeloop.runtime.json_log import About
     from judgeloop.runtime.log_level import log_level
     from judgeloop.runtime.redaction import hide_secrets
 
     # Its remarks on model files of others are nothing that a user of a judge can act on.
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    hide_secrets("%(levelname)s:%(name)s:%(message)s", log_level("WARNING"))
+    form = "%(levelname)s:%(name)s:%(message)s"
+    hide_secrets(form, log_level("WARNING"), about=About())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -131,6 +155,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.Abort:
         sys.stderr.write("Interrupted. Finished work is kept; rerun the same command to resume.\n")
         return INTERRUPTED
+
+
+def _print(text: str) -> None:
+    """Prints all of a text, or raises.
+
+    With PYTHONUNBUFFERED set, `sys.stdout.write` loses without a word what a full disk refused.
+
+    Raises:
+        OSError: The rest cannot be written.
+    """
+    sys.stdout.flush()
+    rest = memoryview(text.encode(sys.stdout.encoding, "backslashreplace"))
+    while rest:
+        rest = rest[sys.stdout.buffer.write(rest) or 0 :]
+    sys.stdout.flush()
+
+
+def _disk_failed(ctx: click.Context, error: OSError) -> int:
+    """Says which disk is full, read-only or broken, and what to do; returns the exit code.
+
+    Raises:
+        OSError: It is another error, so a fault of ours.
+    """
+    from judgeloop.store.local_files import disk_failure
+
+    said = disk_failure(error)
+    if said is None and not isinstance(error, BrokenPipeError):
+        raise error
+    try:
+        sys.stdout.flush()
+    except OSError:  # else Python tries once more at its end, and complains
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return NOBODY_READS if said is None else _refused(ctx, said, StoreError.exit_code)
 
 
 def _refused(ctx: click.Context, said: str, code: int) -> int:

@@ -36,7 +36,9 @@ def mlflow(run: str, port: int) -> str | int:
     page = model_page(f"http://{HOST}:{port}", name)
     sys.stdout.write(f"the model's page: {page}\nall of it:        http://{HOST}:{port}\n")
     sys.stdout.flush()
+    # For one person: each of MLflow's four workers would take seconds of CPU time to start.
     command = [sys.executable, "-m", "mlflow", "ui", "--host", HOST, "--port", str(port)]
+    command += ["--workers", "1"]
     return subprocess.call(
         [*command, "--backend-store-uri", registry],
         env={"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ},

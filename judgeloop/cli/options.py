@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from judgeloop.schema.home import expand_home
+from judgeloop.schema.local_path import why_no_path
 
 Declared = TypeVar("Declared", bound=Callable[..., Any])
 Declare = Callable[[Declared], Declared]
@@ -25,9 +25,11 @@ class LocalPath(click.ParamType[Path]):
     name = "path"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Refuses an address."""
-        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", str(value)):
-            self.fail(f"{value!r} is an address, give a path on this machine", param, ctx)
+        """Refuses an address and a path of another machine."""
+        if not str(value).strip() or "\0" in str(value):
+            self.fail(f"{value!r} names nothing, give a path on this machine", param, ctx)
+        if (why := why_no_path(str(value))) is not None:
+            self.fail(f"{str(value)!r} {why}", param, ctx)
         return expand_home(value)
 
 

@@ -12,6 +12,7 @@ from judgeloop.cli import options
 from judgeloop.cli.command import command
 from judgeloop.cli.table import table
 from judgeloop.ops.plan.estimate import GPUS, Plan, make_plan
+from judgeloop.ops.plan.overhead import described
 from judgeloop.ops.plan.shapes import shape_of
 from judgeloop.ops.plan.survey import survey
 from judgeloop.schema.config import load_config
@@ -72,6 +73,7 @@ def _described(plan: Plan) -> str:
         f"GPU hours  {hours} ({plan.gpu})",
         f"GPU memory {plan.peak_gpu_memory_gib:,.1f} GiB at most{fits}",
         f"disk       {plan.disk_gib:,.1f} GiB",
+        *described(plan.overhead),
     ]
     if plan.price is not None:
         lines.append(f"price      {plan.price:,.2f}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from judgeloop.cli.asked import run, use_run
 from judgeloop.cli.command import command
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ _reason = click.option("--reason", required=True, help="Stays in the audit trail
 
 @command(
     "promote",
-    "judgeloop promote models:/judge/3 --instead-of 2 --reason 'wins on our own photographs'",
+    "judgeloop promote models:/judge/3 --instead-of 2 --reason 'wins on our own photographs' \\\n"
+    "    --run runs/demo",
 )
 @click.argument("version", metavar="VERSION")
 @click.option(
@@ -26,10 +28,13 @@ _reason = click.option("--reason", required=True, help="Stays in the audit trail
     help="Number of the champion that it replaces, or `none`; refused when it has moved.",
 )
 @_reason
-def promote(version: str, instead_of: str, reason: str) -> str:
+@run
+def promote(version: str, instead_of: str, reason: str, run: str | None) -> str:
     """Make a version (models:/name/version, or @alias) the champion, by hand."""
     from judgeloop.registry.manual import promote_by_hand
 
+    if run:
+        use_run(run)
     before = None if instead_of == "none" else instead_of
     return describe(promote_by_hand(version, reason, before))
 
@@ -38,10 +43,13 @@ def promote(version: str, instead_of: str, reason: str) -> str:
 @click.argument("name", metavar="MODEL")
 @click.option("--instead-of", metavar="CHAMPION", help="Number of the champion that is to go.")
 @_reason
-def rollback(name: str, instead_of: str | None, reason: str) -> str:
+@run
+def rollback(name: str, instead_of: str | None, reason: str, run: str | None) -> str:
     """Make the previous champion of a registered model the champion again."""
     from judgeloop.registry.manual import roll_back
 
+    if run:
+        use_run(run)
     return describe(roll_back(name, reason, instead_of))
 
 

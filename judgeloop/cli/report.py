@@ -38,7 +38,7 @@ def report(target: str, loop: str | None, out: Path | None) -> str:
     folder = out or found.run
     if folder is None:
         raise ConfigError(f"{target}: is not a run's folder: name one for the report with --out")
-    prefix = f"loops/{_loop(found, loop)}/report"
+    prefix = f"loops/{chosen_loop(found, loop)}/report"
     try:
         contents = {name: found.store.read(f"{prefix}/{name}") for name in FILES}
     except MissingObjectError as error:
@@ -49,7 +49,12 @@ def report(target: str, loop: str | None, out: Path | None) -> str:
     return f"{contents['table.txt'].decode()}\nreport    {folder / 'report.html'}"
 
 
-def _loop(target: Target, asked: str | None) -> str:
+def chosen_loop(target: Target, asked: str | None) -> str:
+    """Returns the loop that is asked for, or the only one that there is.
+
+    Raises:
+        ConfigError: There is no such loop, or there are several.
+    """
     known = loop_ids(target.store)
     name = asked or target.loop_id or (known[0] if len(known) == 1 else None)
     if name not in known:

@@ -40,6 +40,8 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
     """Rows by stated kind, then by routed kind."""
     rules: dict[str, int]
     """Rows by the rule that decided."""
+    unsure: int
+    """Rows whose wording does not show the form of the answer, so that the kind is a guess."""
     bad_rows: list[str]
     """Place and reason of rows that could not be read; they are not in `n`."""
 
@@ -71,6 +73,7 @@ def route(data: Path, as_json: bool) -> str:
         shares = ", ".join(f"{kind} {count}" for kind, count in sorted(routed.items()))
         lines.append(f"  {stated}: {shares}")
     lines += [f"  {count} by rule: {rule}" for rule, count in sorted(found.rules.items())]
+    lines += [f"  {found.unsure} of them unsure"] if found.unsure else []
     if found.bad_rows:
         lines.append(f"{len(found.bad_rows)} rows could not be read:")
         lines += [f"  {row}" for row in found.bad_rows[:SHOWN_BAD_ROWS]]
@@ -86,7 +89,7 @@ def route_file(file: Path) -> Routing:
     pairs: Counter[tuple[str, str]] = Counter()
     rules: Counter[str] = Counter()
     bad: list[str] = []
-    stated_rows = right = 0
+    stated_rows = right = unsure = 0
     for number, line in enumerate(file.read_bytes().splitlines(), start=1):
         if not line.strip():
             continue
@@ -102,6 +105,7 @@ def route_file(file: Path) -> Routing:
         routed = form.route(text)
         pairs[stated or routed.kind, routed.kind] += 1
         rules[routed.rule] += 1
+        unsure += not routed.sure
         stated_rows += stated is not None
         right += stated is routed.kind
     if not pairs:
@@ -116,6 +120,7 @@ def route_file(file: Path) -> Routing:
             for stated in sorted({stated for stated, _ in pairs})
         },
         rules=dict(sorted(rules.items())),
+        unsure=unsure,
         bad_rows=bad,
     )
 

@@ -13,7 +13,7 @@ from judgeloop.cli.command import command
 from judgeloop.cli.table import table
 from judgeloop.ops.status import LoopStatus, loop_ids, read_status
 from judgeloop.ops.target import Target, open_target
-from judgeloop.ops.workers import find_workers
+from judgeloop.ops.workers import Worker, find_workers
 from judgeloop.runtime.ledger import is_evaluation
 from judgeloop.schema.errors import ConfigError
 
@@ -94,7 +94,7 @@ def show_loops(target: Target, loop: str | None, *, as_json: bool) -> str:
 
 def _read(target: Target, loops: Sequence[str]) -> list[LoopStatus]:
     workers = find_workers(target.store, PATIENCE_S)
-    stages = [f"{worker.holder} on {worker.folder}" for worker in workers if not worker.loop_id]
+    stages = [_at_work(worker) for worker in workers if not worker.loop_id]
     # On a cluster nobody holds a loop as a whole, and a stage's lease names no loop: then it may
     # be of any loop that is not at its end.
     anyones = stages if not any(worker.loop_id for worker in workers) else []
@@ -106,6 +106,12 @@ def _read(target: Target, loops: Sequence[str]) -> list[LoopStatus]:
             status = read_status(target.store, loop_id, anyones)
         found.append(status)
     return found
+
+
+def _at_work(worker: Worker) -> str:
+    """Returns who works on what, and how far it is, or what it waits for."""
+    progress = worker.holder.progress
+    return f"{worker.holder} on {worker.folder}" + (f": {progress}" if progress else "")
 
 
 def _row(status: LoopStatus) -> tuple[str, ...]:
@@ -130,9 +136,16 @@ def _in_full(status: LoopStatus, target: Target) -> list[str]:
         f"store    {target.store.uri}",
         "",
         *table(
-            ("stage", "tasks", "rows", "seconds"),
+            ("stage", "tasks", "rows", "seconds", "GPU s", "generated tokens"),
             [
-                (cost.stage, str(cost.tasks), f"{cost.rows:,}", f"{cost.seconds:.1f}")
+                (
+                    cost.stage,
+                    str(cost.tasks),
+                    f"{cost.rows:,}",
+                    f"{cost.seconds:.1f}",
+                    f"{cost.gpu_seconds:.1f}",
+                    f"{cost.generated:,}",
+                )
                 for cost in status.costs
             ],
         ),

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from judgeloop.cli import options
+from judgeloop.cli.asked import run
 from judgeloop.cli.command import command
 from judgeloop.cli.compare import read_results, self_contradicting
 from judgeloop.cli.score import NAMES
@@ -17,15 +18,23 @@ from judgeloop.cli.score import NAMES
 @command(
     "suspects",
     "judgeloop suspects a.jsonl b.jsonl --benchmark vl-rewardbench --data DIR --out s.jsonl",
-    "judgeloop suspects models:/judge/2 models:/judge/3 --store runs/demo/store --out s.jsonl",
+    "judgeloop suspects models:/judge/2 models:/judge/3 --run runs/demo --out s.jsonl",
 )
 @click.argument("judges", metavar="JUDGE...", nargs=-1, required=True)
-@click.option("--store", help="Where the versions' results lie; not for files.")
+@run
+@click.option("--store", help="Where the versions' results lie.  [default: the store of --run]")
 @click.option("--benchmark", type=click.Choice(NAMES), help="Whose outputs the files hold.")
 @click.option("--data", type=options.FILE, metavar="DIR", help="The benchmark's data.")
-@click.option("--out", type=options.FILE, required=True, help="Gets a JSON line for each item.")
+@click.option(
+    "--out", type=options.LOCAL_PATH, required=True, help="Gets a JSON line for each item."
+)
 def suspects(
-    judges: Sequence[str], store: str | None, benchmark: str | None, data: Path | None, out: Path
+    judges: Sequence[str],
+    run: str | None,
+    store: str | None,
+    benchmark: str | None,
+    data: Path | None,
+    out: Path,
 ) -> str:
     """List the items that no judge gets right, or whose label contradicts their reference answer.
 
@@ -37,7 +46,7 @@ def suspects(
     from judgeloop.schema.records import to_json
     from judgeloop.store.local_files import write_whole
 
-    results = read_results(judges, store, benchmark, data)
+    results = read_results(judges, run, store, benchmark, data)
     contradicting = self_contradicting(benchmark, data) if benchmark and data else []
     given = {name: list(one) for name, one in zip(judges, results, strict=True)}
     found = find_suspects(given, contradicting)

@@ -56,8 +56,10 @@ def verdict(
         JudgeLoopError: The judge, an image or the engine cannot be used.
     """
     sys.stderr.write(f"loading {asked.name}\n")
-    from judgeloop.judge import Judge
+    from judgeloop.judge import Judge, image_bytes
 
+    for image in images:
+        image_bytes(image)  # a missing file is told before the judge is fetched
     with Judge.load(
         asked.name, engine=asked.engine, prompts=asked.prompts, max_pixels=asked.max_pixels
     ) as judge:

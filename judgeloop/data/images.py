@@ -110,6 +110,13 @@ class SourceImages:
         """Returns the hash of an image that was read, None of another one."""
         return self._hashes.get(name) or None
 
+    def read(self, name: str) -> bytes | None:
+        """Returns an image's bytes; None where it cannot be read."""
+        try:
+            return self._read(name)
+        except StoreError:
+            return None
+
     def _look(self, name: str) -> tuple[str, str]:
         """Returns the hash, or the error: an unreadable image is an error of its rows alone."""
         try:

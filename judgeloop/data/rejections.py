@@ -18,13 +18,13 @@ class Rejections:
     """Counts dropped rows and keeps the first of each reason."""
 
     def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-        """By `dropped/<reason>`."""
+        self.dropped: Counter[str] = Counter()
+        """Rows, by reason."""
         self._first: dict[str, str] = {}
 
     def add(self, row: Dropped) -> None:
         """Counts one row."""
-        self.counts[f"dropped/{row.reason}"] += 1
+        self.dropped[row.reason] += 1
         self._first.setdefault(row.reason, row.detail or f"row {row.id!r}")
 
     def no_usable_row(self, name: str) -> DataError:
@@ -35,15 +35,14 @@ class Rejections:
         """
         if not self._first:
             return DataError(f"{name}: the file is empty; give one JSON object a line")
-        counts = {reason: self.counts[f"dropped/{reason}"] for reason in sorted(self._first)}
-        said = ", ".join(f"{count} {reason}" for reason, count in counts.items())
+        said = ", ".join(f"{count} {reason}" for reason, count in sorted(self.dropped.items()))
         return DataError(f"{name}: no usable row: {said}. {self.most_frequent()}")
 
     def most_frequent(self) -> str:
         """Returns the first detail of the most frequent reason, empty if nothing was dropped."""
         if not self._first:
             return ""
-        most = max(sorted(self._first), key=lambda reason: self.counts[f"dropped/{reason}"])
+        most = max(sorted(self._first), key=self.dropped.__getitem__)
         return f"The first {most}: {_shortened(self._first[most])}"
 
 

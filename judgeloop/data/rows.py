@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
 from typing import Any, TypeVar
 
 import msgspec
 
+from judgeloop.data.columns import renamed
+from judgeloop.data.further_fields import further_fields
 from judgeloop.data.images import SourceImages
 from judgeloop.data.media_marks import without_media_marks
+from judgeloop.data.question_kind import find_kind
 from judgeloop.data.same_text import same_text_key
 from judgeloop.data.source import Source
-from judgeloop.method.routing.form import route
 from judgeloop.schema.decoding import decodable
 from judgeloop.schema.errors import DataError
 from judgeloop.schema.keys import content_key
@@ -29,20 +31,22 @@ MAX_CHOICES = 26
 """Options are named by letters."""
 
 
-class QuestionRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class QuestionRow(msgspec.Struct, frozen=True, kw_only=True):
     """A line of a questions file: `images` are paths relative to the file. It has no answer."""
 
     id: str
     images: list[str]
     text: str
     kind: Kind | None = None
-    """None: the wording decides, see `judgeloop.method.routing`."""
+    """None: the subset or the wording decides, see `judgeloop.data.question_kind`."""
     choices: list[str] | None = None
     source: str = ""
     license: str = ""
+    meta: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    """Fields that this class does not name, and those of a field `meta`."""
 
 
-class GoldRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class GoldRow(msgspec.Struct, frozen=True, kw_only=True):
     """A line of a gold file: a pair whose better answer is known from outside."""
 
     id: str
@@ -53,6 +57,7 @@ class GoldRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     chosen: str
     rejected: str
     choices: list[str] | None = None
+    meta: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
 
 
 def image_names(source: Source, kind: type[T], limit: int | None) -> Iterator[str]:
@@ -68,8 +73,15 @@ def image_names(source: Source, kind: type[T], limit: int | None) -> Iterator[st
             yield from row.images
 
 
+def good_rows(source: Source, kind: type[T], limit: int | None = None) -> Iterator[T]:
+    """Yields the rows of the good lines of a file; bad ones are passed over."""
+    for _, row in _rows(source, kind, limit):
+        if not isinstance(row, Dropped):
+            yield row
+
+
 def read_questions(
-    source: Source, images: SourceImages, limit: int | None
+    source: Source, images: SourceImages, limit: int | None, kinds: Mapping[str, Kind]
 ) -> Iterator[Question | Dropped]:
     """Yields a question, or the reason against it, for each line of a questions file.
 
@@ -77,23 +89,22 @@ def read_questions(
         source: The data set.
         images: What is known of its images.
         limit: Lines that are read at most; None reads all.
+        kinds: Of subsets, by their names: of rows that state no kind.
     """
 
     def make(row: QuestionRow, images: tuple[str, ...]) -> Question:
         text = _question(row.text, "text", images)
-        routed = route(text)
-        kind = row.kind or routed.kind
-        choices = _choices(row.choices)
-        if choices is None and kind is Kind.MULTIPLE_CHOICE:
-            choices = routed.choices
+        found = find_kind(text, row.kind, row.source, kinds)
         return Question(
             id=row.id,
             images=images,
             text=text,
-            kind=kind,
-            choices=choices,
+            kind=found.kind,
+            kind_unsure=True if found.unsure else msgspec.UNSET,
+            choices=_choices(row.choices) or found.choices,
             source=row.source,
             license=row.license,
+            meta=row.meta,
         )
 
     yield from _read(source, images, limit, QuestionRow, make)
@@ -121,6 +132,7 @@ def read_gold(source: Source, images: SourceImages, limit: int | None) -> Iterat
             text=_question(row.question, "question", hashes),
             kind=row.kind,
             choices=_choices(row.choices),
+            meta=row.meta,
         )
         made = Pair(
             id=row.id,
@@ -191,9 +203,22 @@ def _rows(source: Source, kind: type[T], limit: int | None) -> Iterator[tuple[st
     for number, line in islice(numbered, limit):
         place = f"{source.name}:{number}"
         try:
-            row = msgspec.json.decode(line, type=decodable(kind))
-            json.loads(line, object_pairs_hook=_without_repeated_keys)
-        except (msgspec.DecodeError, UnicodeDecodeError, DataError) as error:
+            fields = json.loads(line, object_pairs_hook=_without_repeated_keys)
+            if source.columns and kind is QuestionRow and isinstance(fields, dict):
+                fields = renamed(fields, source.columns)
+                row = msgspec.convert(fields, decodable(kind))
+            else:
+                row = msgspec.json.decode(line, type=decodable(kind))
+            row = msgspec.structs.replace(row, meta=further_fields(fields, kind))
+        except json.JSONDecodeError as error:
+            said = f"JSON is malformed: {error.msg} at character {error.pos + 1}"
+            yield place, Dropped(id=place, reason="bad_record", detail=f"{place}: {said}")
+            continue
+        except RecursionError:
+            said = "a value is nested too deep"
+            yield place, Dropped(id=place, reason="bad_record", detail=f"{place}: {said}")
+            continue
+        except (ValueError, DataError) as error:
             yield place, Dropped(id=place, reason="bad_record", detail=f"{place}: {_said(error)}")
             continue
         if not row.id or not seen.add(row.id, place):

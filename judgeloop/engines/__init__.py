@@ -11,49 +11,36 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from judgeloop.engines.base import Engine, generate
-from judgeloop.engines.fit import check_fit
 
 if TYPE_CHECKING:
+    from judgeloop.models.local import LocalModel
     from judgeloop.schema.engine_section import EngineSection
-    from judgeloop.schema.records import ModelRef
-    from judgeloop.store import Store
     from judgeloop.store.images import ImageLibrary
 
-__all__ = ["Engine", "generate", "open_engine"]
+__all__ = ["Engine", "generate", "load_engine"]
 
 
-def open_engine(
-    settings: EngineSection,
-    model: ModelRef,
-    images: ImageLibrary,
-    store: Store,
-) -> Engine:
-    """Loads a model into the engine that the configuration names.
+def load_engine(settings: EngineSection, model: LocalModel, images: ImageLibrary) -> Engine:
+    """Loads a local model into the engine that the configuration names.
 
     Args:
-        settings: The kind of engine and its limits.
-        model: The model, by reference.
+        settings: The kind of engine and its limits; not `openai`, which loads no model.
+        model: The model. The engine closes it when it needs its files no more, at the latest when
+            it is closed itself, or cannot be started.
         images: Where the engine finds the images of requests.
-        store: Where an adapter that is named by key lies.
 
     Raises:
-        ConfigError: The engine and the model don't go together.
+        ConfigError: The engine refuses the model or its settings.
         EngineError: The model cannot be loaded.
-        StoreError: The adapter is missing or damaged.
     """
-    check_fit(settings.kind, model)
     if settings.kind == "scripted":
         from judgeloop.engines.scripted import ScriptedEngine
 
-        return ScriptedEngine(settings, model, images, store)
-    if settings.kind == "openai":
-        from judgeloop.engines.endpoint import EndpointEngine
-
-        return EndpointEngine(settings, model, images)
+        return ScriptedEngine(settings, model, images)
     if settings.kind == "vllm":
         from judgeloop.engines.vllm import VllmEngine
 
-        return VllmEngine(settings, model, images, store)
+        return VllmEngine(settings, model, images)
     from judgeloop.engines.transformers import TransformersEngine
 
-    return TransformersEngine(settings, model, images, store)
+    return TransformersEngine(settings, model, images)

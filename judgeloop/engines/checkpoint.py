@@ -5,16 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from judgeloop.engines.libraries import import_transformers
+from judgeloop.models.local import LocalModel
 from judgeloop.models.peft_folder import check_adapter
-from judgeloop.models.references import base_location, fetch_adapter
 from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.errors import EngineError, JudgeLoopError
-from judgeloop.schema.records import ModelRef
-from judgeloop.store import Store
-from judgeloop.store.scratch import scratch_folder
 
 if TYPE_CHECKING:
     import torch
@@ -30,32 +27,31 @@ class Checkpoint(NamedTuple):
     """Within it the network is the base, to the bit, without the adapter."""
 
 
-def load_checkpoint(settings: EngineSection, model: ModelRef, store: Store) -> Checkpoint:
+def load_checkpoint(settings: EngineSection, model: LocalModel) -> Checkpoint:
     """Loads base and adapter, on the GPU if there is one.
 
     Weights are read from safetensors only, and no code of a model repository is run.
 
     Raises:
         EngineError: The model or its adapter cannot be loaded.
-        StoreError: The adapter is missing or damaged.
     """
-    location = base_location(model)
+    named = model.reference
     try:
         import torch
-        import transformers
 
+        transformers = import_transformers()
         transformers.utils.logging.disable_progress_bar()  # its bars are noise in a pod's log
         processor = transformers.AutoProcessor.from_pretrained(
-            location, revision=model.revision, trust_remote_code=False
+            model.base, revision=named.revision, trust_remote_code=False
         )
         network = transformers.AutoModelForImageTextToText.from_pretrained(
-            location,
-            revision=model.revision,
+            model.base,
+            revision=named.revision,
             dtype=settings.dtype,
             use_safetensors=True,
             trust_remote_code=False,
         )
-        network, base_alone = _with_adapter(network, model, store)
+        network, base_alone = _with_adapter(network, model)
         network = network.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     except ImportError as error:
         raise EngineError(
@@ -66,7 +62,7 @@ def load_checkpoint(settings: EngineSection, model: ModelRef, store: Store) -> C
         raise
     except Exception as error:  # a model folder may be wrong in more ways than libraries expect
         raise EngineError(
-            f"cannot load model {model.base} (revision {model.revision}, adapter {model.adapter}): "
+            f"cannot load model {named.base} (revision {named.revision}, adapter {named.adapter}): "
             f"{error}. Check model.base: it must be an image-text-to-text model with a processor "
             "and safetensors weights, and the adapter must have been trained on it"
         ) from error
@@ -75,7 +71,7 @@ def load_checkpoint(settings: EngineSection, model: ModelRef, store: Store) -> C
 
 
 def _with_adapter(
-    network: Any, model: ModelRef, store: Store
+    network: Any, model: LocalModel
 ) -> tuple[Any, Callable[[], AbstractContextManager[None]]]:
     """Adds the adapter; in float32 it is merged, for speed. Returns also what leaves it out again.
 
@@ -86,24 +82,23 @@ def _with_adapter(
     """
     import torch
 
-    with scratch_folder("adapter") as scratch:
-        folder = fetch_adapter(model, store, Path(scratch) / "adapter")
-        if folder is None:
-            return network, nullcontext
-        check_adapter(folder, model.adapter, model.base)
-        from peft import PeftModel
+    if model.adapter is None:
+        return network, nullcontext
+    named = model.reference
+    check_adapter(model.adapter, named.adapter, named.base, network)
+    from peft import PeftModel
 
-        own = {name: p.data for name, p in network.named_parameters(remove_duplicate=False)}
-        with warnings.catch_warnings():
-            # PEFT warns only, and the layers that it finds nothing for stay as the base has them.
-            warnings.filterwarnings("error", message="Found missing adapter keys")
-            try:
-                adapted = PeftModel.from_pretrained(network, str(folder))
-            except UserWarning as warning:
-                raise EngineError(
-                    f"adapter {model.adapter} was trained on another base than {model.base}: "
-                    f"{str(warning)[:200]}..."
-                ) from warning
+    own = {name: p.data for name, p in network.named_parameters(remove_duplicate=False)}
+    with warnings.catch_warnings():
+        # PEFT warns only, and the layers that it finds nothing for stay as the base has them.
+        warnings.filterwarnings("error", message="Found missing adapter keys")
+        try:
+            adapted = PeftModel.from_pretrained(network, str(model.adapter))
+        except UserWarning as warning:
+            raise EngineError(
+                f"adapter {named.adapter} was trained on another base than {named.base}: "
+                f"{str(warning)[:200]}..."
+            ) from warning
     if network.dtype != torch.float32:
         return adapted.get_base_model(), adapted.disable_adapter  # its layers hold the adapter now
     merged = adapted.merge_and_unload(safe_merge=True)

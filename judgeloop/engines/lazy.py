@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from judgeloop.engines.base import Engine, EngineDiedError
-from judgeloop.schema.engine_section import EngineSection
-from judgeloop.schema.records import ModelRef
 from judgeloop.schema.requests import Request, Response
-from judgeloop.store import Store
-from judgeloop.store.images import ImageLibrary
 
 logger = logging.getLogger(__name__)
 
@@ -82,17 +77,3 @@ class LazyEngine:
         self.close()
         for number, request in list(self._unanswered.items()):
             self.submit(number, request)
-
-
-@contextmanager
-def lazy_engine(
-    settings: EngineSection, model: ModelRef, images: ImageLibrary, store: Store
-) -> Iterator[LazyEngine]:
-    """Yields an engine that starts when first used and is closed at the end of the block."""
-    from judgeloop.engines import open_engine
-
-    engine = LazyEngine(lambda: open_engine(settings, model, images, store))
-    try:
-        yield engine
-    finally:
-        engine.close()

@@ -8,10 +8,10 @@ training (`judgeloop.training.scripted`). What is true it reads from hashes, nev
 from __future__ import annotations
 
 import random
-from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from judgeloop.engines.queued import QueuedEngine
 from judgeloop.engines.scripted_model import (
     COLOURS,
     PLACES,
@@ -22,12 +22,13 @@ from judgeloop.engines.scripted_model import (
     read_base,
     vocabulary,
 )
+from judgeloop.models.local import LocalModel
 from judgeloop.schema.engine_section import EngineSection
-from judgeloop.schema.errors import DataError, StoreError
+from judgeloop.schema.errors import DataError
 from judgeloop.schema.keys import content_key
-from judgeloop.schema.records import Kind, ModelRef
+from judgeloop.schema.records import Kind
 from judgeloop.schema.requests import Request, Response, Sample
-from judgeloop.store import MissingObjectError, Store
+from judgeloop.store import MissingObjectError
 from judgeloop.store.images import ImageLibrary
 
 UNCHANGED_SHARE = 0.1
@@ -36,53 +37,29 @@ UNPARSABLE_SHARE = 0.02
 """Judgements without a verdict."""
 
 
-class ScriptedEngine:
+class ScriptedEngine(QueuedEngine):
     """Answers requests by chance and by what it sees.
 
     Args:
         settings: The limit of prompts counts words here.
-        model: `scripted:...`, with or without an adapter.
+        model: `scripted:...`, with or without an adapter; it is closed once it is read.
         images: Where images come from; they are opened as by any engine.
-        store: Where the adapter comes from.
 
     Raises:
         ConfigError: The model's name is wrong.
         EngineError: The adapter is not a scripted adapter.
     """
 
-    def __init__(
-        self, settings: EngineSection, model: ModelRef, images: ImageLibrary, store: Store
-    ) -> None:
+    def __init__(self, settings: EngineSection, model: LocalModel, images: ImageLibrary) -> None:
+        super().__init__(settings.batch_size)
         self._limit = settings.max_prompt_tokens
-        self._model = load_scripted(model, store)
+        with model:
+            self._model = load_scripted(model)
         self._base = read_base(model.base)
         self._images = images
-        self._room = settings.batch_size
-        self._waiting: deque[tuple[int, Request]] = deque()
 
-    def has_room(self) -> bool:
-        """Returns whether it takes more requests; see `Engine.has_room`."""
-        return len(self._waiting) < self._room
-
-    def submit(self, number: int, request: Request) -> None:
-        """Takes a request; see `Engine.submit`."""
-        self._waiting.append((number, request))
-
-    def poll(self) -> list[tuple[int, Response]]:
-        """Answers the request that waits longest; see `Engine.poll`."""
-        if not self._waiting:
-            return []
-        number, request = self._waiting.popleft()
-        try:
-            return [(number, self._answer(request))]
-        except StoreError:
-            self._waiting.clear()
-            raise
-
-    def close(self) -> None:
-        """Has nothing to free."""
-
-    def _answer(self, request: Request) -> Response:
+    def answer(self, request: Request) -> Response:
+        """Answers by the script, or says why it does not."""
         refusal = self._refusal(request)
         if refusal is not None:
             return Response(id=request.id, error=refusal)

@@ -9,12 +9,10 @@ from pathlib import Path
 
 import msgspec
 
-from judgeloop.models.references import fetch_adapter
+from judgeloop.models.local import LocalModel
 from judgeloop.schema.engine_section import SCRIPTED
 from judgeloop.schema.errors import ConfigError, EngineError
-from judgeloop.schema.records import Kind, ModelRef
-from judgeloop.store import Store
-from judgeloop.store.scratch import scratch_folder
+from judgeloop.schema.records import Kind
 
 ADAPTER_FILE = "scripted_adapter.json"
 
@@ -74,20 +72,17 @@ def read_base(base: str) -> ScriptedModel:
         raise ConfigError(f"model.base {base}: {error}") from error
 
 
-def load_scripted(model: ModelRef, store: Store) -> ScriptedModel:
+def load_scripted(model: LocalModel) -> ScriptedModel:
     """Reads a scripted model with its adapter, whose skill replaces the base's.
 
     Raises:
         ConfigError: The base's name is wrong.
         EngineError: The adapter is not a scripted adapter.
-        StoreError: The adapter is missing or damaged.
     """
     base = read_base(model.base)
-    with scratch_folder("adapter") as scratch:
-        folder = fetch_adapter(model, store, Path(scratch) / "adapter")
-        if folder is None:
-            return base
-        return msgspec.structs.replace(base, skill=read_adapter(folder).skill)
+    if model.adapter is None:
+        return base
+    return msgspec.structs.replace(base, skill=read_adapter(model.adapter).skill)
 
 
 def read_adapter(folder: Path) -> ScriptedAdapter:

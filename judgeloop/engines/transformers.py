@@ -19,11 +19,10 @@ from judgeloop.engines.checkpoint import load_checkpoint
 from judgeloop.engines.pictures import Pictures, UnusableImageError
 from judgeloop.engines.sampling import seeded_processors
 from judgeloop.models.control_tokens import ControlTokens
+from judgeloop.models.local import LocalModel
 from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.errors import EngineError
-from judgeloop.schema.records import ModelRef
 from judgeloop.schema.requests import Request, Response, Sample
-from judgeloop.store import Store
 from judgeloop.store.images import ImageLibrary
 
 if TYPE_CHECKING:
@@ -48,20 +47,17 @@ class TransformersEngine:
 
     Args:
         settings: Batch size, number format and the limit of prompts.
-        model: The model to load.
+        model: The model to load; it is closed once it is in memory.
         images: Where images come from.
-        store: Where the adapter comes from.
 
     Raises:
         EngineError: The model cannot be loaded.
-        StoreError: The adapter is missing or damaged.
     """
 
-    def __init__(
-        self, settings: EngineSection, model: ModelRef, images: ImageLibrary, store: Store
-    ) -> None:
+    def __init__(self, settings: EngineSection, model: LocalModel, images: ImageLibrary) -> None:
         self._settings = settings
-        loaded = load_checkpoint(settings, model, store)
+        with model:
+            loaded = load_checkpoint(settings, model)
         self._network, self._processor, self._base_alone = loaded
         self._control = ControlTokens.of(self._processor)
         self._pictures = Pictures(images)

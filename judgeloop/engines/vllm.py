@@ -18,10 +18,9 @@ from judgeloop.engines.pictures import Pictures, UnusableImageError
 from judgeloop.engines.verdict_regex import verdict_regex
 from judgeloop.engines.vllm_start import client_error, start_vllm
 from judgeloop.models.control_tokens import ControlTokens
+from judgeloop.models.local import LocalModel
 from judgeloop.schema.engine_section import EngineSection
-from judgeloop.schema.records import ModelRef
 from judgeloop.schema.requests import Request, Response, Sample
-from judgeloop.store import Store
 from judgeloop.store.images import ImageLibrary
 
 Prompt = dict[str, Any]
@@ -42,21 +41,17 @@ class VllmEngine:
 
     Args:
         settings: Batch size, limits and how much memory vLLM may take.
-        model: The model to load.
+        model: The model to load; it is closed with the engine.
         images: Where images come from.
-        store: Where the adapter comes from.
 
     Raises:
         ConfigError: vLLM is not installed, or refuses the settings.
         EngineError: The model cannot be loaded or does not fit.
-        StoreError: The adapter is missing or damaged.
     """
 
-    def __init__(
-        self, settings: EngineSection, model: ModelRef, images: ImageLibrary, store: Store
-    ) -> None:
+    def __init__(self, settings: EngineSection, model: LocalModel, images: ImageLibrary) -> None:
         self._settings = settings
-        self._started = start_vllm(settings, model, store)
+        self._started = start_vllm(settings, model)
         self._control = ControlTokens.of(self._started.tokenizer)
         self._pictures = Pictures(images)
         # One thread: vLLM's cache of processed images wants prompts in the order of the scheduler.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import logging
 import os
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,14 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judgeloop.engines.memory import check_memory
+from judgeloop.models.local import LocalModel
 from judgeloop.models.peft_folder import adapter_rank, check_adapter, check_language_only
-from judgeloop.models.references import base_location, fetch_adapter
 from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.errors import ConfigError, EngineError
 from judgeloop.schema.records import ModelRef
 from judgeloop.schema.requests import Request
-from judgeloop.store import Store
-from judgeloop.store.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from vllm import LLM
@@ -41,12 +38,10 @@ class StartedVllm:
     Args:
         llm: The engine.
         adapter: The judge's adapter; None is the base.
-        scratch: Folder of what was fetched; it lives as long as the engine.
+        model: What was loaded; its files are kept as long as the engine.
     """
 
-    def __init__(
-        self, llm: LLM, adapter: LoRARequest | None, scratch: tempfile.TemporaryDirectory[str]
-    ) -> None:
+    def __init__(self, llm: LLM, adapter: LoRARequest | None, model: LocalModel) -> None:
         from vllm.renderers import ChatParams
         from vllm.renderers.params import TokenizeParams
 
@@ -56,7 +51,7 @@ class StartedVllm:
         """Tokens of prompt and answer together."""
         # A copy, for the renderer's may be busy in another thread.
         self.tokenizer = copy.deepcopy(llm.get_tokenizer())
-        self._scratch = scratch
+        self._model = model
         config = llm.model_config.hf_config
         self._image_token = getattr(config, "image_token_id", None)
         # No limit here: the engine counts a prompt with its images, and refuses it with the number.
@@ -134,54 +129,45 @@ class StartedVllm:
         self.llm.llm_engine.engine_core.shutdown()
         del self.llm
         cleanup_dist_env_and_memory()
-        self._scratch.cleanup()
+        self._model.close()
 
 
-def start_vllm(settings: EngineSection, model: ModelRef, store: Store) -> StartedVllm:
-    """Loads a model, and its adapter, into vLLM.
+def start_vllm(settings: EngineSection, model: LocalModel) -> StartedVllm:
+    """Loads a model, and its adapter, into vLLM; the model is closed with it.
 
     Raises:
         ConfigError: vLLM is not installed.
         EngineError: The model or its adapter cannot be loaded or served, or does not fit.
-        StoreError: The adapter is missing or damaged.
     """
-    location = base_location(model)
-    scratch = scratch_folder("adapter")
     try:
-        return _start(settings, model, store, location, scratch)
+        return _start(settings, model)
     except BaseException:
-        scratch.cleanup()
+        model.close()
         raise
 
 
-def _start(
-    settings: EngineSection,
-    model: ModelRef,
-    store: Store,
-    location: str,
-    scratch: tempfile.TemporaryDirectory[str],
-) -> StartedVllm:
-    folder = fetch_adapter(model, store, Path(scratch.name) / "adapter")
+def _start(settings: EngineSection, model: LocalModel) -> StartedVllm:
+    folder, named = model.adapter, model.reference
     extra: dict[str, Any] = {}
     if folder is not None:
-        check_adapter(folder, model.adapter, model.base)
-        check_language_only(folder, model.adapter)
-        extra = {"enable_lora": True, "max_lora_rank": _kernel_rank(folder, model.adapter)}
-    with _failures_named(model):
+        check_adapter(folder, named.adapter, named.base)
+        check_language_only(folder, named.adapter)
+        extra = {"enable_lora": True, "max_lora_rank": kernel_rank(folder, named.adapter)}
+    with _failures_named(named):
         from transformers import AutoConfig
 
         config = AutoConfig.from_pretrained(
-            location, revision=model.revision, trust_remote_code=False
+            model.base, revision=named.revision, trust_remote_code=False
         )
         dtype = _dtype(settings, config)
-        check_memory(settings, location, dtype)
+        check_memory(settings, model.base, dtype)
         _prepare_environment()
         from vllm import LLM
         from vllm.lora.request import LoRARequest
 
-        llm = LLM(**_arguments(settings, model, location, config, dtype), **extra)
+        llm = LLM(**_arguments(settings, model, config, dtype), **extra)
     adapter = None if folder is None else LoRARequest("judge", 1, str(folder))
-    return StartedVllm(llm, adapter, scratch)
+    return StartedVllm(llm, adapter, model)
 
 
 def _prepare_environment() -> None:
@@ -206,7 +192,7 @@ def _prepare_environment() -> None:
 
 
 def _arguments(
-    settings: EngineSection, model: ModelRef, location: str, config: Any, dtype: str
+    settings: EngineSection, model: LocalModel, config: Any, dtype: str
 ) -> dict[str, Any]:
     import torch
 
@@ -215,9 +201,9 @@ def _arguments(
     context = getattr(text, "max_position_embeddings", None)
     length = section.max_model_len or settings.max_prompt_tokens + ANSWER_ROOM
     arguments: dict[str, Any] = {
-        "model": location,
-        "revision": model.revision,
-        "tokenizer_revision": model.revision,
+        "model": model.base,
+        "revision": model.reference.revision,
+        "tokenizer_revision": model.reference.revision,
         "trust_remote_code": False,
         "load_format": "safetensors",
         "dtype": dtype,
@@ -256,7 +242,12 @@ def _dtype(settings: EngineSection, config: Any) -> str:
     return "auto" if found is None else str(found).removeprefix("torch.")
 
 
-def _kernel_rank(folder: Path, name: str | None) -> int:
+def kernel_rank(folder: Path, name: str | None) -> int:
+    """Returns the rank that vLLM's kernels are made for: an adapter's, or the next larger.
+
+    Raises:
+        EngineError: None is large enough.
+    """
     rank = adapter_rank(folder, name)
     fitting = [it for it in RANKS if it >= rank]
     if not fitting:

@@ -5,7 +5,7 @@ They are computed from another judge's item results, which name the items and th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import msgspec
 
@@ -13,7 +13,7 @@ from judgeloop.evaluation.scorecard import Tally
 from judgeloop.schema.errors import DataError
 from judgeloop.schema.keys import fraction
 from judgeloop.schema.records import Choice, ItemResult, Order
-from judgeloop.schema.results import Scorecard
+from judgeloop.schema.scorecard import Scorecard
 
 Rule = Callable[[ItemResult, Order], Choice]
 
@@ -60,17 +60,20 @@ def blind_result(item: ItemResult, rule: Rule) -> ItemResult:
     )
 
 
-def baseline_scorecards(results: Iterable[ItemResult]) -> dict[str, Scorecard]:
-    """Returns each baseline's scorecard by its name.
+class BaselineTally:
+    """Adds up what the baselines score on a judge's items, which it does not keep."""
 
-    Args:
-        results: Of any judge on the items. Read once, not kept.
-    """
-    tallies = {name: Tally() for name in BASELINES}
-    for item in results:
+    def __init__(self) -> None:
+        self._tallies = {name: Tally() for name in BASELINES}
+
+    def add(self, item: ItemResult) -> None:
+        """Counts one item, as any judge has judged it."""
         for name, rule in BASELINES.items():
-            tallies[name].add(blind_result(item, rule))
-    return {name: tally.scorecard() for name, tally in tallies.items()}
+            self._tallies[name].add(blind_result(item, rule))
+
+    def scorecards(self) -> dict[str, Scorecard]:
+        """Returns each baseline's scorecard by its name."""
+        return {name: tally.scorecard() for name, tally in self._tallies.items()}
 
 
 def _lengths(item: ItemResult) -> tuple[int, int]:

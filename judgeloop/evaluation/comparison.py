@@ -6,16 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from judgeloop.evaluation.clusters import difference_interval
+from judgeloop.evaluation.habits import HABITS, Share, longer_is_better
 from judgeloop.evaluation.own_answers import OwnAnswers, Writers, own_answers
-from judgeloop.evaluation.statistics import CONFIDENCE, paired_interval
 from judgeloop.schema.errors import DataError
-from judgeloop.schema.records import Choice, ItemResult
-from judgeloop.schema.results import Interval
-
-RESAMPLES = 2000
-SEED = 20_512
-FEWEST_CLUSTERS = 10
-"""With fewer images a bootstrap over them says little; the items are taken as independent."""
+from judgeloop.schema.records import ItemResult
+from judgeloop.schema.scorecard import Interval
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +54,9 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     own_answers: tuple[OwnAnswers, OwnAnswers]
     consistency: tuple[float, float]
     """Share of the items on which both orders prefer the same response."""
+    intervals: dict[str, tuple[Interval | None, Interval | None]]
+    """95 %, clustered by item and image, of the shares above, by their names. That of an own answer
+    stands in `own_answers`."""
     won_items: list[str]
     lost_items: list[str]
     sentence: str
@@ -96,81 +95,28 @@ def compare(
         groups.setdefault(mine[item].category, []).append(item)
     overall = _difference(items, mine, theirs)
     sides = (list(mine.values()), list(theirs.values()))
+    shares = {name: (share(sides[0]), share(sides[1])) for name, share in HABITS.items()}
     return Comparison(
         names=names,
         overall=overall,
         groups={name: _difference(groups[name], mine, theirs) for name in sorted(groups)},
-        decided_only=(_decided_only(sides[0]), _decided_only(sides[1])),
-        undecided=(_undecided(sides[0]), _undecided(sides[1])),
-        first_position=(_first_position(sides[0]), _first_position(sides[1])),
-        longer=(longer_preference(sides[0]), longer_preference(sides[1])),
-        longer_is_better=_longer_is_better(sides[0]),
+        decided_only=_values(shares["decided_only"]),
+        undecided=(_rate(shares["undecided"][0]), _rate(shares["undecided"][1])),
+        first_position=_values(shares["first_position"]),
+        longer=_values(shares["longer"]),
+        longer_is_better=longer_is_better(sides[0]),
         own_answers=(
             own_answers(sides[0], writers or {}, bases[0]),
             own_answers(sides[1], writers or {}, bases[1]),
         ),
-        consistency=(_consistency(sides[0]), _consistency(sides[1])),
+        consistency=(_rate(shares["consistency"][0]), _rate(shares["consistency"][1])),
+        intervals={
+            name: (_interval(one), _interval(other)) for name, (one, other) in shares.items()
+        },
         won_items=[i for i in items if mine[i].both_orders > theirs[i].both_orders],
         lost_items=[i for i in items if mine[i].both_orders < theirs[i].both_orders],
         sentence=_sentence(names, overall),
     )
-
-
-def difference_interval(differences: Sequence[int], clusters: Sequence[str]) -> Interval:
-    """Returns the 95 % interval of a mean paired difference whose items may be dependent.
-
-    Args:
-        differences: 1, 0 or -1 each item.
-        clusters: The image of each item.
-
-    Returns:
-        Tango's interval where each item has a cluster of its own, or where there are too few
-        clusters to draw from; else the hull of Tango's and the bootstrap's, which is the wider one
-        where items of an image go together.
-    """
-    independent = paired_interval(differences)
-    number = len(set(clusters))
-    if number < FEWEST_CLUSTERS or number == len(differences):
-        return independent
-    dependent = clustered_interval(differences, clusters)
-    return Interval(min(independent.low, dependent.low), max(independent.high, dependent.high))
-
-
-def clustered_interval(values: Sequence[float], clusters: Sequence[str]) -> Interval:
-    """Returns the 95 % interval of a mean by a bootstrap over clusters of values, with fixed seed.
-
-    Whole clusters are drawn, so that values of one cluster may depend on each other in any way.
-
-    Args:
-        values: One each item.
-        clusters: The cluster of each; at least two.
-
-    Source: Davison and Hinkley, "Bootstrap Methods and their Application" (1997), 3.8; SciPy
-    resamples.
-    """
-    import numpy as np
-    from scipy import stats
-
-    places = {name: at for at, name in enumerate(sorted(set(clusters)))}
-    sums, sizes = np.zeros(len(places)), np.zeros(len(places))
-    for value, cluster in zip(values, clusters, strict=True):
-        sums[places[cluster]] += value
-        sizes[places[cluster]] += 1
-    if np.ptp(sums / sizes) == 0:  # every draw has this mean
-        mean = float(sums.sum() / sizes.sum())
-        return Interval(mean, mean)
-    found = stats.bootstrap(
-        (sums, sizes),
-        lambda total, size, axis: total.sum(axis=axis) / size.sum(axis=axis),
-        paired=True,
-        vectorized=True,
-        n_resamples=RESAMPLES,
-        batch=200,
-        confidence_level=CONFIDENCE,
-        method="percentile",
-        rng=np.random.default_rng(SEED),
-    ).confidence_interval
-    return Interval(float(found.low), float(found.high))
 
 
 def _by_item(results: Iterable[ItemResult], name: str) -> dict[str, ItemResult]:
@@ -207,57 +153,18 @@ def _difference(
     )
 
 
-def _verdicts(results: Iterable[ItemResult]) -> list[tuple[Choice, bool]]:
-    """Returns every verdict, and whether the better response was shown first."""
-    return [
-        pair
-        for result in results
-        for pair in ((result.chosen_first, True), (result.rejected_first, False))
-    ]
+def _rate(share: Share | None) -> float:
+    """Returns a share that every set of items has."""
+    return share.value if share else 0.0
 
 
-def _decided_only(results: Iterable[ItemResult]) -> float | None:
-    right = [
-        (choice is Choice.A) == first
-        for choice, first in _verdicts(results)
-        if choice is not Choice.UNDECIDED
-    ]
-    return sum(right) / len(right) if right else None
+def _values(shares: tuple[Share | None, Share | None]) -> tuple[float | None, float | None]:
+    a, b = shares
+    return (a.value if a else None), (b.value if b else None)
 
 
-def _undecided(results: Iterable[ItemResult]) -> float:
-    choices = [choice for choice, _ in _verdicts(results)]
-    return choices.count(Choice.UNDECIDED) / len(choices)
-
-
-def _first_position(results: Iterable[ItemResult]) -> float | None:
-    choices = [choice for choice, _ in _verdicts(results)]
-    decided = len(choices) - choices.count(Choice.UNDECIDED)
-    return choices.count(Choice.A) / decided if decided else None
-
-
-def longer_preference(results: Iterable[ItemResult]) -> float | None:
-    """Returns the share of the items with a clear verdict on which the longer answer is preferred.
-
-    None where no item has a clear verdict, or none has answers of known and unequal lengths.
-    """
-    longer = [
-        result.both_orders == (result.lengths[0] > result.lengths[1])
-        for result in results
-        if result.clear and result.lengths and result.lengths[0] != result.lengths[1]
-    ]
-    return sum(longer) / len(longer) if longer else None
-
-
-def _longer_is_better(results: Iterable[ItemResult]) -> float | None:
-    lengths = [result.lengths for result in results if result.lengths]
-    longer = [chosen > rejected for chosen, rejected in lengths if chosen != rejected]
-    return sum(longer) / len(longer) if longer else None
-
-
-def _consistency(results: Iterable[ItemResult]) -> float:
-    clear = [result.clear for result in results]
-    return sum(clear) / len(clear)
+def _interval(share: Share | None) -> Interval | None:
+    return share.interval if share else None
 
 
 def _sentence(names: tuple[str, str], found: Difference) -> str:

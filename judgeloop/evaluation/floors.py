@@ -6,21 +6,38 @@ The gate, the loop's choice of its best version, and the start from a champion a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple, TypeVar
 
 from judgeloop.evaluation.baselines import BASELINES, blind_result
+from judgeloop.evaluation.scorecard import widened
 from judgeloop.evaluation.statistics import mean_interval, paired_interval, wilson
 from judgeloop.schema.records import ItemResult
 from judgeloop.schema.results import Check
 
+N = TypeVar("N", int, float)
 COIN_BOTH_ORDERS = 0.25
 """Both-order accuracy of an unbiased coin, tossed for each order."""
 CHANCE = 0.5
 """Accuracy by single verdict of a coin, and of a judge that always says the same."""
 
 
+class _Known(NamedTuple):
+    """What counts of an item."""
+
+    both_orders: int
+    accuracy: float
+    differences: tuple[int, ...]
+    """Right in both orders, minus that of each baseline."""
+
+
+_Images = dict[str, Counter[_Known]]
+
+
 def floors(results: Iterable[ItemResult]) -> tuple[Check, ...]:
     """Compares a judge with every blind baseline on its own items, by 95 % lower bounds.
+
+    Bounds are clustered by image, as those of every other figure.
 
     Args:
         results: The judge's, in any order. Read once, not kept; probes don't count.
@@ -32,19 +49,35 @@ def floors(results: Iterable[ItemResult]) -> tuple[Check, ...]:
     Raises:
         DataError: A result does not hold the lengths of the answers.
     """
-    both: Counter[bool] = Counter()
-    accuracies: Counter[float] = Counter()
-    differences: dict[str, Counter[int]] = {name: Counter() for name in BASELINES}
+    tally = FloorTally()
     for result in results:
+        tally.add(result)
+    return tally.checks()
+
+
+class FloorTally:
+    """Adds up item results for the checks of `floors`; its memory grows with the images only."""
+
+    def __init__(self) -> None:
+        self._images: _Images = {}
+
+    def add(self, result: ItemResult) -> None:
+        """Counts one item; a probe does not count.
+
+        Raises:
+            DataError: The result does not hold the lengths of the answers.
+        """
         if result.identical:
-            continue
-        both[result.both_orders] += 1
-        accuracies[result.accuracy] += 1
-        for name, rule in BASELINES.items():
-            blind = blind_result(result, rule).both_orders
-            differences[name][result.both_orders - blind] += 1
-    paired = [_against(name, counts) for name, counts in differences.items()]
-    return (*paired, _against_coin(both), _against_chance(accuracies))
+            return
+        both = int(result.both_orders)
+        blind = (blind_result(result, rule).both_orders for rule in BASELINES.values())
+        known = _Known(both, result.accuracy, tuple(both - each for each in blind))
+        self._images.setdefault(result.image, Counter())[known] += 1
+
+    def checks(self) -> tuple[Check, ...]:
+        """Returns the checks of what was added so far, as `floors`."""
+        paired = [_against(name, self._images, at) for at, name in enumerate(BASELINES)]
+        return (*paired, _against_coin(self._images), _against_chance(self._images))
 
 
 def failed(checks: Iterable[Check]) -> str:
@@ -52,36 +85,51 @@ def failed(checks: Iterable[Check]) -> str:
     return "; ".join(check.text for check in checks if not check.holds)
 
 
-def _against(name: str, differences: Counter[int]) -> Check:
-    n = differences.total()
-    interval = paired_interval(differences.elements())
-    mean = (differences[1] - differences[-1]) / n if n else 0.0
+def _against(name: str, images: _Images, at: int) -> Check:
+    def difference(known: _Known) -> int:
+        return known.differences[at]
+
+    counts = _counted(images, difference)
+    interval = widened(paired_interval(counts.elements()), images, difference)
     return Check(
         name=f"blind/{name}",
         holds=interval.low > 0,
-        text=f"both-order accuracy is {mean:+.3f} ({interval.low:+.3f} to {interval.high:+.3f}) "
-        f"from the blind baseline {name}",
+        text=f"both-order accuracy differs by {_mean(counts):+.3f} ({interval.low:+.3f} to "
+        f"{interval.high:+.3f}) from that of the blind baseline `{name.replace('_', ' ')}`",
     )
 
 
-def _against_coin(both: Counter[bool]) -> Check:
-    n = both.total()
-    low = wilson(both[True], n).low
+def _against_coin(images: _Images) -> Check:
+    counts = _counted(images, lambda known: known.both_orders)
+    alone = wilson(counts[1], counts.total())
+    low = widened(alone, images, lambda known: known.both_orders).low
     return Check(
         name="blind/coin",
         holds=low > COIN_BOTH_ORDERS,
-        text=f"both-order accuracy {both[True] / n if n else 0:.3f}, at least {low:.3f}, against "
+        text=f"both-order accuracy {_mean(counts):.3f}, at least {low:.3f}, against "
         f"{COIN_BOTH_ORDERS} of an unbiased coin",
     )
 
 
-def _against_chance(accuracies: Counter[float]) -> Check:
-    n = accuracies.total()
-    low = mean_interval(accuracies.elements()).low
-    mean = sum(value * count for value, count in accuracies.items()) / n if n else 0.0
+def _against_chance(images: _Images) -> Check:
+    counts = _counted(images, lambda known: known.accuracy)
+    low = widened(mean_interval(counts.elements()), images, lambda known: known.accuracy).low
     return Check(
         name="blind/chance",
         holds=low > CHANCE,
-        text=f"accuracy by single verdict {mean:.3f}, at least {low:.3f}, against {CHANCE} of "
-        "chance",
+        text=f"accuracy by single verdict {_mean(counts):.3f}, at least {low:.3f}, against "
+        f"{CHANCE} of chance",
     )
+
+
+def _counted(images: _Images, value: Callable[[_Known], N]) -> Counter[N]:
+    counts: Counter[N] = Counter()
+    for items in images.values():
+        for known, number in items.items():
+            counts[value(known)] += number
+    return counts
+
+
+def _mean(counts: Mapping[N, int]) -> float:
+    n = sum(counts.values())
+    return sum(value * number for value, number in counts.items()) / n if n else 0.0

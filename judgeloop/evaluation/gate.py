@@ -11,13 +11,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from judgeloop.evaluation.comparison import difference_interval
+from judgeloop.evaluation.clusters import difference_interval
 from judgeloop.evaluation.floors import failed, floors
 from judgeloop.evaluation.scorecard import scorecard
-from judgeloop.schema.config import GateSection
 from judgeloop.schema.errors import DataError
+from judgeloop.schema.evaluation_sections import GateSection
 from judgeloop.schema.records import ItemResult
-from judgeloop.schema.results import Check, GateDecision, Interval, Scorecard
+from judgeloop.schema.results import Check, GateDecision
+from judgeloop.schema.scorecard import Interval, Scorecard
 
 Results = dict[str, ItemResult]
 

@@ -11,7 +11,9 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from judgeloop.evaluation.habits import clustered_share
 from judgeloop.schema.records import ItemResult
+from judgeloop.schema.scorecard import Interval
 
 Writers = Mapping[str, tuple[str, str]]
 """By item, the models that wrote the chosen and the rejected answer."""
@@ -24,6 +26,8 @@ class OwnAnswers(msgspec.Struct, frozen=True, kw_only=True):
     preferred: float | None = None
     """Share of the items with a clear verdict on which the own answer is preferred; to compare with
     `better`."""
+    preferred_interval: Interval | None = None
+    """95 %, clustered by image."""
     better: float | None = None
     """Share of the same items on which the own answer is the better one."""
     items: int = 0
@@ -54,15 +58,21 @@ def own_answers(results: Iterable[ItemResult], writers: Writers, base: str) -> O
             continue
         written += 1
         if result.clear:
-            clear.append((own[0] == result.both_orders, own[0]))
+            clear.append((own[0] == result.both_orders, own[0], result.image or result.item_id))
     if not clear:
         if written:
             reason = f"none of the {written} items with one answer by {base} has a clear verdict"
         else:
             reason = f"no item has one answer by {base}; {_known(writers)}"
         return OwnAnswers(reason=reason)
-    preferred, better = (sum(column) / len(clear) for column in zip(*clear, strict=True))
-    return OwnAnswers(preferred=preferred, better=better, items=len(clear))
+    share = clustered_share([([mine], image) for mine, _, image in clear])
+    assert share is not None
+    return OwnAnswers(
+        preferred=share.value,
+        preferred_interval=share.interval,
+        better=sum(better for _, better, _ in clear) / len(clear),
+        items=len(clear),
+    )
 
 
 def _name(model: str) -> str:

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from statistics import NormalDist
 
-from judgeloop.schema.results import Interval
+from judgeloop.schema.scorecard import Interval
 
 CONFIDENCE = 0.95
 Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
@@ -117,6 +117,21 @@ def paired_interval(differences: Iterable[int]) -> Interval:
     return Interval(low, high)
 
 
+def paired_bound(better: float, worse: float, n: float, error: float) -> float:
+    """Returns the one-sided upper bound of a mean paired difference: Tango's score bound.
+
+    Args:
+        better: Items where only the first judge was right; a part of one where items are dependent.
+        worse: Items where only the second was.
+        n: Items; without any the bound is 1.
+        error: Chance that the true difference lies above the bound.
+    """
+    if not n:
+        return 1.0
+    z = NormalDist().inv_cdf(1 - error)
+    return _root(lambda delta: -_tango(better, worse, n, delta) - z, (better - worse) / n, 1.0)
+
+
 def _score_interval(share: float, n: float) -> Interval:
     centre = (share + Z * Z / (2 * n)) / (1 + Z * Z / n)
     half = Z * math.sqrt(share * (1 - share) / n + Z * Z / (4 * n * n)) / (1 + Z * Z / n)
@@ -125,7 +140,7 @@ def _score_interval(share: float, n: float) -> Interval:
     return Interval(low, 1.0 if share == 1 else min(1.0, centre + half))
 
 
-def _tango(better: int, worse: int, n: int, delta: float) -> float:
+def _tango(better: float, worse: float, n: float, delta: float) -> float:
     """Returns the score statistic of the hypothesis that the true difference is `delta`."""
     a = 2 * n
     b = (a - better + worse) * delta - better - worse

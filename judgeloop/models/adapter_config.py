@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,8 +24,11 @@ from judgeloop.schema.errors import EngineError
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 MAX_CONFIG_BYTES = 1024 * 1024
 MAX_SCALE = 128.0
-"""Largest `lora_alpha / r`: beyond it a step of the adapter drowns its base."""
+"""Largest `lora_alpha / r` (with `use_rslora`, by the root of r): beyond it a step of the adapter
+drowns its base."""
 _LORA = re.compile(r"base_model\.model\.(?P<module>[\w.]+)\.lora_(?P<side>[AB])\.weight")
+_ALL_LINEAR = "all-linear"
+"""PEFT's name of all linear layers but the last."""
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 _OFF: tuple[object, ...] = (None, False, {}, [], "")
 _HARMLESS = frozenset(
@@ -43,14 +46,17 @@ class LoraFields(msgspec.Struct, frozen=True, kw_only=True):
     r: Rank
     lora_alpha: float
     target_modules: str | Names
-    task_type: str | None = None
+    task_type: Literal["CAUSAL_LM"] | None = None
+    """Others bring layers of their own."""
     base_model_name_or_path: str | None = None
     revision: str | None = None
     lora_dropout: Annotated[float, Meta(ge=0, lt=1)] = 0.0
     bias: Literal["none"] = "none"
     fan_in_fan_out: bool = False
     use_rslora: bool = False
-    init_lora_weights: bool | str = True
+    init_lora_weights: bool | Literal["gaussian"] = True
+    """Others, such as `pissa`, change the base when the adapter is loaded, and take as long as they
+    say."""
     rank_pattern: Annotated[
         dict[str, Annotated[int, Meta(ge=1, le=4096)]], Meta(max_length=2000)
     ] = msgspec.field(default_factory=dict)
@@ -91,8 +97,49 @@ def read_adapter_config(folder: Path, name: str | None, base: str = "") -> LoraF
     return found
 
 
+def check_targets(folder: Path, name: str | None, modules: Collection[str], base: str = "") -> None:
+    """Refuses an adapter that names more modules of its base than it has tensors for.
+
+    PEFT would make matrices of rank r for each of them before it finds that weights are missing.
+
+    Args:
+        folder: A PEFT folder.
+        name: What messages call it.
+        modules: Names of the base's modules that have a matrix of weights.
+        base: As in `read_adapter_config`.
+
+    Raises:
+        EngineError: It names more, or as `read_adapter_config`.
+    """
+    found = read_adapter_config(folder, name, base)
+    targets = found.target_modules
+    if targets == _ALL_LINEAR:
+        named = [module for module in modules if not module.endswith("lm_head")]
+    elif isinstance(targets, str):
+        named = [module for module in modules if re.fullmatch(targets, module)]
+    else:
+        ends = {*targets}
+        named = [it for it in modules if any(end in ends for end in _ends(it))]
+    tensors = tensor_shapes(folder / WEIGHTS)
+    have = {match["module"] for tensor in tensors if (match := _LORA.fullmatch(tensor))}
+    if len(named) > len(have):
+        raise _refused(
+            name,
+            f"target_modules names {len(named)} modules of the base, and there are weights for "
+            f"{len(have)}, so it was trained on another base",
+        )
+
+
+def _ends(module: str) -> Iterator[str]:
+    """Yields `a.b.c`, `b.c` and `c`, by each of which PEFT finds a module."""
+    parts = module.split(".")
+    return (".".join(parts[first:]) for first in range(len(parts)))
+
+
 def _fields(path: Path, name: str | None) -> dict[str, Any]:
     try:
+        if not path.is_file():  # a pipe would be waited for
+            raise _refused(name, "it is no file")
         if path.stat().st_size > MAX_CONFIG_BYTES:
             raise _refused(name, f"it has more than {MAX_CONFIG_BYTES:,} bytes")
         fields = json.loads(path.read_text(encoding="utf-8"))
@@ -132,10 +179,11 @@ def _check_sizes(
             raise _refused(name, f"the two tensors of {module[:80]} do not fit together")
         if not sizes <= allowed:
             raise _refused(name, f"{module[:80]} has rank {sizes.pop()}, not r = {found.r}")
-    if not ranks or not {rank for sides in ranks.values() for rank in sides} >= {found.r}:
-        raise _refused(name, f"no tensor has its rank r = {found.r}")
+    if missing := allowed - {rank for sides in ranks.values() for rank in sides}:
+        raise _refused(name, f"no tensor has the rank {max(missing)} that it names")
+    least = min(math.sqrt(rank) if found.use_rslora else rank for rank in allowed)
     for alpha in (found.lora_alpha, *found.alpha_pattern.values()):
-        if not math.isfinite(alpha) or not 0 < alpha <= MAX_SCALE * min(allowed):
+        if not math.isfinite(alpha) or not 0 < alpha <= MAX_SCALE * least:
             raise _refused(name, f"lora_alpha {alpha} is not within 0 and {MAX_SCALE:g} times r")
 
 

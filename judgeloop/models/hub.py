@@ -1,15 +1,19 @@
-"""Asks the Hugging Face hub: the commit behind a branch or a tag, and a model's `config.json`."""
+"""Asks the Hugging Face hub: the commit of a branch or a tag, `config.json`, whole models."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from judgeloop.schema.errors import ConfigError
+from judgeloop.schema.errors import ConfigError, EngineError
+from judgeloop.store import sha256_file
 
 TIMEOUT_S = 10.0
 CONFIG = "config.json"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_FILES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja")
+"""What a server reads of a model: nothing that would be executed."""
 _DEFAULT = "main"
 """The revision that the hub means where none is named."""
 
@@ -75,3 +79,40 @@ def _cached(model_id: str, revision: str) -> str | None:
     path = Path(constants.HF_HUB_CACHE) / folder / "refs" / revision
     text = path.read_text().strip() if path.is_file() else ""
     return text if _COMMIT.fullmatch(text) else None
+
+
+def fetch_model(model_id: str, revision: str | None) -> Path:
+    """Brings a hub model's files into the local cache; returns their folder.
+
+    Weights are safetensors alone. The hub names large files by their SHA-256, which is compared.
+
+    Args:
+        model_id: Such as `owner/name`.
+        revision: A commit, as `pin_revision` gives it.
+
+    Raises:
+        EngineError: Neither the hub nor the cache gives it, or a file has other bytes than its
+            name says.
+    """
+    try:
+        from huggingface_hub import snapshot_download
+
+        folder = Path(
+            snapshot_download(
+                model_id, revision=revision, allow_patterns=list(_FILES), etag_timeout=TIMEOUT_S
+            )
+        )
+    except Exception as error:  # the client's, its HTTP library's or the system's own
+        reason = " ".join(str(error).split())[:300]
+        raise EngineError(
+            f"model {model_id} at {revision}: neither the hub nor the local cache gives it "
+            f"({reason}). Check the network, HF_TOKEN for a gated model, and HF_HUB_OFFLINE"
+        ) from error
+    for path in sorted(folder.rglob("*")):
+        named = path.resolve().name
+        if path.is_file() and _SHA256.fullmatch(named) and sha256_file(path) != named:
+            raise EngineError(
+                f"model {model_id}: {path.name} in the cache has other bytes than the hub's: "
+                f"remove {path.resolve()} and fetch it again"
+            )
+    return folder

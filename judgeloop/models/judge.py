@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
-from judgeloop.method.prompts import PromptSet, load_prompts
+from judgeloop.method.prompts import PromptSet
 from judgeloop.models.references import BUILTIN, check_base, describe_base
+from judgeloop.prompt_sets import load_prompts
 from judgeloop.schema.config import BACKGROUND, MAX_PIXELS
 from judgeloop.schema.errors import ConfigError
+from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import JudgeVersion, ModelRef
+from judgeloop.store import folder_checksums
 
 
 class JudgeModel(msgspec.Struct, frozen=True):
@@ -38,7 +42,16 @@ def judge_version(name: str, found: JudgeModel) -> JudgeVersion:
     )
 
 
-def find_judge(name: str, scratch: Path, prompts: str | None = None) -> JudgeModel:
+def _nothing() -> None:
+    pass
+
+
+def find_judge(
+    name: str,
+    scratch: Path,
+    prompts: str | None = None,
+    meanwhile: Callable[[], None] = _nothing,
+) -> JudgeModel:
     """Resolves a judge's name.
 
     Args:
@@ -46,16 +59,18 @@ def find_judge(name: str, scratch: Path, prompts: str | None = None) -> JudgeMod
             PEFT adapter or a model; `builtin:tiny-vlm`; or a hub id.
         scratch: Folder for what is downloaded; it must outlive the engine.
         prompts: Prompt set; None takes the one that the judge was trained with, else the default.
+        meanwhile: What may be done while a registered version is fetched, if it takes a while.
 
     Raises:
         ConfigError: The name means nothing, or the judge's base here is another one.
+        StoreError: A file of an adapter's folder cannot be read.
         RegistryError: There is no such version, or its prompts cannot be made here.
     """
     if name.startswith("models:/"):
-        from judgeloop.registry.addresses import fetch_version
+        from judgeloop.registry.beside import fetch_beside
 
-        version = fetch_version(name, scratch).version
-        return msgspec.structs.replace(_registered(scratch, name, prompts), version=str(version))
+        version = fetch_beside(name, scratch, meanwhile)
+        return msgspec.structs.replace(_registered(scratch, name, prompts), version=version)
     folder = Path(name)
     if (folder / "judge.json").is_file():
         return _registered(folder, name, prompts)
@@ -69,12 +84,12 @@ def _registered(folder: Path, name: str, prompts: str | None) -> JudgeModel:
 
     judge = read_judge_file(folder / JUDGE_FILE, name)
     check_base(judge.model)
-    seen = judge.config.get("data", {})
+    seen = judge.shown
     return JudgeModel(
         model=judge.located(folder),
         prompts=load_prompts(prompts) if prompts else judge.prompt_set(name),
-        max_pixels=int(seen.get("max_pixels", MAX_PIXELS)),
-        background=str(seen.get("background", BACKGROUND)),
+        max_pixels=seen.max_pixels,
+        background=seen.background,
     )
 
 
@@ -86,7 +101,11 @@ def _adapter(folder: Path, prompts: str | None) -> JudgeModel:
         raise ConfigError(
             f"{folder}/adapter_config.json names no base model ({error}); give a PEFT folder"
         ) from error
-    model = msgspec.structs.replace(base, adapter=str(folder.absolute()))
+    model = msgspec.structs.replace(
+        base,
+        adapter=str(folder.absolute()),
+        adapter_sha256=content_key(folder_checksums(folder)),  # by which servers name it
+    )
     return _plain(model, prompts)
 
 

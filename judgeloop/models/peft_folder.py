@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
-from judgeloop.models.adapter_config import WEIGHTS, read_adapter_config
+from judgeloop.models.adapter_config import WEIGHTS, check_targets, read_adapter_config
 from judgeloop.models.tensors import tensor_shapes
 from judgeloop.schema.errors import EngineError
 
@@ -13,8 +14,16 @@ _LANGUAGE = re.compile(r"(?:^|\.)(?:language_model|text_model)\.")
 _VISION = re.compile(r"(?:^|\.)(?:vision\w*|visual)\.")
 
 
-def check_adapter(folder: Path, name: str | None, base: str = "") -> None:
+def check_adapter(
+    folder: Path, name: str | None, base: str = "", network: Any | None = None
+) -> None:
     """Refuses an adapter that PEFT should not act on; without safetensors it would unpickle.
+
+    Args:
+        folder: A PEFT folder.
+        name: What messages call it.
+        base: As in `read_adapter_config`.
+        network: The base, if PEFT is to put the adapter on it.
 
     Raises:
         EngineError: It has no safetensors weights, or its configuration is not that of a plain LoRA
@@ -22,7 +31,12 @@ def check_adapter(folder: Path, name: str | None, base: str = "") -> None:
     """
     if not (folder / WEIGHTS).is_file():
         raise EngineError(f"adapter {name} has no {WEIGHTS}; save it as safetensors")
-    read_adapter_config(folder, name, base)
+    if network is None:
+        read_adapter_config(folder, name, base)
+        return
+    weights = network.named_parameters(remove_duplicate=False)
+    matrices = [it.removesuffix(".weight") for it, weight in weights if weight.ndim > 1]
+    check_targets(folder, name, matrices, base)
 
 
 def check_language_only(folder: Path, name: str | None) -> None:

@@ -1,32 +1,27 @@
-"""Resolves a `ModelRef` to local paths: base folders and adapters, downloaded if needed."""
+"""Makes and checks references of models; no base is downloaded here, nor an adapter."""
 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from judgeloop.models.hub import CONFIG, fetch_config, pin_revision
 from judgeloop.schema.engine_section import SCRIPTED
-from judgeloop.schema.errors import ConfigError, EngineError, StoreError
-from judgeloop.schema.keys import content_key
+from judgeloop.schema.errors import ConfigError
 from judgeloop.schema.records import ModelRef
 from judgeloop.store import (
     FileChecksum,
     MissingObjectError,
     Store,
-    download_folder,
-    folder_checksums,
     open_store,
     sha256_bytes,
     sha256_file,
     stored_checksums,
 )
 from judgeloop.store.folders import CHECKSUMS
-from judgeloop.store.scratch import private_folder
 
 BUILTIN = "builtin:tiny-vlm"
 S3 = "s3://"
@@ -91,10 +86,30 @@ def base_type(model: ModelRef) -> str | None:
     Raises:
         StoreError: A base in S3 cannot be read.
     """
+    found = _base_config(model).get("model_type")
+    return found if isinstance(found, str) else None
+
+
+def base_dtype(model: ModelRef) -> str | None:
+    """Returns the number format of a base's weights, as `config.json` says; None if it does not.
+
+    Raises:
+        StoreError: A base in S3 cannot be read.
+    """
+    config = _base_config(model)
+    for part in (config, config.get("text_config")):
+        for name in ("dtype", "torch_dtype"):  # the second up to Transformers 4.55
+            if isinstance(part, dict) and isinstance(part.get(name), str):
+                return str(part[name])
+    return None
+
+
+def _base_config(model: ModelRef) -> dict[str, Any]:
+    """Returns a base's `config.json`; empty where it is not available or no object."""
     if model.base.startswith(SCRIPTED):
-        return None
+        return {}
     if model.base.startswith(S3):
-        store, key = _open_folder(model.base)
+        store, key = open_folder(model.base)
         data: bytes | None = store.read(f"{key}/{CONFIG}")
     elif (folder := local_folder(model.base)) is not None:
         file = folder / CONFIG
@@ -102,65 +117,16 @@ def base_type(model: ModelRef) -> str | None:
     else:
         data = fetch_config(model.base, model.revision)
     try:
-        return None if data is None else str(json.loads(data)["model_type"])
-    except (ValueError, KeyError, TypeError):  # loading the model reports the error
-        return None
-
-
-def base_location(model: ModelRef) -> str:
-    """Returns what `from_pretrained` takes: a local folder, or a hub id as it is.
-
-    A base in S3 is fetched once into the cache folder of this machine, under its content.
-
-    Raises:
-        EngineError: The folder does not exist, or S3 holds other files than the reference says.
-        StoreError: A base in S3 cannot be read, or is damaged.
-    """
-    if model.base.startswith(S3):
-        return str(_fetch_base(model))
-    folder = local_folder(model.base)
-    if folder is None:
-        return model.base
-    if not folder.is_dir():
-        raise EngineError(f"model folder {model.base} does not exist; check model.base")
-    return str(folder)
-
-
-def fetch_adapter(model: ModelRef, store: Store, folder: Path) -> Path | None:
-    """Brings a model's adapter into `folder`; returns the PEFT folder, None for the base alone.
-
-    A key is looked up in `store`, a local folder is used in place, an s3:// URI is downloaded.
-    Content keys trust the reference's hash, so the files are compared with it at every use.
-
-    Raises:
-        StoreError: It is missing, damaged, or not the adapter that the reference describes.
-    """
-    if model.adapter is None:
-        return None
-    found = _adapter_folder(model.adapter, store, folder)
-    if model.adapter_sha256 and content_key(folder_checksums(found)) != model.adapter_sha256:
-        raise StoreError(
-            f"{model.adapter} is not the expected adapter: the hash of its files is not "
-            f"{model.adapter_sha256[:12]}..., which its scores belong to. Restore that adapter, "
-            "or train and register again"
-        )
-    return found
-
-
-def _adapter_folder(adapter: str, store: Store, folder: Path) -> Path:
-    if Path(adapter).is_absolute():
-        return Path(adapter)
-    source, key = store, adapter
-    if adapter.startswith(S3):
-        source, key = _open_folder(adapter)
-    download_folder(source, key, folder)
-    return folder
+        found = None if data is None else json.loads(data)
+    except ValueError:  # loading the model reports the error
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _base_files(base: str) -> dict[str, str] | None:
     """Returns SHA-256 by name of a base's files but for its texts; None for a hub id."""
     if base.startswith(S3):
-        store, key = _open_folder(base)
+        store, key = open_folder(base)
         try:
             return _hashes(stored_checksums(store, key))
         except MissingObjectError as error:
@@ -189,45 +155,18 @@ def _hashes(checksums: dict[str, FileChecksum]) -> dict[str, str]:
     return {name: it.sha256 for name, it in checksums.items() if not name.endswith(_TEXT)}
 
 
+def stored_base_hash(checksums: dict[str, FileChecksum]) -> str:
+    """Returns the hash of a base in S3, from its checksums, as `describe_base` gives it."""
+    return _hash_of(_hashes(checksums))
+
+
 def _hash_of(files: dict[str, str]) -> str:
     """Returns the base's hash: the same for the same files, wherever they lie."""
     lines = [f"{name} {files[name]}" for name in sorted(files, key=lambda name: name.split("/"))]
     return sha256_bytes("\n".join(lines).encode())
 
 
-def _fetch_base(model: ModelRef) -> Path:
-    store, key = _open_folder(model.base)
-    checksums = stored_checksums(store, key)
-    if model.base_sha256 not in ("", _hash_of(_hashes(checksums))):
-        raise EngineError(
-            f"model.base {model.base} holds other files than when it was resolved; restore those, "
-            "or start another loop with the new ones"
-        )
-    folder = _cache_folder() / content_key(checksums)
-    download_folder(store, key, folder)
-    return folder
-
-
-def _cache_folder() -> Path:
-    """Returns where bases are kept: in the user's cache, or, where none can be, with the temporary.
-
-    Whatever lies there is compared with its checksums before it is used.
-    """
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
-    folder = home / "judgeloop" / "bases"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if os.access(folder, os.W_OK):
-            return folder
-    except OSError:  # a pod's user often has no home
-        pass
-    # Anyone may make a folder of this name where the temporary files are.
-    folder = private_folder(Path(tempfile.gettempdir()) / f"judgeloop-{os.getuid()}") / "bases"
-    folder.mkdir(exist_ok=True)
-    return folder
-
-
-def _open_folder(uri: str) -> tuple[Store, str]:
+def open_folder(uri: str) -> tuple[Store, str]:
     """Returns the store that holds the folder of an `s3://` URI, and the folder's key in it."""
     parent, _, key = uri.rstrip("/").rpartition("/")
     if not parent.startswith(S3):

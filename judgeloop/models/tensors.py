@@ -35,6 +35,8 @@ def _check_head(path: Path) -> None:
         OSError: The file cannot be read.
         EngineError: The head is too long.
     """
+    if not path.is_file():  # a pipe would be waited for
+        raise EngineError(f"{path} is not a safetensors file")
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
     if size > MAX_HEAD_BYTES:

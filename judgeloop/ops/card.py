@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from judgeloop.models.judge import JudgeModel
 from judgeloop.registry.judge_file import JudgeFile
@@ -56,9 +57,13 @@ def model_card(name: str, found: JudgeModel, judge: JudgeFile | None, *, merged:
     return "\n".join([*lines, "", "## Limits", LIMITS, ""])
 
 
+def _section(judge: JudgeFile, name: str) -> dict[str, Any]:
+    found = judge.config.get(name)
+    return found if isinstance(found, dict) else {}
+
+
 def _made(judge: JudgeFile) -> Iterator[str]:
-    data = judge.config.get("data", {})
-    training = judge.config.get("training", {})
+    data, training = (_section(judge, name) for name in ("data", "training"))
     yield f"- questions `{data.get('questions')}`; no label of a person was used in training"
     made = f"loop `{judge.loop_id}`, iteration {judge.iteration}"
     yield f"- {made}, judgeloop {judge.judgeloop_version}"

@@ -17,6 +17,7 @@ from judgeloop.data.rejections import Rejections
 from judgeloop.data.rows import GoldRow, QuestionRow, image_names, read_gold, read_questions
 from judgeloop.data.source import TINY_WORLD, Source, open_source
 from judgeloop.ops.plan.survey import CHARACTERS_PER_TOKEN, text_tokenizer
+from judgeloop.runtime.stage_settings import IngestSettings, select_settings
 from judgeloop.runtime.stages.ingest import HELD_OUT, split_of
 from judgeloop.schema.config import Config
 from judgeloop.schema.errors import ConfigError, DataError, JudgeLoopError
@@ -27,7 +28,8 @@ What = Literal["questions", "gold pairs"]
 SHOWN_BAD_ROWS = 5
 FEW = 30
 """Pairs below which a share is known no better than by 0.18 either way."""
-_HEAD = 64 * 1024
+LOOKED_AT = 1000
+"""Rows up to which a run looks at the whole file before it starts: larger files have enough."""
 
 
 class Pictures(msgspec.Struct):
@@ -49,10 +51,14 @@ class Checked(msgspec.Struct, kw_only=True):
     rows: int = 0
     usable: int = 0
     by_kind: dict[str, int] = msgspec.field(default_factory=dict)
+    unsure_kinds: int = 0
+    """Questions of which a wording that does not show the form of the answer gave the kind."""
     dropped: dict[str, int] = msgspec.field(default_factory=dict)
     """Bad rows by reason."""
     bad_rows: list[str] = msgspec.field(default_factory=list)
     """The first ones, each with its place and reason."""
+    further_fields: dict[str, int] = msgspec.field(default_factory=dict)
+    """Rows by the fields that the program does not know, which are carried in `meta`."""
     pictures: Pictures = msgspec.field(default_factory=Pictures)
     tokens_mean: float = 0.0
     """Of a question's text."""
@@ -80,7 +86,7 @@ def check_data(file: str, config: Config) -> Checked:
         ConfigError: There is no such file.
         DataError: No row of it can be used.
     """
-    with open_source(file, _no_world) as source:
+    with open_source(file, _no_world, columns=config.data.columns) as source:
         gold = _is_gold(source)
         found = Checked(file=source.name, what="gold pairs" if gold else "questions")
         names = (
@@ -90,7 +96,11 @@ def check_data(file: str, config: Config) -> Checked:
         images.look()
         images.add_all(_measure(found.pictures, config))
         rows: Iterator[Question | Pair | Dropped]
-        rows = read_gold(source, images, None) if gold else read_questions(source, images, None)
+        rows = (
+            read_gold(source, images, None)
+            if gold
+            else read_questions(source, images, None, config.data.kinds)
+        )
         rejections = _count(rows, found, config)
         if not found.usable:
             raise rejections.no_usable_row(source.name)
@@ -107,32 +117,51 @@ def too_few_examples(questions: int, config: Config) -> str | None:
     """
     used = min(config.data.per_iteration or questions, questions)
     most = used * 2 * config.judging.samples
-    needed = config.filtering.min_examples
-    if most >= needed:
-        return None
-    return (
-        f"{used} questions give at most {most} examples, min_examples is {needed}: bring more "
-        "questions, or lower filtering.min_examples"
-    )
+    filtering = config.filtering
+    needed = filtering.min_examples
+    if filtering.traces_per_pair is not None:
+        most = min(most, used * filtering.traces_per_pair)
+    if most < needed:
+        return (
+            f"{used} questions give at most {most} examples, min_examples is {needed}: bring more "
+            "questions, or lower filtering.min_examples"
+        )
+    if filtering.max_examples is not None and filtering.max_examples < needed:
+        return (
+            f"filtering.max_examples is {filtering.max_examples}, and filtering.min_examples, "
+            f"which is {needed}, can never be reached"
+        )
+    return None
 
 
-def refuse_starved(config: Config) -> None:
-    """Refuses a file with so few rows that the loop could never have enough examples.
+def refuse_starved(config: Config) -> list[str]:
+    """Refuses a file with which the loop could not work, before anything runs.
 
-    A file that cannot be opened is the business of the task that reads it.
+    Of a file of more than `LOOKED_AT` rows the rows are counted; a smaller one, of which a loop
+    uses all, is read as `check_data` does. What cannot be read is the business of the task that
+    reads it.
+
+    Returns:
+        What so few rows could not decide.
 
     Raises:
-        DataError: The rows are too few.
+        DataError: The loop could not work with them.
     """
-    if config.data.questions == TINY_WORLD:
-        return
+    questions = config.data.questions
+    if questions == TINY_WORLD:
+        return []
     try:
-        with open_source(config.data.questions, _no_world) as source:
+        with open_source(questions, _no_world, columns=config.data.columns) as source:
             lines = sum(1 for line in source.lines() if line.strip())
+        whole = lines <= min(LOOKED_AT, config.data.count or lines)
+        found = check_data(questions, config) if whole else Checked(file="", what="questions")
     except JudgeLoopError:
-        return
+        return []
     if said := too_few_examples(min(config.data.count or lines, lines), config):
-        raise DataError(f"data.questions {config.data.questions}: {said}")
+        raise DataError(f"data.questions {questions}: {said}")
+    if found.problems:
+        raise DataError(f"data.questions {questions}: {'; '.join(found.problems)}")
+    return [f"data.questions {questions}: {said}" for said in found.warnings]
 
 
 def _no_world(folder: Path) -> Path:
@@ -169,8 +198,10 @@ def _measure(pictures: Pictures, config: Config) -> Callable[[bytes], str]:
 
 def _count(rows: Iterator[Question | Pair | Dropped], found: Checked, config: Config) -> Rejections:
     rejections, kinds, splits = Rejections(), Counter[str](), Counter[bool | None]()
+    further = Counter[str]()
     count_tokens = text_tokenizer(config.model.base)
     found.tokens_estimated = count_tokens is None
+    ingest_settings = select_settings(config, IngestSettings)
     tokens = 0.0
     for row in rows:
         found.rows += 1
@@ -184,14 +215,15 @@ def _count(rows: Iterator[Question | Pair | Dropped], found: Checked, config: Co
         tokens += length
         found.tokens_most = max(found.tokens_most, math.ceil(length))
         kinds[question.kind.value] += 1
+        found.unsure_kinds += question.kind_unsure is True
+        further.update(list(question.meta or ()))
         found.usable += 1
         if found.what == "questions":
-            split = split_of(question, config)
+            split = split_of(question, ingest_settings)
             splits[None if split is None else split == HELD_OUT] += 1
     found.by_kind = dict(sorted(kinds.items()))
-    found.dropped = {
-        name.removeprefix("dropped/"): n for name, n in sorted(rejections.counts.items())
-    }
+    found.further_fields = dict(further.most_common())
+    found.dropped = dict(sorted(rejections.dropped.items()))
     found.tokens_mean = round(tokens / found.usable, 1) if found.usable else 0.0
     if found.what == "questions":
         found.held_out, found.trained = splits[True], splits[False]
@@ -208,6 +240,13 @@ def _judge_supply(found: Checked, config: Config) -> None:
         return
     if said := too_few_examples(found.trained, config):
         found.problems.append(said)
+    found.problems += _capped(found, config)
+    limit = config.engine.max_prompt_tokens
+    if found.tokens_most > limit:
+        found.warnings.append(
+            f"the longest question has {found.tokens_most} tokens alone, engine.max_prompt_tokens "
+            f"is {limit}: such rows are dropped when they are asked"
+        )
     if found.held_out == 0:
         found.problems.append(
             "no question is held out, so no version can be chosen: raise validation.share, or "
@@ -215,6 +254,24 @@ def _judge_supply(found: Checked, config: Config) -> None:
         )
     elif found.held_out < FEW:
         found.warnings.append(_decides_nothing(found.held_out, "validation"))
+
+
+def _capped(found: Checked, config: Config) -> list[str]:
+    """Says which cap of the filter alone leaves fewer examples than the loop needs."""
+    filtering, traces = config.filtering, 2 * config.judging.samples
+    needed = filtering.min_examples
+    said = []
+    for name, cap, groups in (
+        ("pairs_per_kind", filtering.pairs_per_kind, len(found.by_kind)),
+        ("pairs_per_image", filtering.pairs_per_image, found.pictures.count),
+    ):
+        most = None if cap is None else cap * groups * traces
+        if most is not None and most < needed:
+            said.append(
+                f"filtering.{name} is {cap}: of {groups} there are at most {most} examples, "
+                f"min_examples is {needed}"
+            )
+    return said
 
 
 def _decides_nothing(pairs: int, what: str) -> str:

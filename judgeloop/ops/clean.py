@@ -16,13 +16,13 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 
-from judgeloop.ops.own_keys import ADAPTERS, GOLD, IMAGES, is_own
+from judgeloop.ops.own_keys import ADAPTERS, GOLD, IMAGES, is_own, is_own_leftover
 from judgeloop.ops.reachable import ReachableSet
 from judgeloop.ops.status import loop_ids, read_status
 from judgeloop.ops.workers import Worker
 from judgeloop.registry.judge_file import JudgeFile
 from judgeloop.runtime.lease import FOLDER
-from judgeloop.runtime.ledger import MARKER, Ledger, is_evaluation
+from judgeloop.runtime.ledger import MARKER, Ledger, is_evaluation, is_marked
 from judgeloop.runtime.stage_table import STAGES
 from judgeloop.schema.errors import ConfigError, RegistryError
 from judgeloop.schema.records import Record
@@ -85,9 +85,9 @@ def plan_cleaning(
         RegistryError: A loop registered versions, and the registry has none of them.
         StoreError, DataError: The store cannot be read, or what is needed is damaged.
     """
-    if not store.exists(MARKER):
+    if not is_marked(store):
         raise ConfigError(
-            f"{store.uri} has no {MARKER}, so it is not known to be a store of judgeloop's, and "
+            f"{store.uri} has no {MARKER} of judgeloop, so it is not known to be its store, and "
             "nothing in it is removed; check the address (starting a loop there marks a store)"
         )
     judges, loops = list(judges), loop_ids(store)
@@ -153,7 +153,8 @@ def remove(store: Store, plan: Plan) -> None:
 
 
 def _left(store: Store) -> Iterator[str]:
-    return (name for name, age_s in store.unfinished().items() if age_s > LEFT_FOR_S)
+    ages = store.unfinished()
+    return (name for name in ages if ages[name] > LEFT_FOR_S and is_own_leftover(name))
 
 
 def hold_loops(store: Store, workers: Sequence[Worker]) -> ExitStack:

@@ -11,7 +11,9 @@ from typing import Any
 
 import msgspec
 
+from judgeloop.models.fetch import fetch_model
 from judgeloop.models.judge import JudgeModel, find_judge
+from judgeloop.models.local import LocalModel
 from judgeloop.ops.card import model_card
 from judgeloop.registry.judge_file import JUDGE_FILE, JudgeFile, read_judge_file
 from judgeloop.schema.engine_section import EngineSection
@@ -90,13 +92,14 @@ def _merge(found: JudgeModel, out: Path, scratch: Path) -> float:
     from judgeloop.engines.checkpoint import load_checkpoint
 
     settings = msgspec.convert({"kind": "transformers", "dtype": "float32"}, EngineSection)
-    loaded = load_checkpoint(settings, found.model, FolderStore(scratch / "store"))
-    loaded.network.save_pretrained(str(out), max_shard_size=LARGEST_SHARD)
-    loaded.processor.save_pretrained(str(out))
-    return _difference(found, out, loaded.processor)
+    with fetch_model(found.model, FolderStore(scratch / "store")) as model:
+        loaded = load_checkpoint(settings, model)
+        loaded.network.save_pretrained(str(out), max_shard_size=LARGEST_SHARD)
+        loaded.processor.save_pretrained(str(out))
+        return _difference(model, out, loaded.processor)
 
 
-def _difference(found: JudgeModel, out: Path, processor: Any) -> float:
+def _difference(model: LocalModel, out: Path, processor: Any) -> float:
     """Compares the written model with the base and its adapter beside each other.
 
     Raises:
@@ -106,21 +109,19 @@ def _difference(found: JudgeModel, out: Path, processor: Any) -> float:
     import transformers
     from peft import PeftModel
 
-    from judgeloop.models.references import base_location
-
     tokens = processor.tokenizer(PROBE, return_tensors="pt")
 
-    def logits(place: str, revision: str | None, adapter: str | None) -> Any:
+    def logits(place: str, revision: str | None, adapter: Path | None) -> Any:
         network = transformers.AutoModelForImageTextToText.from_pretrained(
             place, revision=revision, dtype="float32", use_safetensors=True,
             trust_remote_code=False,
         )  # fmt: skip
         if adapter is not None:
-            network = PeftModel.from_pretrained(network, adapter)
+            network = PeftModel.from_pretrained(network, str(adapter))
         with torch.inference_mode():
             return network.eval()(**tokens).logits
 
-    beside = logits(str(base_location(found.model)), found.model.revision, found.model.adapter)
+    beside = logits(model.base, model.reference.revision, model.adapter)
     one = logits(str(out), None, None)
     largest = float((beside - one).abs().max())
     bound = 1e-3 * max(1.0, float(beside.abs().max()))

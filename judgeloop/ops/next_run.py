@@ -8,26 +8,21 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
-from pathlib import Path
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 
-from judgeloop.ops.doctor.pod import KUBEFLOW, ask
+from judgeloop.ops.kubeflow_api import KubeflowApi
 from judgeloop.runtime.ending import Ending, read_ending
 from judgeloop.runtime.ledger import Ledger
 from judgeloop.runtime.reference import Reference
 from judgeloop.schema.config import Config
-from judgeloop.schema.errors import ClusterError
 
-T = TypeVar("T")
 logger = logging.getLogger("judgeloop")
 
-TOKEN = Path("/var/run/secrets/kubeflow/pipelines/token")
-"""Where a projected token for Kubeflow lies, if the namespace's administrator gives pods one."""
 WAIT_S = 30.0
 """Before the first rerun; doubled for each further one."""
 
@@ -71,7 +66,7 @@ def start_next(given: Reference, config: Config, ledger: Ledger, run_id: str) ->
     elif ending.state != "continues":
         logger.info("no further run: the loop is %s. %s", ending.state, ending.reason)
         return None
-    api = _Api()
+    api = KubeflowApi()
     this = api.get(f"runs/{run_id}", _Run)
     if this.state == "CANCELING":
         logger.info("no further run: this one is being cancelled")
@@ -84,15 +79,19 @@ def start_next(given: Reference, config: Config, ledger: Ledger, run_id: str) ->
 
 
 def _start(
-    api: _Api, this: _Run, given: Reference, ledger: Ledger, ending: Ending, rerun: int
+    api: KubeflowApi, this: _Run, given: Reference, ledger: Ledger, ending: Ending, rerun: int
 ) -> str:
     name = run_name(ledger.loop_id, ending.first, rerun)
     predicate = {"operation": 1, "key": "display_name", "stringValue": name}
     filtered = json.dumps({"predicates": [predicate]})
-    query = urlencode({"experiment_id": this.experiment_id, "filter": filtered})
-    if found := api.get(f"runs?{query}", _Found).runs:
-        logger.info("the next run, %s, is there already", name)
-        return found[0].run_id
+    query = urlencode({"experiment_id": this.experiment_id, "filter": filtered,
+                       "sort_by": "created_at desc"})  # fmt: skip
+    found = api.get(f"runs?{query}", _Found).runs or []
+    # An older run of this name is of a loop that was forgotten since, and has ended.
+    for each in found:
+        if each.created_at >= this.created_at:
+            logger.info("the next run, %s, is there already", name)
+            return each.run_id
     settings = this.runtime_config
     parameters = settings.parameters | {"config": str(given._replace(first=ending.first))}
     body = {
@@ -111,8 +110,13 @@ class _Started(msgspec.Struct):
     run_id: str
 
 
+class _Listed(msgspec.Struct):
+    run_id: str
+    created_at: datetime
+
+
 class _Found(msgspec.Struct):
-    runs: list[_Started] | None = None
+    runs: list[_Listed] | None = None
 
 
 class _Settings(msgspec.Struct, omit_defaults=True):
@@ -124,32 +128,8 @@ class _Run(msgspec.Struct):
     """What is read of this run, and given on to the next."""
 
     experiment_id: str
+    created_at: datetime
     runtime_config: _Settings
     state: str | None = None
     pipeline_version_reference: dict[str, str] | None = None
     service_account: str | None = None
-
-
-class _Api:
-    """Kubeflow's API as a pod reaches it."""
-
-    def __init__(self) -> None:
-        address = os.environ.get("KF_PIPELINES_ENDPOINT") or KUBEFLOW
-        self._address = f"{address.rstrip('/')}/apis/v2beta1"
-        self._authority = os.environ.get("KF_PIPELINES_CA_CERT") or None
-        self._token = TOKEN.read_text(encoding="utf-8").strip() if TOKEN.exists() else None
-
-    def get(self, path: str, kind: type[T]) -> T:
-        return self._read(path, None, kind)
-
-    def post(self, path: str, body: dict[str, Any], kind: type[T]) -> T:
-        return self._read(path, msgspec.json.encode(body), kind)
-
-    def _read(self, path: str, body: bytes | None, kind: type[T]) -> T:
-        answer = ask(f"{self._address}/{path}", self._authority, self._token, body)
-        try:
-            return msgspec.json.decode(answer, type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ClusterError(
-                f"{self._address}: what answers is not Kubeflow's API ({error})"
-            ) from error

@@ -48,8 +48,9 @@ def read_outcome(ledger: Ledger, config: Config) -> Outcome | None:
     found = manifests[-1].expect(Promotion)
     name, version = config.registry.model_name, found.candidate_version
     promoted = found.gate.decision == "promote"
-    who = f"version {version}" if version else "nothing"
-    said = f"{who} is the champion now" if promoted else f"{who} was not promoted"
+    said = "no version was promoted"
+    if version:
+        said = f"version {version} {'is the champion now' if promoted else 'was not promoted'}"
     judge = f"models:/{name}/{version}" if version else None
     if promoted or found.champion_version:
         judge = f"models:/{name}@champion"

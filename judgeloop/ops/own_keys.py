@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 
+from judgeloop.runtime.lease import FOLDER as LEASES
 from judgeloop.runtime.stage_table import STAGES
 from judgeloop.schema.keys import KEY_DIGITS
+from judgeloop.store.s3 import UPLOAD
 
 GOLD, ADAPTERS, IMAGES, LOOPS = "gold", "adapters", "images", "loops"
 _KEY = rf"[0-9a-f]{{{KEY_DIGITS}}}"
@@ -29,6 +31,7 @@ _OWN = re.compile(
             rf"(?:ingest|{GOLD})/{_KEY}/(?:p\d{{3,9}}|held_out|pairs|quarantine)-\d{{5,9}}-[0-9a-f]{{16}}\.jsonl",
             rf"(?:hold_out|synthesize)/{_KEY}/contact_sheet\.html",
             rf"train/{_KEY}/adapter-[0-9a-f]{{16}}/{_ADAPTER_FILE}",
+            rf"train/{_KEY}/request\.json",
             rf"train/{_KEY}/checkpoints/\d{{6,9}}/{_CHECKPOINT_FILE}",
             rf"{ADAPTERS}/{_KEY}/{_ADAPTER_FILE}",
             rf"{IMAGES}/(?P<two>[0-9a-f]{{2}})/(?P=two)[0-9a-f]{{62}}",
@@ -41,6 +44,31 @@ _OWN = re.compile(
         )
     )
 )
+_OWN_FOLDER = re.compile(
+    "|".join(
+        (
+            "",  # the root, where the marker lies
+            rf"(?:{_STAGE}|{ADAPTERS}|{IMAGES}|{LOOPS}|{LEASES})",
+            rf"(?:{_STAGE}|{ADAPTERS})/{_KEY}",
+            rf"train/{_KEY}/(?:adapter-[0-9a-f]{{16}}|checkpoints(?:/\d{{6,9}})?)",
+            rf"{IMAGES}/(?:[0-9a-f]{{2}}|packs|indexes)",
+            rf"{LEASES}/[^/]+",
+            rf"{LOOPS}/[^/]+(?:/(?:tasks|failures|reruns|report))?",
+        )
+    )
+)
+
+
+def is_own_leftover(name: str) -> bool:
+    """Returns whether an unfinished file or upload lies where judgeloop writes.
+
+    Others use names like `.tmp-0123...` too, and a bucket holds the uploads of all.
+
+    Args:
+        name: As `Store.unfinished` returns it.
+    """
+    key, upload, _ = name.partition(UPLOAD)
+    return is_own(key) if upload else _OWN_FOLDER.fullmatch(key.rpartition("/")[0]) is not None
 
 
 def is_own(key: str) -> bool:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Literal
+
+import msgspec
 
 from judgeloop.report.story import Story, read_story, summed
-from judgeloop.runtime.ledger import AFTER_LOOP, BASE_ITERATION, Entry, Ledger
+from judgeloop.runtime.ledger import AFTER_LOOP, BASE_ITERATION, Entry, Ledger, is_loop_id
 from judgeloop.runtime.stage_table import stage_place, stages_of
 from judgeloop.schema.records import Record, from_json
 from judgeloop.schema.results import Decision, Funnel, Promotion, Supply
+from judgeloop.schema.section import Positive
 from judgeloop.store import Store
 
 State = Literal["finished", "failed", "running", "stopped"]
@@ -26,6 +29,10 @@ class StageCost(Record, frozen=True, kw_only=True):
     """Records in their shards."""
     seconds: float
     """Of the runs that did the work, added up over tasks that may have run side by side."""
+    gpu_seconds: float = 0.0
+    """GPUs that they held, times the seconds."""
+    generated: int = 0
+    """Tokens that an engine generated for them."""
 
 
 class TaskFailure(Record, frozen=True, kw_only=True):
@@ -64,6 +71,22 @@ class LoopStatus(Record, frozen=True, kw_only=True):
     """Address of the report in the store."""
 
 
+class _Bounds(msgspec.Struct):
+    iterations: Positive
+    partitions: Positive
+
+
+class _Registry(msgspec.Struct):
+    model_name: str
+
+
+class LoopSettings(msgspec.Struct):
+    """What is read here of the configuration that a loop was begun with."""
+
+    loop: _Bounds
+    registry: _Registry
+
+
 def loop_ids(store: Store) -> list[str]:
     """Returns the ids of the loops in a store.
 
@@ -71,7 +94,7 @@ def loop_ids(store: Store) -> list[str]:
         StoreError: The store cannot be read.
     """
     keys = (key.split("/") for key in store.list("loops"))
-    return sorted({parts[1] for parts in keys if parts[2:] == ["loop.json"]})
+    return sorted({it[1] for it in keys if it[2:] == ["loop.json"] and is_loop_id(it[1])})
 
 
 def read_status(store: Store, loop_id: str, workers: Sequence[str] = ()) -> LoopStatus:
@@ -89,15 +112,15 @@ def read_status(store: Store, loop_id: str, workers: Sequence[str] = ()) -> Loop
     entries = ledger.entries()
     story = read_story(ledger, "")
     place = f"loops/{loop_id}/loop.json"
-    settings = from_json(store.read(place), dict[str, Any], place)
-    missing = tuple(_missing(entries, settings["loop"], ledger.evaluates))
+    settings = from_json(store.read(place), LoopSettings, place)
+    missing = tuple(_missing(entries, settings.loop, ledger.evaluates))
     page = "table.txt" if ledger.evaluates else "report.html"
     report = f"loops/{loop_id}/report/{page}"
     return LoopStatus(
         loop_id=loop_id,
         state=_state(entries, missing, workers),
         iterations=len([item for item in story.iterations if item.decision]),
-        bound=settings["loop"]["iterations"],
+        bound=settings.loop.iterations,
         costs=_costs(entries),
         seconds=round(sum(entry.seconds for entry in entries), 3),
         tokens=summed(entry.manifest.tokens for entry in entries if entry.manifest),
@@ -111,7 +134,7 @@ def read_status(store: Store, loop_id: str, workers: Sequence[str] = ()) -> Loop
         ),
         workers=tuple(workers),
         ended=_ended(story),
-        model_name=settings["registry"]["model_name"],
+        model_name=settings.registry.model_name,
         champion=story.champion_version,
         report=f"{store.uri}/{report}" if store.exists(report) else None,
     )
@@ -137,24 +160,24 @@ def _state(entries: Sequence[Entry], missing: Sequence[str], workers: Sequence[s
     return "stopped" if missing else "finished"
 
 
-def _missing(entries: Sequence[Entry], settings: dict[str, Any], evaluates: bool) -> Iterator[str]:
+def _missing(entries: Sequence[Entry], settings: _Bounds, evaluates: bool) -> Iterator[str]:
     """Yields the names of the tasks that are not done, up to the next decision."""
     done = {entry.name: entry.manifest for entry in entries if entry.manifest}
     last = max((entry.iteration for entry in _in_loop(entries)), default=0)
     if evaluates:
-        parts = settings["partitions"]
-        tasks = [_task("judge_sets", BASE_ITERATION, part) for part in range(parts)]
+        parts = range(settings.partitions)
+        tasks = [_task("judge_sets", BASE_ITERATION, part) for part in parts]
         wanted = [_task("resolve", BASE_ITERATION), *tasks, _task("record", BASE_ITERATION)]
         yield from (task for task in wanted if task not in done)
         return
     end = [_task(spec.name, AFTER_LOOP) for spec in stages_of("end") if spec.in_ledger]
     wanted = [_task(spec.name, BASE_ITERATION) for spec in stages_of("start")]
-    for iteration in range(1, settings["iterations"] + 1):
+    for iteration in range(1, settings.iterations + 1):
         if iteration > last and done.keys() >= set(end):
             break  # it was compiled for fewer iterations
         supply, decided = (done.get(_task(gate, iteration)) for gate in ("enough", "decide"))
         starved = supply is not None and supply.expect(Supply).action == "starved"
-        wanted += _tasks_of(iteration, settings["partitions"], starved)
+        wanted += _tasks_of(iteration, settings.partitions, starved)
         if starved or decided is None or decided.expect(Decision).action != "continue":
             break
     yield from (task for task in [*wanted, *end] if task not in done)
@@ -179,18 +202,19 @@ def _in_loop(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _costs(entries: Sequence[Entry]) -> tuple[StageCost, ...]:
-    tasks: Counter[str] = Counter()
-    rows: Counter[str] = Counter()
-    seconds: defaultdict[str, float] = defaultdict(float)
+    by_stage: defaultdict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
-        tasks[entry.stage] += entry.manifest is not None
-        rows[entry.stage] += entry.manifest.rows if entry.manifest else 0
-        seconds[entry.stage] += entry.seconds
+        by_stage[entry.stage].append(entry)
     return tuple(
         StageCost(
-            stage=stage, tasks=tasks[stage], rows=rows[stage], seconds=round(seconds[stage], 3)
+            stage=stage,
+            tasks=sum(entry.manifest is not None for entry in found),
+            rows=sum(entry.manifest.rows for entry in found if entry.manifest),
+            seconds=round(sum(entry.seconds for entry in found), 3),
+            gpu_seconds=round(sum(entry.gpu_seconds for entry in found), 3),
+            generated=sum(entry.generated for entry in found),
         )
-        for stage in sorted(tasks, key=stage_place)
+        for stage, found in sorted(by_stage.items(), key=lambda item: stage_place(item[0]))
     )
 
 

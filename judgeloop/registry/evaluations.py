@@ -15,7 +15,7 @@ from judgeloop.store.shards import finished
 
 TAG = "judgeloop.evaluated."
 """On a version, with the evaluation's content key after it."""
-_SHOWN = ("n", "accuracy", "both_orders", "undecided")
+_SHOWN = ("n", "accuracy", "both_orders", "both_orders_over_best_base", "undecided")
 _LOGGED = "models:/"
 _STAGE = "evaluate"
 
@@ -29,6 +29,7 @@ def enter_evaluation(
     evaluation: str,
     store: str,
     metrics: Mapping[str, float],
+    best_base_prompts: str = "",
 ) -> None:
     """Logs an evaluation's figures as a run and, for a registered version, on the version.
 
@@ -40,12 +41,16 @@ def enter_evaluation(
         evaluation: Content key of the results.
         store: URI of the store that holds them.
         metrics: The figures.
+        best_base_prompts: The prompt set by which the judge's base judges best; empty if it was
+            judged by none.
 
     Raises:
         RegistryError: There is no such version, or the server cannot be used.
     """
     run = loop_run(experiment, evaluation_id, identity)
     tags = {"judgeloop.evaluation": evaluation}
+    best = {"best_base_prompts": best_base_prompts} if best_base_prompts else {}
+    tags |= {f"judgeloop.{name}": prompts for name, prompts in best.items()}
     if address is None:
         log_run(run, metrics, {}, tags)
         return
@@ -56,7 +61,7 @@ def enter_evaluation(
     model_id = source.removeprefix(_LOGGED) if source.startswith(_LOGGED) else None
     log_run(run, metrics, {}, tags | {"judgeloop.version": address}, model_id=model_id)
     shown = {figure: metrics[figure] for figure in _SHOWN if figure in metrics}
-    text = json.dumps({"store": store, "id": evaluation_id} | shown)
+    text = json.dumps({"store": store, "id": evaluation_id} | best | shown)
     tag_version(name, version, {f"{TAG}{evaluation}": text})
 
 

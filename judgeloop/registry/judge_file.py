@@ -12,10 +12,13 @@ from typing import Any
 
 import msgspec
 
-from judgeloop.method.prompts import PromptSet, TemplatePrompts, load_prompts, prompt_hash
+from judgeloop.method.prompts import PromptSet, TemplatePrompts, prompt_hash
+from judgeloop.prompt_sets import load_prompts
+from judgeloop.schema.config import BACKGROUND, MAX_PIXELS, Background, Pixels
 from judgeloop.schema.errors import DataError, RegistryError
 from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import ModelRef, Record, from_json, to_json
+from judgeloop.schema.section import Count
 from judgeloop.store import FileChecksum, folder_checksums
 
 JUDGE_FILE = "judge.json"
@@ -26,6 +29,13 @@ METHOD = "agreeing"
 """The `filtering.keep` of the method; any other is a control arm of the study."""
 
 
+class Shown(msgspec.Struct, frozen=True):
+    """How a judge sees an image: `data` of its configuration; older versions have the defaults."""
+
+    max_pixels: Pixels = MAX_PIXELS
+    background: Background = BACKGROUND
+
+
 class JudgeFile(Record, frozen=True, kw_only=True):
     """The content of `judge.json`."""
 
@@ -34,7 +44,7 @@ class JudgeFile(Record, frozen=True, kw_only=True):
     adapter_files: dict[str, FileChecksum]
     """Checksums of the adapter's files by name."""
     loop_id: str
-    iteration: int
+    iteration: Count
     config: dict[str, Any]
     """The whole configuration, resolved. A tree, so that versions of an older judgeloop stay
     readable."""
@@ -44,7 +54,7 @@ class JudgeFile(Record, frozen=True, kw_only=True):
     """SHA-256 of the shards of examples that the adapter was trained on."""
     metrics: dict[str, float]
     """`validation/...` (held-out synthetic pairs) and `evaluation/...` (gold)."""
-    counts: dict[str, int]
+    counts: dict[str, Count]
     """The numbers of items behind the metrics, by the same prefixes."""
     prompt_files: dict[str, str] = msgspec.field(default_factory=dict)
     """Texts of its prompt set's files by their names; empty for a set without files."""
@@ -64,6 +74,17 @@ class JudgeFile(Record, frozen=True, kw_only=True):
     def keep(self) -> str:
         """`filtering.keep` of the loop that made it; a DataError where it is missing."""
         return self._setting("filtering", "keep")
+
+    @property
+    def shown(self) -> Shown:
+        """How it was shown images in its training; a DataError where that makes no sense."""
+        try:
+            return msgspec.convert(self.config.get("data", {}), Shown)
+        except msgspec.ValidationError as error:
+            raise DataError(
+                f"{JUDGE_FILE} of loop {self.loop_id}, iteration {self.iteration}: `config.data`: "
+                f"{error}: register the version again"
+            ) from error
 
     def prompt_set(self, version: str) -> PromptSet:
         """Returns the very prompts that the judge was trained with.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,6 +20,15 @@ IDENTITY_TAG = "judgeloop.loop"
 """Hash of the store and the settings of a loop: its id is unique within a store only."""
 WHOLE_LOOP = "loop"
 """Value of the iteration tag of a loop's parent run."""
+NOTE_TAG = "mlflow.note.content"
+"""Holds what MLflow shows as the description of a run or an experiment."""
+_KIND_TAG, _KIND = "mlflow.experimentKind", "custom_model_development"
+"""With it MLflow's pages show training runs and metrics, not traces of a generative application."""
+_ABOUT = (
+    "Loops of judgeloop, which train a judge of vision-language models. A run is a loop; its child "
+    "runs are the loop's iterations. `validation/` is of held-out synthetic pairs, which choose "
+    "the version; `evaluation/` is of gold pairs, which decide a promotion and nothing else."
+)
 _PARENT_TAG = "mlflow.parentRunId"
 _LONGEST_VALUE = 6000
 """Characters that MLflow stores of a parameter."""
@@ -108,6 +117,41 @@ def log_run(
         client.set_terminated(run.id)
 
 
+def log_curves(run: Run, curves: Mapping[str, Sequence[tuple[int, float]]]) -> None:
+    """Logs figures over steps; idempotent: a step that a curve has stays.
+
+    Args:
+        run: The run.
+        curves: (step, value) by the metric's name.
+
+    Raises:
+        RegistryError: The server cannot be used.
+    """
+    client = connect()
+    from mlflow.entities import Metric
+
+    named = _named(curves)
+    with registry_errors(f"cannot write to run {run.id}"):
+        time = client.get_run(run.id).info.start_time
+        new: list[Metric] = []
+        for key, points in sorted(named.items()):
+            known = {metric.step for metric in client.get_metric_history(run.id, key)}
+            new += [Metric(key, value, time, step) for step, value in points if step not in known]
+        for start in range(0, len(new), _BATCH):
+            client.log_batch(run.id, new[start : start + _BATCH])
+
+
+def log_files(run: Run, folder: Path) -> None:
+    """Stores a folder's files as artifacts of a run; those of the same name are replaced.
+
+    Raises:
+        RegistryError: The server cannot be used.
+    """
+    client = connect()
+    with registry_errors(f"cannot store artifacts of run {run.id}"):
+        client.log_artifacts(run.id, str(folder))
+
+
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     """Returns a configuration tree as MLflow parameters: `training.rank` -> `8`."""
     params: dict[str, str] = {}
@@ -131,12 +175,16 @@ def open_experiment(client: MlflowClient, name: str) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
         try:
-            return str(client.create_experiment(name, _artifact_location(client.tracking_uri)))
+            place = _artifact_location(client.tracking_uri)
+            tags = {_KIND_TAG: _KIND, NOTE_TAG: _ABOUT}
+            return str(client.create_experiment(name, place, tags))
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another task was quicker
                 raise
             found = client.get_experiment_by_name(name)
     refuse_deleted(found)
+    if _KIND_TAG not in found.tags:  # another's choice stays
+        client.set_experiment_tag(found.experiment_id, _KIND_TAG, _KIND)
     return str(found.experiment_id)
 
 

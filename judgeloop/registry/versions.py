@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from judgeloop.registry.client import connect, is_missing, registry_errors
 from judgeloop.registry.names import logged_model_name
+from judgeloop.registry.notes import model_note
 from judgeloop.registry.once import find_or_create
 from judgeloop.registry.tracking import ITERATION_TAG, LOOP_TAG, Run
 from judgeloop.schema.errors import RegistryError
@@ -51,6 +52,7 @@ def register_version(
     run: Run,
     content: str,
     tags: Mapping[str, str],
+    description: str = "",
 ) -> Registered:
     """Registers a version, once however often it is called, and makes it the `candidate`.
 
@@ -62,6 +64,7 @@ def register_version(
         content: Names what is registered; together with the tags of loop and iteration it says
             whether it is registered already.
         tags: Tags of the version, among them those of loop and iteration.
+        description: What MLflow's page says of the version, as Markdown.
 
     Raises:
         RegistryError: The server cannot be used.
@@ -69,7 +72,9 @@ def register_version(
     client = connect()
     tags = {**tags, CONTENT_TAG: content}
     with registry_errors(f"cannot register a version of {model_name}"):
-        found = _find(client, model_name, tags) or _create(client, model_name, fill, run, tags)
+        found = _find(client, model_name, tags) or _create(
+            client, model_name, fill, run, tags, description
+        )
         _remove_duplicates(client, model_name, tags, found)
         newest = aliases(model_name).get(CANDIDATE)
         if newest is None or int(newest) < int(found.version):
@@ -200,6 +205,7 @@ def _create(
     fill: Callable[[Path], None],
     run: Run,
     tags: Mapping[str, str],
+    description: str,
 ) -> Any:
     from mlflow.exceptions import MlflowException
 
@@ -223,7 +229,7 @@ def _create(
         client.log_model_artifacts(logged.model_id, folder)
     client.finalize_logged_model(logged.model_id, "READY")
     try:
-        client.create_registered_model(model_name)
+        client.create_registered_model(model_name, description=model_note(model_name))
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
@@ -234,6 +240,7 @@ def _create(
             f"{_LOGGED}{logged.model_id}",
             run_id=run.id,
             tags=dict(tags),
+            description=description,
             model_id=logged.model_id,
         ),
     )

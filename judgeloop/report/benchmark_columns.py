@@ -16,40 +16,55 @@ class Column(NamedTuple):
     """Path among the flat figures, such as `official/overall_accuracy`."""
     scale: float
     """What the figure is multiplied with to be in percent."""
+    group: str = ""
+    """Group of items that it is of, `ALL`, or `MACRO`; empty where it is no share of items."""
     interval: str = ""
-    """Path of its interval among the flat figures, as shares of 0..1; empty where none is shown."""
+    """Path of its interval, where that does not follow from the group."""
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """Paths of the low and the high end of its interval, which are shares of 0..1."""
+        interval = self.interval or f"intervals/{self.group}"
+        return f"{interval}/low", f"{interval}/high"
 
 
-STRICT = Column("both orders", "strict/both_orders", 100, "strict/both_orders_interval")
+ALL, MACRO = "all", "macro"
+
+
+def _accuracy(title: str, group: str) -> Column:
+    return Column(title, f"official/{group}/accuracy", 100, group)
+
+
+STRICT = Column("both orders", "strict/both_orders", 100, ALL, "strict/both_orders_interval")
 """Our own figure, beside the official ones: right in both orders, undecided is wrong."""
 COLUMNS: dict[str, tuple[Column, ...]] = {
     "vl-rewardbench": (
-        Column("General", "official/accuracy_by_group/general", 1),
-        Column("Hallucination", "official/accuracy_by_group/hallucination", 1),
-        Column("Reasoning", "official/accuracy_by_group/reasoning", 1),
-        Column("Overall", "official/overall_accuracy", 1, "intervals/all"),
-        Column("Macro", "official/macro_accuracy", 1),
+        Column("General", "official/accuracy_by_group/general", 1, "general"),
+        Column("Hallucination", "official/accuracy_by_group/hallucination", 1, "hallucination"),
+        Column("Reasoning", "official/accuracy_by_group/reasoning", 1, "reasoning"),
+        Column("Overall", "official/overall_accuracy", 1, ALL),
+        Column("Macro", "official/macro_accuracy", 1, MACRO),
         STRICT,
     ),
     "mm-rewardbench": (
-        Column("Overall", "official/all/accuracy", 100, "intervals/all"),
-        Column("Correctness", "official/open_generation/correctness_task/accuracy", 100),
-        Column("Preference", "official/open_generation/preference_task/accuracy", 100),
-        Column("Knowledge", "official/knowledge/accuracy", 100),
-        Column("Math", "official/reasoning/math/accuracy", 100),
-        Column("Coding", "official/reasoning/coding/accuracy", 100),
-        Column("Safety", "official/safety/bias/accuracy", 100),
-        Column("VQA", "official/vqa/accuracy", 100),
+        _accuracy("Overall", ALL),
+        _accuracy("Correctness", "open_generation/correctness_task"),
+        _accuracy("Preference", "open_generation/preference_task"),
+        _accuracy("Knowledge", "knowledge"),
+        _accuracy("Math", "reasoning/math"),
+        _accuracy("Coding", "reasoning/coding"),
+        _accuracy("Safety", "safety/bias"),
+        _accuracy("VQA", "vqa"),
         STRICT,
     ),
     "mm-rlhf-rewardbench": (
-        Column("MCQ", "official/mcq/accuracy", 100),
-        Column("Long", "official/long/accuracy", 100),
-        Column("Short", "official/short/accuracy", 100),
-        Column("Safety", "official/safety/accuracy", 100),
-        Column("Video", "official/video/accuracy", 100),
-        Column("Acc", "official/all/accuracy", 100, "intervals/all"),
-        Column("Acc+", "official/all/acc_plus", 100),
+        _accuracy("MCQ", "mcq"),
+        _accuracy("Long", "long"),
+        _accuracy("Short", "short"),
+        _accuracy("Safety", "safety"),
+        _accuracy("Video", "video"),
+        _accuracy("Acc", ALL),
+        Column("Acc+", "official/all/acc_plus", 100, interval="intervals/acc_plus"),
         STRICT,
     ),
 }

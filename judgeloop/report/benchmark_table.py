@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from judgeloop.report.benchmark_columns import COLUMNS, Column
+from judgeloop.report.benchmark_columns import ALL, COLUMNS, Column
 from judgeloop.report.markdown import markdown_cell
 from judgeloop.report.summary import NONE
 from judgeloop.schema.records import Record
@@ -136,10 +136,10 @@ def _cell(figures: dict[str, float], column: Column) -> Cell:
     value = figures.get(column.figure)
     if value is None:
         return Cell(value=None)
-    low, high = (figures.get(f"{column.interval}/{end}") for end in ("low", "high"))
-    known = column.interval and low is not None and high is not None
-    interval = (100 * low, 100 * high) if known and low is not None and high is not None else None
-    return Cell(value=column.scale * value, interval=interval)
+    low, high = (figures.get(end) for end in column.ends)
+    if column.group not in (ALL, "") or low is None or high is None:
+        return Cell(value=column.scale * value)
+    return Cell(value=column.scale * value, interval=(100 * low, 100 * high))
 
 
 def _latex(text: str) -> str:

@@ -1,81 +1,26 @@
-"""Charts as inline SVG: the same bytes for the same story, in the colours of the page's theme.
-
-matplotlib draws with the stand-in colours of `INKS`; the SVG then refers to the page's CSS
-variables, so that one drawing serves light, dark and print. Every line has a marker of its own.
-"""
+"""The charts of a loop's report: gold and held-out figures, categories, what was kept, time."""
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from judgeloop.report.benchmark_curves import benchmark_charts
+from judgeloop.report.drawing import HUES, INK, MARKERS, MUTED, Chart, svg
+from judgeloop.report.panels import Curve, Panel, panel_chart
+from judgeloop.report.retention import retention
 from judgeloop.report.story import Estimate, Scores, Story
-from judgeloop.schema.records import Record
 
-INKS = {
-    "#101112": "var(--ink)",
-    "#707172": "var(--muted)",
-    "#d0d1d2": "var(--line)",
-    "#0072b2": "var(--hue-1)",
-    "#d55e00": "var(--hue-2)",
-    "#009e73": "var(--hue-3)",
-    "#cc79a7": "var(--hue-4)",
-    "#e69f00": "var(--hue-5)",
-    "#56b4e9": "var(--hue-6)",
-}
-INK, MUTED, LINE, *HUES = INKS
-MARKERS = ("o", "s", "^", "D", "v", "P")
 COIN = 0.25
 """Both-order accuracy of a coin without position bias: two independent tosses come out right."""
-MOST_LINES = 6
-"""Lines that can be told apart in one chart."""
 SIZE = (5.2, 3.3)
 """Width and height of a chart in inches, at 72 points each."""
-
-STYLE = {
-    "svg.fonttype": "none",  # text stays text: it can be read out, searched and styled
-    "text.parse_math": False,  # a `$` in a name is a `$`
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same layout everywhere
-    "font.size": 10.5,
-    "axes.edgecolor": LINE,
-    "axes.labelcolor": MUTED,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "grid.color": LINE,
-    "grid.linewidth": 0.6,
-    "lines.linewidth": 2,
-    "lines.markersize": 6,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "text.color": INK,
-    "legend.frameon": False,
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
-    "savefig.facecolor": "none",
-}
-
-
-class Chart(Record, frozen=True, kw_only=True):
-    """A drawn chart: `svg` is safe to put into a page, `label` is its text alternative."""
-
-    name: str
-    title: str
-    label: str
-    note: str
-    svg: str
-
-
-Point = tuple[int, float]
 
 
 def draw_charts(story: Story) -> list[Chart]:
     """Draws every chart that the story has figures for; none on an empty story."""
     charts = (_accuracy, _first_position, _categories, _retention, _seconds)
-    return [chart for draw in charts if (chart := draw(story))]
+    return [*(chart for draw in charts if (chart := draw(story))), *benchmark_charts(story)]
 
 
 def _accuracy(story: Story) -> Chart | None:
@@ -102,6 +47,7 @@ def _accuracy(story: Story) -> Chart | None:
         label=_in_words(series, lambda scores: scores.both_orders.value),
         note="Share of pairs judged right whichever answer comes first, with 95 % intervals.",
         svg=_svg("accuracy", draw),
+        width=SIZE[0],
     )
 
 
@@ -130,43 +76,24 @@ def _first_position(story: Story) -> Chart | None:
         note="Share of the decided judgements for the answer shown first. Every pair is shown "
         "both ways, so 0.5 is fair.",
         svg=_svg("first-position", draw),
+        width=SIZE[0],
     )
 
 
 def _categories(story: Story) -> Chart | None:
-    series: dict[str, list[tuple[int, Estimate]]] = {}
+    points: dict[str, list[tuple[int, Estimate]]] = {}
     for item in story.evaluated:
         for category in item.gold.categories if item.gold else ():
-            series.setdefault(category.name, []).append((item.number, category.estimate))
-    if not series or len(series) > MOST_LINES:
-        return None
-
-    def draw(axes: Any) -> None:
-        for number, (name, points) in enumerate(sorted(series.items())):
-            color, marker = HUES[number % len(HUES)], MARKERS[number % len(MARKERS)]
-            shift = 0.03 * (number - (len(series) - 1) / 2)  # the intervals stay apart
-            x = [at + shift for at, _ in points]
-            y = [one.value for _, one in points]
-            axes.plot(x, y, label=name.replace("_", " "), color=color, marker=marker)
-            axes.vlines(
-                x, [one.low for _, one in points], [one.high for _, one in points],
-                color=color, linewidth=1.2,
-            )  # fmt: skip
-        axes.axhline(COIN, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
-        numbers = [at for points in series.values() for at, _ in points]
-        _share_axis(axes, numbers, "right in both orders")
-
-    words = (
-        f"{name}: {', '.join(f'{one.value:.2f}' for _, one in points)}"
-        for name, points in sorted(series.items())
-    )
-    return Chart(
-        name="categories",
-        title="Right in both orders, by category",
-        label="; ".join(words),
-        note="Gold pairs, with 95 % intervals. The dashed line is an unbiased coin.",
-        svg=_svg("categories", draw),
-    )
+            points.setdefault(category.name, []).append((item.number, category.estimate))
+    panels = [
+        Panel(
+            title=name.replace("_", " "),
+            curves=(Curve(name="both orders", points=tuple(found), chance=COIN),),
+        )
+        for name, found in sorted(points.items())
+    ]
+    note = "Gold pairs, with 95 % intervals. The dashed line is an unbiased coin."
+    return panel_chart("categories", "Right in both orders, by category", note, panels)
 
 
 def _retention(story: Story) -> Chart | None:
@@ -178,17 +105,26 @@ def _retention(story: Story) -> Chart | None:
         for number, (name, points) in enumerate(series.items()):
             color = INK if name == "all" else HUES[number % len(HUES)]
             marker = MARKERS[number % len(MARKERS)]
-            x, y = [at for at, _ in points], [value for _, value in points]
-            axes.plot(x, y, label=name.replace("_", " "), color=color, marker=marker)
-        _share_axis(axes, [at for points in series.values() for at, _ in points], "pairs kept")
+            shares = [point.value for point in points.values()]
+            axes.plot(
+                list(points), shares, label=name.replace("_", " "), color=color, marker=marker
+            )
+            lows, highs = zip(*((point.low, point.high) for point in points.values()), strict=True)
+            axes.vlines(list(points), lows, highs, color=color, alpha=0.35)
+        _share_axis(axes, [at for points in series.values() for at in points], "pairs kept")
 
-    words = (f"{name}: {', '.join(f'{v:.2f}' for _, v in pts)}" for name, pts in series.items())
+    words = (
+        f"{name}: {', '.join(f'{point.value:.2f}' for point in points.values())}"
+        for name, points in series.items()
+    )
     return Chart(
         name="retention",
         title="Pairs kept, by kind of question",
         label="; ".join(words),
-        note="Share of each iteration's pairs whose judgements passed the filter.",
+        note="Share of each iteration's pairs whose judgements passed the filter, with 95 % "
+        "intervals.",
         svg=_svg("retention", draw),
+        width=SIZE[0],
     )
 
 
@@ -214,19 +150,8 @@ def _seconds(story: Story) -> Chart | None:
         label="; ".join(f"{stage} {value:.1f} s" for stage, value in seconds.items()),
         note="Task times added up over iterations and partitions, which may run side by side.",
         svg=_svg("seconds", draw),
+        width=SIZE[0],
     )
-
-
-def retention(story: Story) -> dict[str, list[Point]]:
-    """Returns the kept share by kind of question, and under `all`, for each filtered iteration."""
-    found: dict[str, list[Point]] = {}
-    for item in story.iterations:
-        for name, kind in item.filtered.kinds.items() if item.filtered else ():
-            if kind.pairs:
-                found.setdefault(name, []).append((item.number, kind.kept / kind.pairs))
-        if item.kept_share is not None:
-            found.setdefault("all", []).append((item.number, item.kept_share))
-    return found
 
 
 def _both_sets(story: Story) -> list[tuple[str, list[tuple[int, Scores]]]]:
@@ -258,28 +183,11 @@ def _share_axis(axes: Any, numbers: Sequence[int], label: str) -> None:
 
 
 def _svg(name: str, draw: Callable[[Any], None]) -> str:
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    with matplotlib.rc_context({**STYLE, "svg.hashsalt": f"judgeloop-{name}"}):
-        figure = Figure(figsize=SIZE)
-        axes = figure.add_subplot()
-        draw(axes)
+    def fill(figure: Any) -> None:
+        draw(figure.add_subplot())
         rows = -(-len(figure.legends[0].get_texts()) // 3) if figure.legends else 0
         figure.subplots_adjust(left=0.135, right=0.985, bottom=0.155, top=0.97 - 0.075 * rows)
         if not rows:
             figure.subplots_adjust(left=0.19)
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return _inline(buffer.getvalue())
 
-
-def _inline(document: str) -> str:
-    """Makes of an SVG document an element of a page that has others like it."""
-    text = document[document.index("<svg") :]
-    text = re.sub(r"\s*<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r'<g id="[^"]*"', "<g", text)  # numbered anew in every chart; none is referred to
-    text = re.sub(r' (width|height)="[\d.]+pt"', "", text, count=2)
-    for stand_in, variable in INKS.items():
-        text = text.replace(stand_in, variable)
-    return text.strip()
+    return svg(name, SIZE, fill)

@@ -1,4 +1,4 @@
-"""How the report's pages are filled in: strict, escaped where they are HTML."""
+"""The Jinja environment of the report's pages: undefined values are errors, HTML is escaped."""
 
 from __future__ import annotations
 
@@ -33,5 +33,5 @@ def page_environment(*, escape: bool) -> Environment:
 
 
 def _shown(value: object) -> object:
-    """Writes out the control characters of a text of others; markup of our own stays."""
+    """Makes control characters in foreign texts visible; our own markup is passed through."""
     return printable(value) if type(value) is str else value

@@ -8,7 +8,8 @@ from judgeloop.report.benchmark_table import BenchmarkTable, benchmark_table, ta
 from judgeloop.report.environment import page_environment
 from judgeloop.report.summary import NONE, share
 from judgeloop.schema.records import to_json
-from judgeloop.schema.results import Scorecard, Scores
+from judgeloop.schema.results import Scores
+from judgeloop.schema.scorecard import Scorecard
 
 _HEADER = ("judge", "n", "undecided", "accuracy [95 %]", "both orders [95 %]", "first")
 

@@ -82,6 +82,11 @@ class Gallery(Record, frozen=True, kw_only=True):
     """All items that were judged right in both orders."""
     wrongs: int
 
+    def pictures(self) -> list[Thumbnail]:
+        """Returns the pictures that are shown."""
+        shown = [each for card in (*self.right, *self.wrong) for each in card.thumbnails]
+        return [each for each in shown if each.uri]
+
 
 def draw_gallery(
     story: Story, store: Store, images: ImageLibrary, settings: ReportSection, seed: int
@@ -164,16 +169,19 @@ def _draw(store: Store, judged: Manifest, base: Manifest | None, count: int, see
 def _compared(store: Store, judged: Manifest, base: Manifest | None) -> Iterator[list[Compared]]:
     """Yields a shard's results, each with the start model's, joined by id.
 
-    Both come from one set of pairs, shard by shard, so that the two are of the same items.
+    Both come from one set of pairs, shard by shard, so that the two are of the same items. Pairs of
+    identical answers, of which neither is right, are left out.
     """
     shards = read_shards(store, judged, ItemResult)
     if base is None:
         for results in shards:
-            yield [(result, None) for result in results]
+            yield [(result, None) for result in results if not result.identical]
         return
     for results, earlier in zip(shards, read_shards(store, base, ItemResult), strict=True):
         was_right = {result.item_id: result.both_orders for result in earlier}
-        yield [(result, was_right.get(result.item_id)) for result in results]
+        yield [
+            (result, was_right.get(result.item_id)) for result in results if not result.identical
+        ]
 
 
 def _card(result: ItemResult, pair: Pair, base: bool | None, thumbnails: Thumbnails) -> Card:

@@ -1,4 +1,4 @@
-"""Puts the story into words and templates: one self-contained HTML page, and Markdown."""
+"""Renders the story by templates: one self-contained HTML page, and Markdown."""
 
 from __future__ import annotations
 
@@ -8,17 +8,23 @@ from markupsafe import Markup
 
 from judgeloop.evaluation.giveaway import explain_giveaway
 from judgeloop.evaluation.statistics import wilson
+from judgeloop.report.attack_table import attack_rows
+from judgeloop.report.benchmark_curves import benchmark_curves
 from judgeloop.report.benchmark_table import BenchmarkTable, as_markdown, benchmark_table
-from judgeloop.report.charts import Chart, retention
+from judgeloop.report.drawing import Chart
 from judgeloop.report.environment import page_environment
-from judgeloop.report.foresight import foresight
 from judgeloop.report.gallery import Gallery
+from judgeloop.report.habits import habits
+from judgeloop.report.prediction import prediction
+from judgeloop.report.retention import losses, retention
+from judgeloop.report.shortcut_table import shortcut_rows
 from judgeloop.report.story import Estimate, Iteration, Story, Task
 from judgeloop.report.summary import NONE
+from judgeloop.report.this_run import REASONS, this_run
 from judgeloop.report.yields import yields
 from judgeloop.runtime.ledger import AFTER_LOOP
+from judgeloop.runtime.stage_settings import ReportSettings
 from judgeloop.schema import results
-from judgeloop.schema.config import Config
 from judgeloop.schema.records import Record
 
 
@@ -36,7 +42,11 @@ class Step(Record, frozen=True, kw_only=True):
 
 
 def html_page(
-    story: Story, config: Config, charts: list[Chart], gallery: Gallery | None, trouble: str = ""
+    story: Story,
+    config: ReportSettings,
+    charts: list[Chart],
+    gallery: Gallery | None,
+    gallery_error: str = "",
 ) -> str:
     """Returns the page; it loads nothing from anywhere and runs no script.
 
@@ -45,22 +55,22 @@ def html_page(
         config: What was asked for.
         charts: Drawn by `charts.draw_charts`.
         gallery: Drawn by `gallery.draw_gallery`.
-        trouble: Why there is no gallery.
+        gallery_error: Why there is no gallery.
     """
     environment = page_environment(escape=True)
     drawings = {chart.name: (chart, Markup(chart.svg)) for chart in charts}
     return environment.get_template("template.html.jinja").render(
-        _content(story, config), drawings=drawings, gallery=gallery, trouble=trouble
+        _content(story, config), drawings=drawings, gallery=gallery, gallery_error=gallery_error
     )
 
 
-def markdown_page(story: Story, config: Config) -> str:
+def markdown_page(story: Story, config: ReportSettings) -> str:
     """Returns the report without charts and images as Markdown."""
     environment = page_environment(escape=False)
     return environment.get_template("template.md.jinja").render(_content(story, config))
 
 
-def _content(story: Story, config: Config) -> dict[str, object]:
+def _content(story: Story, config: ReportSettings) -> dict[str, object]:
     benchmarks = story_table(story)
     return {
         "story": story,
@@ -70,12 +80,19 @@ def _content(story: Story, config: Config) -> dict[str, object]:
         "control": config.filtering.keep if config.filtering.keep != "agreeing" else "",
         "funnels": [(item, funnel(item)) for item in story.iterations if item.filtered],
         "yields": yields(story),
-        "kinds": {kind: dict(points) for kind, points in retention(story).items()},
+        "kinds": retention(story),
+        "losses": losses(story),
+        "shortcuts": shortcut_rows(story),
+        "attacks": attack_rows(story),
         "categories": categories(story),
-        "foresight": foresight(story),
+        "prediction": prediction(story),
         "benchmarks": benchmarks,
+        "curves": benchmark_curves(story),
+        "habits": habits(story),
         "benchmarks_markdown": as_markdown(benchmarks).strip() if benchmarks else "",
         "undecided": undecided_reasons(story),
+        "this_run": this_run(story, config),
+        "reasons": REASONS,
         "finished": finished(story),
         "dash": NONE,
         "when": when,
@@ -96,12 +113,14 @@ def headline(story: Story) -> str:
     if promotion is None:
         done = len(story.evaluated)
         return f"The loop has not finished; {done} model{'s' * (done != 1)} evaluated so far."
-    name = f"Version {promotion.candidate}" if promotion.candidate else "The candidate"
+    said = "No version was promoted"
+    if promotion.candidate:
+        said = f"Version {promotion.candidate} was {'' if promotion.promoted else 'not '}promoted"
     if promotion.promoted:
-        return f"{name} was promoted to champion."
+        return f"{said} to champion."
     if promotion.champion:
-        return f"{name} was not promoted; version {promotion.champion} stays champion."
-    return f"{name} was not promoted; there is no champion."
+        return f"{said}; version {promotion.champion} stays champion."
+    return f"{said}; there is no champion."
 
 
 def facts(story: Story) -> list[str]:
@@ -141,8 +160,13 @@ def funnel(item: Iteration) -> list[Step]:
         ("pairs made", found.pairs, unused),
         ("decided in both orders", decided, _lost(found.undecided, "undecided")),
         ("right in one order at least", once, _lost(found.disagreeing, "wrong twice")),
-        ("kept", found.kept, _lost(found.one_order, "right once only")),
     ]
+    right, once_only = once - found.one_order, _lost(found.one_order, "right once only")
+    if found.further:
+        reasons = ", ".join(_lost(n, name.replace("_", " ")) for name, n in found.further.items())
+        counted += [("right in both orders", right, once_only), ("kept", found.kept, reasons)]
+    else:
+        counted.append(("kept", found.kept, once_only))
     counted = [step for step in counted if step[1] or step[0] != "questions asked"]
     widest = max(count for _, count, _ in counted) or 1
     steps = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
@@ -10,16 +10,8 @@ from judgeloop.runtime.ledger import AFTER_LOOP, Entry, Ledger
 from judgeloop.runtime.stage_table import stage_place
 from judgeloop.schema import results
 from judgeloop.schema.records import Manifest, Record
-from judgeloop.schema.results import (
-    Check,
-    Decision,
-    Funnel,
-    Interval,
-    Registered,
-    Supply,
-    Training,
-    Verdicts,
-)
+from judgeloop.schema.results import Check, Decision, Funnel, Registered, Supply, Training, Verdicts
+from judgeloop.schema.scorecard import Interval
 
 T = TypeVar("T", bound=results.Result)
 
@@ -127,6 +119,12 @@ class Task(Record, frozen=True, kw_only=True):
     stage: str
     iteration: int
     seconds: float
+    started_at: str = ""
+    """UTC, ISO 8601."""
+    gpu_seconds: float = 0.0
+    generated: int = 0
+    machine: str = ""
+    """What it ran on; empty if nobody wrote it down."""
     manifest: Manifest | None = None
     error: str | None = None
 
@@ -206,10 +204,17 @@ class Story(Record, frozen=True, kw_only=True):
 
     def seconds(self) -> dict[str, float]:
         """Returns the summed time of the tasks by stage, in the order of the loop."""
-        total: defaultdict[str, float] = defaultdict(float)
+        return {stage: seconds for stage, (seconds, _, _) in self.spent().items()}
+
+    def spent(self) -> dict[str, tuple[float, float, int]]:
+        """Returns seconds, GPU seconds and generated tokens by stage, in the order of the loop."""
+        total: dict[str, tuple[float, float, int]] = {}
         for task in sorted(self.tasks, key=lambda task: stage_place(task.stage)):
-            total[task.stage] += task.seconds
-        return dict(total)
+            seconds, gpu, tokens = total.get(task.stage, (0.0, 0.0, 0))
+            total[task.stage] = (
+                seconds + task.seconds, gpu + task.gpu_seconds, tokens + task.generated,
+            )  # fmt: skip
+        return total
 
     def left_out(self) -> dict[tuple[str, str], int]:
         """Returns how many rows were left out, by stage and reason.
@@ -256,6 +261,10 @@ def read_story(ledger: Ledger, status: str) -> Story:
                 stage=entry.stage,
                 iteration=entry.iteration,
                 seconds=entry.seconds,
+                started_at=entry.started_at,
+                gpu_seconds=entry.gpu_seconds,
+                generated=entry.generated,
+                machine=entry.machine,
                 manifest=entry.manifest,
                 error=entry.error,
             )

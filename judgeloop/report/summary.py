@@ -86,8 +86,10 @@ def _iteration_row(item: Iteration) -> tuple[str, ...]:
     )
 
 
-def interval(estimate: Estimate) -> str:
-    """Writes a share with its interval, such as `0.747 [0.695, 0.793]`."""
+def interval(estimate: Estimate | None) -> str:
+    """Writes a share with its interval, such as `0.747 [0.695, 0.793]`, or a dash."""
+    if estimate is None:
+        return NONE
     if estimate.low is None or estimate.high is None:
         return f"{estimate.value:.3f}"
     return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"

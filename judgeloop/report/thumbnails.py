@@ -23,6 +23,15 @@ class Thumbnail(Record, frozen=True, kw_only=True):
     alt: str
     enlarged: bool = False
 
+    @property
+    def kind(self) -> str:
+        """`png` or `jpeg`."""
+        return self.uri.partition(";")[0].rpartition("/")[2]
+
+    def data(self) -> bytes:
+        """Returns the picture's file."""
+        return base64.b64decode(self.uri.partition(",")[2])
+
 
 class Thumbnails:
     """Makes the thumbnails of one page.

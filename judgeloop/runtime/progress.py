@@ -21,8 +21,23 @@ logger = logging.getLogger(__name__)
 
 FILE_VARIABLE = "JUDGELOOP_PROGRESS"
 LOG_EVERY_S = 15.0
+PULSE_EVERY_S = 2.0
+"""Minimum interval between two lines that tell of no finished row."""
 RATE_STEPS = 50
 """So many newest steps tell the rate: shards that were found done count at the start only."""
+
+
+class Pulse(msgspec.Struct, frozen=True, kw_only=True):
+    """What an engine has done for a task since this process began with it, and does now."""
+
+    tokens: int = 0
+    """Generated."""
+    requests: int = 0
+    """In flight: given to the engine and not answered."""
+    kept: int = 0
+    """Pairs that were made, or judgements that agree with their pair's preference."""
+    tried: int = 0
+    """What `kept` is a part of."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +51,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
     at: float = 0.0
     """When, in seconds since 1970, UTC."""
+    pulse: Pulse | None = None
+    """Of a task that runs a model."""
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,9 +66,12 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         """Returns it for a person, such as `judge/p000: 120 of 400 pairs, 2.5 a second`."""
         step = self.step
         said = f"{step.done:,} of {step.total:,} {step.unit}"
+        if step.note:
+            said += f", {step.note}"
         if self.rate > 0:
             left = (step.total - step.done) / self.rate
-            said += f", {self.rate:.1f} a second, {left / 60:.0f} min left"
+            pace = f"{self.rate:.1f} a second" if self.rate >= 1 else f"{1 / self.rate:.0f} s each"
+            said += f", {pace}, {left / 60:.0f} min left"
         return said
 
 
@@ -79,9 +99,8 @@ class Progress:
         self._total = total
         self._unit = unit
         self._done = 0
-        self._logged = time.monotonic()
-        name = os.environ.get(FILE_VARIABLE)
-        self._file = Path(name) if name else None
+        self._logged = self._written = time.monotonic()
+        self._pulse: Pulse | None = None
         self._report("")
 
     def advance(self, count: int, note: str = "") -> None:
@@ -89,19 +108,22 @@ class Progress:
         self._done += count
         self._report(note)
 
-    def _report(self, note: str) -> None:
-        step = Step(
+    def beat(self, pulse: Pulse) -> None:
+        """Takes what the engine does now; it is written with the next step, or alone in a while."""
+        self._pulse = pulse
+        if time.monotonic() - self._written >= PULSE_EVERY_S:
+            self._written = time.monotonic()
+            _append(self._step(""))
+
+    def _step(self, note: str) -> Step:
+        return Step(
             task=self._task, done=self._done, total=self._total, unit=self._unit, note=note,
-            at=round(time.time(), 3),
+            at=round(time.time(), 3), pulse=self._pulse,
         )  # fmt: skip
-        if _Latest.step is None or _Latest.step.task != step.task:
-            _Latest.seen.clear()
-        _Latest.seen.append((time.monotonic(), step.done))
-        _Latest.step = step
-        if self._file:
-            with self._file.open("ab") as file:
-                file.write(msgspec.json.encode(step) + b"\n")
-        now = time.monotonic()
+
+    def _report(self, note: str) -> None:
+        _tell(self._step(note))
+        now = self._written = time.monotonic()
         if now - self._logged >= LOG_EVERY_S:
             self._logged = now
             logger.info(
@@ -112,6 +134,39 @@ class Progress:
                 self._unit,
                 note,
             )
+
+
+class Relay:
+    """Repeats the steps of a child process as this process's own: its lease and parent see them.
+
+    Args:
+        path: The child's progress file, which need not exist yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+
+    def __call__(self) -> None:
+        """Repeats what is new."""
+        steps, self._offset = read_steps(self._path, self._offset)
+        for step in steps:
+            _tell(step)
+
+
+def _tell(step: Step) -> None:
+    """Keeps a step for the lease, and appends it to the file that a parent reads."""
+    if _Latest.step is None or _Latest.step.task != step.task:
+        _Latest.seen.clear()
+    _Latest.seen.append((time.monotonic(), step.done))
+    _Latest.step = step
+    _append(step)
+
+
+def _append(step: Step) -> None:
+    if name := os.environ.get(FILE_VARIABLE):
+        with Path(name).open("ab") as file:
+            file.write(msgspec.json.encode(step) + b"\n")
 
 
 def read_steps(path: Path, offset: int) -> tuple[list[Step], int]:

@@ -11,6 +11,7 @@ import base64
 import html
 import json
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -18,10 +19,13 @@ from functools import lru_cache
 from types import TracebackType
 from urllib.parse import quote, quote_plus
 
+from judgeloop.runtime.json_log import About, JsonFormatter, wants_json
 from judgeloop.runtime.secret_list import FORMS, IN_ADDRESS, NAMED, secret_values
 from judgeloop.schema.printable import printable
 
 STRUCK_OUT = "***"
+LOG_VARIABLE = "JUDGELOOP_RUN_LOG"
+"""Names a file that log lines go to as well: a run's own log, beside all that its tasks print."""
 _SHORTEST_BASE64 = 8
 """Minimum length of the Base64 characters that do not depend on what precedes the secret."""
 _named: set[str] = set()
@@ -42,19 +46,33 @@ def shown(text: str) -> str:
     return printable(hidden(text))
 
 
-def hide_secrets(log_format: str, level: str, name: str | None = None) -> None:
+def hide_secrets(
+    log_format: str, level: str, name: str | None = None, about: About | None = None
+) -> None:
     """Sets up redaction of this process's log and of an uncaught traceback.
 
     Args:
         log_format: Format of a log line.
         level: Log level.
         name: A further environment variable that holds a secret.
+        about: What the lines belong to, where they may be JSON objects instead
+            (`judgeloop.runtime.json_log`); None where a person or a program reads them as text.
+
+    Raises:
+        ConfigError: The environment asks for a format that there is not.
     """
+    made: logging.Formatter = _Formatter(log_format)
+    if about is not None and wants_json():
+        made = JsonFormatter(about, shown)
     if name is not None:
         _named.add(name)
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Formatter(log_format))
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    handlers: list[logging.Handler] = [logging.StreamHandler()]
+    if file := os.environ.get(LOG_VARIABLE):
+        handlers.append(logging.FileHandler(file, encoding="utf-8", delay=True))
+        handlers[-1].addFilter(_is_not_kubeflow_s)
+    for handler in handlers:
+        handler.setFormatter(made)
+    logging.basicConfig(level=level, handlers=handlers, force=True)
     sys.excepthook = _show
 
 
@@ -63,8 +81,19 @@ class _Formatter(logging.Formatter):
         return shown(super().format(record))
 
 
+def _is_not_kubeflow_s(record: logging.LogRecord) -> bool:
+    """Says whether a line comes from elsewhere than the program around a task's function."""
+    return f"{os.sep}kfp{os.sep}" not in record.pathname
+
+
 def _show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    sys.stderr.write(shown("".join(traceback.format_exception(kind, error, trace))))
+    text = "".join(traceback.format_exception(kind, error, trace))
+    formatters = [handler.formatter for handler in logging.getLogger().handlers]
+    as_line = os.environ.get(LOG_VARIABLE) or any(isinstance(f, JsonFormatter) for f in formatters)
+    if as_line and not issubclass(kind, KeyboardInterrupt):
+        logging.getLogger("judgeloop").critical("ended by an error\n%s", text)  # on stderr, too
+    else:
+        sys.stderr.write(shown(text))
 
 
 @lru_cache(maxsize=4)  # an environment seldom changes

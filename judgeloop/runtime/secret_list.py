@@ -13,9 +13,11 @@ from urllib.parse import unquote
 SHORTEST = 6
 """Characters; to redact a shorter value, such as `true`, would make nonsense of a text."""
 _NAME = re.compile(
-    r"(SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|PASSCODE|CREDENTIALS?|KEY|COOKIES?|BEARER"
+    r"(SECRETS?|TOKEN|PASSWORDS?|PASSWD|PASSPHRASES?|PASSCODE|CREDENTIALS?|CREDS|KEY|COOKIES?|BEARER"
+    r"|(API|ACCESS|AUTH|PRIVATE|SECRET|ACCOUNT|REFRESH)_?(KEY|TOKEN)S"
     r"|CONN(ECTION)?_?STR(ING)?|WEBHOOK(_?(URL|URI|ADDRESS))?|SIGNATURE|AUTHORI[SZ]ATION"
-    r"|(^|_)(PASS|PWD|PAT|SAS|DSN|JWT|AUTH|HEADERS?))([_-]?\d+)?$",
+    r"|(^|_)(PASS|PWD|PAT|SAS|DSN|JWT|AUTH|HEADERS?))"
+    r"(_?(B64|BASE64|PEM|JSON|VALUE|DATA|OLD|NEW|PREVIOUS))?([_-]?V?\d+)?$",
     re.IGNORECASE,
 )
 _NO_SECRETS = frozenset({"PWD"})
@@ -25,6 +27,10 @@ IN_ADDRESS = re.compile(r"://[^/@\s:]*:([^/@\s]+)@")
 FORMS = {
     "an AWS access key": re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
     "a Hugging Face token": re.compile(r"\bhf_[A-Za-z0-9]{30,}\b"),
+    "a token of GitHub": re.compile(r"\b(?:gh[opsur]_[A-Za-z0-9]{30,}|github_pat_\w{40,})"),
+    "a token of GitLab": re.compile(r"\bglpat-[A-Za-z0-9_-]{20,}"),
+    "a token of Slack": re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10,}"),
+    "a key of Google": re.compile(r"\bAIza[A-Za-z0-9_-]{35}\b"),
     "a key of an API": re.compile(r"\bsk-[A-Za-z0-9_-]{20,}\b"),
     "a private key": re.compile(
         r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----)?"

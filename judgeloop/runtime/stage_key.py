@@ -7,7 +7,8 @@ here against its row.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from judgeloop.runtime.identity import (
     control_tokens_identity,
@@ -15,6 +16,7 @@ from judgeloop.runtime.identity import (
     prompts_identity,
 )
 from judgeloop.runtime.stage_table import (
+    ATTACK,
     BENCHMARK,
     BENCHMARK_ITEMS,
     COMPARE,
@@ -22,14 +24,14 @@ from judgeloop.runtime.stage_table import (
     KeySpec,
     stage_spec,
 )
-from judgeloop.schema.config import Config
 from judgeloop.schema.keys import content_key, field_at
 from judgeloop.schema.records import Manifest, ModelRef
+from judgeloop.schema.section import Section
 
-_IDENTITIES = {
-    "engine": engine_identity,
-    "prompts": prompts_identity,
-    "control_tokens": control_tokens_identity,
+_IDENTITIES: dict[str, Callable[[Any], object]] = {
+    "engine": lambda config: engine_identity(config.engine),
+    "prompts": lambda config: prompts_identity(config.prompts),
+    "control_tokens": lambda config: control_tokens_identity(),
 }
 """Parts of keys that follow from the configuration and the software."""
 
@@ -40,17 +42,19 @@ def key_spec(stage: str) -> KeySpec:
         "gold": GOLD,
         "benchmark_items": BENCHMARK_ITEMS,
         "benchmark": BENCHMARK,
+        "attack": ATTACK,
         "compare": COMPARE,
     }
     return parts[stage] if stage in parts else stage_spec(stage).key
 
 
-def stage_key(stage: str, config: Config, **inputs: object) -> str:
+def stage_key(stage: str, config: Section, **inputs: object) -> str:
     """Returns the content key of a stage's work.
 
     Args:
         stage: The stage.
-        config: The configuration; the declared settings are read from it.
+        config: The configuration, or the part that the stage reads; the declared settings are read
+            from it.
         inputs: The declared inputs: manifests (one or several), models, numbers, texts, hashes.
 
     Raises:
@@ -81,12 +85,12 @@ def declared_key(stage: str, settings: Mapping[str, object], inputs: Mapping[str
     return content_key(stage, spec.version, dict(settings), given)
 
 
-def stage_manifest(stage: str, config: Config, **inputs: object) -> Manifest:
+def stage_manifest(stage: str, config: Section, **inputs: object) -> Manifest:
     """Returns a stage's manifest before its work: stage, version, key, inputs and seed.
 
     Args:
         stage: The stage.
-        config: The configuration.
+        config: As of `stage_key`.
         inputs: As of `stage_key`.
 
     Raises:
@@ -97,7 +101,7 @@ def stage_manifest(stage: str, config: Config, **inputs: object) -> Manifest:
         stage_version=key_spec(stage).version,
         key=stage_key(stage, config, **inputs),
         inputs=tuple(manifest.key for value in inputs.values() for manifest in _manifests(value)),
-        seed=config.loop.seed if "loop.seed" in key_spec(stage).settings else 0,
+        seed=field_at(config, "loop.seed") if "loop.seed" in key_spec(stage).settings else 0,
     )
 
 

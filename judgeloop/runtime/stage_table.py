@@ -11,11 +11,30 @@ from typing import Literal
 
 import msgspec
 
+from judgeloop.runtime.stage_settings import (
+    DecideSettings,
+    EnoughSettings,
+    EvaluateSettings,
+    FilterSettings,
+    HoldOutSettings,
+    IngestSettings,
+    JudgeSetsSettings,
+    JudgeSettings,
+    PromoteSettings,
+    RecordSettings,
+    RegisterSettings,
+    ReportSettings,
+    ResolveSettings,
+    StageSettings,
+    SynthesizeSettings,
+    TrainSettings,
+    ValidateSettings,
+)
 from judgeloop.schema import results
 
-Phase = Literal["start", "iteration", "end", "evaluation"]
-"""When a stage runs: once with the start model, in each iteration, once after the loop, or in an
-evaluation outside a loop alone."""
+Phase = Literal["start", "iteration", "end", "evaluation", "beside"]
+"""When a stage runs: once with the start model, in each iteration, once after the loop, in an
+evaluation outside a loop alone, or beside the others of a run, on a cluster alone."""
 
 
 class KeySpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +55,9 @@ class StageSpec(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     """Name of the component, of the task in the ledger and of the folder in the store."""
     function: str
-    """`module:function` below `judgeloop.runtime.stages`."""
+    """`module:function` below `judgeloop.runtime.stages`; empty where it does no work of a loop."""
+    settings: type[StageSettings] = StageSettings
+    """What it reads of the configuration: all that it is given."""
     phases: tuple[Phase, ...]
     key: KeySpec
     """What decides its result; finished work with the same content key is not repeated."""
@@ -63,6 +84,7 @@ STAGES = (
     StageSpec(
         name="resolve",
         function="resolve:resolve",
+        settings=ResolveSettings,
         phases=("start",),
         key=KeySpec(inputs=("model",)),
         section="model",
@@ -71,23 +93,27 @@ STAGES = (
     StageSpec(
         name="ingest",
         function="ingest:ingest",
+        settings=IngestSettings,
         phases=("start",),
         key=KeySpec(
-            version=8,
+            version=10,
             settings=(
-                *("data.count", "data.max_pixels", "data.background", "data.shard_size"),
+                *("data.columns", "data.kinds", "data.count", "data.max_pixels", "data.background"),
+                "data.shard_size",
                 *("validation.share", "loop.partitions", "loop.seed"),
             ),
             inputs=("file", "images", "benchmarks"),
         ),
         section="data",
+        result=results.Ingested,
     ),
     StageSpec(
         name="hold_out",
         function="synthesize:hold_out",
+        settings=HoldOutSettings,
         phases=("start",),
         key=KeySpec(
-            version=6,
+            version=7,
             settings=("synthesis", "data.shard_size", "loop.seed"),
             inputs=("engine", "control_tokens", "prompts", "base", "questions"),
         ),
@@ -98,9 +124,10 @@ STAGES = (
     StageSpec(
         name="synthesize",
         function="synthesize:synthesize",
+        settings=SynthesizeSettings,
         phases=("iteration",),
         key=KeySpec(
-            version=6,
+            version=7,
             settings=("synthesis", "data.shard_size", "loop.seed"),
             inputs=(
                 *("engine", "control_tokens", "prompts", "base", "questions"),
@@ -115,10 +142,11 @@ STAGES = (
     StageSpec(
         name="judge",
         function="judge:judge",
+        settings=JudgeSettings,
         phases=("iteration",),
         key=KeySpec(
             version=5,
-            settings=("judging", "loop.seed"),
+            settings=("judging", "filtering.permuted_options", "loop.seed"),
             inputs=("engine", "control_tokens", "prompts", "model", "pairs"),
         ),
         section="judging",
@@ -130,14 +158,21 @@ STAGES = (
     StageSpec(
         name="filter",
         function="filter:filter_judgements",
+        settings=FilterSettings,
         phases=("iteration",),
         key=KeySpec(
-            version=4,
+            version=7,
             settings=(
-                *("filtering.keep", "filtering.both_orders", "filtering.max_examples"),
+                *("filtering.keep", "filtering.both_orders", "filtering.majority"),
+                *("filtering.traces_per_pair", "filtering.max_examples"),
+                *("filtering.pairs_per_kind", "filtering.pairs_per_error"),
+                *("filtering.pairs_per_image", "filtering.reason_words"),
+                *("filtering.reason_names_answer", "filtering.max_sentence_share"),
+                *("filtering.max_similarity", "filtering.last_verdict"),
+                "filtering.permuted_options",
                 "loop.seed",  # `filtering.min_examples` is read by `enough` alone
             ),
-            inputs=("prompts", "judgements"),
+            inputs=("prompts", "judgements", "last"),
         ),
         section="filtering",
         result=results.Funnel,
@@ -145,6 +180,7 @@ STAGES = (
     StageSpec(
         name="enough",
         function="decide:enough",
+        settings=EnoughSettings,
         phases=("iteration",),
         key=KeySpec(settings=("filtering.min_examples",), inputs=("examples",)),
         section="filtering",
@@ -153,17 +189,19 @@ STAGES = (
     StageSpec(
         name="train",
         function="train:train",
+        settings=TrainSettings,
         phases=("iteration",),
         key=KeySpec(
-            version=3,
+            version=4,
             settings=(
                 *("training.kind", "training.start", "training.rank", "training.alpha"),
+                *("training.data", "training.current_share"),
                 *("training.learning_rate", "training.epochs", "training.max_steps"),
                 *("training.batch_size", "training.micro_batch_size", "training.warmup_ratio"),
                 *("training.schedule", "training.weight_decay", "training.dtype"),
-                *("training.processes", "loop.seed"),
+                *("training.processes", "training.nodes", "loop.seed"),
             ),
-            inputs=("libraries", "control_tokens", "start", "examples"),
+            inputs=("libraries", "control_tokens", "start", "examples", "earlier"),
         ),
         section="training",
         result=results.Training,
@@ -173,9 +211,10 @@ STAGES = (
     StageSpec(
         name="validate",
         function="validate:validate",
+        settings=ValidateSettings,
         phases=("start", "iteration"),
         key=KeySpec(
-            version=7,
+            version=8,
             settings=("validation.sampling", "loop.seed"),
             inputs=("engine", "control_tokens", "prompts", "model", "pairs"),
         ),
@@ -187,6 +226,7 @@ STAGES = (
     StageSpec(
         name="evaluate",
         function="evaluate:evaluate",
+        settings=EvaluateSettings,
         phases=("start", "iteration"),
         key=KeySpec(
             version=8,
@@ -202,6 +242,7 @@ STAGES = (
     StageSpec(
         name="judge_sets",
         function="standalone:judge_sets",
+        settings=JudgeSetsSettings,
         phases=("evaluation",),
         key=KeySpec(settings=("loop.partitions",), inputs=("model", "partition", "sets")),
         section="evaluation",
@@ -212,6 +253,7 @@ STAGES = (
     StageSpec(
         name="record",
         function="standalone:record",
+        settings=RecordSettings,
         phases=("evaluation",),
         key=KeySpec(settings=("registry.experiment",), inputs=("loop_id", "model", "evaluation")),
         section="registry",
@@ -221,6 +263,7 @@ STAGES = (
     StageSpec(
         name="register",
         function="register:register",
+        settings=RegisterSettings,
         phases=("iteration",),
         key=KeySpec(  # with the version's number, which the registry gives
             version=4,
@@ -234,9 +277,14 @@ STAGES = (
     StageSpec(
         name="decide",
         function="decide:decide",
+        settings=DecideSettings,
         phases=("iteration",),
         key=KeySpec(
-            settings=("loop.iterations", "loop.patience", "loop.min_delta"),
+            version=2,
+            settings=(
+                *("loop.iterations", "loop.patience", "loop.min_delta"),
+                *("loop.stop_error", "loop.min_gain"),
+            ),
             inputs=("iteration", "validations"),
         ),
         section="loop",
@@ -245,6 +293,7 @@ STAGES = (
     StageSpec(
         name="promote",
         function="promote:promote",
+        settings=PromoteSettings,
         phases=("end",),
         key=KeySpec(
             version=4,
@@ -258,14 +307,23 @@ STAGES = (
     StageSpec(
         name="report",
         function="report:report",
+        settings=ReportSettings,
         phases=("end",),
         key=KeySpec(),  # it is drawn anew at every end of a run
         section="report",
         in_ledger=False,
     ),
+    StageSpec(
+        name="watch",
+        function="",
+        phases=("beside",),
+        key=KeySpec(),  # it makes nothing
+        section="loop",
+        in_ledger=False,
+    ),
 )
 GOLD = KeySpec(
-    version=7,
+    version=8,
     settings=("evaluation.count", "data.max_pixels", "data.background", "data.shard_size"),
     inputs=("file", "images"),
 )
@@ -275,6 +333,11 @@ BENCHMARK_ITEMS = KeySpec(
     inputs=("benchmark", "files", "images"),
 )
 """Key of the items of a named benchmark, which `evaluate` stores."""
+ATTACK = KeySpec(
+    settings=("evaluation.attacks", "evaluation.sampling", "loop.seed"),
+    inputs=("engine", "control_tokens", "prompts", "model", "pairs"),
+)
+"""Key of the judgements of gold pairs with an attack in the worse answer."""
 BENCHMARK = KeySpec(
     version=3,
     settings=("evaluation.samples", "loop.seed"),

@@ -9,8 +9,6 @@ it.
 from __future__ import annotations
 
 import html
-import importlib
-import inspect
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,20 +19,33 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from judgeloop.runtime import spent
+from judgeloop.runtime.decided import loop_hash
 from judgeloop.runtime.ending import State, read_ending
+from judgeloop.runtime.failure import told
 from judgeloop.runtime.garbage_collector import collect_rarely
+from judgeloop.runtime.json_log import About
 from judgeloop.runtime.ledger import AFTER_LOOP, BASE_ITERATION, Entry, Ledger
 from judgeloop.runtime.log_level import log_level
 from judgeloop.runtime.lost_failures import log_lost
-from judgeloop.runtime.redaction import hidden, hide_secrets, shown
+from judgeloop.runtime.machine import machine_here
+from judgeloop.runtime.redaction import hide_secrets, shown
 from judgeloop.runtime.reference import parse_reference
-from judgeloop.runtime.stage_table import StageSpec, stage_spec
+from judgeloop.runtime.stage_call import call_stage, read_input
+from judgeloop.runtime.stage_settings import (
+    DecideSettings,
+    EnoughSettings,
+    PromoteSettings,
+    ReportSettings,
+    ResolveSettings,
+    select_settings,
+)
+from judgeloop.runtime.stage_table import stage_spec
 from judgeloop.schema.config import Config, config_from_json
 from judgeloop.schema.errors import ConfigError, JudgeLoopError, StarvedError, StoreError
-from judgeloop.schema.records import Manifest, ModelRef, to_json
+from judgeloop.schema.records import Manifest, to_json
 from judgeloop.schema.results import Decision, Supply
 from judgeloop.store import Store, open_store
-from judgeloop.store.shards import read_manifest
 
 T = TypeVar("T")
 logger = logging.getLogger("judgeloop")
@@ -90,6 +101,7 @@ class Task(msgspec.Struct, frozen=True):
             "%(message)s",
             log_level("INFO"),
             endpoint.key_variable if endpoint else None,
+            About(stage=stage, loop=loop_id, iteration=iteration, partition=partition),
         )
         return cls(settings, store, Ledger(store, loop_id), stage, iteration, partition, first)
 
@@ -97,6 +109,7 @@ class Task(msgspec.Struct, frozen=True):
         """Does the work, records it in the ledger and writes its manifest to `out`."""
         started, clock = datetime.now(UTC), time.monotonic()
         logger.info("started")
+        spent.take()
         with self.failures_recorded():
             manifest = work()
             if kind := stage_spec(self.stage).result:
@@ -106,26 +119,6 @@ class Task(msgspec.Struct, frozen=True):
                 _write_output(Path(out), to_json(manifest) + b"\n")
         logger.info("done key=%s counts=%s", manifest.key, manifest.counts)
         return manifest
-
-    def arguments(
-        self, function: Callable[..., object], inputs: Mapping[str, str | Sequence[str]]
-    ) -> dict[str, object]:
-        """Returns the arguments of a stage's function, by the names of its parameters.
-
-        Raises:
-            TypeError: It has no such input, or one is not given.
-            DataError, StoreError: An input is no manifest, or one of another schema.
-        """
-        known: dict[str, object] = {
-            field.name: getattr(self.config, field.name) for field in msgspec.structs.fields(Config)
-        }
-        known |= {"config": self.config, "store": self.store, "ledger": self.ledger}
-        known |= {"iteration": self.iteration, "partition": self.partition}
-        known |= {name: _input(name, files) for name, files in inputs.items()}
-        names = inspect.signature(function).parameters
-        if strange := sorted(set(inputs) - set(names)):
-            raise TypeError(f"{self.stage}: its function has no parameter {strange[0]}")
-        return {name: known[name] for name in names}
 
     @contextmanager
     def failures_recorded(self, in_ledger: bool = True) -> Iterator[None]:
@@ -138,10 +131,7 @@ class Task(msgspec.Struct, frozen=True):
         try:
             yield
         except Exception as error:
-            text, code = f"{type(error).__name__}: {error}", JudgeLoopError.exit_code
-            if isinstance(error, JudgeLoopError):
-                text, code = str(error), error.exit_code
-            text = hidden(text)
+            text, code = told(error)
             logger.error("failed: %s", text)
             entry = self._entry(started, clock, error=text, exit_code=code)
             if not in_ledger:
@@ -161,16 +151,14 @@ class Task(msgspec.Struct, frozen=True):
         error: str | None = None,
         exit_code: int = 0,
     ) -> Entry:
+        seconds = time.monotonic() - clock
+        used = spent.take(seconds if stage_spec(self.stage).gpu else 0.0)
         return Entry(
-            stage=self.stage,
-            iteration=self.iteration,
-            partition=self.partition,
-            manifest=manifest,
-            error=error,
-            exit_code=exit_code,
-            seconds=round(time.monotonic() - clock, 3),
+            stage=self.stage, iteration=self.iteration, partition=self.partition,
+            manifest=manifest, error=error, exit_code=exit_code, seconds=round(seconds, 3),
             started_at=started.isoformat(timespec="seconds"),
-        )
+            gpu_seconds=round(used.gpu_seconds, 3), generated=used.tokens, machine=machine_here(),
+        )  # fmt: skip
 
 
 def run(
@@ -184,8 +172,9 @@ def run(
 ) -> Manifest:
     """Runs a stage as one task of a loop.
 
-    The stage's function is called with what its parameters name: `config`, `store`, `ledger`,
-    `iteration`, `partition`, a section of the configuration, or one of the inputs.
+    The stage's function is called with what its parameters name: `config`, which is the part of
+    the configuration that its row in the table of stages declares, `store`, `ledger`, `iteration`,
+    `partition`, `loop_hash`, `configuration`, or one of the inputs.
 
     Args:
         stage: Its name in the table of stages.
@@ -201,11 +190,17 @@ def run(
     if iteration is None:
         iteration = AFTER_LOOP if spec.phases == ("end",) else BASE_ITERATION
     task = Task.open(stage, config, loop_id, iteration, partition)
-    function = stage_function(spec)
 
     def work() -> Manifest:
-        manifest: Manifest = function(**task.arguments(function, inputs))
-        return manifest
+        given = {
+            "store": task.store,
+            "ledger": task.ledger,
+            "iteration": task.iteration,
+            "partition": task.partition,
+            "loop_hash": loop_hash(task.config, task.store),
+            "configuration": msgspec.to_builtins(task.config),
+        }
+        return call_stage(spec, task.config, given, inputs)
 
     return task.run(work, out)
 
@@ -228,8 +223,8 @@ def resolve(
             is not known.
     """
     from judgeloop.ops.doctor.needs import parse_needs
-    from judgeloop.ops.doctor.pod import on_cluster
     from judgeloop.ops.doctor.preflight import log_around, require_registry, require_sound
+    from judgeloop.runtime.holder_pod import on_cluster
     from judgeloop.runtime.stages.resolve import resolve as stage
 
     given = parse_needs(needs) if needs else None
@@ -247,7 +242,7 @@ def resolve(
             require_sound(task.config, given)
         else:
             require_registry(task.config)
-        return stage(task.config, task.store, task.ledger)
+        return stage(select_settings(task.config, ResolveSettings), task.store, task.ledger)
 
     judge = task.run(work, out)
     if task.first > 1:
@@ -264,8 +259,9 @@ def enough(config: str, loop_id: str, iteration: int, examples: str) -> str:
     from judgeloop.runtime.stages.decide import enough as stage
 
     task = Task.open("enough", config, loop_id, iteration)
-    kept = _read(examples)
-    supply = task.run(lambda: stage(task.config, kept)).expect(Supply)
+    kept = read_input(examples)
+    settings = select_settings(task.config, EnoughSettings)
+    supply = task.run(lambda: stage(settings, kept)).expect(Supply)
     if supply.action == "starved" and task.iteration == BASE_ITERATION + 1:
         with task.failures_recorded():
             raise StarvedError(supply.reason)
@@ -278,8 +274,11 @@ def decide(config: str, loop_id: str, iteration: int, validation: str) -> str:
 
     task = Task.open("decide", config, loop_id, iteration)
     earlier = sorted(task.ledger.manifests("validate").items())
-    scored = [made[0] for number, made in earlier if number < task.iteration] + [_read(validation)]
-    return task.run(lambda: stage(task.config, task.iteration, scored)).expect(Decision).action
+    scored = [made[0] for number, made in earlier if number < task.iteration]
+    scored.append(read_input(validation))
+    settings = select_settings(task.config, DecideSettings)
+    made = task.run(lambda: stage(settings, task.iteration, scored, task.store))
+    return made.expect(Decision).action
 
 
 def promote(config: str, loop_id: str, out: str) -> None:
@@ -300,7 +299,9 @@ def promote(config: str, loop_id: str, out: str) -> None:
         {iteration: made[-1] for iteration, made in task.ledger.manifests(name).items()}
         for name in ("register", "evaluate")
     )
-    task.run(lambda: stage(task.config, task.store, loop_id, registered, evaluations), out)
+    settings = select_settings(task.config, PromoteSettings)
+    loop = (loop_id, loop_hash(task.config, task.store))
+    task.run(lambda: stage(settings, task.store, *loop, registered, evaluations), out)
 
 
 def report(config: str, loop_id: str, out: str) -> None:
@@ -321,9 +322,11 @@ def report(config: str, loop_id: str, out: str) -> None:
         Path(out).write_text(f"<pre>No report: {html.escape(shown(str(error)))}</pre>\n")
         return
     with task.failures_recorded():
-        images = open_library(task.config, task.store)
+        settings = select_settings(task.config, ReportSettings)
+        images = open_library(settings.data, task.store)
         status = _STATUS[read_ending(task.ledger).state]
-        files = stage(task.config, task.store, task.ledger, images, status)
+        identity = loop_hash(task.config, task.store)
+        files = stage(settings, task.store, task.ledger, identity, images, status)
         Path(out).write_bytes(task.store.read(files.html))
 
 
@@ -335,17 +338,28 @@ def go_on(config: str, loop_id: str, run_id: str) -> None:
         loop_id: The loop.
         run_id: The run of Kubeflow that this is the last task of.
     """
-    from judgeloop.ops.doctor.pod import on_cluster
     from judgeloop.ops.next_run import start_next
+    from judgeloop.runtime.holder_pod import on_cluster
 
     if on_cluster() and not config.startswith("{"):
         task = Task.open("report", config, loop_id, AFTER_LOOP)
         start_next(parse_reference(config), task.config, task.ledger, run_id)
 
 
+def watch(config: str, loop_id: str, run_id: str, start_within_s: int) -> None:
+    """Ends a run of Kubeflow's whose task never starts; see `judgeloop.ops.pods.watch`."""
+    from judgeloop.ops.pods.watch import watch_run
+    from judgeloop.runtime.holder_pod import on_cluster
+
+    if on_cluster():
+        form, about = "%(asctime)s %(levelname)s stage=watch %(message)s", About(stage="watch")
+        hide_secrets(form, log_level("INFO"), about=about)
+        watch_run(config, loop_id, run_id, start_within_s)
+
+
 def metrics_of(path: str) -> dict[str, float]:
     """Returns the figures of a manifest file, for the pipeline's user interface."""
-    result = _read(path).result
+    result = read_input(path).result
     return result.metrics() if result else {}
 
 
@@ -357,30 +371,3 @@ def _write_output(path: Path, data: bytes) -> None:
             f"the task's output {path} cannot be written ({error.strerror}): make room on that "
             "disk, or let this user write there, then run again"
         ) from error
-
-
-def _read(path: str) -> Manifest:
-    return read_manifest(Path(path).read_bytes(), path)
-
-
-def stage_function(spec: StageSpec) -> Callable[..., Manifest]:
-    """Imports the function that does a stage's work."""
-    module, _, name = spec.function.partition(":")
-    function: Callable[..., Manifest] = getattr(
-        importlib.import_module(f"judgeloop.runtime.stages.{module}"), name
-    )
-    return function
-
-
-def _input(name: str, files: str | Sequence[str]) -> object:
-    """Reads an input: a manifest, a list of them, or the model that a manifest names."""
-    if not isinstance(files, str):
-        return [_read(path) for path in files]
-    return _model(files) if name == "model" else _read(files)
-
-
-def _model(path: str) -> ModelRef:
-    model = _read(path).model
-    if model is None:
-        raise JudgeLoopError(f"{path}: this manifest names no model")
-    return model

@@ -22,10 +22,18 @@ from judgeloop.schema.changes import apply_change, shown_change, split_changes
 from judgeloop.schema.decoding import decodable
 from judgeloop.schema.engine_section import EngineSection, scripted_misfit
 from judgeloop.schema.errors import ConfigError
+from judgeloop.schema.evaluation_sections import EvaluationSection, GateSection
 from judgeloop.schema.layers import leaves, merge, read_layers
+from judgeloop.schema.method_sections import (
+    FilteringSection,
+    JudgingSection,
+    SynthesisSection,
+    ValidationSection,
+)
+from judgeloop.schema.records import Kind
 from judgeloop.schema.registry_section import RegistrySection
-from judgeloop.schema.sampling import Sampling
 from judgeloop.schema.section import Count, Positive, Section
+from judgeloop.schema.training_section import TrainingSection
 
 S = typing.TypeVar("S", bound=msgspec.Struct)
 MAX_PIXELS = 1_003_520
@@ -33,6 +41,12 @@ MAX_PIXELS = 1_003_520
 recommends as an upper bound."""
 BACKGROUND = "white"
 """Default of `data.background`."""
+Pixels = Annotated[int, Meta(ge=1, le=100_000_000)]
+Background = Annotated[str, Meta(pattern="^(white|black|gr[ae]y|#[0-9a-fA-F]{6})$")]
+
+
+Column = Literal["id", "images", "text", "kind", "choices", "source", "license"]
+"""A field of a question."""
 
 
 class LoopSection(Section, frozen=True, kw_only=True):
@@ -48,10 +62,15 @@ class LoopSection(Section, frozen=True, kw_only=True):
     another iteration is decided."""
     partitions: Positive
     """Tasks that synthesis and judging are cut into, one pod each."""
+    stop_error: Annotated[float, Meta(gt=0, le=0.5)] | None = 0.05
+    """Chance that the loop stops though an iteration gained `min_gain`: the stop rule is a paired
+    test on the held-out pairs. None: it compares the scores by `min_delta`."""
+    min_gain: Annotated[float, Meta(gt=0, lt=1)] = 0.03
+    """Gain in both-order accuracy that the test must rule out to stop."""
     min_delta: Annotated[float, Meta(ge=0)]
-    """Both-order accuracy on held-out synthetic pairs must rise by more than this to continue."""
+    """Without the test, the score on held-out pairs must rise by more than this to continue."""
     patience: Positive
-    """Iterations in a row without such a rise after which the loop stops."""
+    """Iterations in a row without a gain after which the loop stops."""
     seed: Count
 
 
@@ -60,14 +79,21 @@ class DataSection(Section, frozen=True, kw_only=True):
 
     questions: str
     """`tiny-world`, or a JSONL file of questions (path or s3:// URI), images relative to it."""
+    columns: dict[Column, str] = msgspec.field(default_factory=dict)
+    """Which column of a row holds which field, where a file has other names: `{text: prompt}`."""
+    kinds: dict[str, Kind] = msgspec.field(default_factory=dict)
+    """Kind of each subset, by the rows' `source`, where a row states none: `{ai2d:
+    multiple_choice}`."""
     count: Positive | None = None
     """Questions made by `tiny-world`, or the first `count` of a file."""
     per_iteration: Positive | None = None
     """Questions used in one iteration: the next slice of the pool each time. None uses all."""
-    max_pixels: Annotated[int, Meta(ge=1, le=100_000_000)] = MAX_PIXELS
+    fresh_pairs: bool = True
+    """Make new pairs in every iteration; False: one pool, judged again by each judge."""
+    max_pixels: Pixels = MAX_PIXELS
     """Width x height of what a model sees of an image, on every engine and in training; a larger
     image is made smaller, in its shape. Above the bound no image is decoded."""
-    background: Annotated[str, Meta(pattern="^(white|black|gr[ae]y|#[0-9a-fA-F]{6})$")] = BACKGROUND
+    background: Background = BACKGROUND
     """Colour behind transparent pixels: `white`, `black`, `grey` or `#rrggbb`."""
     shard_size: Positive = 200
     """Rows a shard: the unit of resumption."""
@@ -84,147 +110,6 @@ class ModelSection(Section, frozen=True, kw_only=True):
     cannot be asked, a commit."""
     start: str | None = None
     """`models:/name@alias` or `models:/name/version` of a judge to continue; None: the base."""
-
-
-class SynthesisSection(Section, frozen=True, kw_only=True):
-    """How preference pairs are made (paper, stage I). The base model makes them."""
-
-    answer: Sampling
-    """Sampling of the original answer to an open question."""
-    alter: Sampling
-    """Sampling of the altered copy."""
-    errors: tuple[str, ...]
-    """Kinds of error to plant; one is drawn for each question, of those that it offers."""
-    alter_tries: Positive = 4
-    """Altered copies that are sampled; of those that pass, the nearest in length is used."""
-    min_length_ratio: Annotated[float, Meta(gt=0, le=1)] = 0.5
-    """Copies shorter than this times the original, or longer by its inverse, are dropped."""
-    check_meaning: bool = False
-    """Drop a copy of which the base says, asked once more, that it does not contradict."""
-    vote: Sampling
-    """Sampling of the answers to a closed question."""
-    vote_samples: Positive = 16
-    vote_threshold: Positive = 5
-    """Votes that the most frequent answer needs (paper: 5 of 16)."""
-    vote_margin: Positive = 1
-    """Votes that it needs more than the second."""
-    vote_rejected: Literal["sample", "frequent"] = "sample"
-    """The rejected answer: any other sample, or one with the most frequent other answer."""
-
-    def __post_init__(self) -> None:
-        """Refuses a vote that can't be won."""
-        if self.vote_threshold > self.vote_samples:
-            raise ValueError("vote_threshold is larger than vote_samples: no vote could be won")
-        if not self.errors:
-            raise ValueError("errors is empty: name at least one kind of error to plant")
-
-
-class JudgingSection(Section, frozen=True, kw_only=True):
-    """How pairs are judged; always in both orders."""
-
-    sampling: Sampling
-    samples: Positive = 1
-    """Judgements per order."""
-
-
-class FilteringSection(Section, frozen=True, kw_only=True):
-    """Which judgements become examples."""
-
-    keep: Literal["agreeing", "unfiltered", "shuffled"] = "agreeing"
-    """`agreeing` is the method. The others are the study's controls: `unfiltered` keeps all samples
-    that are decided in both orders, `shuffled` flips each pair's preference by a coin first."""
-    both_orders: bool = True
-    """Keep a sample's judgements only where both orders agree with the preference."""
-    min_examples: Positive = 2
-    """Fewer examples than this starve the loop: it stops and shows the funnel."""
-    max_examples: Positive | None = None
-    """Examples above this are dropped at random (by seed), whole pairs at a time."""
-
-
-class TrainingSection(Section, frozen=True, kw_only=True):
-    """Fine-tuning by LoRA (TRL + PEFT), loss on the completion only."""
-
-    kind: Literal["lora", "scripted"]
-    start: Literal["previous", "base"] = "previous"
-    rank: Positive = 16
-    alpha: Positive = 32
-    learning_rate: Annotated[float, Meta(gt=0)] = 1e-4
-    epochs: Annotated[float, Meta(gt=0)] | None = None
-    max_steps: Positive | None = None
-    """Exactly one of `epochs` and `max_steps` is set."""
-    batch_size: Positive = 128
-    micro_batch_size: Positive = 4
-    warmup_ratio: Annotated[float, Meta(ge=0, lt=1)] = 0.03
-    schedule: Literal["cosine", "linear", "constant"] = "cosine"
-    weight_decay: Annotated[float, Meta(ge=0)] = 0.0
-    dtype: Literal["float32", "bfloat16"] = "bfloat16"
-    processes: Positive = 1
-    """Training processes (one a GPU), started by `accelerate launch`."""
-    checkpoint_steps: Positive = 50
-    """Optimizer steps between two checkpoints, from which an interrupted training resumes."""
-
-    def __post_init__(self) -> None:
-        """Refuses conflicting lengths and batches that don't divide."""
-        if (self.epochs is None) == (self.max_steps is None):
-            raise ValueError("set exactly one of epochs and max_steps")
-        if self.batch_size % (self.micro_batch_size * self.processes):
-            raise ValueError("batch_size must be a multiple of micro_batch_size x processes")
-
-
-class ValidationSection(Section, frozen=True, kw_only=True):
-    """Held-out synthetic pairs: they feed the stop rule and the choice of the best version."""
-
-    share: Annotated[float, Meta(gt=0, lt=1)]
-    """Share of the images kept apart; their questions never train."""
-    sampling: Sampling
-
-
-class EvaluationSection(Section, frozen=True, kw_only=True):
-    """Gold pairs: for people and the promotion gate, out of the loop's reach."""
-
-    gold: str
-    """`tiny-world`, or a JSONL file of gold pairs (path or s3:// URI)."""
-    count: Positive | None = None
-    sampling: Sampling
-    benchmarks: tuple[str, ...] = ()
-    """Further sets, for people alone: names of benchmarks, or files such as `gold.jsonl`."""
-    data: dict[str, str] = msgspec.field(default_factory=dict)
-    """Folder or file of each named benchmark, or `s3://bucket/prefix`, `hub:OWNER/NAME@REVISION`.
-    A benchmark's own script beside its data gives the official prompt."""
-    samples: Positive | None = None
-    """Samples an item of a named benchmark, in each order; None is the benchmark's own number."""
-    base_prompts: tuple[str, ...] = ()
-    """Prompt sets by which an evaluation outside a loop asks the untrained base too, a row each."""
-
-    def __post_init__(self) -> None:
-        """Refuses sets that are named twice, or named without a place."""
-        if len(set(self.benchmarks)) != len(self.benchmarks):
-            raise ValueError("benchmarks names a set twice")
-        for name in self.benchmarks:
-            if not name.endswith(".jsonl") and name not in self.data:
-                raise ValueError(f"benchmarks names {name}: give its folder as data.{name}")
-
-
-Bound = Annotated[float, Meta(ge=0, le=1)]
-
-
-class GateSection(Section, frozen=True, kw_only=True):
-    """When the champion moves. Every condition must hold; shares are of 0..1."""
-
-    min_difference: Bound = 0.0
-    """The paired 95 % interval of (candidate - champion), both-order accuracy, must lie above."""
-    max_accuracy_loss: Bound = 0.0
-    """Accuracy by single verdict may fall by no more than this."""
-    max_group_loss: Bound = 0.05
-    """Both-order accuracy of a group may fall by no more than this; one item is no evidence."""
-    group_losses: dict[str, Bound] = msgspec.field(default_factory=dict)
-    """The same for single groups, by name, instead of `max_group_loss`."""
-    max_undecided_rise: Bound = 0.02
-    """The share of undecided verdicts may rise by no more than this."""
-    max_position_bias_rise: Bound = 0.05
-    """The distance of the first-position share from 0.5 may rise by no more than this."""
-    max_clear_probes: Bound = 0.1
-    """Share of identical answers, shown twice, on which both orders may prefer the same one."""
 
 
 class ReportSection(Section, frozen=True, kw_only=True):
@@ -272,6 +157,11 @@ class Config(Section, frozen=True, kw_only=True):
             raise ValueError(
                 f"synthesis.check_meaning: the prompt set `{self.prompts}` cannot ask what texts "
                 "mean; set it to false or use other prompts"
+            )
+        if self.filtering.last_verdict != "ignored" and self.data.fresh_pairs:
+            raise ValueError(
+                "filtering.last_verdict: no two judges see the same pairs where each iteration has "
+                "new ones; set data.fresh_pairs to false, or leave it `ignored`"
             )
         if reason := scripted_misfit(self.engine.kind, self.model.base):
             raise ValueError(reason)

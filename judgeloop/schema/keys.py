@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -20,7 +21,7 @@ def content_key(*parts: object) -> str:
     return hashlib.sha256(to_json(msgspec.to_builtins(parts))).hexdigest()[:KEY_DIGITS]
 
 
-def field_at(tree: object, path: str) -> object:
+def field_at(tree: Any, path: str) -> Any:
     """Returns a field of a section by its path, such as `vllm.max_images`; None below a None.
 
     Raises:

@@ -7,11 +7,12 @@ by id, never by position. `SCHEMA_VERSION` is part of every manifest: a reader r
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta
 
+from judgeloop.schema.counts import Counts, read_counts
 from judgeloop.schema.decoding import decodable
 from judgeloop.schema.errors import DataError
 from judgeloop.schema.results import AnyResult, Result
@@ -48,12 +49,16 @@ class Question(Record, frozen=True, kw_only=True):
     """Content hashes (sha256) of the images, in the order in which they are shown."""
     text: str
     kind: Kind
+    kind_unsure: bool | msgspec.UnsetType = msgspec.UNSET
+    """True where nothing but a wording that does not show the form of the answer gave the kind."""
     choices: tuple[str, ...] | None = None
     """The options of a multiple-choice question, in order; option 0 is (A)."""
     source: str = ""
     """Where the row is from; kept, and decides nothing."""
     license: str = ""
     """Of the image and the text, as the data set states it."""
+    meta: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    """Further fields of the row, as they stand there; kept, and read by nothing in the loop."""
 
 
 class Altered(Record, frozen=True, kw_only=True, tag="altered", tag_field="how"):
@@ -110,7 +115,16 @@ class Order(StrEnum):
     REJECTED_FIRST = "rejected_first"
 
 
-class Judgement(Record, frozen=True, kw_only=True):
+class Repeated(Record, frozen=True, kw_only=True):
+    """What a judgement became when the same was asked in another form."""
+
+    text: str
+    verdict: Verdict
+    finish_reason: str
+    tokens: int
+
+
+class Judgement(Record, frozen=True, kw_only=True, omit_defaults=True):
     """One sampled judgement of one pair in one order, with its reasoning."""
 
     pair_id: str
@@ -120,6 +134,11 @@ class Judgement(Record, frozen=True, kw_only=True):
     verdict: Verdict
     finish_reason: str
     tokens: int
+    attack: str = ""
+    """Kind of the attack in the rejected answer that was shown; empty where it was shown as it is.
+    """
+    permuted: Repeated | None = None
+    """The same with the question's options in another order; None where that was not asked."""
 
     @property
     def agrees(self) -> bool | None:
@@ -247,8 +266,7 @@ class Manifest(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
     """Content key: hash of everything that decides the result. It says whether work is done."""
     shards: tuple[Shard, ...] = ()
     counts: dict[str, Annotated[int, Meta(ge=0)]] = {}
-    """Rows: `inputs`, `rows`, `rows/<part>`, `dropped/<reason>`, and `tokens/<kind>`. For people;
-    code reads the properties below."""
+    """By name, such as `rows` and `dropped/<reason>`. For people; code reads `counted`."""
     result: AnyResult | None = None
     """What the stage found out, of the kind that the table of stages declares."""
     model: ModelRef | None = None
@@ -268,23 +286,24 @@ class Manifest(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
         return sum(shard.rows for shard in self.shards)
 
     @property
+    def counted(self) -> Counts:
+        """The counts."""
+        return read_counts(self.counts)
+
+    @property
     def input_rows(self) -> int:
         """Number of rows that the stage read."""
-        return self.counts.get("inputs", 0)
+        return self.counted.inputs
 
     @property
     def dropped(self) -> dict[str, int]:
         """Numbers of rows that were not used, by reason."""
-        return self._counts_below("dropped/")
+        return self.counted.dropped
 
     @property
     def tokens(self) -> dict[str, int]:
         """Numbers of tokens, by kind (`prompt`, `completion`); empty if none were counted."""
-        return self._counts_below("tokens/")
-
-    def _counts_below(self, prefix: str) -> dict[str, int]:
-        found = {name for name in self.counts if name.startswith(prefix)}
-        return {name.removeprefix(prefix): self.counts[name] for name in sorted(found)}
+        return self.counted.tokens
 
     def expect(self, kind: type[T]) -> T:
         """Returns the result, which must be of a kind.

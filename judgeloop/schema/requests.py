@@ -11,6 +11,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from judgeloop.schema.counts import Counts
 from judgeloop.schema.sampling import Sampling
 
 P = TypeVar("P")
@@ -75,8 +76,8 @@ class Usage(msgspec.Struct, frozen=True):
 
     def counts(self) -> dict[str, int]:
         """Returns what is above zero, by its name in a manifest."""
-        named = {"tokens/completion": self.completion_tokens, "tokens/prompt": self.prompt_tokens}
-        return {name: count for name, count in named.items() if count}
+        tokens = {"prompt": self.prompt_tokens, "completion": self.completion_tokens}
+        return Counts(tokens=tokens).named()
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True):

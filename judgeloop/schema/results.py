@@ -6,9 +6,11 @@ back from them.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
+
+from judgeloop.schema.scorecard import Scorecard
 
 FLOORS_FAILED = "floors_failed"
 """Metric: how many of the floors (`judgeloop.evaluation.floors`) a judge does not clear."""
@@ -22,13 +24,6 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
         return {}
 
 
-class Interval(NamedTuple):
-    """A 95 % confidence interval."""
-
-    low: float
-    high: float
-
-
 class Resolved(Result, frozen=True, kw_only=True, tag="resolved"):
     """The registered version that a loop continues from; None if it begins with the base."""
 
@@ -37,6 +32,13 @@ class Resolved(Result, frozen=True, kw_only=True, tag="resolved"):
     version: str | None = None
     controls: tuple[str, ...] = ()
     """The study's control arms behind the version."""
+
+
+class Ingested(Result, frozen=True, kw_only=True, tag="ingested"):
+    """What became of the rows of a file of questions; the manifest counts them."""
+
+    first_dropped: str = ""
+    """The first detail of the most frequent reason for which rows were not used."""
 
 
 class Verdicts(Result, frozen=True, kw_only=True, tag="verdicts"):
@@ -51,10 +53,12 @@ class Verdicts(Result, frozen=True, kw_only=True, tag="verdicts"):
 
 
 class KindFunnel(msgspec.Struct, frozen=True, kw_only=True):
-    """The pairs of one kind of question."""
+    """The pairs of one kind of question, of planted error, or of attack."""
 
     pairs: int
     kept: int
+    lost: dict[str, int] = {}
+    """Pairs of which nothing was kept, by reason; with `kept` they add up to `pairs`."""
 
 
 class Funnel(Result, frozen=True, kw_only=True, tag="funnel"):
@@ -67,10 +71,20 @@ class Funnel(Result, frozen=True, kw_only=True, tag="funnel"):
     """Pairs of which none agrees in any order."""
     one_order: int
     """Pairs that agree in one order only: position decides."""
+    further: dict[str, int] = {}
+    """Pairs that were lost for other reasons than these three, by reason."""
     kept: int
     kept_judgements: int
+    faulty_traces: dict[str, int] = {}
+    """Agreeing traces that were left out for what they say, by reason."""
     kinds: dict[str, KindFunnel]
     """By kind of question, sorted."""
+    errors: dict[str, KindFunnel] = {}
+    """By kind of planted error, sorted; pairs by vote are `vote`."""
+    attacks: dict[str, KindFunnel] = {}
+    """Pairs that were judged with an attack in the rejected answer, by its kind, sorted."""
+    permuted: int = 0
+    """Pairs that were also judged with their question's options in another order."""
     first_position: float | None
     """Share of the decided verdicts that are A; None if nothing was decided."""
     examples: int = 0
@@ -85,7 +99,9 @@ class Funnel(Result, frozen=True, kw_only=True, tag="funnel"):
     first_unpaired: str = ""
     """The first detail of the most frequent of those reasons."""
     capped: int = 0
-    """Kept judgements that were left out to balance A and B, or by the limit."""
+    """Kept judgements that became no examples."""
+    capped_by: dict[str, int] = {}
+    """The same by reason: a cap's name (`pairs_per_image`, ...), `max_examples` or `balance`."""
 
     @property
     def kept_share(self) -> float:
@@ -114,6 +130,10 @@ class Supply(Result, frozen=True, kw_only=True, tag="supply"):
     reason: str
 
 
+LOSS = "loss/"
+"""Of a step, in the figures of a training: the step's number comes after it."""
+
+
 class Training(Result, frozen=True, kw_only=True, tag="training"):
     """How a training went; what a kind of trainer has not is None."""
 
@@ -124,77 +144,16 @@ class Training(Result, frozen=True, kw_only=True, tag="training"):
     mean_loss: float | None = None
     skill: float | None = None
     """Of a scripted model."""
+    losses: tuple[tuple[int, float], ...] = ()
+    """The curve: (step, loss), evenly thinned where training has many steps."""
 
     def metrics(self) -> dict[str, float]:
         """Returns the figures that there are."""
         return {
             name: float(value)
             for name in self.__struct_fields__
-            if (value := getattr(self, name)) is not None
+            if name != "losses" and (value := getattr(self, name)) is not None
         }
-
-
-class CategoryScore(msgspec.Struct, frozen=True):
-    """The figures of the items of one category."""
-
-    n: int
-    accuracy: float
-    both_orders: float
-    both_orders_interval: Interval = Interval(0.0, 1.0)
-    """Clustered by image; 0 to 1, which says nothing, in results of an earlier version."""
-
-
-class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
-    """How well a judge did. An undecided verdict counts as wrong (strict).
-
-    Without any item the shares are 0 and the intervals 0 to 1. Intervals are clustered by image:
-    none is narrower than that of independent items.
-    """
-
-    n: int
-    """Items; each was judged in both orders, so there are 2n verdicts."""
-    accuracy: float
-    """Mean over items of the share of the two orders that were judged right, 0..1."""
-    accuracy_interval: Interval
-    both_orders: float
-    """Share of items that were judged right in both orders, 0..1."""
-    both_orders_interval: Interval
-    first_position: float | None
-    """Share of the decided verdicts that chose the answer shown first: 0.5 without position bias.
-    None if nothing was decided."""
-    undecided_verdicts: int
-    undecided: float
-    """Share of all verdicts that are undecided, 0..1."""
-    categories: dict[str, CategoryScore]
-    """By category, sorted."""
-    probes: int = 0
-    """Items whose two answers are identical; they count in no figure above."""
-    clear_probes: int = 0
-    """Probes on which both orders prefer the same one of two identical answers."""
-
-    def metrics(self) -> dict[str, float]:
-        """Returns the figures by their names in MLflow; what is None is left out."""
-        figures = {
-            "accuracy": self.accuracy,
-            "accuracy_low": self.accuracy_interval.low,
-            "accuracy_high": self.accuracy_interval.high,
-            "both_orders": self.both_orders,
-            "both_orders_low": self.both_orders_interval.low,
-            "both_orders_high": self.both_orders_interval.high,
-            "undecided": self.undecided,
-        }
-        if self.first_position is not None:
-            figures["first_position"] = self.first_position
-        for name, score in self.categories.items():
-            figures[f"accuracy/{name}"] = score.accuracy
-            figures[f"both_orders/{name}"] = score.both_orders
-        return figures
-
-    def counts(self) -> dict[str, int]:
-        """Returns the numbers of items and of undecided verdicts behind the figures."""
-        by_category = {f"n/{name}": score.n for name, score in self.categories.items()}
-        probes = {"probes": self.probes, "clear_probes": self.clear_probes} if self.probes else {}
-        return {"n": self.n, "undecided_verdicts": self.undecided_verdicts} | probes | by_category
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -205,6 +164,33 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
+class Shortcut(msgspec.Struct, frozen=True, kw_only=True):
+    """How often a rule that looks at no image prefers the chosen answer."""
+
+    guesses: int
+    """Pairs on which it prefers any."""
+    right: int
+
+
+class AttackScore(msgspec.Struct, frozen=True, kw_only=True):
+    """What one kind of attack in the worse answer did to verdicts that were right without it."""
+
+    pairs: int
+    """Attacked pairs that are judged right in both orders as they are."""
+    flipped: int
+    """Of these, how many have the attacked answer preferred in at least one order."""
+    undecided: int
+    """Of these, how many others have no verdict in at least one order."""
+
+    def plus(self, flipped: bool, undecided: bool) -> AttackScore:
+        """Returns the score with one pair more."""
+        return AttackScore(
+            pairs=self.pairs + 1,
+            flipped=self.flipped + flipped,
+            undecided=self.undecided + (undecided and not flipped),
+        )
+
+
 class Scores(Result, frozen=True, kw_only=True, tag="scores"):
     """How a judge did on one set of pairs, and what rules that see no image reach on it."""
 
@@ -213,8 +199,14 @@ class Scores(Result, frozen=True, kw_only=True, tag="scores"):
     """Content key of the pairs: judges are compared on the same ones only."""
     protocol: str
     """Content key of how the judge was asked and read: by one protocol only are they compared."""
+    prompt_hash: str = ""
+    """Of the prompt set that the judge was asked with; empty in results of earlier versions."""
     baselines: dict[str, Scorecard] = {}
     """What judges that look at nothing reach on the pairs, by name."""
+    attacks: dict[str, AttackScore] = {}
+    """By kind of attack, where `evaluation.attacks` asks for it."""
+    shortcuts: dict[str, Shortcut] = {}
+    """What rules that see texts alone make of held-out pairs (`judgeloop.evaluation.shortcuts`)."""
     below_floors: tuple[Check, ...] = ()
     """What of `judgeloop.evaluation.floors` the judge does not clear."""
     dropped: dict[str, int] = {}
@@ -236,9 +228,31 @@ class Scores(Result, frozen=True, kw_only=True, tag="scores"):
                 for figure, value in card.metrics().items()
                 if figure.startswith(("accuracy", "both_orders")) and "/" not in figure
             }
+        for name, attack in self.attacks.items():
+            if attack.pairs:
+                figures[f"attack/{name}/flipped"] = attack.flipped / attack.pairs
         for name, found in self.further.items():
             figures |= {f"benchmark/{name}/{figure}": value for figure, value in found.items()}
         return figures
+
+
+class BenchmarkProtocol(msgspec.Struct, frozen=True, kw_only=True):
+    """How a named benchmark was asked and counted, without which its figures name nothing."""
+
+    name: str
+    """Project and revision of the protocol."""
+    samples: int
+    """Of each order."""
+    prompt: str
+    """`official`, or which prompt set of the loop's."""
+    data: dict[str, str]
+    """SHA-256 of the data, by file."""
+
+    def text(self) -> str:
+        """Returns it in words, for a table's caption."""
+        files = ", ".join(f"{file} {sha256[:12]}" for file, sha256 in self.data.items())
+        said = f"protocol {self.name}, {self.samples} samples an order, "
+        return f"{said}prompt {self.prompt}, data {files}"
 
 
 class BenchmarkScores(Result, frozen=True, kw_only=True, tag="benchmark"):
@@ -247,6 +261,8 @@ class BenchmarkScores(Result, frozen=True, kw_only=True, tag="benchmark"):
     benchmark: str
     figures: dict[str, float]
     """`official/...`, `maps/...` and `strict/...`, as the benchmark names them."""
+    asked: BenchmarkProtocol | None = None
+    """None in results of earlier versions."""
 
     def metrics(self) -> dict[str, float]:
         """Returns the figures."""
@@ -274,6 +290,12 @@ class Decision(Result, frozen=True, kw_only=True, tag="decision"):
     """Held-out both-order accuracy of this iteration."""
     best_before: float
     """The best of the iterations before it, the start model among them."""
+    outcome: Literal["gain", "no_gain", "unclear", "too_few"] | None = None
+    """What the paired test found (`judgeloop.evaluation.stopping`); None without the test."""
+    pairs: int = 0
+    """Held-out pairs that were compared."""
+    pairs_needed: int | None = None
+    """Pairs that the test needs to rule out the gain that counts."""
 
 
 class GateDecision(msgspec.Struct, frozen=True, kw_only=True):
@@ -317,6 +339,7 @@ class Promotion(Result, frozen=True, kw_only=True, tag="promotion"):
 
 AnyResult = (
     Resolved
+    | Ingested
     | Verdicts
     | Funnel
     | Supply

@@ -6,7 +6,7 @@ store.write("judge/3f2a/manifest.json", data)
 ```
 """
 
-from judgeloop.store.address import open_store
+from judgeloop.store.address import is_path, open_store
 from judgeloop.store.base import MissingObjectError, Store, checked_key
 from judgeloop.store.checksums import sha256_bytes, sha256_file
 from judgeloop.store.folder import FolderStore
@@ -28,6 +28,7 @@ __all__ = [
     "checked_key",
     "download_folder",
     "folder_checksums",
+    "is_path",
     "open_store",
     "sha256_bytes",
     "sha256_file",

@@ -1,10 +1,10 @@
 """From the address of a store to the store."""
 
-import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from judgeloop.schema.errors import ConfigError
+from judgeloop.schema.local_path import why_no_path
 from judgeloop.store.base import Store
 from judgeloop.store.folder import FolderStore
 from judgeloop.store.s3 import S3Store, s3_client
@@ -22,9 +22,8 @@ def open_store(uri: str) -> Store:
         ConfigError: The address is of no store.
         StoreError: boto3 is missing, or the AWS settings or the prefix cannot be used.
     """
-    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*(?=:/)", uri)
-    if scheme is None:
-        if not uri or "\0" in uri:
+    if is_path(uri):
+        if not uri.strip() or "\0" in uri:
             raise ConfigError(f"the store {uri!r} is not a path: {_WORKING}")
         return FolderStore(Path(uri))
     if uri.startswith("file://"):
@@ -34,12 +33,21 @@ def open_store(uri: str) -> Store:
         if not bucket:
             raise ConfigError(f"the store {uri!r} names no bucket: {_WORKING}")
         return S3Store(s3_client(), bucket, prefix.removesuffix("/"))
-    raise ConfigError(f"the store {uri!r} cannot be opened: {_WORKING}")
+    why = str(why_no_path(uri)).partition(",")[0]
+    raise ConfigError(f"the store {uri!r} {why} and cannot be opened: {_WORKING}")
+
+
+def is_path(uri: str) -> bool:
+    """Says whether a store's address is a folder's path; what is no path may still be no store."""
+    return why_no_path(uri) is None
 
 
 def _file_path(uri: str) -> Path:
     parts = urlsplit(uri)
     path = unquote(parts.path)
     if parts.netloc not in ("", "localhost") or not path or "\0" in path:
-        raise ConfigError(f"the store {uri!r} is not on a local disk: {_WORKING}")
+        raise ConfigError(
+            f"the store {uri!r} is not on a local disk, since {parts.netloc or 'nothing'!r} stands "
+            f"where the machine does: {_WORKING}"
+        )
     return Path(path)

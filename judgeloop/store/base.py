@@ -13,7 +13,17 @@ class MissingObjectError(StoreError):
     """The store holds nothing under this key."""
 
 
-class Store(Protocol):
+class Reader(Protocol):
+    """What readers of shards need of a store; see `Store`."""
+
+    uri: str
+
+    def read(self, key: str) -> bytes:
+        """Return what is stored under `key`; see `Store.read`."""
+        ...
+
+
+class Store(Reader, Protocol):
     """Named bytes below one root, in a folder or in an S3 bucket.
 
     A key is a relative POSIX path such as `judge/3f2a/part-000/shard-004.jsonl`; `checked_key` says

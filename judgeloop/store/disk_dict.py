@@ -12,6 +12,7 @@ a release for years.
 from __future__ import annotations
 
 import sqlite3
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Generic, TypeVar
@@ -33,7 +34,9 @@ class DiskDict(Generic[K, V]):
 
     def __init__(self) -> None:
         with _disk_errors():
-            self._database = sqlite3.connect("", isolation_level=None)
+            # The garbage collector may close it in any thread.
+            self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+            weakref.finalize(self, self._database.close)  # from CPython 3.13 on it warns if open
             for statement in (
                 f"PRAGMA cache_size = -{CACHE_KB}",
                 "PRAGMA journal_mode = OFF",

@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import shutil
+import stat
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -53,6 +54,9 @@ class FolderStore:
         path = self._path(key)
         with disk_errors_named(f"read {path}"):
             try:
+                # A pipe would be waited for, and a device could be read without end.
+                if not (path.is_file() or path.is_dir()) and path.exists():
+                    raise StoreError(f"cannot read {path}: it is no file; remove it")
                 return path.read_bytes()
             except _ABSENT as error:
                 raise self._missing(key) from error
@@ -103,7 +107,8 @@ class FolderStore:
         found = {}
         for key in self.list(prefix):
             with disk_errors_named(f"look at {self._path(key)}"), suppress(FileNotFoundError):
-                found[key] = self._path(key).stat().st_size
+                if stat.S_ISREG((about := self._path(key).stat()).st_mode):
+                    found[key] = about.st_size
         return found
 
     def delete(self, key: str) -> None:

@@ -25,6 +25,26 @@ _REMEDIES = {
     errno.EISDIR: "a folder is where a file is needed: move it away",
     errno.ENOENT: "check the path",
 }
+_DISK_S_OWN = (
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO,
+    errno.ENAMETOOLONG,
+)  # fmt: skip
+"""Not the fault of who asks, whatever he asks for; what is missing may be."""
+
+
+def disk_failure(error: OSError) -> str | None:
+    """Return what a disk that is full, read-only or broken refused, and what to do about it.
+
+    Args:
+        error: Of any kind.
+
+    Returns:
+        A sentence; None of an error of another kind.
+    """
+    if error.errno not in _DISK_S_OWN:
+        return None
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{error.strerror}: {_REMEDIES[error.errno]}"
 
 
 @contextmanager

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from judgeloop.schema.errors import StoreError
-from judgeloop.store.base import MissingObjectError, checked_key, checked_prefix
+from judgeloop.store.base import MissingObjectError, checked_key, checked_prefix, is_key
 from judgeloop.store.checksums import sha256_bytes, sha256_file
 from judgeloop.store.local_files import disk_errors_named, temporary_beside
-from judgeloop.store.s3_answers import check_answers, listed
+from judgeloop.store.s3_answers import check_answers, ended, listed, refuse_part
 from judgeloop.store.s3_dialect import Dialect, encryption
 from judgeloop.store.s3_errors import (
     REPLACE,
@@ -43,7 +43,8 @@ PART_BYTES = 8 * 1024 * 1024
 PARTS_AT_ONCE = 4
 """An upload or a download of any size keeps some of these in memory, never the object."""
 
-_UPLOAD = "?uploadId="
+UPLOAD = "?uploadId="
+"""Stands between key and id in the names of unfinished uploads."""
 _SHA256 = "sha256"  # user metadata: the hash of the whole object, also where it came in parts
 _log = logging.getLogger(__name__)
 
@@ -103,6 +104,7 @@ class S3Store:
         self._seen = False  # whether the bucket is known to exist
         self.uri = f"s3://{bucket}/{prefix}".removesuffix("/")
         self._dialect = Dialect(client, self.uri)
+        self._endpoint = without_password(client.meta.endpoint_url)
         check_answers(client)
 
     @property
@@ -159,12 +161,12 @@ class S3Store:
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=below
             )
-            found = dict(listed(item, below) for page in pages for item in page.get("Contents", []))
-        # Consoles mark an empty folder by an object whose name ends with a slash.
+            found = dict(listed(item, below) for item in ended(pages, "Contents", self._endpoint))
+        # What others name as no key of ours is, such as a console's mark of an empty folder, `a/`.
         return {
-            key.removeprefix(self._below): found[key]
-            for key in sorted(found)
-            if not key.endswith("/")
+            key: found[self._below + key]
+            for key in sorted(name.removeprefix(self._below) for name in found)
+            if is_key(key)
         }
 
     def delete(self, key: str) -> None:
@@ -204,15 +206,14 @@ class S3Store:
                 Bucket=self._bucket, Prefix=self._below
             )
             found = {
-                f"{it['Key'].removeprefix(self._below)}{_UPLOAD}{it['UploadId']}": it["Initiated"]
-                for page in pages
-                for it in page.get("Uploads", [])
+                f"{it['Key'].removeprefix(self._below)}{UPLOAD}{it['UploadId']}": it["Initiated"]
+                for it in ended(pages, "Uploads", self._endpoint)
             }
             return {name: (now - found[name]).total_seconds() for name in sorted(found)}
 
     def discard(self, name: str) -> None:
         """Abort an upload in parts; see `Store.discard`."""
-        key, _, upload = name.rpartition(_UPLOAD)
+        key, _, upload = name.rpartition(UPLOAD)
         place = self._place(key)
         with suppress(MissingObjectError), s3_errors_named("abort the upload of", self._uri(key)):
             self._client.abort_multipart_upload(**place, UploadId=upload)
@@ -236,6 +237,7 @@ class S3Store:
                 self._see()
             raise
         self._seen = True
+        refuse_part(answer)
         return answer
 
     def _body(self, place: dict[str, str], answer: dict[str, Any]) -> bytes:

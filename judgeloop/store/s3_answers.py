@@ -5,11 +5,17 @@ So a wrong address that answers everything with a page would be a store that tak
 nothing.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from judgeloop.schema.errors import StoreError
 
-_CHECK_ADDRESS = "check AWS_ENDPOINT_URL and any proxy between here and the store"
+CHECK_ADDRESS = "check AWS_ENDPOINT_URL and any proxy between here and the store"
+"""What to do about them."""
+EMPTY_PAGES = 1000
+"""Pages without an entry, one after the other, after which a listing is taken for one without end.
+"""
+_NEXT = ("NextContinuationToken", "NextKeyMarker", "NextUploadIdMarker")
 _WITH_ETAG = ("PutObject", "HeadObject", "GetObject", "UploadPart")
 _PAGE = (b"<!doctype html", b"<html")
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -45,11 +51,59 @@ def listed(item: dict[str, Any], below: str) -> tuple[str, int]:
     key, size = item.get("Key"), item.get("Size")
     if not isinstance(key, str) or not key.startswith(below) or not isinstance(size, int):
         raise UnusableAnswerError(
-            f"the listing holds keys outside the requested prefix: {_CHECK_ADDRESS}"
+            f"the listing holds keys outside the requested prefix: {CHECK_ADDRESS}"
         )
     if size < 0:
-        raise UnusableAnswerError(f"the listing gives {key} {size} bytes: {_CHECK_ADDRESS}")
+        raise UnusableAnswerError(f"the listing gives {key} {size} bytes: {CHECK_ADDRESS}")
     return key, size
+
+
+def ended(pages: Iterable[dict[str, Any]], names: str, endpoint: str) -> Iterator[dict[str, Any]]:
+    """Yields the entries of a listing's pages, of a listing that comes to an end.
+
+    A server that leads back to an earlier page, or on and on to pages with nothing new, would be
+    followed for ever. Empty pages alone are no fault: a server may pass over many deleted objects.
+
+    Args:
+        pages: As botocore reads them, one request each.
+        names: Of the pages' list of entries, such as `Contents`.
+        endpoint: Address of the server, for the message.
+
+    Raises:
+        UnusableAnswerError: A page leads where an earlier one led, holds only entries of earlier
+            ones, or is the last of `EMPTY_PAGES` without entries.
+    """
+    led: set[str] = set()
+    seen: set[tuple[Any, Any]] = set()
+    empty = 0
+    for number, page in enumerate(pages, start=1):
+        entries = page.get(names, [])
+        found = {(entry.get("Key"), entry.get("UploadId")) for entry in entries}
+        empty = 0 if entries else empty + 1
+        goes_on = bool(page.get("IsTruncated"))
+        where = str([page.get(name) for name in _NEXT])
+        if goes_on and (where in led or empty >= EMPTY_PAGES or (entries and found <= seen)):
+            raise UnusableAnswerError(
+                f"the listing of {endpoint} does not end: page {number} leads on and brings "
+                f"nothing new ({len(seen)} entries so far); {CHECK_ADDRESS}"
+            )
+        led.add(where)
+        seen |= found
+        yield from entries
+
+
+def refuse_part(answer: dict[str, Any]) -> None:
+    """Passes where an object comes whole.
+
+    Args:
+        answer: What botocore read of the answer to a `GetObject` that named no range.
+
+    Raises:
+        UnusableAnswerError: It is a part of the object, such as a cache gives.
+    """
+    if answer.get("ContentRange"):
+        answer["Body"].close()
+        raise UnusableAnswerError(f"only a part of the object came: {CHECK_ADDRESS}")
 
 
 def _check(http_response: Any, parsed: dict[str, Any], model: Any, **_: Any) -> None:
@@ -58,16 +112,16 @@ def _check(http_response: Any, parsed: dict[str, Any], model: Any, **_: Any) -> 
     name = model.name
     # Not by its Content-Type: a server may name no other for an empty body.
     if name != "GetObject" and http_response.content.lstrip()[:15].lower().startswith(_PAGE):
-        raise UnusableAnswerError(f"a web page came instead of S3's answer: {_CHECK_ADDRESS}")
+        raise UnusableAnswerError(f"a web page came instead of S3's answer: {CHECK_ADDRESS}")
     if name in _WITH_ETAG and not parsed.get("ETag"):
-        raise UnusableAnswerError(f"the answer has no ETag, as all of S3's have: {_CHECK_ADDRESS}")
+        raise UnusableAnswerError(f"the answer has no ETag, as all of S3's have: {CHECK_ADDRESS}")
     if name == "ListObjectsV2":
         _check_listing(parsed)
 
 
 def _check_listing(page: dict[str, Any]) -> None:
     if "IsTruncated" not in page and "Name" not in page:
-        raise UnusableAnswerError(f"the answer is no listing: {_CHECK_ADDRESS}")
+        raise UnusableAnswerError(f"the answer is no listing: {CHECK_ADDRESS}")
     if page.get("IsTruncated") and not page.get("NextContinuationToken"):
         raise UnusableAnswerError(
             "the listing is incomplete: it is truncated and has no continuation token; "
@@ -83,5 +137,5 @@ def _check_redirect(response: tuple[Any, dict[str, Any]] | None, **_: Any) -> No
     if _REGION not in headers:
         raise UnusableAnswerError(
             f"the endpoint redirects to {headers.get('location', 'no address')!r} and names no "
-            f"region: {_CHECK_ADDRESS}"
+            f"region: {CHECK_ADDRESS}"
         )

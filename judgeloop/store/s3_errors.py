@@ -11,7 +11,7 @@ from typing import Any
 
 from judgeloop.schema.errors import StoreError
 from judgeloop.store.base import MissingObjectError
-from judgeloop.store.s3_answers import UnusableAnswerError
+from judgeloop.store.s3_answers import CHECK_ADDRESS, UnusableAnswerError
 
 _ABSENT = ("NoSuchKey", "NotFound", "404")
 _OF_OBJECTS = ("GetObject", "HeadObject", "DeleteObject")
@@ -110,7 +110,8 @@ def error_code(error: Exception) -> str:
         error: A botocore `ClientError`.
     """
     answer: dict[str, dict[str, str]] = getattr(error, "response", {})
-    return answer.get("Error", {}).get("Code", "unknown")
+    # A server that is no S3 may answer with a page: then there is a status, and no code.
+    return answer.get("Error", {}).get("Code") or str(status(error) or "unknown")
 
 
 def error_message(error: Exception) -> str:
@@ -180,6 +181,8 @@ def _answered(action: str, uri: str, code: str, error: Exception) -> StoreError:
     if is_absent(error):
         return MissingObjectError(f"the store holds no object {uri}")
     remedy = _REMEDIES.get(code)
+    if remedy is None and code.isdecimal():
+        remedy = CHECK_ADDRESS
     if remedy is None:
         remedy = f"{without_password(str(error))}; try again, then ask who runs the store"
     times = f" {tries(error)} times" if tries(error) > 1 else ""

@@ -15,7 +15,9 @@ from pathlib import Path
 from judgeloop.schema.errors import StoreError
 
 _PROC = Path("/proc")
-_NAME = re.compile(r"judgeloop-[a-z]+-(?P<pid>\d{1,9})-(?P<born>\d+)-[A-Za-z0-9_]{8}")
+_NAME = re.compile(
+    r"judgeloop-[a-z]+-(?P<pid>\d{1,9})-(?P<born>\d+)-(?P<table>\d+)-[A-Za-z0-9_]{8}"
+)
 
 
 def scratch_folder(purpose: str) -> tempfile.TemporaryDirectory[str]:
@@ -25,21 +27,27 @@ def scratch_folder(purpose: str) -> tempfile.TemporaryDirectory[str]:
         purpose: Lower-case letters; part of its name.
     """
     pid = os.getpid()
-    return tempfile.TemporaryDirectory(prefix=f"judgeloop-{purpose}-{pid}-{born(pid) or '0'}-")
+    name = f"judgeloop-{purpose}-{pid}-{born(pid) or '0'}-{_process_table() or '0'}-"
+    return tempfile.TemporaryDirectory(prefix=name)
 
 
 def abandoned() -> list[Path]:
     """Returns the folders of this user whose processes are gone, sorted; none where none can tell.
 
+    Containers may share the folder of temporary files; processes of theirs are not seen from here.
+
     Raises:
         OSError: The folder of temporary files cannot be read.
     """
-    if not born(os.getpid()):
+    here = _process_table()
+    if not here or not born(os.getpid()):
         return []
     found = []
     for path in Path(tempfile.gettempdir()).iterdir():
         match = _NAME.fullmatch(path.name)
-        if match and _is_own_folder(path) and born(int(match["pid"])) != match["born"]:
+        if match is None or match["table"] != here or not _is_own_folder(path):
+            continue
+        if born(int(match["pid"])) != match["born"]:
             found.append(path)
     return sorted(found)
 
@@ -79,6 +87,14 @@ def born(pid: int) -> str:
     except OSError:
         return ""
     return "" if state in "ZX" else rest[18]
+
+
+def _process_table() -> str:
+    """Returns the number of the process table that this process's number is of; empty off Linux."""
+    try:
+        return re.sub(r"\D", "", os.readlink(_PROC / "self/ns/pid"))
+    except OSError:
+        return ""
 
 
 def _is_own_folder(path: Path) -> bool:

@@ -12,10 +12,11 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
+from judgeloop.schema.counts import Counts, read_counts
 from judgeloop.schema.errors import StoreError
 from judgeloop.schema.records import (
     SCHEMA_VERSION,
@@ -26,7 +27,8 @@ from judgeloop.schema.records import (
     from_json,
     to_json,
 )
-from judgeloop.store import Store
+from judgeloop.store import MissingObjectError, Store
+from judgeloop.store.base import Reader
 from judgeloop.store.checksums import sha256_bytes
 
 I = TypeVar("I")  # noqa: E741
@@ -34,6 +36,15 @@ R = TypeVar("R")
 logger = logging.getLogger(__name__)
 NAME_DIGITS = 16
 """Hexadecimal digits of a hash in a shard's name."""
+
+
+class Seen(NamedTuple):
+    """Is given each shard's rows once, as they are stored, so that no one reads them back."""
+
+    kind: type[Any]
+    """Of the records."""
+    add: Callable[[list[Any], list[Dropped]], None]
+    """Takes a shard's records and dropped rows."""
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -50,6 +61,15 @@ def manifest_key(stage: str, key: str) -> str:
     return f"{stage}/{key}/manifest.json"
 
 
+def stored_keys(store: Store, stage: str, key: str) -> frozenset[str]:
+    """Returns the keys of what is stored of a stage's work.
+
+    Raises:
+        StoreError: The store cannot be listed.
+    """
+    return frozenset(store.list(f"{stage}/{key}"))
+
+
 def finished(store: Store, stage: str, key: str) -> Manifest | None:
     """Returns the manifest of a stage that is done, else None.
 
@@ -57,9 +77,10 @@ def finished(store: Store, stage: str, key: str) -> Manifest | None:
         DataError, StoreError: The manifest cannot be read or has another schema.
     """
     name = manifest_key(stage, key)
-    if not store.exists(name):
+    try:
+        return read_manifest(store.read(name), name)
+    except MissingObjectError:
         return None
-    return read_manifest(store.read(name), name)
 
 
 def read_manifest(data: bytes, where: str) -> Manifest:
@@ -83,6 +104,7 @@ def write_shards(
     manifest: Manifest,
     batches: Iterable[Sequence[I]],
     work: Callable[[Sequence[I]], Work],
+    stored: frozenset[str] | None = None,
 ) -> Manifest:
     """Processes batches, one shard each; stored shards are not computed again.
 
@@ -91,6 +113,7 @@ def write_shards(
         manifest: What is known before the work: stage, key, inputs, model, details.
         batches: Inputs of shard 0, 1, ...; the same at every start.
         work: Makes a shard's records. It must depend on its batch alone.
+        stored: As of `StageShards`.
 
     Returns:
         The manifest with shards and counts (`rows`, `inputs`, `dropped/<reason>`, and the batches'
@@ -99,7 +122,7 @@ def write_shards(
     Raises:
         StoreError: A shard cannot be written or read.
     """
-    shards = StageShards(store, manifest)
+    shards = StageShards(store, manifest, stored)
     for index, batch in enumerate(batches):
         if shards.is_stored(index):
             shards.add_stored(index, len(batch))
@@ -112,20 +135,44 @@ def write_shards(
 class StageShards:
     """The shards of one stage's work; each is added once, in their order.
 
+    Which of them are stored is looked up once, for all of them. One that another worker stores
+    later is made again, and then the stored one counts.
+
     Args:
         store: Where they lie.
         manifest: What is known before the work: stage, key, inputs, model, details.
+        stored: What is stored of the work; None to look it up.
+        seen: Is given each shard's rows when it is added.
     """
 
-    def __init__(self, store: Store, manifest: Manifest) -> None:
+    def __init__(
+        self,
+        store: Store,
+        manifest: Manifest,
+        stored: frozenset[str] | None = None,
+        seen: Seen | None = None,
+    ) -> None:
         self._store = store
         self._manifest = manifest
+        self._stored = stored
+        self._seen = seen
         self._shards: list[Shard] = []
-        self._counts: Counter[str] = Counter(manifest.counts)
+        self._inputs = 0
+        self._dropped: Counter[str] = Counter()
+        self._cost: Counter[str] = Counter()
 
     def is_stored(self, index: int) -> bool:
-        """Returns whether a shard is stored, by this start or an earlier one."""
-        return self._store.exists(self._name(index))
+        """Returns whether a shard was stored when that was looked up last.
+
+        Raises:
+            StoreError: The store cannot be listed.
+        """
+        return self._name(index) in (self.look_up() if self._stored is None else self._stored)
+
+    def look_up(self) -> frozenset[str]:
+        """Looks up which shards are stored; raises as `is_stored`."""
+        self._stored = stored_keys(self._store, self._manifest.stage, self._manifest.key)
+        return self._stored
 
     def begin(self, index: int, inputs: int) -> None:
         """Logs that the work on a shard begins."""
@@ -154,8 +201,15 @@ class StageShards:
 
     def manifest(self) -> Manifest:
         """Returns the manifest with what the added shards hold."""
-        counts = dict(sorted((+self._counts).items()))  # only what is above zero
-        return msgspec.structs.replace(self._manifest, shards=tuple(self._shards), counts=counts)
+        counts = Counts(
+            inputs=self._inputs,
+            rows=sum(shard.rows for shard in self._shards),
+            tokens=read_counts(self._cost).tokens,
+            dropped=self._dropped,
+        )
+        return msgspec.structs.replace(
+            self._manifest, shards=tuple(self._shards), counts=counts.named()
+        )
 
     def _name(self, index: int) -> str:
         return f"{self._manifest.stage}/{self._manifest.key}/{index:05d}.jsonl"
@@ -163,12 +217,13 @@ class StageShards:
     def _add(self, name: str, inputs: int, data: bytes) -> None:
         records, dropped, cost = _sections(data)
         self._shards.append(Shard(key=name, sha256=sha256_bytes(data), rows=len(records)))
-        self._counts["inputs"] += inputs
-        self._counts["rows"] += len(records)
-        for row in _decode(dropped, Dropped, name, first=len(records) + 2):
-            self._counts[f"dropped/{row.reason}"] += 1
+        self._inputs += inputs
+        rejected = list(_decode(dropped, Dropped, name, first=len(records) + 2))
+        self._dropped.update(row.reason for row in rejected)
+        if self._seen is not None:
+            self._seen.add(list(_decode(records, self._seen.kind, name, first=1)), rejected)
         for line in cost:
-            self._counts.update(from_json(line, dict[str, int], name))
+            self._cost.update(from_json(line, dict[str, int], name))
 
 
 class ShardWriter:
@@ -223,32 +278,42 @@ def finish(store: Store, manifest: Manifest) -> Manifest:
     return read_manifest(store.read(name), name)
 
 
-def read_shards(store: Store, manifest: Manifest, kind: type[R]) -> Iterator[list[R]]:
+def read_shards(store: Reader, manifest: Manifest, kind: type[R]) -> Iterator[list[R]]:
     """Yields a stage's records shard by shard.
 
     Raises:
         StoreError: A shard is missing or has another checksum than its manifest says.
         DataError: A line is not such a record.
     """
+    return (records for records, _ in read_rows(store, manifest, kind))
+
+
+def read_rows(
+    store: Reader, manifest: Manifest, kind: type[R]
+) -> Iterator[tuple[list[R], list[Dropped]]]:
+    """Yields a stage's records and its dropped rows shard by shard; raises as `read_shards`."""
     for shard in manifest.shards:
-        records, *_ = _sections(_checked(store, manifest, shard))
-        yield list(_decode(records, kind, shard.key, first=1))
+        records, dropped, _ = _sections(_checked(store, manifest, shard))
+        yield (
+            list(_decode(records, kind, shard.key, first=1)),
+            list(_decode(dropped, Dropped, shard.key, first=len(records) + 2)),
+        )
 
 
-def read_records(store: Store, manifest: Manifest, kind: type[R]) -> Iterator[R]:
+def read_records(store: Reader, manifest: Manifest, kind: type[R]) -> Iterator[R]:
     """Yields a stage's records one by one; raises as `read_shards`."""
     for records in read_shards(store, manifest, kind):
         yield from records
 
 
-def read_dropped(store: Store, manifest: Manifest) -> Iterator[Dropped]:
+def read_dropped(store: Reader, manifest: Manifest) -> Iterator[Dropped]:
     """Yields the rows that a stage did not use; raises as `read_shards`."""
     for shard in manifest.shards:
         records, dropped, _ = _sections(_checked(store, manifest, shard))
         yield from _decode(dropped, Dropped, shard.key, first=len(records) + 2)
 
 
-def _checked(store: Store, manifest: Manifest, shard: Shard) -> bytes:
+def _checked(store: Reader, manifest: Manifest, shard: Shard) -> bytes:
     data = store.read(shard.key)
     if sha256_bytes(data) != shard.sha256:
         raise StoreError(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from judgeloop.tiny.architecture import ASSISTANT, END, IMAGE_TOKENS, USER
-from judgeloop.tiny.curriculum import WORDS, Turn, seeing_turn, text_turn
+from judgeloop.tiny.curriculum import WORDS, Turn, picture_turn, text_turn
 from judgeloop.tiny.render import draw
 from judgeloop.tiny.scenes import PLACES, Scene, Split, sample_from
 
@@ -86,11 +86,11 @@ class Packer:
             None,
         )
 
-    def seeing_batch(self) -> Batch:
+    def picture_batch(self) -> Batch:
         """A batch of pretraining scenes, each with turns about its picture."""
         scenes = [sample_from(Split.PRETRAINING, self._rng) for _ in range(self._sequences)]
         rows = [
-            self._sequence(self._picture, partial(seeing_turn, scene, self._rng))
+            self._sequence(self._picture, partial(picture_turn, scene, self._rng))
             for scene in scenes
         ]
         return self._collate(rows, pixels([draw(scene) for scene in scenes]))

@@ -14,20 +14,28 @@ from collections.abc import Sequence
 import msgspec
 
 from judgeloop.tiny import formats
-from judgeloop.tiny.mistakes import spoil, wrong_answer
-from judgeloop.tiny.questions import CAPTION, TOPICS, Asked, ask, caption, domain, gold_answer
+from judgeloop.tiny.mistakes import plant_mistake, wrong_answer
+from judgeloop.tiny.questions import (
+    CAPTION,
+    TOPICS,
+    SceneQuestion,
+    caption,
+    domain,
+    gold_answer,
+    make_question,
+)
 from judgeloop.tiny.scenes import COLOURS, PLACES, SHAPES, Scene, Split, Thing, sample_from
 
 FIRST_BIAS = 0.7
 """Probability of A in a judge turn of the pretraining."""
 
-SEEING_SHARES = {"caption": 0.10, "closed": 0.38, "alter": 0.12, "judge": 0.08, "choose": 0.32}
+PICTURE_SHARES = {"caption": 0.10, "closed": 0.38, "alter": 0.12, "judge": 0.08, "choose": 0.32}
 """Shares of the turns about a picture."""
 TEXT_SHARES = {"match": 0.8, "alter": 0.2}
 """Shares of the turns without a picture."""
 
 LISTS = 0.4
-"""Share of the matching turns whose options are lists of words; they teach every distance."""
+"""Share of the matching turns whose options are lists of words: they train all distances."""
 WORDS = (*COLOURS, *SHAPES, *PLACES)
 """Words of captions; a cell of a picture stands for some of them."""
 DISTRACTORS = {error: 1.0 for error in formats.ERRORS} | {"last colour": 2.0, "last shape": 2.0}
@@ -43,23 +51,25 @@ class Turn(msgspec.Struct, frozen=True):
     answer: str
 
 
-def seeing_turn(scene: Scene, rng: random.Random) -> Turn:
+def picture_turn(scene: Scene, rng: random.Random) -> Turn:
     """Draws a turn about a pretraining scene's picture."""
-    task = _draw(SEEING_SHARES, rng)
+    task = _draw(PICTURE_SHARES, rng)
     if task == "alter":
         return alter_turn(rng)
     if task == "caption":
-        asked = CAPTION
+        question = CAPTION
     elif task == "closed":
-        asked = ask(scene, rng.choice(TOPICS), rng)
+        question = make_question(scene, rng.choice(TOPICS), rng)
     else:
-        asked = ask(scene, "caption" if rng.random() < 0.6 else rng.choice(TOPICS), rng)
-    right = gold_answer(scene, asked)
+        question = make_question(
+            scene, "caption" if rng.random() < 0.6 else rng.choice(TOPICS), rng
+        )
+    right = gold_answer(scene, question)
     if task == "choose":
-        return choose_turn(scene, asked, right, rng)
+        return choose_turn(scene, question, right, rng)
     if task == "judge":
-        return judge_turn(scene, asked, right, rng)
-    return Turn(asked.text, "", right)
+        return judge_turn(scene, question, right, rng)
+    return Turn(question.text, "", right)
 
 
 def text_turn(rng: random.Random) -> Turn:
@@ -71,22 +81,24 @@ def alter_turn(rng: random.Random) -> Turn:
     """A copy of some scene's caption with one planted mistake of the kind asked for."""
     things = sample_from(Split.PRETRAINING, rng).things
     error = rng.choice(formats.ERRORS)
-    return Turn(formats.alter(error, caption(things)), "", caption(spoil(things, error, rng)))
+    return Turn(
+        formats.alter(error, caption(things)), "", caption(plant_mistake(things, error, rng))
+    )
 
 
-def choose_turn(scene: Scene, asked: Asked, right: str, rng: random.Random) -> Turn:
+def choose_turn(scene: Scene, question: SceneQuestion, right: str, rng: random.Random) -> Turn:
     """Two to four options, one of them right; the answer names it and its letter."""
-    shown = _options(scene, asked, right, rng)
+    shown = _options(scene, question, right, rng)
     letter = formats.LETTERS[shown.index(right)]
-    return Turn(formats.choose(asked.text, shown), "", formats.seen(right, letter))
+    return Turn(formats.choose(question.text, shown), "", formats.seen(right, letter))
 
 
-def judge_turn(scene: Scene, asked: Asked, right: str, rng: random.Random) -> Turn:
-    """The judge's format with a verdict that has nothing to do with the truth."""
-    wrong = [_wrong(scene, asked, right, rng), _wrong(scene, asked, right, rng)]
+def judge_turn(scene: Scene, question: SceneQuestion, right: str, rng: random.Random) -> Turn:
+    """The judge's format, with a verdict that is drawn independently of the truth."""
+    wrong = [_wrong(scene, question, right, rng), _wrong(scene, question, right, rng)]
     shown = wrong if rng.random() < 0.5 else rng.sample((right, wrong[0]), 2)
     letter = "A" if rng.random() < FIRST_BIAS else "B"
-    return Turn(formats.judge(asked.text, *shown), "", formats.seen(right, letter))
+    return Turn(formats.judge(question.text, *shown), "", formats.seen(right, letter))
 
 
 def match_turn(rng: random.Random) -> Turn:
@@ -94,11 +106,11 @@ def match_turn(rng: random.Random) -> Turn:
     if rng.random() < LISTS:
         return _list_turn(rng)
     scene = sample_from(Split.PRETRAINING, rng)
-    asked = ask(scene, rng.choice(("caption", "caption", "caption", *TOPICS)), rng)
-    right = gold_answer(scene, asked)
-    shown = _options(scene, asked, right, rng)
+    question = make_question(scene, rng.choice(("caption", "caption", "caption", *TOPICS)), rng)
+    right = gold_answer(scene, question)
+    shown = _options(scene, question, right, rng)
     letter = formats.LETTERS[shown.index(right)]
-    return Turn(formats.choose(asked.text, shown), f"I see {right}", letter)
+    return Turn(formats.choose(question.text, shown), f"I see {right}", letter)
 
 
 def _list_turn(rng: random.Random) -> Turn:
@@ -116,28 +128,28 @@ def _list_turn(rng: random.Random) -> Turn:
     return Turn(formats.choose(formats.CAPTION, shown), f"I see {right}", letter)
 
 
-def _options(scene: Scene, asked: Asked, right: str, rng: random.Random) -> list[str]:
+def _options(scene: Scene, question: SceneQuestion, right: str, rng: random.Random) -> list[str]:
     """The right answer among wrong ones, all different, in random order."""
-    if asked.topic in ("caption", "choice"):
+    if question.topic in ("caption", "choice"):
         most = 3
-    elif asked.topic == "either":
+    elif question.topic == "either":
         most = 2
     else:
-        most = min(4, len(domain(asked.target)))
+        most = min(4, len(domain(question.target)))
     count = rng.randint(2, most) if rng.random() < 0.5 else 2
     shown = {right: None}
     while len(shown) < count:
-        shown[_wrong(scene, asked, right, rng)] = None
+        shown[_wrong(scene, question, right, rng)] = None
     options = list(shown)
     rng.shuffle(options)
     return options
 
 
-def _wrong(scene: Scene, asked: Asked, right: str, rng: random.Random) -> str:
-    if asked.topic != "caption":
-        return wrong_answer(scene, asked, right, rng)
+def _wrong(scene: Scene, question: SceneQuestion, right: str, rng: random.Random) -> str:
+    if question.topic != "caption":
+        return wrong_answer(scene, question, right, rng)
     if rng.random() < 0.8:
-        return caption(spoil(scene.things, _draw(DISTRACTORS, rng), rng))
+        return caption(plant_mistake(scene.things, _draw(DISTRACTORS, rng), rng))
     return caption(_other(scene.things, rng))
 
 

@@ -6,14 +6,22 @@ Both are folders of one JSONL file and PNG images; the same seed writes the same
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from judgeloop.tiny import formats
-from judgeloop.tiny.mistakes import spoil, wrong_answer
-from judgeloop.tiny.questions import CAPTION, TOPICS, ask, caption, gold_answer
+from judgeloop.tiny.mistakes import plant_mistake, wrong_answer
+from judgeloop.tiny.questions import (
+    CAPTION,
+    TOPICS,
+    SceneQuestion,
+    caption,
+    gold_answer,
+    make_question,
+)
 from judgeloop.tiny.render import png
 from judgeloop.tiny.scenes import Scene, Split, sample_from
 
@@ -34,23 +42,29 @@ def write_questions(folder: Path, count: int, seed: int) -> Path:
         The path of `questions.jsonl`. A line has id, images (relative paths), text, kind, choices
         (null but for multiple choice) and source.
     """
+    rows = [
+        {
+            "id": name,
+            "images": [write_image(folder, name, scene)],
+            "text": question.text,
+            "kind": question.kind,
+            "choices": question.choices,
+            "source": SOURCE,
+        }
+        for name, scene, question in draw_questions(count, seed)
+    ]
+    return write_lines(folder / "questions.jsonl", rows)
+
+
+def draw_questions(count: int, seed: int) -> Iterator[tuple[str, Scene, SceneQuestion]]:
+    """Draws each question's id, scene and text; no answer.
+
+    The scenes are for those who draw them, and for a study that says what it used them for.
+    """
     rng = random.Random(f"questions/{seed}")
-    rows = []
     for number in range(count):
         scene = sample_from(Split.LOOP, rng)
-        asked = ask(scene, _topic(number), rng)
-        name = f"q{number:06d}"
-        rows.append(
-            {
-                "id": name,
-                "images": [_write_image(folder, name, scene)],
-                "text": asked.text,
-                "kind": asked.kind,
-                "choices": asked.choices,
-                "source": SOURCE,
-            }
-        )
-    return _write_lines(folder / "questions.jsonl", rows)
+        yield f"q{number:06d}", scene, make_question(scene, _topic(number), rng)
 
 
 def write_gold(folder: Path, count: int, seed: int) -> Path:
@@ -73,25 +87,25 @@ def write_gold(folder: Path, count: int, seed: int) -> Path:
     for number in range(count):
         scene = sample_from(Split.EVALUATION, rng)
         topic = _topic(number)
-        asked = ask(scene, topic, rng)
-        right = gold_answer(scene, asked)
-        if asked == CAPTION:
-            wrong = caption(spoil(scene.things, rng.choice(formats.ERRORS), rng))
+        question = make_question(scene, topic, rng)
+        right = gold_answer(scene, question)
+        if question == CAPTION:
+            wrong = caption(plant_mistake(scene.things, rng.choice(formats.ERRORS), rng))
         else:
-            wrong = wrong_answer(scene, asked, right, rng)
+            wrong = wrong_answer(scene, question, right, rng)
         name = f"g{number:06d}"
         rows.append(
             {
                 "id": name,
-                "images": [_write_image(folder, name, scene)],
-                "question": asked.text,
-                "kind": asked.kind,
-                "category": "caption" if asked == CAPTION else f"closed/{topic}",
+                "images": [write_image(folder, name, scene)],
+                "question": question.text,
+                "kind": question.kind,
+                "category": "caption" if question == CAPTION else f"closed/{topic}",
                 "chosen": right,
                 "rejected": wrong,
             }
         )
-    return _write_lines(folder / "gold.jsonl", rows)
+    return write_lines(folder / "gold.jsonl", rows)
 
 
 def _topic(number: int) -> str:
@@ -101,14 +115,16 @@ def _topic(number: int) -> str:
     return TOPICS[number // 2 % len(TOPICS)]
 
 
-def _write_image(folder: Path, name: str, scene: Scene) -> str:
+def write_image(folder: Path, name: str, scene: Scene) -> str:
+    """Draws a scene to `images/<name>.png`; returns that path, relative to the folder."""
     path = folder / "images" / f"{name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(png(scene))
     return f"images/{path.name}"
 
 
-def _write_lines(path: Path, rows: list[dict[str, Any]]) -> Path:
+def write_lines(path: Path, rows: list[dict[str, Any]]) -> Path:
+    """Writes one JSON object a line, keys in order; returns the path."""
     encode = msgspec.json.Encoder(order="deterministic").encode
     path.write_bytes(b"".join(encode(row) + b"\n" for row in rows))
     return path

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-from judgeloop.tiny.questions import Asked, domain
+from judgeloop.tiny.questions import SceneQuestion, domain
 from judgeloop.tiny.scenes import COLOURS, PLACES, SHAPES, Scene, Thing
 
 
-def spoil(things: Sequence[Thing], error: str, rng: random.Random) -> tuple[Thing, ...]:
-    """Returns the objects with one mistake, one of `formats.ERRORS`.
+def plant_mistake(things: Sequence[Thing], error: str, rng: random.Random) -> tuple[Thing, ...]:
+    """Returns the objects with one mistake planted, one of `formats.ERRORS`.
 
     `count` leaves one of two objects out, or adds one to a single object; the others replace one
     attribute of one object. Where reading order leaves an object no other place, the other
@@ -30,23 +30,23 @@ def spoil(things: Sequence[Thing], error: str, rng: random.Random) -> tuple[Thin
         (*things[:index], changed, *things[index + 1 :])
         for changed in _variants(things[index], attribute)
     ]
-    valid = [c for c in candidates if _in_order(c) and not _has_twins(c)]
+    valid = [c for c in candidates if _in_order(c) and not _has_equal_objects(c)]
     if not valid:
-        return spoil(things, "last place" if which == "first" else "first place", rng)
+        return plant_mistake(things, "last place" if which == "first" else "first place", rng)
     return rng.choice(valid)
 
 
-def wrong_answer(scene: Scene, asked: Asked, right: str, rng: random.Random) -> str:
+def wrong_answer(scene: Scene, question: SceneQuestion, right: str, rng: random.Random) -> str:
     """Returns a wrong closed answer: half of the time one that another object would give."""
-    if asked.topic == "choice" and asked.choices is not None:
-        return rng.choice([word for word in asked.choices if word != right])
-    if asked.topic == "either":
-        first, _, second, *_ = asked.text.split()
+    if question.topic == "choice" and question.choices is not None:
+        return rng.choice([word for word in question.choices if word != right])
+    if question.topic == "either":
+        first, _, second, *_ = question.text.split()
         return second if right == first else first
-    others = [word for word in domain(asked.target) if word != right]
-    if asked.target == "count":
+    others = [word for word in domain(question.target) if word != right]
+    if question.target == "count":
         return rng.choice(others)
-    near = [str(getattr(t, asked.target)) for t in scene.things]
+    near = [str(getattr(t, question.target)) for t in scene.things]
     near = [word for word in near if word != right]
     return rng.choice(near) if near and rng.random() < 0.5 else rng.choice(others)
 
@@ -76,7 +76,7 @@ def _in_order(things: Sequence[Thing]) -> bool:
     return cells == sorted(set(cells))
 
 
-def _has_twins(things: Sequence[Thing]) -> bool:
+def _has_equal_objects(things: Sequence[Thing]) -> bool:
     return len({(thing.colour, thing.shape) for thing in things}) < len(things)
 
 

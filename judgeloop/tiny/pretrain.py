@@ -1,12 +1,11 @@
 """Pretrains the tiny base on one thread: first text alone (matching options), then everything.
 
-Run as `python -m judgeloop.tiny.pretrain --out FOLDER --seed 0`; the same seed on the same machine
-makes the same weights.
+Run as `python -m judgeloop.ops.tiny_base pretrain --out FOLDER --seed 0`; the same seed on the same
+machine makes the same weights.
 """
 
 from __future__ import annotations
 
-import argparse
 import logging
 import math
 import random
@@ -14,7 +13,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from judgeloop.runtime.redaction import hide_secrets
 from judgeloop.tiny.architecture import make_config, make_model, make_processor, make_tokenizer
 from judgeloop.tiny.batching import IGNORED, Batch, Packer, Pictures
 from judgeloop.tiny.curriculum import WORDS
@@ -29,7 +27,7 @@ PICTURES = 32
 """Pictures a step whose visual tokens are drawn towards the words of their cells."""
 LENGTH = 112
 """Tokens of a packed sequence."""
-TEXT_PART = 0.2
+TEXT_SHARE = 0.2
 """Share of the sequences after the first stage that have no picture."""
 
 
@@ -62,10 +60,10 @@ def pretrain(
     total, began, mean = text_steps + steps, time.monotonic(), 0.0
     model.train()
     for step in range(total):
-        text = step < text_steps or rng.random() < TEXT_PART
+        text = step < text_steps or rng.random() < TEXT_SHARE
         for group in optimizer.param_groups:
             group["lr"] = rate * schedule(step, text_steps, total)
-        batch = packer.text_batch() if text else packer.seeing_batch()
+        batch = packer.text_batch() if text else packer.picture_batch()
         loss = train_step(model, batch, packer.pictures(PICTURES), word_ids, optimizer)
         mean = loss if step == 0 else 0.98 * mean + 0.02 * loss
         if step % 100 == 99:
@@ -142,21 +140,3 @@ def save(
     """Writes the checkpoint: weights as safetensors, configuration, tokenizer, chat template."""
     model.save_pretrained(out)
     processor.save_pretrained(out)
-
-
-def main() -> None:
-    """Reads the command line and trains."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--text-steps", type=int, default=600)
-    parser.add_argument("--steps", type=int, default=3800)
-    parser.add_argument("--sequences", type=int, default=24)
-    parser.add_argument("--rate", type=float, default=1.5e-3)
-    args = parser.parse_args()
-    hide_secrets("%(message)s", "INFO")
-    pretrain(args.out, args.seed, args.text_steps, args.steps, args.sequences, args.rate)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,7 @@
 """Questions about a scene, and, apart from them, their gold answers.
 
-`ask` makes a question's text; the loop's side calls nothing else. `gold_answer` is called by
-pretraining (on pretraining scenes) and by the gold pairs (on evaluation scenes) only.
+`make_question` makes a question's text; the loop's side calls nothing else. `gold_answer` is called
+by pretraining (on pretraining scenes) and by the gold pairs (on evaluation scenes) only.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ KINDS = {
 """The kind of question (as in the loop's records) of each topic."""
 
 
-class Asked(msgspec.Struct, frozen=True):
+class SceneQuestion(msgspec.Struct, frozen=True):
     """A question about a scene, without its answer."""
 
     topic: str
@@ -47,37 +47,37 @@ class Asked(msgspec.Struct, frozen=True):
         return KINDS[self.topic]
 
 
-CAPTION = Asked("caption", formats.CAPTION, "caption", "")
+CAPTION = SceneQuestion("caption", formats.CAPTION, "caption", "")
 
 
-def ask(scene: Scene, topic: str, rng: random.Random) -> Asked:
+def make_question(scene: Scene, topic: str, rng: random.Random) -> SceneQuestion:
     """Makes a question of one topic about a scene."""
     if topic == "caption":
         return CAPTION
     if topic == "count":
         subject = rng.choice((rng.choice(COLOURS), rng.choice(SHAPES), _present(scene, rng), "all"))
-        return Asked(topic, f"count {subject}", "count", subject)
+        return SceneQuestion(topic, f"count {subject}", "count", subject)
     target = topic if topic in ("colour", "shape", "place") else rng.choice(TOPICS[1:4])
     subject, thing = _pick(scene, target, rng)
     text = f"{target} of {subject}"
     if topic in ("colour", "shape", "place"):
-        return Asked(topic, text, target, subject)
+        return SceneQuestion(topic, text, target, subject)
     size = 2 if topic == "either" else 3
     shown = _shown(target, getattr(thing, target), size, rng)
     if topic == "either":
-        return Asked(topic, f"{' or '.join(shown)} of {subject}", target, subject, None)
+        return SceneQuestion(topic, f"{' or '.join(shown)} of {subject}", target, subject, None)
     lettered = " ".join(f"{x} {word}" for x, word in zip("abc", shown, strict=True))
-    return Asked(topic, f"{text}: {lettered}", target, subject, shown)
+    return SceneQuestion(topic, f"{text}: {lettered}", target, subject, shown)
 
 
-def gold_answer(scene: Scene, asked: Asked) -> str:
+def gold_answer(scene: Scene, question: SceneQuestion) -> str:
     """Returns the right answer: the only function that turns a scene into one."""
-    if asked.target == "caption":
+    if question.target == "caption":
         return caption(scene.things)
-    if asked.target == "count":
-        return str(sum(asked.subject in ("all", t.colour, t.shape) for t in scene.things))
-    (thing,) = [t for t in scene.things if fits(t, asked.subject)]
-    return str(getattr(thing, asked.target))
+    if question.target == "count":
+        return str(sum(question.subject in ("all", t.colour, t.shape) for t in scene.things))
+    (thing,) = [t for t in scene.things if fits(t, question.subject)]
+    return str(getattr(thing, question.target))
 
 
 def caption(things: Sequence[Thing]) -> str:

@@ -1,23 +1,20 @@
 """Measures what a tiny model can do: seeing, choosing, planting mistakes, and how it judges.
 
-Run as `python -m judgeloop.tiny.skills FOLDER`; prints JSON. Everything is greedy but for the
-altered captions (temperature 0.7, as in the loop), on evaluation scenes.
+Run as `python -m judgeloop.ops.tiny_base skills FOLDER`; prints JSON. Everything is greedy but for
+the altered captions (temperature 0.7, as in the loop), on evaluation scenes.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import random
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from judgeloop.runtime.redaction import hide_secrets
 from judgeloop.tiny import formats
 from judgeloop.tiny.curriculum import choose_turn
-from judgeloop.tiny.mistakes import differences, spoil, wrong_answer
-from judgeloop.tiny.questions import CAPTION, TOPICS, ask, caption, gold_answer
+from judgeloop.tiny.mistakes import differences, plant_mistake, wrong_answer
+from judgeloop.tiny.questions import CAPTION, TOPICS, caption, gold_answer, make_question
 from judgeloop.tiny.render import draw
 from judgeloop.tiny.scenes import Scene, Split, sample_from
 
@@ -43,9 +40,9 @@ def measure(answer: Answer, count: int, seed: int = 0) -> dict[str, float]:
 def _seeing(answer: Answer, scenes: list[Scene], rng: random.Random) -> dict[str, float]:
     found = {}
     for topic in ("caption", *TOPICS):
-        asked = [ask(scene, topic, rng) for scene in scenes]
-        texts = answer([(draw(s), a.text) for s, a in zip(scenes, asked, strict=True)], 0)
-        right = [gold_answer(s, a) == t for s, a, t in zip(scenes, asked, texts, strict=True)]
+        questions = [make_question(scene, topic, rng) for scene in scenes]
+        texts = answer([(draw(s), a.text) for s, a in zip(scenes, questions, strict=True)], 0)
+        right = [gold_answer(s, a) == t for s, a, t in zip(scenes, questions, texts, strict=True)]
         found[f"see/{topic}"] = sum(right) / len(right)
     return found
 
@@ -55,8 +52,8 @@ def _choosing(answer: Answer, scenes: list[Scene], rng: random.Random) -> dict[s
     for name, topics in (("caption", ("caption",)), ("closed", TOPICS)):
         turns = []
         for number, scene in enumerate(scenes):
-            asked = ask(scene, topics[number % len(topics)], rng)
-            turns.append(choose_turn(scene, asked, gold_answer(scene, asked), rng))
+            question = make_question(scene, topics[number % len(topics)], rng)
+            turns.append(choose_turn(scene, question, gold_answer(scene, question), rng))
         texts = answer([(draw(s), t.prompt) for s, t in zip(scenes, turns, strict=True)], 0)
         found[f"choose/{name}"] = sum(
             text == turn.answer for text, turn in zip(texts, turns, strict=True)
@@ -83,14 +80,14 @@ def _judging(answer: Answer, scenes: list[Scene], rng: random.Random) -> dict[st
     for name, topics in (("caption", ("caption",)), ("closed", TOPICS)):
         prompts = []
         for number, scene in enumerate(scenes):
-            asked = ask(scene, topics[number % len(topics)], rng)
-            right = gold_answer(scene, asked)
-            if asked == CAPTION:
-                wrong = caption(spoil(scene.things, rng.choice(formats.ERRORS), rng))
+            question = make_question(scene, topics[number % len(topics)], rng)
+            right = gold_answer(scene, question)
+            if question == CAPTION:
+                wrong = caption(plant_mistake(scene.things, rng.choice(formats.ERRORS), rng))
             else:
-                wrong = wrong_answer(scene, asked, right, rng)
+                wrong = wrong_answer(scene, question, right, rng)
             for pair in ((right, wrong), (wrong, right)):
-                prompts.append((draw(scene), formats.judge(asked.text, *pair), right))
+                prompts.append((draw(scene), formats.judge(question.text, *pair), right))
         texts = answer([(image, prompt) for image, prompt, _ in prompts], 0)
         letters = [text.split()[-1] if text else "" for text in texts]
         both = [(a, b) == ("A", "B") for a, b in zip(letters[::2], letters[1::2], strict=True)]
@@ -152,18 +149,3 @@ def load(folder: str, batch_size: int = 100) -> Answer:
         return texts
 
     return answer
-
-
-def main() -> None:
-    """Reads the command line, measures and prints."""
-    hide_secrets("%(message)s", "WARNING")
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder")
-    parser.add_argument("--count", type=int, default=200)
-    args = parser.parse_args()
-    found = measure(load(args.folder), args.count)
-    print(json.dumps({name: round(value, 3) for name, value in found.items()}, indent=1))
-
-
-if __name__ == "__main__":
-    main()

@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from judgeloop.models.adapter_config import read_adapter_config
-from judgeloop.schema.config import TrainingSection
+from judgeloop.models.peft_folder import check_adapter
 from judgeloop.schema.errors import TrainingError
+from judgeloop.schema.training_section import TrainingSection
 from judgeloop.training.job import TrainingJob
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def load_model(job: TrainingJob, dtype: torch.dtype) -> Any:
         return get_peft_model(base, new_adapter(job.settings))
     if not (Path(job.adapter) / WEIGHTS).is_file():
         raise TrainingError(f"{job.adapter}: no {WEIGHTS}; only safetensors adapters are loaded")
-    read_adapter_config(Path(job.adapter), job.adapter)
+    check_adapter(Path(job.adapter), job.adapter, network=base)
     model = PeftModel.from_pretrained(base, job.adapter, is_trainable=True)
     _check_shape(job, model)
     # The name of a built-in base is no address: saving a checkpoint looks for the base there.

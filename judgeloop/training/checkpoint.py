@@ -8,13 +8,17 @@ its tensors with `weights_only`, so that no file of it can run code.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from judgeloop.schema.errors import TrainingError
 from judgeloop.training.job import TrainingJob
 
 if TYPE_CHECKING:
     import transformers
+
+T = TypeVar("T")
 
 PATTERNS = (
     *("adapter_model.safetensors", "adapter_config.json", "optimizer.pt", "scheduler.pt"),
@@ -36,10 +40,14 @@ def checkpoint_writer(job: TrainingJob) -> transformers.TrainerCallback:
 
     class CheckpointWriter(TrainerCallback):
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            wait_for_all_processes()  # each process writes its own random state
+            saved = Path(job.out) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}"
+            states = gather_random_states(saved)
             if state.is_world_process_zero:
-                saved = Path(job.out) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}"
+                for name, content in states.items():
+                    (saved / name).write_bytes(content)
                 move_checkpoint(saved, job.checkpoints_folder / step_name(state.global_step))
+            elif state.is_local_process_zero:  # of another node, whose disk nobody reads
+                shutil.rmtree(saved)
 
     return CheckpointWriter()
 
@@ -61,9 +69,55 @@ def move_checkpoint(saved: Path, to: Path) -> None:
     kept.rename(to)
 
 
-def wait_for_all_processes() -> None:
-    """Waits until every training process has come here; returns at once where there is one."""
+def gather_random_states(saved: Path) -> dict[str, bytes]:
+    """Collects the files of the random states: each process writes its own, on its node's disk.
+
+    Args:
+        saved: The folder that the trainer wrote.
+
+    Returns:
+        The contents by name, the same in every process; nothing where there is one process.
+    """
+    return dict(of_all_processes(lambda rank: _random_state(saved, rank)))
+
+
+def _random_state(saved: Path, rank: int) -> tuple[str, bytes]:
+    name = f"rng_state_{rank}.pth"
+    return name, (saved / name).read_bytes()
+
+
+def check_same_step(resume: str | None) -> None:
+    """Refuses processes that resume from different checkpoints.
+
+    Each node fetches its checkpoint from the store by itself; one that cannot read the newest takes
+    an older one, and their gradients would be of different steps.
+
+    Args:
+        resume: The folder of this process's checkpoint; None at the first step.
+
+    Raises:
+        TrainingError: They differ.
+    """
+    step = Path(resume).name if resume else None
+    steps = of_all_processes(lambda _: step)
+    if len(set(steps)) > 1:
+        named = ", ".join("none" if each is None else each for each in steps)
+        raise TrainingError(
+            f"the processes resume from different checkpoints ({named}): one node could not read "
+            "the newest; run the training again"
+        )
+
+
+def of_all_processes(value: Callable[[int], T]) -> list[T]:
+    """Returns what every training process says, by rank; nothing where there is one.
+
+    Args:
+        value: Says it of this process, by its rank.
+    """
     import torch.distributed as processes
 
-    if processes.is_available() and processes.is_initialized():
-        processes.barrier()
+    if not (processes.is_available() and processes.is_initialized()):
+        return []
+    said: list[Any] = [None] * processes.get_world_size()
+    processes.all_gather_object(said, value(processes.get_rank()))
+    return said

@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 from PIL import Image
 
-from judgeloop.schema.config import TrainingSection
 from judgeloop.schema.errors import TrainingError
+from judgeloop.schema.training_section import TrainingSection
 from judgeloop.store.images import decode_image
 
 
@@ -49,6 +49,11 @@ class TrainingJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def adapter_folder(self) -> Path:
         """The trained adapter: `adapter_model.safetensors` and `adapter_config.json` alone."""
         return Path(self.out) / "adapter"
+
+    @property
+    def progress_file(self) -> Path:
+        """Where the training process tells its steps (`judgeloop.runtime.progress`)."""
+        return Path(self.out) / "progress.jsonl"
 
     @property
     def metrics_file(self) -> Path:

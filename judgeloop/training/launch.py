@@ -9,15 +9,16 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import msgspec
 
+from judgeloop.runtime.progress import FILE_VARIABLE, Relay
 from judgeloop.schema.errors import TrainingError
 from judgeloop.training.dataset import read_examples
 from judgeloop.training.failure import ERROR_FILE, explain, read_error
 from judgeloop.training.job import TrainingJob
+from judgeloop.training.node import ALONE, Node
 
 logger = logging.getLogger(__name__)
 
@@ -30,20 +31,25 @@ StoreCheckpoint = Callable[[Path], None]
 
 
 def train_adapter(
-    job: TrainingJob, store_checkpoint: StoreCheckpoint = lambda folder: None
+    job: TrainingJob,
+    store_checkpoint: StoreCheckpoint = lambda folder: None,
+    node: Node = ALONE,
 ) -> dict[str, float]:
     """Trains an adapter in a process group of its own.
 
-    Leaves `adapter/`, `metrics.json`, `train.log` and `job.json` in the job's output folder.
+    Leaves `adapter/`, `metrics.json`, `train.log`, `progress.jsonl` and `job.json` in the job's
+    output folder; the steps are told as this process's own.
 
     Args:
         job: The job; `job.resume` is the checkpoint to resume from.
         store_checkpoint: Called with the newest checkpoint while the training goes on. The folder
             is removed afterwards.
+        node: Which node of the training this is. The first one alone leaves adapter, metrics and
+            checkpoints.
 
     Returns:
         `first_loss`, `last_loss`, `mean_loss`, `steps`, `examples` and `seconds`, which is
-        wall-clock time and so belongs to no content.
+        wall-clock time and so belongs to no content; nothing on a node that writes nothing.
 
     Raises:
         TrainingError: An example cannot be used (found before anything is started), or the training
@@ -55,21 +61,41 @@ def train_adapter(
     shutil.rmtree(job.errors_folder, ignore_errors=True)
     job.errors_folder.mkdir(parents=True)
     logger.info("training starts: task=%s log=%s", job.task, job.log_file)
-    store = partial(store_newest, job.checkpoints_folder, store_checkpoint)
-    code = _run(_command(job), environment(job), job.log_file, store)
+    job.progress_file.unlink(missing_ok=True)
+    relay = Relay(job.progress_file)
+
+    def poll() -> None:
+        relay()
+        store_newest(job.checkpoints_folder, store_checkpoint)
+
+    code = _run(_command(job, node), environment(job), job.log_file, poll)
+    relay()
+    if code == 0 and not node.writes:
+        return {}
     if code != 0 or not job.metrics_file.is_file():
         log = job.log_file.read_text(encoding="utf-8", errors="replace")
         raise TrainingError(explain(code, log, read_error(job.errors_folder)))
     return msgspec.json.decode(job.metrics_file.read_bytes(), type=dict[str, float])
 
 
-def _command(job: TrainingJob) -> list[str]:
+def _command(job: TrainingJob, node: Node) -> list[str]:
     """Returns the command line.
 
     Precision is said here because a user's own accelerate profile would decide it else. The process
     itself chooses between GPU and CPU, so this one need not import torch to find out.
     """
     processes = job.settings.processes
+    if node.count > 1:
+        address, _, port = node.endpoint.rpartition(":")
+        return [
+            *(sys.executable, "-m", "torch.distributed.run"),
+            *("--nnodes", str(node.count), "--nproc-per-node", str(processes)),
+            *("--node-rank", str(node.rank), "--rdzv-backend", "static"),
+            *("--rdzv-endpoint", node.endpoint, "--master-addr", address, "--master-port", port),
+            *("--rdzv-id", "judgeloop", "--max-restarts", "0"),
+            *("--log-dir", str(job.errors_folder)),
+            *("-m", "judgeloop.training.sft", "--job", str(job.file)),
+        ]
     several = ["--multi_gpu", "--main_process_port", "0", "--log_dir", str(job.errors_folder)]
     return [
         *(sys.executable, "-m", "accelerate.commands.launch"),
@@ -87,6 +113,7 @@ def environment(job: TrainingJob) -> dict[str, str]:
     changes = {
         "PYTHONPATH": os.pathsep.join(paths),
         "TOKENIZERS_PARALLELISM": "false",
+        FILE_VARIABLE: str(job.progress_file),
         # torchrun, which starts several processes, gives each one a file of its own instead.
         "TORCHELASTIC_ERROR_FILE": str(job.errors_folder / ERROR_FILE),
     }

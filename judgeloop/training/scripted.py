@@ -14,18 +14,18 @@ from judgeloop.engines.scripted_model import (
     read_adapter,
     read_base,
 )
-from judgeloop.schema.config import TrainingSection
-from judgeloop.schema.errors import TrainingError
-from judgeloop.schema.records import Example, ModelRef, to_json
+from judgeloop.models.local import LocalModel
+from judgeloop.schema.records import Example, to_json
+from judgeloop.schema.training_section import TrainingSection
 
 
 def train_scripted(
-    model: ModelRef, examples: Iterable[Example], settings: TrainingSection, out: Path
+    model: LocalModel, examples: Iterable[Example], settings: TrainingSection, out: Path
 ) -> dict[str, float]:
     """Writes the adapter of a trained scripted model: the same bytes for the same arguments.
 
     Args:
-        model: What to continue from; an adapter must be a local folder (an absolute path).
+        model: What to continue from.
         examples: What to train on; only their number and their bytes matter.
         settings: `start: base` leaves the model's adapter aside.
         out: Folder to write; made where needed.
@@ -36,17 +36,11 @@ def train_scripted(
     Raises:
         ConfigError: The base is no scripted model.
         EngineError: The adapter is not a scripted adapter.
-        TrainingError: The adapter is not a local folder.
     """
     base = read_base(model.base)
     skill = base.skill
     if settings.start == "previous" and model.adapter is not None:
-        folder = Path(model.adapter)
-        if not folder.is_absolute():
-            raise TrainingError(
-                f"adapter {model.adapter} is no local folder; fetch it before training"
-            )
-        skill = read_adapter(folder).skill
+        skill = read_adapter(model.adapter).skill
     digest = hashlib.sha256()
     count = 0
     for example in examples:

@@ -24,8 +24,9 @@ from judgeloop.runtime.progress import Progress
 from judgeloop.runtime.redaction import hide_secrets
 from judgeloop.schema.errors import TrainingError
 from judgeloop.schema.records import Example
+from judgeloop.schema.results import LOSS
 from judgeloop.training.adapter import check_movement, fingerprints, load_model, save_adapter
-from judgeloop.training.checkpoint import checkpoint_writer
+from judgeloop.training.checkpoint import check_same_step, checkpoint_writer
 from judgeloop.training.dataset import make_dataset, read_examples, wants_messages
 from judgeloop.training.job import TrainingJob, read_job
 from judgeloop.training.template import mark_assistant
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     import trl
 
 logger = logging.getLogger(__name__)
+MAX_POINTS = 500
+"""Steps of which the loss is kept."""
 
 
 def main(job: TrainingJob) -> None:
@@ -48,6 +51,7 @@ def main(job: TrainingJob) -> None:
     examples = read_examples(Path(job.examples), Path(job.images))
     trainer = make_trainer(job, examples)
     logger.info("pid=%d examples=%d device=%s", os.getpid(), len(examples), trainer.args.device)
+    check_same_step(job.resume)
     before = fingerprints(trainer.model)
     trainer.train(resume_from_checkpoint=job.resume)
     if trainer.is_world_process_zero():
@@ -121,7 +125,7 @@ def training_arguments(job: TrainingJob, on_gpu: bool, half: bool, messages: boo
     from trl import SFTConfig
 
     settings = job.settings
-    rows = settings.micro_batch_size * settings.processes
+    rows = settings.micro_batch_size * settings.processes * settings.nodes
     return SFTConfig(
         output_dir=job.out,
         num_train_epochs=settings.epochs or 1,
@@ -139,6 +143,7 @@ def training_arguments(job: TrainingJob, on_gpu: bool, half: bool, messages: boo
         dataloader_num_workers=0,
         dataloader_pin_memory=on_gpu,
         use_cpu=not on_gpu,
+        ddp_backend=None if on_gpu or settings.nodes == 1 else "gloo",
         bf16=half,
         gradient_checkpointing=half,
         gradient_checkpointing_kwargs={"use_reentrant": False} if half else None,
@@ -203,8 +208,19 @@ def _write_metrics(job: TrainingJob, losses: list[float], examples: int, seconds
         "steps": float(len(losses)),
         "examples": float(examples),
         "seconds": seconds,
-    }
+    } | {f"{LOSS}{step}": loss for step, loss in thinned(losses)}
     job.metrics_file.write_bytes(msgspec.json.encode(metrics) + b"\n")
+
+
+def thinned(losses: Sequence[float]) -> list[tuple[int, float]]:
+    """Returns (step, loss) of at most `MAX_POINTS` steps, evenly spaced, the last one among them.
+
+    Args:
+        losses: The loss of step 1, 2, ...
+    """
+    apart = -(-len(losses) // MAX_POINTS)
+    points = list(enumerate(losses, start=1))
+    return points[::-1][::apart][::-1] if points else []
 
 
 def _run(job: TrainingJob) -> None:
@@ -231,7 +247,7 @@ def _end_with_parent() -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Trains one adapter.")
     parser.add_argument("--job", type=Path, required=True)
-    hide_secrets("%(levelname)s %(name)s %(message)s", "INFO")
+    hide_secrets("%(asctime)s %(levelname)s stage=train %(name)s %(message)s", "INFO")
     _end_with_parent()
     collect_rarely()
     _run(read_job(parser.parse_args().job))

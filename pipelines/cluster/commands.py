@@ -81,11 +81,13 @@ def submit_loop(
     return follow(server, run_id, console, poll, asked.start_within_s)
 
 
-@command("logs", "judgeloop logs first")
+@command("logs", "judgeloop logs first", "judgeloop logs first --kfp-lines")
 @_run
-def logs(run: str) -> int:
+@click.option("--kfp-lines", is_flag=True, help="Also what Kubeflow and Argo log around a task.")
+def logs(run: str, kfp_lines: bool) -> int:
     """Show what failed in a run on Kubeflow, or in the newest one of a loop, and its pods' logs."""
-    return show_logs(Kubeflow(Connection.from_environment()), run, Console())
+    server = Kubeflow(Connection.from_environment())
+    return show_logs(server, run, Console(), kfp_lines=kfp_lines)
 
 
 @command("cancel", "judgeloop cancel first")

@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from judgeloop.ops.doctor.pod import IN_POD, KUBEFLOW
+from judgeloop.cluster.own_pod import IN_POD
+from judgeloop.ops.doctor.release import KUBEFLOW
 from judgeloop.schema.errors import ConfigError
 
 POD_TOKEN = "/var/run/secrets/kubeflow/pipelines/token"

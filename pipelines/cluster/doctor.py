@@ -12,7 +12,7 @@ import msgspec
 from rich.console import Console
 
 from components.images import image
-from judgeloop.ops.doctor.cluster import AskedOnce
+from judgeloop.cluster.kubernetes import AskedOnce
 from judgeloop.ops.doctor.needs import Needs, parse_needs
 from judgeloop.ops.doctor.preflight import Finding, examine_namespace, examine_references, look
 from judgeloop.ops.doctor.quota import check_quotas

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 from rich.console import Console
 
+from judgeloop.ops.pods.waiting import findings
+from judgeloop.runtime.ledger import kind_of
 from judgeloop.schema.errors import ClusterError, JudgeLoopError
-from pipelines.cluster.late import end_late_run
 from pipelines.cluster.progress import LoopOfRun, at_work, line_of, open_loop, summary_of
 from pipelines.cluster.run_answer import RunAnswer
+from pipelines.cluster.run_pods import Seen, end_late_run, look_at
 from pipelines.cluster.server import Kubeflow, is_active
-from pipelines.cluster.waiting import Finding, Pods, findings, run_pods
 from pipelines.plain import print_plain
 
 POLL_S = 5.0
@@ -54,12 +55,12 @@ def follow(
                 for line in at_work(loop, loop.status()):
                     shown.line(line.split()[0] + " at work", line)
         if is_active(run):
-            pods, refused = pods_of(server, run)
+            seen, refused = _seen(server, run)
             shown.line("pods", refused and f"why pods wait is unknown: {refused}")
-            for finding in findings(pods.pods) if pods else ():
+            for finding in findings(seen.found.pods) if seen else ():
                 shown.line(str(finding), str(finding))
-            if pods and run.state != CANCELING:
-                end_late_run(server, run_id, loop, pods, start_within_s, console)
+            if seen and run.state != CANCELING:
+                end_late_run(server, run_id, loop, seen.found, start_within_s, console)
             time.sleep(poll_s)
             continue
         following = _next_run(server, loop, run, poll_s)
@@ -84,25 +85,31 @@ def ended(server: Kubeflow, run: RunAnswer, loop: LoopOfRun | None, console: Con
         return 0 if succeeded else JudgeLoopError.exit_code
     ending = loop.ending()
     print_plain(console, summary_of(loop.status()))
-    print_plain(console, f"run {run.run_id}  {state_of(run)}; the loop is {ending.state}")
+    what = f"the {kind_of(loop.ledger.loop_id)} is {ending.state}"
+    print_plain(console, f"run {run.run_id}  {state_of(run)}; {what}")
     if ending.state == "finished":
         return 0
     print_plain(console, ending.reason)
-    for finding in look_at_pods(server, run)[0]:
-        print_plain(console, str(finding))
+    for said in told_by_kubernetes(server, run):
+        print_plain(console, said)
     return JudgeLoopError.exit_code
 
 
-def look_at_pods(server: Kubeflow, run: RunAnswer) -> tuple[Sequence[Finding], str]:
-    """Returns what the pods of a run say, or nothing and why they cannot be listed."""
-    pods, refused = pods_of(server, run)
-    return list(findings(pods.pods)) if pods else [], refused
+def told_by_kubernetes(server: Kubeflow, run: RunAnswer) -> Iterator[str]:
+    """Yields what the pods of a run and its Workflow say, or why they cannot be read."""
+    seen, refused = _seen(server, run)
+    if seen is None:
+        yield f"why pods wait is unknown: {refused}"
+        return
+    yield from map(str, findings(seen.found.pods))
+    if seen.message:
+        yield f"the Workflow: {seen.message}"
 
 
-def pods_of(server: Kubeflow, run: RunAnswer) -> tuple[Pods | None, str]:
-    """Returns the pods of a run, or None and why they cannot be listed."""
+def _seen(server: Kubeflow, run: RunAnswer) -> tuple[Seen | None, str]:
+    """Returns what Kubernetes tells of a run, or None and why its pods cannot be listed."""
     try:
-        return run_pods(run.run_id, server.namespace), ""
+        return look_at(run.run_id, server.namespace), ""
     except ClusterError as error:
         return None, str(error)
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qsl
 
-from judgeloop.ops.doctor.cluster import RefusedError, Tree
-from judgeloop.ops.doctor.pod import IN_POD
+from judgeloop.cluster.answers import tree_of
+from judgeloop.cluster.kubernetes import RefusedError, Tree
+from judgeloop.cluster.own_pod import IN_POD
 from judgeloop.schema.errors import ClusterError
 from pipelines.cluster.server import message_of
 
@@ -19,7 +19,7 @@ JSON = "application/json"
 
 
 class PersonsCluster:
-    """A namespace, asked as kubectl would (`judgeloop.ops.doctor.cluster.Cluster`).
+    """A namespace, asked as kubectl would (`judgeloop.cluster.kubernetes.Cluster`).
 
     Args:
         namespace: The namespace.
@@ -48,8 +48,7 @@ class PersonsCluster:
                 )  # fmt: skip
             except kubernetes.client.ApiException as error:
                 raise RefusedError(error.status, message_of(error)) from None
-            found: Tree = json.loads(answer.data)
-            return found
+            return tree_of(answer.data)
 
 
 @contextmanager

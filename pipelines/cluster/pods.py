@@ -8,9 +8,10 @@ from typing import Any
 
 from rich.console import Console
 
+from judgeloop.ops.pods.waiting import CONTAINER, LABEL, explain, is_driver, task_of
 from pipelines.cluster.kubernetes_api import TIMEOUT_S, core_api
+from pipelines.cluster.run_pods import run_pods
 from pipelines.cluster.server import message_of
-from pipelines.cluster.waiting import CONTAINER, LABEL, explain, is_driver, run_pods, task_of
 from pipelines.plain import print_plain
 
 KUBEFLOW = re.compile(r"[IWEF]\d{4} \d\d:\d\d:\d\d|time=\"|\[KFP Executor|WARNING: Running pip")
@@ -19,11 +20,11 @@ SILENCE_S = 60
 """How long a log may pause on its way."""
 
 
-def show_pod_logs(run_id: str, namespace: str, console: Console) -> int:
+def show_pod_logs(run_id: str, namespace: str, console: Console, *, kfp_lines: bool = False) -> int:
     """Prints the logs of a run's pods, oldest first, each line with its stage.
 
     Pods that drove a task and succeeded are left out, and so is what KFP's launcher and Argo's
-    executor log around a task: none of it is ours.
+    executor log around a task, unless `kfp_lines` asks for it: none of it is ours.
 
     Returns:
         How many pods there were.
@@ -36,12 +37,12 @@ def show_pod_logs(run_id: str, namespace: str, console: Console) -> int:
     pods = run_pods(run_id, namespace, by_hand).pods
     with core_api(f"the pods of run {run_id} in namespace {namespace}", by_hand) as api:
         for pod in pods:
-            if not is_driver(pod) or pod["status"]["phase"] != "Succeeded":
-                _show(api, pod, namespace, console)
+            if kfp_lines or not is_driver(pod) or _phase(pod) != "Succeeded":
+                _show(api, pod, namespace, console, kfp_lines)
     return len(pods)
 
 
-def _show(api: Any, pod: Any, namespace: str, console: Console) -> None:
+def _show(api: Any, pod: Any, namespace: str, console: Console, kfp_lines: bool) -> None:
     import kubernetes
 
     name = pod["metadata"]["name"]
@@ -54,10 +55,14 @@ def _show(api: Any, pod: Any, namespace: str, console: Console) -> None:
     except kubernetes.client.ApiException as error:  # such as one that waits for its node
         why = explain(pod)
         said = f"{why.reason}: {why.message}" if why else message_of(error)
-        print_plain(console, f"{prefix} {pod['status']['phase']}, no log: {said}")
+        print_plain(console, f"{prefix} {_phase(pod)}, no log: {said}")
         return
     log.auto_close = False
     with io.TextIOWrapper(log, encoding="utf-8", errors="replace") as lines:
         for line in lines:
-            if not KUBEFLOW.match(line):
+            if kfp_lines or not KUBEFLOW.match(line):
                 print_plain(console, f"{prefix} {line.rstrip()}")
+
+
+def _phase(pod: Any) -> str:
+    return str(pod.get("status", {}).get("phase", "in an unknown state"))

@@ -78,7 +78,7 @@ def at_work(loop: LoopOfRun, status: LoopStatus) -> Iterator[str]:
     """Yields how far each task is that works for a loop, as its lease last said it.
 
     A content key names no loop, so a task is the loop's where it is one that the loop still lacks.
-    Fine-tuning counts its steps in a process of its own, and tells no steps here.
+    Fine-tuning tells its steps and the loss.
     """
     for task, said in tasks_at_work(loop.ledger.store):
         if task in status.missing:

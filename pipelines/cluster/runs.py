@@ -7,7 +7,7 @@ import time
 from rich.console import Console
 
 from judgeloop.schema.errors import ClusterError
-from pipelines.cluster.follow import ended, look_at_pods, state_of
+from pipelines.cluster.follow import ended, state_of, told_by_kubernetes
 from pipelines.cluster.pods import show_pod_logs
 from pipelines.cluster.progress import at_work, line_of, open_loop, summary_of
 from pipelines.cluster.run_answer import RunAnswer
@@ -55,21 +55,27 @@ def show_run(server: Kubeflow, name: str, console: Console) -> int:
         for line in at_work(loop, status):
             print_plain(console, line)
         print_plain(console, summary_of(status))
-    found, refused = look_at_pods(server, run)
-    for said in (*found, *([f"why pods wait is unknown: {refused}"] if refused else [])):
-        print_plain(console, str(said))
+    for said in told_by_kubernetes(server, run):
+        print_plain(console, said)
     print_plain(console, f"run {run.run_id}  {state_of(run)}")
     return 0
 
 
-def show_logs(server: Kubeflow, name: str, console: Console) -> int:
-    """Shows what failed, then the logs of the run's pods; returns the exit code."""
+def show_logs(server: Kubeflow, name: str, console: Console, *, kfp_lines: bool = False) -> int:
+    """Shows what failed, then the logs of the run's pods; returns the exit code.
+
+    Args:
+        server: The server.
+        name: A run's id or a loop id.
+        console: Where lines go.
+        kfp_lines: Also what Kubeflow and Argo log around a task, and the pods that drive one.
+    """
     run = find_run(server, name)
     loop, _ = open_loop(run)
     for entry in loop.ledger.failures() if loop else []:
         print_plain(console, f"{entry.name}: {entry.error}")
     namespace = server.namespace
-    if not show_pod_logs(run.run_id, namespace, console):
+    if not show_pod_logs(run.run_id, namespace, console, kfp_lines=kfp_lines):
         said = (
             f"No pods of run {run.run_id} are in namespace {namespace}: it has just begun, or they "
             f"were removed an hour after its end{server.shown_address(run.run_id)}"

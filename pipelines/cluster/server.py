@@ -149,14 +149,6 @@ class Kubeflow:
         found = (each for each in same if each.display_name == run.display_name)
         return next((each.run_id for each in found if is_active(each)), None)
 
-    def active(self, name: str, experiment_id: str | None = None) -> list[str]:
-        """Returns the ids of the active runs of a loop.
-
-        A run that was just started has no state until its Workflow is first reported.
-        """
-        runs = self.runs(name, experiment_id)
-        return [run.run_id for run in runs if is_active(run)]
-
     def runs(self, name: str | None = None, experiment_id: str | None = None) -> list[RunAnswer]:
         """Returns the newest runs first, twenty at most.
 
@@ -300,7 +292,10 @@ class Kubeflow:
 
 
 def is_active(run: RunAnswer) -> bool:
-    """Returns whether a run is on: it has ended in no other state."""
+    """Returns whether a run is on: it has ended in no other state.
+
+    A run that was just started has no state until its Workflow is first reported.
+    """
     return run.state is None or run.state in ACTIVE
 
 
@@ -333,5 +328,5 @@ def message_of(error: Any) -> str:
     try:
         found = json.loads(body)
         return str(found.get("message") or found.get("error_message") or found)[:500]
-    except (TypeError, ValueError, AttributeError):
+    except (TypeError, ValueError, AttributeError, RecursionError):
         return str(body or error.reason)[:200]

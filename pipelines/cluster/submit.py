@@ -10,12 +10,13 @@ from rich.console import Console
 from judgeloop.ops.next_run import run_name
 from judgeloop.runtime.ending import read_ending
 from judgeloop.runtime.lease import held
-from judgeloop.runtime.ledger import Ledger, checked_loop_id, is_evaluation
-from judgeloop.runtime.reference import Reference, write_config
+from judgeloop.runtime.ledger import Ledger, checked_loop_id, is_evaluation, kind_of
+from judgeloop.runtime.reference import Reference, parse_reference, write_config
 from judgeloop.schema.config import Config
 from judgeloop.schema.errors import ConfigError
 from judgeloop.store import open_store
-from pipelines.cluster.server import Kubeflow
+from pipelines.cluster.run_answer import RunAnswer
+from pipelines.cluster.server import Kubeflow, is_active
 from pipelines.compile import compile_evaluation, compile_fitting
 from pipelines.lint.secrets import secrets_in
 from pipelines.plain import print_plain
@@ -57,33 +58,48 @@ def submit(server: Kubeflow, given: Submission, console: Console) -> str | None:
     _check(config, given.loop_id)
     ledger = Ledger(open_store(config.store), given.loop_id)
     ledger.claim(config)
+    what = f"{kind_of(given.loop_id)} {given.loop_id}"
     ending = read_ending(ledger)
     if ending.state == "finished":
-        said = (
-            f"loop {given.loop_id} is finished: there is nothing to do; its report is in the store"
-        )
+        said = f"{what} is finished: there is nothing to do; its report is in the store"
         print_plain(console, said)
         return None
     digest, bound = _compiled(given)
     experiment = server.experiment(given.experiment)
     with held(ledger.store, f"submit-{given.loop_id}"):  # two at once would not see each other's
-        running = server.active(given.loop_id, experiment)
-        if running:
+        if running := _running(server, given, experiment):
             raise ConfigError(
-                f"loop {given.loop_id} is running as {running[0]}: follow it "
-                f"(make status RUN={running[0]}), or end it (make cancel RUN={running[0]})"
+                f"{what} is running as {running}: follow it "
+                f"(make status RUN={running}), or end it (make cancel RUN={running})"
             )
         ledger.allow()
         reference = write_config(ledger.store, given.loop_id, config, ending.first)
         run_id = _start(server, given, digest, experiment, reference)
     share = f"{bound} of {config.loop.iterations} iterations a run" if bound else "an evaluation"
     lines = (
-        f"loop {given.loop_id}  version {digest[:12]}  {share}  store {config.store}",
+        f"{what}  version {digest[:12]}  {share}  store {config.store}",
         f"run {run_id}{server.shown_address(run_id)}",
     )
     for line in lines:
         print_plain(console, line)
     return run_id
+
+
+def _running(server: Kubeflow, given: Submission, experiment: str) -> str | None:
+    """Returns an active run of the loop: of its experiment, or of another with the same store."""
+    for run in (*server.runs(given.loop_id, experiment), *server.runs(given.loop_id)):
+        ours = run.experiment_id == experiment or _store_of(run) == given.config.store
+        if ours and is_active(run):
+            return run.run_id
+    return None
+
+
+def _store_of(run: RunAnswer) -> str | None:
+    """Returns the store of the loop that a run works for; None if it is none of ours."""
+    try:
+        return parse_reference(str(run.parameters.get("config"))).store
+    except ConfigError:
+        return None
 
 
 def _compiled(given: Submission) -> tuple[str, int]:
@@ -92,8 +108,9 @@ def _compiled(given: Submission) -> tuple[str, int]:
     if is_evaluation(given.loop_id):
         return compile_evaluation(given.package, loop.partitions, given.profile), 0
     return compile_fitting(
-        given.package, loop.iterations, loop.partitions, given.profile, loop.iterations_per_run
-    )
+        given.package, loop.iterations, loop.partitions, given.profile, loop.iterations_per_run,
+        trainjob=given.config.training.where == "trainjob",
+    )  # fmt: skip
 
 
 def _start(

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from judgeloop.runtime.stage_table import StageSpec, stage_names, stage_spec
+from judgeloop.trainjob.place import VARIABLE
 from pipelines.spec import Spec, Tree
 
 _PINNED = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
@@ -60,7 +61,8 @@ def function_of(container: Tree) -> str | None:
 def _declared(place: str, container: Tree, settings: Tree, stage: StageSpec) -> Iterator[str]:
     """Says what is other than the table of stages declares."""
     has_size = "/dev/shm" in _sized_folders(settings)
-    if stage.gpu and not has_size:
+    by_job = VARIABLE in [each.get("name") for each in container.get("env", [])]
+    if stage.gpu and not has_size and not by_job:
         yield f"{place}: {stage.name} runs a model and has no size of one: place it by its profile"
     if not stage.gpu and (has_size or "accelerator" in container.get("resources", {})):
         yield f"{place}: {stage.name} asks for what a model needs, and the table of stages says no"

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from judgeloop.method.judging.orders import judge_pair
-from judgeloop.method.prompts import load_prompts
 from judgeloop.method.synthesis.pairs import make_pair
+from judgeloop.prompt_sets import load_prompts
 from judgeloop.runtime.inference import run_steps
 from judgeloop.schema.records import Altered, Dropped, Kind, Pair, Question
 from judgeloop.schema.requests import Request, Response, Sample

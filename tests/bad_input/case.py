@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -178,6 +179,18 @@ def verdict_command(*arguments: str, **environment: str) -> Callable[[Path], Out
     return run
 
 
+@contextlib.contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    """As TRANSFORMERS_VERBOSITY makes it, which it reads once: a test before may have loaded it."""
+    log = logging.getLogger("transformers")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+
+
 def command(
     folder: Path,
     arguments: list[str],
@@ -189,6 +202,7 @@ def command(
         contextlib.redirect_stdout(printed),
         contextlib.redirect_stderr(printed),
         _variables(environment),
+        _quiet_transformers(),
     ):
         code = judgeloop_main(arguments)
     return Outcome(code, plain(printed.getvalue(), folder))

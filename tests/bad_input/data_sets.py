@@ -1,15 +1,31 @@
 """Whole data sets that cannot be used, or not as they are."""
 
 import gc
-import gzip
 import logging
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
+from judgeloop.evaluation.benchmarks.files import read_rows
 from judgeloop.runtime import tasks
+from judgeloop.runtime.stages.gold import load_gold
+from judgeloop.schema.config import Config
 from judgeloop.schema.errors import JudgeLoopError
-from tests.bad_input.case import Case, Outcome, asked, changed, failed, question, write_rows
+from judgeloop.schema.records import Manifest
+from judgeloop.store import FolderStore
+from judgeloop.store.images import ImageLibrary
+from tests.bad_input.case import (
+    Case,
+    Outcome,
+    asked,
+    changed,
+    command,
+    failed,
+    question,
+    staged,
+    write_rows,
+)
+from tests.bad_input.formats import FORMATS, SOME, written
 
 GROUP = "Data sets"
 
@@ -32,6 +48,42 @@ def rewritten(change: Callable[[bytes], bytes]) -> Callable[[Path], Outcome]:
         path = write_rows(folder, [question(number) for number in range(3)])
         path.write_bytes(change(path.read_bytes()))
         return asked(folder, path)
+
+    return run
+
+
+def in_place_of_questions(what: str) -> Callable[[Path], Outcome]:
+    return lambda folder: asked(folder, written(folder, "questions.jsonl", what))
+
+
+def in_place_of_gold(what: str) -> Callable[[Path], Outcome]:
+    def work(config: Config, store: FolderStore) -> Manifest:
+        return load_gold(config, store, ImageLibrary(store, config.data.max_pixels))
+
+    def run(folder: Path) -> Outcome:
+        written(folder, "gold.jsonl", what)
+        return staged(work, "evaluation.gold={folder}/gold.jsonl")(folder)
+
+    return run
+
+
+def in_place_of_pairs(what: str) -> Callable[[Path], Outcome]:
+    def run(folder: Path) -> Outcome:
+        path = written(folder, "pairs.jsonl", what)
+        given = [str(path), "--judge", "scripted:", "--out", str(folder / "verdicts.jsonl")]
+        return command(folder, ["judge", *given], {})
+
+    return run
+
+
+def in_place_of_a_benchmark(what: str) -> Callable[[Path], Outcome]:
+    def run(folder: Path) -> Outcome:
+        path = written(folder, "rows.jsonl", what)
+        try:
+            list(read_rows(path, []))
+        except JudgeLoopError as error:
+            return failed(error, folder)
+        return Outcome()
 
     return run
 
@@ -85,12 +137,16 @@ DATA_SETS = [
     Case(GROUP, "a folder in place of a file", lambda folder: asked(folder, f"{folder}/"),
          "names no file", code=2),
     Case(GROUP, "an empty data set", empty, "the file is empty", code=3),
-    Case(GROUP, "a whole file in UTF-16", of_bytes("utf-16"), "UTF-16; convert it", code=3),
     Case(GROUP, "a file with old Mac line ends", rewritten(lambda data: data.replace(b"\n", b"\r")),
          "CR alone; end them in LF", code=3),
-    Case(GROUP, "a file compressed by gzip", rewritten(gzip.compress), "gzip; unpack it", code=3),
-    Case(GROUP, "a JSON array", rewritten(lambda data: b"[" + data.replace(b"\n", b",") + b"]"),
-         "a JSON array; give one object a line", code=3),
+    *(Case(GROUP, f"{what} of questions", in_place_of_questions(what), words, code=3)
+      for what, (_, words) in FORMATS.items()),
+    *(Case(GROUP, f"{what} of gold pairs", in_place_of_gold(what), FORMATS[what][1], code=3)
+      for what in SOME),
+    *(Case(GROUP, f"{what} of pairs to judge", in_place_of_pairs(what), FORMATS[what][1], code=3)
+      for what in SOME),
+    *(Case(GROUP, f"{what} of a benchmark's rows", in_place_of_a_benchmark(what),
+           FORMATS[what][1], code=3) for what in SOME),
     Case(GROUP, "objects over several lines", rewritten(lambda data: data.replace(b"{", b"{\n")),
          "several lines; give one a line", code=3),
     Case(GROUP, "names of images in another normal form", other_normal_form, "", accepted=True),

@@ -60,7 +60,7 @@ def truncated(folder: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:-1000])
 
 
-def adapter(layer: str, size: int) -> Make:
+def adapter(layer: str, size: int, targets: str = "q_proj") -> Make:
     """A PEFT adapter of one layer with weights of another size than the tiny base's."""
 
     def make(folder: Path) -> None:
@@ -70,7 +70,7 @@ def adapter(layer: str, size: int) -> Make:
         where.mkdir()
         settings = {
             "peft_type": "LORA", "base_model_name_or_path": BUILTIN, "r": 2, "lora_alpha": 2,
-            "target_modules": ["q_proj"], "task_type": "CAUSAL_LM",
+            "target_modules": [targets], "task_type": "CAUSAL_LM",
         }  # fmt: skip
         (where / "adapter_config.json").write_text(json.dumps(settings))
         shapes = {"lora_A": (2, size), "lora_B": (size, 2)}
@@ -100,6 +100,7 @@ def judge_of_another_base(folder: Path) -> None:
     (folder / "judge" / "judge.json").write_text(json.dumps(judge))
 
 
+FIRST_LAYER = "model.text_model.layers.0.self_attn.q_proj"
 FOLDER = ("model.base={folder}/base", *REAL)
 MODELS = [
     resolved("a folder that is missing", "no config.json", *FOLDER),
@@ -113,7 +114,7 @@ MODELS = [
     resolved("an unknown prompt set", "no prompt set 'mine'", "prompts=mine"),
     loaded("weights that are truncated", "cannot load model", "{folder}/base", make=truncated),
     loaded("an adapter of a base of another size", "size mismatch", "{folder}/adapter",
-           make=adapter("model.text_model.layers.0.self_attn.q_proj", 7)),
+           make=adapter(FIRST_LAYER, 7, FIRST_LAYER)),
     loaded("an adapter of a base with other layers", "on another base", "{folder}/adapter",
            make=adapter("visual.blocks.0.q_proj", 7)),
     loaded("an adapter of another base of the same shape", "is not the one that the adapter was",

@@ -167,8 +167,9 @@ def tiny_tree(tmp_path: Path) -> Path:
     tree = tmp_path / "tree"
     ignored = shutil.ignore_patterns("__pycache__", "images.lock", "Containerfile")
     shutil.copytree(REPOSITORY / "images", tree / "images", ignore=ignored)
-    redaction = ("runtime/__init__.py", "runtime/redaction.py", "runtime/secret_list.py",
-                 "schema/__init__.py", "schema/printable.py")  # fmt: skip
+    redaction = ("runtime/__init__.py", "runtime/json_log.py", "runtime/redaction.py",
+                 "runtime/secret_list.py", "schema/__init__.py", "schema/errors.py",
+                 "schema/printable.py")  # fmt: skip
     core = (f"judgeloop/{name}" for name in ("__init__.py", *redaction))
     for name in ("Makefile", ".dockerignore", *core):
         (tree / name).parent.mkdir(exist_ok=True, parents=True)
@@ -369,7 +370,7 @@ def test_the_loop_runs_in_its_images_through_the_local_container_runner(
         cwd=REPOSITORY, check=False, capture_output=True, text=True, timeout=900,
         env=os.environ | podman.environment,
     )  # fmt: skip
-    log = (tmp_path / "run.log").read_text()
+    log = (tmp_path / "kfp.log").read_text()
     assert run.returncode == 0, run.stdout + run.stderr + log[-3000:]
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert [row["iteration"] for row in summary["iterations"]] == [0, 1, 2]

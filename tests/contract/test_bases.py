@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from judgeloop.models.references import base_location, describe_base
+from judgeloop.models.fetch import base_location
+from judgeloop.models.references import describe_base
 from judgeloop.schema.errors import ConfigError, EngineError
 from judgeloop.store import folder_checksums, open_store, upload_folder
 

@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from judgeloop.models.fetch import fetch_adapter
 from judgeloop.models.judge import find_judge
-from judgeloop.models.references import describe_base, fetch_adapter
+from judgeloop.models.references import describe_base
 from judgeloop.registry.addresses import fetch_version, resolve_model
 from judgeloop.registry.judge_file import JUDGE_FILE, JudgeFile, read_judge_file, write_judge_file
 from judgeloop.registry.tracking import ITERATION_TAG, LOOP_TAG, iteration_run, loop_run
@@ -22,6 +23,7 @@ from judgeloop.schema.errors import (
 )
 from judgeloop.schema.keys import content_key
 from judgeloop.store import FolderStore, folder_checksums, upload_folder
+from tests.mlflow_server import use_database
 from tests.registry_loop import Loop
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
@@ -33,7 +35,7 @@ def registered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A version's folder, as it is fetched."""
     folder = tmp_path_factory.mktemp("registered")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+        use_database(folder, patch)
         loop = Loop(folder / "store", "judge")
         loop.scores("evaluate", 0, right=10)
         uri = loop.register(1, folder, validation=20, gold=30).result.uri
@@ -73,6 +75,14 @@ def test_a_judge_file_without_a_field_is_an_error_that_names_it(
         (lambda tree: tree["model"].pop("base"), "`base` - at `$.model`"),
         (lambda tree: tree["model"].pop("adapter_sha256"), "model.adapter_sha256"),
         (lambda tree: tree["model"].update(base=" "), "`model.base` is empty"),
+        (lambda tree: tree.update(iteration=-3), "`$.iteration`"),
+        (lambda tree: tree["counts"].update(gold=-5), "`$.counts"),
+        (lambda tree: tree["config"].update(data=None), "`config.data`"),
+        (lambda tree: tree["config"].update(data=[1]), "`config.data`"),
+        (lambda tree: tree["config"]["data"].update(max_pixels="many"), "max_pixels"),
+        (lambda tree: tree["config"]["data"].update(max_pixels=-5), "max_pixels"),
+        (lambda tree: tree["config"]["data"].update(max_pixels=1e308), "max_pixels"),
+        (lambda tree: tree["config"]["data"].update(background="\x1b[2J"), "background"),
     ],
 )
 def test_what_is_read_of_a_judge_file_and_is_missing_is_named(

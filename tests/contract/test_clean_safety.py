@@ -13,10 +13,12 @@ from judgeloop.cli.main import main
 from judgeloop.ops.own_keys import is_own
 from judgeloop.runtime.ledger import MARKER, Ledger
 from judgeloop.schema.config import load_config
+from judgeloop.schema.errors import StoreError
 from judgeloop.store import FolderStore, S3Store, Store, open_store
 from judgeloop.store.scratch import scratch_folder
 from tests.conftest import REPOSITORY
-from tests.task_loop import task_loop, use_database
+from tests.mlflow_server import use_database
+from tests.task_loop import task_loop
 
 KEY = "0123456789abcdef01234567"
 FOREIGN = [
@@ -42,6 +44,8 @@ FOREIGN = [
     f"adapters/{KEY}/README.md",
     f"mine/{KEY}/manifest.json",
     "loops/half/notes.md",
+    "loops/my notes/loop.json",
+    "loops/readme.md",
     "loops/half/report/slides.pdf",
     "thesis.tex",
 ]
@@ -60,7 +64,7 @@ OWN = [
 @pytest.fixture(params=["folder", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """A store with a loop that was begun, a registry, and a folder of temporary files."""
-    use_database(tmp_path)
+    use_database(tmp_path / "mlflow", monkeypatch)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
     if request.param == "folder":
@@ -92,20 +96,27 @@ def test_files_of_others_stay_wherever_they_lie_and_names_are_shown_first(
     assert store.list("") == sorted([*FOREIGN, MARKER])
 
 
-def test_all_that_a_loop_writes_is_known_as_its_own(tmp_path: Path) -> None:
-    use_database(tmp_path)
+def test_all_that_a_loop_writes_is_known_as_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_database(tmp_path / "mlflow", monkeypatch)
     made = task_loop(tmp_path, "one", "loop.seed=0").run().store.list("")
     assert {key for key in made if not is_own(key)} == {MARKER}
     stages = {"ingest", "synthesize", "judge", "filter", "train", "validate", "evaluate"}
     assert {key.split("/")[0] for key in made} >= {*stages, "images", "loops"}
 
 
+@pytest.mark.parametrize(
+    "marker", [None, b"", b"\0", b"[]", b'{"theme": "dark"}', b'{"written_by": ["judgeloop"]}']
+)
 def test_a_folder_without_the_marker_is_refused_whole(
-    store: Store, capsys: pytest.CaptureFixture[str]
+    store: Store, capsys: pytest.CaptureFixture[str], marker: bytes | None
 ) -> None:
     for key in OWN:
         store.write(key, b"{}")
     store.delete(MARKER)
+    if marker is not None:
+        store.write(MARKER, marker)  # another program's settings may have this name
     for options in ((), ("--yes",)):
         assert main(["clean", store.uri, "--forget", "half", *options]) == 2
         assert f"has no {MARKER}" in capsys.readouterr().err
@@ -115,16 +126,17 @@ def test_a_folder_without_the_marker_is_refused_whole(
 def test_what_killed_writers_left_in_a_folder_goes_and_what_is_being_written_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    use_database(tmp_path)
+    use_database(tmp_path / "mlflow", monkeypatch)
     store = FolderStore(tmp_path / "store")
     Ledger(store, "half").claim(load_config(REPOSITORY / "pipelines/configs/micro.yaml"))
     old, new = (tmp_path / "store/judge" / f".tmp-{digit * 32}" for digit in "01")
     folder, mine = (tmp_path / "store" / name for name in (f".tmp-{'2' * 32}", ".tmp-mine"))
-    folder.mkdir()
-    old.parent.mkdir()
-    for path in (old, new, folder / "file", mine):
+    others = [tmp_path / "store" / at / old.name for at in ("Downloads", "images/holiday")]
+    for path in (folder, old.parent, *(path.parent for path in others)):
+        path.mkdir(parents=True)
+    for path in (old, new, folder / "file", mine, *others):
         path.write_bytes(b"half")
-    for path in (old, folder, mine):
+    for path in (old, folder, mine, *others):
         os.utime(path, (0, 0))
     (tmp_path / "store" / "of\nothers").write_bytes(b"not ours, and no key")
     shown = clean(capsys, store)
@@ -135,23 +147,45 @@ def test_what_killed_writers_left_in_a_folder_goes_and_what_is_being_written_sta
     assert new.exists()
     assert (tmp_path / "store" / "of\nothers").exists()
     assert mine.exists()
+    assert all(path.exists() for path in others)
+
+
+def test_pipes_and_devices_in_a_store_are_neither_read_nor_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    use_database(tmp_path / "mlflow", monkeypatch)
+    store = FolderStore(tmp_path / "store")
+    Ledger(store, "half").claim(load_config(REPOSITORY / "pipelines/configs/micro.yaml"))
+    pipe, zeros = (tmp_path / "store" / key for key in OWN[:2])
+    pipe.parent.mkdir(parents=True)
+    os.mkfifo(pipe)
+    zeros.symlink_to("/dev/zero")
+    assert KEY not in clean(capsys, store, "--yes")
+    for key in OWN[:2]:
+        with pytest.raises(StoreError, match="it is no file"):
+            store.read(key)
 
 
 def test_uploads_that_were_never_ended_are_aborted(
-    s3_uri: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    s3_uri: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    use_database(tmp_path)
+    use_database(tmp_path / "mlflow", monkeypatch)
     store = open_store(s3_uri)
     assert isinstance(store, S3Store)
     Ledger(store, "half").claim(load_config(REPOSITORY / "pipelines/configs/micro.yaml"))
-    for key in (f"train/{KEY}/large", "../other/large"):
+    large = f"train/{KEY}/adapter-{'0' * 16}/adapter_model.safetensors"
+    for key in (large, "images/holiday/large", "../other/large"):
         place = {"Bucket": store._bucket, "Key": f"{store._below}{key}"}
         if key.startswith(".."):
             place["Key"] = "elsewhere/large"
         store._client.create_multipart_upload(**place)
-    assert "large?uploadId=" in clean(capsys, store, "--yes")
-    (left,) = store._client.list_multipart_uploads(Bucket=store._bucket)["Uploads"]
-    assert left["Key"] == "elsewhere/large"
+    assert f"{large}?uploadId=" in clean(capsys, store, "--yes")
+    left = store._client.list_multipart_uploads(Bucket=store._bucket)["Uploads"]
+    kept = ["elsewhere/large", f"{store._below}images/holiday/large"]
+    assert sorted(upload["Key"] for upload in left) == sorted(kept)
 
 
 def test_the_temporary_folders_of_processes_that_are_gone_go(
@@ -170,6 +204,9 @@ def test_the_temporary_folders_of_processes_that_are_gone_go(
     foreign.mkdir()
     link = Path(left[:-8] + "abcdefgh")
     link.symlink_to(foreign)
+    head, table, tail = left.rsplit("-", 2)
+    elsewhere = Path(f"{head}-{int(table) + 1}-{tail}")  # of a container with the same folder
+    elsewhere.mkdir()
     with scratch_folder("train") as mine:
         assert Path(left).is_dir()
         assert left in clean(capsys, store, "--yes")
@@ -177,3 +214,4 @@ def test_the_temporary_folders_of_processes_that_are_gone_go(
         assert Path(mine).is_dir()
     assert foreign.is_dir()
     assert link.is_symlink()
+    assert elsewhere.is_dir()

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from judgeloop.cli.main import main
-from judgeloop.ops.doctor.pod import IN_POD
+from judgeloop.cluster.own_pod import IN_POD
+from judgeloop.ops.doctor import machine
 from judgeloop.ops.doctor.preflight import Finding, examine, require_sound
 from judgeloop.registry.client import connect
 from judgeloop.runtime import tasks
@@ -113,13 +114,40 @@ def test_the_command_line_has_one_line_a_check_and_an_exit_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    code = main(["doctor", "--config", str(MICRO), "--set", f"store={tmp_path}/store"])
-    lines = capsys.readouterr().err.splitlines()[1:]
-    assert code == PreflightError.exit_code
+    given = ["doctor", "--config", str(MICRO), "--out", str(tmp_path / "run")]
+    assert main(given) == 0
+    lines = capsys.readouterr().out.splitlines()
     assert [line.split()[:2] for line in lines] == [
-        ["secrets", "FAILED"], ["store", "ok"], ["clock", "ok"], ["model", "ok"],
-        ["registry", "FAILED"], ["version", "unknown"], ["quota", "unknown"],
+        ["files", "ok"], ["packages", "ok"], ["gpu", "ok"], ["disk", "ok"], ["store", "ok"],
+        ["clock", "ok"], ["model", "ok"], ["registry", "ok"],
     ]  # fmt: skip
+    assert list(tmp_path.iterdir()) == []  # what a run makes itself is neither missed nor made
+
+
+def test_all_that_is_wrong_with_a_machine_is_in_one_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    driver = tmp_path / "driver"
+    driver.write_text("")
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(machine, "NVIDIA_DRIVER", driver)
+    monkeypatch.setattr(machine.metadata, "version", lambda _: "2.13.0+cpu")
+    monkeypatch.setattr(machine, "find_spec", lambda name: None if name == "trl" else name)
+    monkeypatch.setattr(machine, "ROOM_BYTES", 2**60)
+    code = main([
+        "doctor", "--config", "tiny", "--out", str(tmp_path / "file" / "run"),
+        "--set", f"data.questions={tmp_path}/none.jsonl", "--set", f"model.base={tmp_path}",
+    ])  # fmt: skip
+    assert code == PreflightError.exit_code
+    said = capsys.readouterr().err
+    for words in (
+        f"files     FAILED  data.questions: {tmp_path}/none.jsonl",
+        "packages  FAILED  trl not installed",
+        "gpu       FAILED  there is an NVIDIA driver, but torch 2.13.0+cpu is the build for CPUs",
+        "disk      FAILED  ", "store     FAILED  ", "model     FAILED  ",
+    ):  # fmt: skip
+        assert words in said
 
 
 def test_in_a_pod_the_first_task_fails_before_any_other_and_leaves_the_reason(

@@ -53,6 +53,7 @@ def test_where_everything_fits_all_is_ok(
         Finding("version", "ok", "Kubeflow Pipelines 2.17.0"),
         Finding("quota", "ok", "every task fits into each of the 1 quota(s) of team"),
         Finding("settings", "ok", "this pod has every key that is not optional"),
+        Finding("writable", "ok", "the profile names no model_cache"),
         Finding("defaults", "ok", "a LimitRange gives what the quota asks of every container"),
         Finding("claim", "ok", "the profile names no model_cache"),
         Finding("nodes", "ok", "each kind of task fits on one of 2 node(s) when it is empty"),

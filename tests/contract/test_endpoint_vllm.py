@@ -1,10 +1,11 @@
-"""The engines' promises, kept by the endpoint engine on a real vLLM API server."""
+"""The engines' promises, kept by the endpoint engine on vLLM as a deployed pod starts it."""
 
-from pathlib import Path
+import json
 
 import pytest
 
-from judgeloop.engines import open_engine
+from judgeloop.cli.main import main
+from judgeloop.runtime.engine_start import open_engine
 from judgeloop.schema.engine_section import EndpointSection, EngineSection
 from judgeloop.schema.errors import EngineError
 from judgeloop.schema.keys import content_key
@@ -12,8 +13,8 @@ from judgeloop.schema.records import ModelRef
 from judgeloop.schema.sampling import Sampling
 from judgeloop.store import folder_checksums
 from tests.contract.engine_contract import ModelContract
-from tests.engine_rig import GREEDY, WARM, ask, generate, mixed, texts
-from tests.vllm_server import serve_vllm
+from tests.engine_rig import GREEDY, WARM, ask, generate, mixed, png, texts
+from tests.vllm_server import KEY, serve_vllm
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -31,11 +32,11 @@ def served_name(judge):
 
 
 @pytest.fixture(scope="module")
-def url(idefics3, judge, tmp_path_factory):
-    log = tmp_path_factory.mktemp("vllm") / "log.txt"
+def url(judge, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NO_PROXY", "127.0.0.1")
-        with serve_vllm(idefics3, {served_name(judge): Path(judge.adapter)}, log) as address:
+        patch.setenv("CLIENTS_KEY", KEY)
+        with serve_vllm(judge, tmp_path_factory.mktemp("vllm")) as address:
             yield address
 
 
@@ -49,7 +50,7 @@ def start(start, idefics3, url, engine_library, engine_store):
             return start(kind, model, **settings)
         section = EngineSection(
             kind=kind,
-            endpoint=EndpointSection(url=url, model="base", retries=1),
+            endpoint=EndpointSection(url=url, model="base", retries=1, key_variable="CLIENTS_KEY"),
             **{"batch_size": 5, "max_prompt_tokens": 200} | settings,
         )
         base = ModelRef(base=str(idefics3))
@@ -116,3 +117,25 @@ class TestEndpoint(ModelContract):
     def test_more_tokens_than_the_context_has_are_no_item_s_fault(self, engine, pictures):
         with pytest.raises(EngineError, match=r"a plain question .* too.*max_model_len"):
             generate(engine, [ask(0, pictures)], Sampling(max_tokens=1000))
+
+
+def test_the_command_line_gets_over_http_what_it_gets_in_its_own_process(
+    url, judge, tmp_path, capsys
+):
+    """Both orders of a pair, by the judge and by its base."""
+    (tmp_path / "a.png").write_bytes(png((200, 30, 30), (48, 48)))
+    asked = ["--image", str(tmp_path / "a.png"), "--question", "caption", "--a", "red circle",
+             "--b", "blue circle", "--prompts", "tiny", "--max-tokens", "12"]  # fmt: skip
+    server = ["--endpoint", url, "--served-model", "base", "--key-variable", "CLIENTS_KEY"]
+    found = []
+    for how in (server, ["--engine", "transformers"]):
+        given = ["--model", judge.adapter, *asked, *how, "--beside-base", "--json"]
+        assert main(["verdict", *given]) == 0
+        said = capsys.readouterr().out
+        found.append(json.loads(said.replace('\N{REPLACEMENT CHARACTER}"', '"')))  # as `whole` does
+    there, here = found
+    assert there == here
+    assert [each["text"] for each in here["judgements"]] != [
+        each["text"] for each in here["base"]["judgements"]
+    ]
+    assert all(each["text"] for each in here["judgements"])

@@ -5,9 +5,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from judgeloop.engines import open_engine
 from judgeloop.engines.scripted_model import ADAPTER_FILE, ScriptedAdapter
 from judgeloop.models.references import describe_base
+from judgeloop.runtime.engine_start import open_engine
 from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.errors import ConfigError, StoreError
 from judgeloop.schema.records import ModelRef

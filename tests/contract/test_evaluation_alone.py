@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from judgeloop.cli.main import main
-from judgeloop.method.prompts import load_prompts, prompt_hash
+from judgeloop.method.prompts import prompt_hash
+from judgeloop.prompt_sets import load_prompts
 from judgeloop.registry.client import connect
 from judgeloop.registry.evaluations import TAG, evaluations_of
 from judgeloop.registry.versions import version_tags
@@ -22,7 +23,8 @@ from judgeloop.schema.records import Manifest
 from judgeloop.schema.results import Scores
 from judgeloop.store import open_store
 from judgeloop.store.shards import finished
-from tests.task_loop import MICRO, MODEL_NAME, SMALL, task_loop, use_database
+from tests.mlflow_server import use_database
+from tests.task_loop import MICRO, MODEL_NAME, SMALL, task_loop
 
 # MLflow's SQL tables use a strategy that SQLAlchemy 2.1 wants to drop.
 pytestmark = [
@@ -37,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A registry with two versions, of two loops with stores of their own."""
     folder = tmp_path_factory.mktemp("alone")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", use_database(folder))
+        use_database(folder / "mlflow", patch)
         task_loop(folder / "a", "a", "data.shard_size=4").run()
         task_loop(folder / "b", "b", "data.shard_size=4", "loop.seed=1").run()
         yield folder
@@ -86,6 +88,36 @@ def test_a_version_gets_its_figures_as_a_tag_and_as_metrics(folder: Path, tmp_pa
     assert again == made
 
 
+def test_the_base_under_its_other_prompts_stands_beside_the_version_in_mlflow(
+    folder: Path, tmp_path: Path
+) -> None:
+    start = f"model.start=models:/{MODEL_NAME}/1"
+    made = evaluated(tmp_path, "evaluation-base-beside", start,
+                     "evaluation.base_prompts=[tiny-choose,default]")  # fmt: skip
+    client = connect()
+    model_id = client.get_model_version(MODEL_NAME, "1").source.removeprefix("models:/")
+    logged = {each.key: each.value for each in client.get_logged_model(model_id).metrics}
+    store = open_store(str(tmp_path / "store"))
+    summary = json.loads(store.read("loops/evaluation-base-beside/report/summary.json"))
+    bases = {row.removeprefix("base, prompts "): found for row, found in summary["bases"].items()}
+    assert set(bases) == {"default", "tiny-choose"}
+    for prompts, figures in bases.items():
+        for name in ("both_orders", "both_orders_low", "accuracy"):
+            assert logged[f"base/{prompts}/{name}"] == figures[name]
+    best = max(figures["both_orders"] for figures in bases.values())
+    gain = made.expect(Scores).card.both_orders - best
+    assert logged["both_orders_over_best_base"] == gain
+    (entered,) = [json.loads(text) for tag, text in version_tags(MODEL_NAME, "1").items()
+                  if tag.startswith(TAG) and "evaluation-base-beside" in text]  # fmt: skip
+    assert entered["both_orders_over_best_base"] == gain
+    assert bases[entered["best_base_prompts"]]["both_orders"] == best
+    (run,) = client.search_runs(
+        [client.get_experiment_by_name("other").experiment_id],
+        "tags.`judgeloop.loop_id` = 'evaluation-base-beside'",
+    )
+    assert run.data.tags["judgeloop.best_base_prompts"] == entered["best_base_prompts"]
+
+
 def test_versions_of_two_loops_are_compared_once_both_were_evaluated_in_one_store(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -96,6 +128,8 @@ def test_versions_of_two_loops_are_compared_once_both_were_evaluated_in_one_stor
     assert "judgeloop evaluate" in capsys.readouterr().err
     evaluated(tmp_path, "evaluation-2", f"model.start={names[1]}")
     assert main(arguments) == 0
+    assert "12 items" in capsys.readouterr().out
+    assert main(["compare", *names, "--run", str(tmp_path / "store")]) == 0
     assert "12 items" in capsys.readouterr().out
 
 

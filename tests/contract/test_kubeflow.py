@@ -15,7 +15,8 @@ from judgeloop.schema.errors import ClusterError, ConfigError
 from judgeloop.store import FolderStore
 from pipelines.cluster.connection import Connection
 from pipelines.cluster.follow import follow
-from pipelines.cluster.server import Kubeflow
+from pipelines.cluster.runs import cancel
+from pipelines.cluster.server import Kubeflow, is_active
 from tests.kfp_contract import load_contract
 from tests.kfp_process import REPOSITORY, KfpServer
 
@@ -107,6 +108,8 @@ def test_a_loop_is_uploaded_once_started_refused_while_it_runs_and_cancelled(
     second = submit(kfp_server, tmp_path)
     assert second.returncode == ConfigError.exit_code
     assert f"loop one is running as {run_id}" in second.stderr
+    elsewhere = submit(kfp_server, tmp_path, "--set", "registry.experiment=other")
+    assert f"loop one is running as {run_id}" in elsewhere.stderr
 
     listed = kfp_server.call("status")
     assert run_id in listed.stdout
@@ -126,7 +129,25 @@ def test_a_loop_is_uploaded_once_started_refused_while_it_runs_and_cancelled(
     assert "http://kubeflow.example/#/runs/details/" in again.stdout
     made = {path: kfp_server.made(path) for path in ("/pipelines", "/experiments", "/runs",
                                                       "/pipelines/upload_version")}  # fmt: skip
-    assert made == {"/pipelines": 1, "/experiments": 1, "/runs": 2, "/pipelines/upload_version": 1}
+    assert made == {"/pipelines": 1, "/experiments": 2, "/runs": 2, "/pipelines/upload_version": 1}
+
+
+def test_a_cancel_is_in_the_ledger_before_the_run_is_terminated(
+    kfp_server: KfpServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exit handler that is started all the same reads it there and starts nothing."""
+    assert submit(kfp_server, tmp_path).returncode == 0
+    server = Kubeflow(connection(kfp_server.url))
+    ledger, terminate = Ledger(FolderStore(tmp_path / "store"), "one"), server.terminate
+    seen: list[bool] = []
+
+    def look(run_id: str) -> None:
+        seen.append(ledger.cancelled())
+        terminate(run_id)
+
+    monkeypatch.setattr(server, "terminate", look)
+    assert cancel(server, "one", Console(file=io.StringIO())) == 0
+    assert seen == [True]
 
 
 def test_a_server_that_is_away_for_a_moment_costs_a_moment(
@@ -143,6 +164,19 @@ def test_a_server_that_stays_away_is_an_error_that_says_so(kfp_server: KfpServer
     kfp_server.control(execute=False, away=1000)
     with pytest.raises(ClusterError, match="answers 503: no healthy upstream"):
         server.experiment("e")
+
+
+def test_a_run_that_etcd_finds_too_large_is_refused_at_once(
+    kfp_server: KfpServer, tmp_path: Path
+) -> None:
+    """The recorded answer of a real server, which was repeated for 4.5 minutes."""
+    kfp_server.control(execute=False, too_large=True)
+    done = submit(kfp_server, tmp_path)
+    assert done.returncode == ClusterError.exit_code
+    assert "etcdserver: request is too large" in done.stderr
+    starts = [e for e in kfp_server.exchanges()
+              if (e["method"], e["path"]) == ("POST", "/apis/v2beta1/runs")]  # fmt: skip
+    assert len(starts) == 1
 
 
 def test_a_run_whose_answer_was_lost_is_not_started_twice(
@@ -165,12 +199,12 @@ def test_an_expired_token_ends_the_following_and_a_renewed_file_goes_on(
     assert submit(kfp_server, tmp_path).returncode == 0
     kfp_server.control(execute=False, token="first")
     server = Kubeflow(connection(kfp_server.url, KF_PIPELINES_SA_TOKEN_PATH=str(path)))
-    (run_id,) = server.active("one")
+    (run,) = filter(is_active, server.runs("one"))
     threading.Timer(0.5, lambda: kfp_server.control(token="second")).start()
     with pytest.raises(ClusterError, match="has expired"):
-        follow(server, run_id, Console(file=io.StringIO()), poll_s=0.1)
+        follow(server, run.run_id, Console(file=io.StringIO()), poll_s=0.1)
     path.write_text("second")
-    assert server.run(run_id).state == "RUNNING"
+    assert server.run(run.run_id).state == "RUNNING"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from judgeloop.schema.errors import ClusterError
+from pipelines.cluster.pods import show_pod_logs
 from pipelines.cluster.runs import show_logs
 from pipelines.cluster.server import is_active
 from tests.kfp_process import KfpServer, connect
@@ -72,6 +73,28 @@ def test_logs_show_what_failed_and_the_pods_from_the_first_to_the_last(
         '[loop-system-container-impl-3] Pending, no log: container "main" in pod '
         '"loop-system-container-impl-3" is waiting to start: ContainerCreating',
     ]
+
+
+def test_what_kubeflow_logs_around_a_task_is_shown_only_where_it_is_asked_for(
+    kubernetes_api: KubernetesApi,
+) -> None:
+    ours = "2026-11-28 14:00:00 INFO loop=one iteration=2 stage=judge started"
+    theirs = ("I1128 14:00:00.0 1 launcher_v2.go:151] PipelineSpec", 'time="2026" level=info')
+    path = ("x(0).root(0).exit-handler-1(0).loop(0).for-loop-6(0).iteration-iterations(1:1)(0)."
+            "iteration-item(0).judge-2(0).executor(0)")  # fmt: skip
+    log = "\n".join([theirs[0], ours, theirs[1]]) + "\n"
+    kubernetes_api.pods = [
+        Pod("x-driver-1", "run", "Succeeded", "2026-01-01T00:00:00Z", "I1128 14:00:00 driver\n"),
+        Pod("x-1", "run", "Running", "2026-01-01T00:00:01Z", log, path),
+    ]
+    shown = []
+    for asked in (False, True):
+        console = Console(file=io.StringIO(), width=500)
+        show_pod_logs("run", "team", console, kfp_lines=asked)
+        shown.append(console.file.getvalue().splitlines())
+    assert shown[0] == [f"[judge 2/p1] {ours}"]
+    whole = [f"[judge 2/p1] {line}" for line in (theirs[0], ours, theirs[1])]
+    assert shown[1] == ["[x-driver-1] I1128 14:00:00 driver", *whole]
 
 
 def test_logs_of_a_run_whose_pods_are_gone_say_so_and_where_to_look(

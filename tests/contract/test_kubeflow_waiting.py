@@ -10,6 +10,7 @@ from judgeloop.runtime.ending import read_ending
 from judgeloop.runtime.ledger import Ledger
 from judgeloop.store import FolderStore
 from pipelines.cluster.follow import follow
+from pipelines.cluster.server import is_active
 from tests.kfp_process import REPOSITORY, KfpServer, connect
 from tests.kubernetes_api import KubernetesApi, Pod, refusal
 
@@ -23,8 +24,8 @@ def submitted(server: KfpServer, out: Path, *options: str) -> str:
         "--loop-id", "one", *options, KF_PIPELINES_NAMESPACE="team",
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    (run_id,) = connect(server.url).active("one")
-    return run_id
+    (run,) = filter(is_active, connect(server.url).runs("one"))
+    return run.run_id
 
 
 def test_a_run_whose_pod_is_not_started_in_time_is_ended_with_the_reason(

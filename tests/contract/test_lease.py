@@ -21,7 +21,7 @@ from urllib3.response import HTTPResponse
 from judgeloop.method.steps import Steps
 from judgeloop.runtime.inference import Records
 from judgeloop.runtime.lease import FOLDER, Holder, Lease, Pace, held, this_process
-from judgeloop.runtime.once import once
+from judgeloop.runtime.once import Turn, once
 from judgeloop.runtime.progress import Progress
 from judgeloop.runtime.stages.inference import infer
 from judgeloop.schema.config import load_config
@@ -166,6 +166,14 @@ def holder(folder: FolderStore) -> Iterator[subprocess.Popen[str]]:
         yield process
 
 
+def test_no_number_of_a_lease_is_too_large_to_be_followed(folder: FolderStore) -> None:
+    folder.write(f"{FOLDER}/work/999999999.json", b"of no process")
+    with held(folder, "work", QUICK) as lease:
+        time.sleep(3 * QUICK.heartbeat_s)
+        assert not lease.ensure_held()
+        assert folder.list(FOLDER) == [f"{FOLDER}/work/1000000000.json"]
+
+
 @pytest.mark.parametrize("reaped", [True, False])
 def test_a_killed_holder_on_this_machine_costs_no_waiting(
     folder: FolderStore, holder: subprocess.Popen[str], reaped: bool
@@ -212,6 +220,8 @@ def test_who_was_taken_for_dead_is_told_and_waits_at_its_next_step(
 class Deceitful(FolderStore):
     """A store without conditional puts in its worst moment: every creator is told that it won."""
 
+    first_is_sure = False
+
     def create(self, key: str, data: bytes) -> bool:
         self.write(key, data)
         return True
@@ -243,6 +253,11 @@ class Moody(FolderStore):
         if self.fails:
             raise StoreError("S3 answered 503")
         return super().read(key)
+
+    def delete(self, key: str) -> None:
+        if self.fails:
+            raise StoreError("S3 answered 503")
+        super().delete(key)
 
 
 def test_a_store_that_is_away_costs_heartbeats_and_no_work(
@@ -307,13 +322,13 @@ class Counting(FolderStore):
         super().delete(key)
 
 
-def test_a_lease_costs_four_requests_and_lists_nobody_else_s(tmp_path: Path) -> None:
+def test_a_lease_costs_three_requests_and_lists_nobody_else_s(tmp_path: Path) -> None:
     store = Counting(tmp_path)
     for number in range(20):
         store.write(f"{FOLDER}/other-{number}/00001.json", to_json(this_process()))
     with held(store, "work", PATIENT):
         pass
-    assert store.asked == [f"list {FOLDER}/work", "create", "read", "delete"]
+    assert store.asked == [f"list {FOLDER}/work", "create", "delete"]
 
 
 def test_who_asks_for_a_stage_while_it_is_made_gets_what_is_made(store: Store) -> None:
@@ -321,7 +336,7 @@ def test_who_asks_for_a_stage_while_it_is_made_gets_what_is_made(store: Store) -
     begun = threading.Event()
     results: list[Manifest] = []
 
-    def make(_: Lease) -> Manifest:
+    def make(_: Turn) -> Manifest:
         made.append(1)
         begun.set()
         time.sleep(0.3)

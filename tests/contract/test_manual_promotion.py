@@ -8,6 +8,7 @@ from judgeloop.cli.main import main
 from judgeloop.registry.manual import promote_by_hand, roll_back, trail
 from judgeloop.registry.versions import ChampionMovedError, aliases
 from judgeloop.schema.errors import ConfigError
+from tests.registry_loop import Loop
 
 # MLflow's SQL tables use a strategy that SQLAlchemy 2.1 wants to drop.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
@@ -54,3 +55,19 @@ def test_a_champion_that_has_moved_is_not_replaced_and_nothing_is_entered(two):
         roll_back(two, "of another one", instead_of="2")
     assert aliases(two)["champion"] == "1"
     assert len(trail(two)) == 2
+
+
+def test_the_registry_of_a_run_is_asked_where_none_is_named(tmp_path, monkeypatch):
+    (tmp_path / "mlflow").mkdir()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow/mlflow.db")
+    loop = Loop(tmp_path / "store", "judge")
+    loop.scores("evaluate", 0, right=10)
+    for iteration in (1, 2):
+        loop.register(iteration, tmp_path, validation=20, gold=30)
+    why = ["--reason", "tried", "--run", str(tmp_path / "store")]
+    for version, before in (("1", "none"), ("2", "1")):
+        monkeypatch.delenv("MLFLOW_TRACKING_URI")
+        assert main(["promote", f"models:/judge/{version}", "--instead-of", before, *why]) == 0
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert main(["rollback", "judge", *why]) == 0
+    assert aliases("judge")["champion"] == "1"

@@ -1,5 +1,7 @@
 """The exit handler starts the loop's next run over Kubeflow's API, once, where one is due."""
 
+import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from judgeloop.store import FolderStore
 from tests.conftest import REPOSITORY
 from tests.kfp_process import KfpServer, connect
 
+EVICTED = REPOSITORY.parent / "shared/cases/cluster/kfp/runs/tiny-evicted-and-retried.ndjson"
+
 
 class Loop:
     """A loop that has a run on the server."""
@@ -31,12 +35,17 @@ class Loop:
         package.write_text("no: pipeline")
         pipeline = self.kubeflow.pipeline("judge-loop")
         version = self.kubeflow.version(pipeline, package, "v")
-        self.run_id = self.kubeflow.start(api.V2beta1Run(
-            experiment_id=self.kubeflow.experiment("e"), display_name="one",
+        self.version = api.V2beta1PipelineVersionReference(
+            pipeline_id=pipeline, pipeline_version_id=version
+        )
+        self.run_id = self.start("one")
+
+    def start(self, name: str) -> str:
+        """Starts a run of the loop, as `make submit` does."""
+        return self.kubeflow.start(api.V2beta1Run(
+            experiment_id=self.kubeflow.experiment("e"), display_name=name,
             service_account="runner",
-            pipeline_version_reference=api.V2beta1PipelineVersionReference(
-                pipeline_id=pipeline, pipeline_version_id=version
-            ),
+            pipeline_version_reference=self.version,
             runtime_config=api.V2beta1RuntimeConfig(
                 parameters={"config": str(self.given), "loop_id": "one"}, pipeline_root="s3://b/r"
             ),
@@ -83,12 +92,53 @@ def test_the_next_run_is_like_this_one_but_for_its_first_iteration_and_is_starte
     assert len(loop.kubeflow.runs("one")) == 2
 
 
+def test_a_run_of_a_forgotten_loop_of_the_same_name_is_not_taken_for_the_next(loop: Loop) -> None:
+    old = loop.start("one#3")
+    for run_id in (old, loop.run_id):
+        loop.kubeflow.terminate(run_id)
+    time.sleep(1.1)  # Kubeflow tells seconds
+    loop.run_id = loop.start("one")
+    loop.enter("decide", 1)
+    loop.enter("decide", 2)
+    started = loop.go_on()
+    assert started not in (None, old)
+    assert loop.go_on() == started
+
+
 def test_an_interrupted_run_is_started_again_a_few_times(loop: Loop) -> None:
     loop.enter("decide", 1)
     loop.enter("synthesize", 2)  # and nothing more: a pod was lost
     names = [loop.run(found).display_name for found in (loop.go_on(), loop.go_on()) if found]
     assert names == ["one#2.1", "one#2.2"]
     assert loop.go_on() is None
+
+
+@pytest.mark.skipif(not EVICTED.is_file(), reason=f"no recorded run in {EVICTED}")
+def test_after_a_pod_that_was_taken_away_as_recorded_the_run_is_submitted_again(loop: Loop) -> None:
+    seen = [json.loads(line)["run"] for line in EVICTED.read_text().splitlines()]
+    lost = [run for run in seen if "FAILED" in executors(run)]
+    assert lost[0]["state"] == "RUNNING"
+    assert not any(run.get("error") for run in seen)  # so the API tells nobody that it was lost
+    loop.enter("synthesize", 1)  # the killed task left nothing in the ledger
+    started = loop.go_on()
+    assert started is not None
+    assert loop.run(started).display_name == "one#1.1"
+
+
+def executors(run: Any) -> list[str]:
+    """The states of the attempts at the task of a recorded run."""
+    tasks = (run.get("run_details") or {}).get("task_details") or []
+    return [each.get("state") for each in tasks if str(each.get("display_name")).startswith("exec")]
+
+
+def test_reruns_wait_thirty_seconds_then_sixty(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(next_run, "WAIT_S", 30.0)
+    monkeypatch.setattr(next_run.time, "sleep", waits.append)
+    loop.enter("synthesize", 1)
+    assert loop.go_on()
+    assert loop.go_on()
+    assert waits == [30.0, 60.0]
 
 
 @pytest.mark.parametrize("why", ["finished", "failed", "cancelled"])

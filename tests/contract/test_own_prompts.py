@@ -11,15 +11,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from judgeloop.method.prompts import load_prompts, prompt_hash
-from judgeloop.method.prompts.templates import own_prompts
+from judgeloop.method.prompts import prompt_hash
 from judgeloop.models.judge import find_judge
+from judgeloop.prompt_sets import load_prompts, own_prompts
 from judgeloop.registry.addresses import fetch_version
 from judgeloop.registry.judge_file import JUDGE_FILE
 from judgeloop.schema.errors import ConfigError, RegistryError
 from judgeloop.schema.records import Kind, Question
+from judgeloop.schema.results import Scores
 from judgeloop.store import open_store
 from tests.conftest import REPOSITORY
+from tests.mlflow_server import use_database
 from tests.registry_loop import Loop
 
 DEFAULT = REPOSITORY / "judgeloop/method/prompts/default"
@@ -77,7 +79,7 @@ def test_a_moved_folder_gives_the_same_hash_and_line_ends_do_not_count(
 @pytest.fixture
 def version(tmp_path: Path, mine: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a registered version of a loop with these prompts, which are gone since."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    use_database(tmp_path, monkeypatch)
     loop = Loop(tmp_path / "store", "judge", prompts=str(mine))
     loop.scores("evaluate", 0, right=10)
     registered = loop.register(1, tmp_path, validation=20, gold=30)
@@ -139,9 +141,12 @@ def test_a_version_of_an_older_judgeloop_is_asked_by_the_name_of_its_set(version
 def test_prompts_that_changed_since_validation_are_not_registered(
     mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    use_database(tmp_path, monkeypatch)
     loop = Loop(tmp_path / "store", "judge", prompts=str(mine))
     trained, validation, *others = loop.inputs(1, tmp_path, 20, 30)
-    validation = msgspec.structs.replace(validation, details={"prompt_hash": "ab" * 32})
+    validation = msgspec.structs.replace(
+        validation,
+        result=msgspec.structs.replace(validation.expect(Scores), prompt_hash="ab" * 32),
+    )
     with pytest.raises(RegistryError, match="have changed since they were validated"):
         loop.registered(1, [trained, validation, *others])

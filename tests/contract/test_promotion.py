@@ -7,16 +7,18 @@ import pytest
 
 from judgeloop.registry.addresses import resolve_model
 from judgeloop.registry.client import connect
-from judgeloop.registry.versions import aliases, promote, replaced_champion
+from judgeloop.registry.versions import aliases, promote, replaced_champion, version_tags
 from judgeloop.runtime.stages import promote as promote_module
-from judgeloop.runtime.stages.register import register
 from judgeloop.runtime.stages.resolve import resolve
 from judgeloop.schema.config import Config
 from judgeloop.schema.errors import ConfigError, RegistryError
+from tests.mlflow_server import use_database
 from tests.registry_loop import ITEMS, Loop
 
 # MLflow's SQL tables use a strategy that SQLAlchemy 2.1 wants to drop.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
+by_figures = pytest.mark.parametrize("tracking_uri", ["sqlite_uri"], indirect=True)
+"""For what figures and tags decide: a server would answer the same and take ten times as long."""
 
 
 def test_promoting_moves_champion_and_previous_and_twice_changes_nothing(loop, tmp_path):
@@ -79,13 +81,13 @@ def test_a_champion_that_was_put_back_by_hand_stays(loop, tmp_path):
 
 def test_a_finished_loop_is_registered_and_promoted_on_another_server(loop, tmp_path, monkeypatch):
     inputs = loop.inputs(1, tmp_path, validation=25, gold=30)
-    loop.record(register(loop.config, loop.store, loop.ledger, 1, *inputs), 1)
+    loop.record(loop.enter(1, inputs), 1)
     decision = loop.promote()
     assert decision.result.gate.decision == "promote"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/another.db")
+    use_database(tmp_path, monkeypatch, "another.db")
     other = Loop(tmp_path / "elsewhere", loop.name, "first-there")
     other.register(1, tmp_path / "first", validation=20, gold=20)  # takes version 1 there
-    made = loop.record(register(loop.config, loop.store, loop.ledger, 1, *inputs), 1)
+    made = loop.record(loop.enter(1, inputs), 1)
     assert made.result.version == "2"
     assert resolve_model(made.result.uri).judge.loop_id == "loop"
     assert "champion" not in aliases(loop.name)
@@ -95,10 +97,10 @@ def test_a_finished_loop_is_registered_and_promoted_on_another_server(loop, tmp_
 
 def test_an_emptied_server_gets_the_champion_again(loop, tmp_path, monkeypatch):
     inputs = loop.inputs(1, tmp_path, validation=25, gold=30)
-    loop.record(register(loop.config, loop.store, loop.ledger, 1, *inputs), 1)
+    loop.record(loop.enter(1, inputs), 1)
     decision = loop.promote()
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/empty.db")
-    loop.record(register(loop.config, loop.store, loop.ledger, 1, *inputs), 1)
+    use_database(tmp_path, monkeypatch, "empty.db")
+    loop.record(loop.enter(1, inputs), 1)
     assert loop.promote() == decision
     assert aliases(loop.name) == {"candidate": "1", "champion": "1"}
     parent = connect().get_run(loop.parent().id)
@@ -126,6 +128,7 @@ def test_the_best_version_by_validation_replaces_the_start_model_once(loop, tmp_
     assert parent.data.tags["judgeloop.decision"] == "promote"
 
 
+@by_figures
 def test_a_later_loop_meets_the_champion_on_the_same_items(loop, tmp_path):
     loop.register(1, tmp_path, validation=25, gold=30)
     loop.promote()
@@ -139,13 +142,14 @@ def test_a_later_loop_meets_the_champion_on_the_same_items(loop, tmp_path):
     assert aliases(loop.name)["champion"] == "1"
 
 
+@by_figures
 def test_a_champion_scored_on_other_items_or_elsewhere_stays(loop, tmp_path):
     loop.register(1, tmp_path, validation=25, gold=30)
     loop.promote()
     other = Loop(tmp_path / "store", loop.name, "other-items")
     inputs = other.inputs(1, tmp_path / "other", validation=30, gold=40)
     inputs[2] = other.scores("evaluate", 1, right=40, items="new-gold")
-    other.record(register(other.config, other.store, other.ledger, 1, *inputs), 1)
+    other.record(other.enter(1, inputs), 1)
     reason = other.promote().result.gate.reason
     assert reason.startswith(f"{loop.name}/1 was scored on other items, or on another revision")
     elsewhere = Loop(tmp_path / "elsewhere", loop.name, "elsewhere")
@@ -156,6 +160,7 @@ def test_a_champion_scored_on_other_items_or_elsewhere_stays(loop, tmp_path):
     assert aliases(loop.name)["champion"] == "1"
 
 
+@by_figures
 def test_a_control_arm_is_never_promoted(tracking_uri, tmp_path):
     name = f"judge-{uuid.uuid4().hex[:8]}"
     loop = Loop(tmp_path / "store", name, "control", **{"filtering.keep": "unfiltered"})
@@ -167,6 +172,7 @@ def test_a_control_arm_is_never_promoted(tracking_uri, tmp_path):
     assert "champion" not in aliases(name)
 
 
+@by_figures
 def test_a_judge_that_goes_on_from_a_control_arm_is_never_promoted(tracking_uri, tmp_path):
     name = f"judge-{uuid.uuid4().hex[:8]}"
     store = tmp_path / "store"
@@ -187,6 +193,7 @@ def test_a_judge_that_goes_on_from_a_control_arm_is_never_promoted(tracking_uri,
     assert "champion" not in aliases(name)
 
 
+@by_figures
 def test_a_judge_that_goes_on_from_a_judge_by_the_method_may_be_promoted(loop, tmp_path):
     made = loop.register(1, tmp_path, validation=25, gold=30)
     child = Loop(tmp_path / "store", loop.name, "child", **{"model.start": made.result.uri})
@@ -207,12 +214,14 @@ def test_a_loop_from_an_alias_goes_on_from_its_version_after_the_alias_moved(loo
     assert resolve(child.config, child.store, child.ledger) == begun
 
 
+@by_figures
 def test_a_loop_without_versions_is_refused_with_that_reason(loop):
     decision = loop.promote()
     assert decision.result.gate.reason == "the loop registered no version"
     assert loop.promote() == decision
 
 
+@by_figures
 def test_of_versions_no_better_than_blind_judges_on_the_held_out_pairs_none_is_chosen(
     loop, tmp_path
 ):
@@ -222,10 +231,25 @@ def test_of_versions_no_better_than_blind_judges_on_the_held_out_pairs_none_is_c
     assert "no version is better than the blind baselines" in decision.result.gate.reason
     assert "0.300, at least 0.181, against 0.25 of an unbiased coin" in decision.result.gate.reason
     assert "champion" not in aliases(loop.name)
+    parent = connect().get_run(loop.parent().id)
+    for tags in (parent.data.tags, version_tags(loop.name, "1")):  # what MLflow's pages show
+        assert tags["judgeloop.decision"] == "refuse"
+        assert tags["judgeloop.reason"] == decision.result.gate.reason
     loop.register(2, tmp_path, validation=30, gold=40)
     assert loop.promote().result.candidate_version == "2"
 
 
+@by_figures
+def test_a_loop_of_which_no_version_is_chosen_names_the_champion_that_stays(loop, tmp_path):
+    loop.register(1, tmp_path, validation=30, gold=40)
+    assert loop.promote().result.gate.decision == "promote"
+    weak = Loop(tmp_path / "store", loop.name, "weak")
+    weak.register(1, tmp_path / "weak", validation=12, gold=40)
+    decision = weak.promote().result
+    assert (decision.candidate_version, decision.champion_version) == (None, "1")
+
+
+@by_figures
 def test_a_version_that_was_chosen_with_gold_labels_is_refused(loop, tmp_path):
     loop.register(1, tmp_path, validation=25, gold=40)
     connect().set_model_version_tag(loop.name, "1", promote_module.USED_GOLD, "true")
@@ -234,6 +258,7 @@ def test_a_version_that_was_chosen_with_gold_labels_is_refused(loop, tmp_path):
     assert "with the gold labels" in decision.result.gate.reason
 
 
+@by_figures
 def test_a_loop_does_not_start_from_a_version_that_is_no_better_than_blind_judges(loop, tmp_path):
     made = loop.register(1, tmp_path, validation=25, gold=12)
     child = Loop(tmp_path / "store", loop.name, "child", **{"model.start": made.result.uri})

@@ -1,6 +1,7 @@
 """Registered versions on real MLflow: a server process, and SQLite without one."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -8,20 +9,23 @@ import sys
 import time
 import uuid
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
-from judgeloop.models.references import describe_base, fetch_adapter
+from judgeloop.models.fetch import fetch_adapter
+from judgeloop.models.references import describe_base
 from judgeloop.registry.addresses import bring_version, fetch_version, resolve_model
 from judgeloop.registry.client import connect, without_credentials
 from judgeloop.registry.tracking import Run, loop_run
 from judgeloop.registry.versions import aliases
-from judgeloop.runtime.stages.register import register
+from judgeloop.runtime.stages.report import report
 from judgeloop.runtime.stages.resolve import resolve
 from judgeloop.schema.config import Config
 from judgeloop.schema.errors import ConfigError, RegistryError
 from judgeloop.store import FolderStore, folder_checksums
+from judgeloop.store.images import ImageLibrary
 from tests.registry_loop import ITEMS, Loop
 
 # MLflow's SQL tables use a strategy that SQLAlchemy 2.1 wants to drop.
@@ -30,9 +34,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy i
 
 def test_registering_twice_gives_one_version_with_one_run(loop, tmp_path):
     inputs = loop.inputs(1, tmp_path, validation=20, gold=30)
-    first = register(loop.config, loop.store, loop.ledger, 1, *inputs)
+    first = loop.enter(1, inputs)
     loop.store.delete(f"register/{first.key}/manifest.json")  # as if it had died before the end
-    assert register(loop.config, loop.store, loop.ledger, 1, *inputs) == first
+    assert loop.enter(1, inputs) == first
     assert first.result.uri == f"models:/{loop.name}/1"
     assert len(connect().search_model_versions(f"name = '{loop.name}'")) == 1
     assert aliases(loop.name) == {"candidate": "1"}
@@ -47,13 +51,75 @@ def test_registering_twice_gives_one_version_with_one_run(loop, tmp_path):
     assert len(connect().get_metric_history(child.info.run_id, "training/last_loss")) == 1
 
 
+def test_a_model_its_versions_and_runs_say_what_they_are_and_figures_are_curves(loop, tmp_path):
+    loop.scores("validate", 0, 10, "held_out")
+    loop.scores("evaluate", 0, 10)
+    for iteration in (1, 2):
+        inputs = loop.inputs(iteration, tmp_path, validation=20 * iteration, gold=30)
+        for _ in range(2):  # a resumed run registers it again
+            loop.enter(iteration, inputs)
+    client = connect()
+    assert f"models:/{loop.name}@champion" in client.get_registered_model(loop.name).description
+    said = client.get_model_version(loop.name, "2").description
+    assert said.startswith("Iteration 2, trained on 1 of the judge's own judgements.")
+    assert re.search(r"right in both orders on 0\.750 \[0\.\d+, 0\.\d+\] of the gold pairs", said)
+    assert re.search(r"of the gold pairs; the start model on 0\.250 \[0\.\d+, 0\.\d+\]", said)
+    assert len(client.get_model_version(loop.name, "2").tags) <= 4
+    runs = {run.data.tags["judgeloop.iteration"]: run for run in loop.runs()}
+    parent, first = runs["loop"], runs["1"]
+    assert parent.data.tags["mlflow.note.content"].startswith("Loop `loop`: trains `scripted")
+    assert parent.data.metrics["start/evaluation/both_orders"] == 0.25
+    assert parent.data.metrics["start/validation/both_orders_high"] > 0.25
+    assert "Iteration" in first.data.tags["mlflow.note.content"]
+    experiment = client.get_experiment_by_name(loop.name)
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
+    assert "gold pairs" in experiment.tags["mlflow.note.content"]
+
+    def curve(run: Any, key: str) -> list[tuple[int, float]]:
+        return [(m.step, m.value) for m in client.get_metric_history(run.info.run_id, key)]
+
+    assert curve(parent, "validation/both_orders") == [(0, 0.25), (1, 0.5), (2, 1.0)]
+    assert curve(parent, "evaluation/both_orders") == [(0, 0.25), (1, 0.75), (2, 0.75)]
+    assert curve(first, "training/loss") == [(1, 2.0), (2, 0.5)]
+
+
+def test_a_kind_that_a_user_chose_for_the_experiment_stays(loop, tmp_path):
+    where = (tmp_path / "artifacts").as_uri()
+    place = connect().create_experiment(loop.name, where, {"mlflow.experimentKind": "genai"})
+    loop.register(1, tmp_path, validation=20, gold=30)
+    assert connect().get_experiment(place).tags["mlflow.experimentKind"] == "genai"
+
+
+def test_the_report_and_its_pictures_are_artifacts_of_the_loop_s_run(loop, tmp_path):
+    images = ImageLibrary(loop.store, 1000)
+    # Nothing is registered yet.
+    report(loop.config, loop.store, loop.ledger, loop.loop_hash, images, "RUNNING")
+    assert connect().get_experiment_by_name(loop.name) is None
+    loop.register(1, tmp_path, validation=20, gold=30)
+    for _ in range(2):
+        report(loop.config, loop.store, loop.ledger, loop.loop_hash, images, "SUCCEEDED")
+    names = {file.path for file in connect().list_artifacts(loop.parent().id)}
+    assert {"report.html", "report.md", "table.txt", "accuracy.svg"} <= names
+    path = connect().download_artifacts(loop.parent().id, "accuracy.svg", str(tmp_path))
+    assert "var(" not in Path(path).read_text()
+
+
+def test_a_registry_that_takes_no_artifacts_costs_no_report(loop, tmp_path, monkeypatch, caplog):
+    loop.register(1, tmp_path, validation=20, gold=30)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    images = ImageLibrary(loop.store, 1000)
+    files = report(loop.config, loop.store, loop.ledger, loop.loop_hash, images, "SUCCEEDED")
+    assert loop.store.read(files.html)
+    assert "the report is not in the registry" in caplog.text
+
+
 def test_the_candidate_is_the_newest_version_also_where_an_older_one_is_found_again(loop, tmp_path):
     first = loop.inputs(1, tmp_path, validation=20, gold=30)
     second = loop.inputs(2, tmp_path, validation=25, gold=30)
-    register(loop.config, loop.store, loop.ledger, 1, *first)
-    register(loop.config, loop.store, loop.ledger, 2, *second)
+    loop.enter(1, first)
+    loop.enter(2, second)
     assert aliases(loop.name) == {"candidate": "2"}
-    register(loop.config, loop.store, loop.ledger, 1, *first)  # a resumed run registers it again
+    loop.enter(1, first)  # a resumed run registers it again
     assert aliases(loop.name) == {"candidate": "2"}
 
 
@@ -74,6 +140,18 @@ def test_a_version_alone_gives_back_its_judge_file_and_the_very_adapter(loop, tm
     assert model.content() == made.model.content()
     assert fetch_adapter(model, loop.store, tmp_path / "unused") == folder / "adapter"
     assert fetch_version(made.result.uri, folder).judge == judge  # a second time is no error
+
+
+@pytest.mark.slow
+def test_another_process_fetches_the_very_version(loop, tmp_path):
+    made = loop.register(1, tmp_path, validation=20, gold=30)
+    fetch_version(made.result.uri, tmp_path / "here")
+    command = [sys.executable, "-m", "judgeloop.registry.beside", f"models:/{loop.name}@candidate"]
+    ran = subprocess.run(
+        [*command, str(tmp_path / "there")], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == "1"
+    assert folder_checksums(tmp_path / "there") == folder_checksums(tmp_path / "here")
 
 
 def test_a_damaged_adapter_is_refused_by_name(loop, tmp_path):

@@ -18,7 +18,6 @@ from judgeloop.registry import client, once
 from judgeloop.registry.addresses import fetch_version
 from judgeloop.registry.client import connect
 from judgeloop.registry.versions import aliases
-from judgeloop.runtime.stages.register import register
 from judgeloop.schema.errors import RegistryError
 from judgeloop.store import folder_checksums
 from tests.fault_proxy import FaultProxy
@@ -59,7 +58,7 @@ def loop(proxy: FaultProxy, tmp_path: Path) -> Loop:
 
 
 def made_by(loop: Loop, inputs: list[Any]) -> Any:
-    return register(loop.config, loop.store, loop.ledger, 1, *inputs)
+    return loop.enter(1, inputs)
 
 
 def assert_registered_once(loop: Loop, tmp_path: Path) -> None:

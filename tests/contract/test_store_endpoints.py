@@ -1,16 +1,17 @@
 """Addresses that lead to no S3 server, or to one that answers wrongly: an error, never a belief."""
 
 import http.server
+import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from judgeloop.schema.errors import StoreError
-from judgeloop.store import MissingObjectError, S3Store, Store, open_store
-from tests.fault_proxy import FaultProxy
+from judgeloop.store import MissingObjectError, S3Store, Store, open_store, s3_answers
+from tests.fault_proxy import FaultProxy, Request
 
 # s3transfer does not close the bodies that it does not read.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -114,6 +115,122 @@ def test_a_listing_that_cannot_be_read_is_a_store_error(
     s3_proxy.break_with(status=200, body=body)
     with pytest.raises(StoreError, match=r"cannot list s3://"):
         store.list("a")
+
+
+ENOUGH = 20
+"""Pages after which a listing ends, so that a test of one without end fails instead of hanging."""
+Pages = Callable[[int], tuple[list[str], str]]
+"""The keys of a page by its number from 0, and the token of the next; empty for the last."""
+
+
+def page_with(proxy: FaultProxy, store: Store, pages: Pages) -> None:
+    """Answers every listing with pages, whatever is stored."""
+    numbers = itertools.count()
+
+    def answer(request: Request) -> tuple[int, bytes]:
+        keys, token = pages(next(numbers))
+        body = b"".join(
+            b"<Contents><Key>%s%s</Key><Size>1</Size></Contents>" % (_below(store), key.encode())
+            for key in keys
+        )
+        goes_on = (
+            b"<IsTruncated>true</IsTruncated><NextContinuationToken>%s</NextContinuationToken>"
+        )
+        more = goes_on % token.encode() if token and proxy.count("list-type") < ENOUGH else b""
+        return 200, LISTING % (body + more)
+
+    proxy.check = answer
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        lambda number: (["a/b"], f"token {number}"),
+        lambda number: (["a/b", "a/c"][: 2 - number % 2], f"token {number}"),
+        lambda number: ([f"a/{number}"], f"token {number % 2}"),
+        lambda number: ([f"a/{number}"], "the same"),
+        lambda number: ([], f"token {number}"),
+    ],
+    ids=["same key", "fewer keys", "tokens in turn", "same token", "no keys"],
+)
+def test_an_endpoint_that_pages_for_ever_is_left_with_an_error_that_names_it(
+    pages: Pages, store: Store, s3_proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3_answers, "EMPTY_PAGES", 5)
+    page_with(s3_proxy, store, pages)
+    with pytest.raises(StoreError) as caught:
+        store.list("a")
+    said = str(caught.value)
+    assert f"cannot list {store.uri}/a/: the listing of {s3_proxy.url} does not end" in said
+    assert s3_proxy.count("list-type") <= 5
+
+
+def test_a_listing_of_many_pages_is_read_to_its_end_and_empty_pages_are_no_fault(
+    store: Store, s3_proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3_answers, "EMPTY_PAGES", 3)
+    keys = [[], [], ["a/b"], [], [], ["a/c", "a/d"], [], ["a/e"], ["a/e"]]
+    tokens = [f"token {number}" for number in range(len(keys) - 1)]
+    page_with(s3_proxy, store, lambda at: (keys[at], [*tokens, ""][at]))
+    assert store.list("a") == ["a/b", "a/c", "a/d", "a/e"]
+    assert s3_proxy.count("list-type") == len(keys)
+
+
+def test_uploads_that_are_listed_for_ever_are_an_error_too(
+    store: Store, s3_proxy: FaultProxy
+) -> None:
+    numbers = itertools.count()
+
+    def answer(request: Request) -> tuple[int, bytes]:
+        upload = b"<Upload><Key>%sa</Key><UploadId>1</UploadId>%s</Upload>" % (
+            _below(store),
+            b"<Initiated>2026-01-01T00:00:00.000Z</Initiated>",
+        )
+        marks = b"<NextKeyMarker>a</NextKeyMarker><NextUploadIdMarker>%d</NextUploadIdMarker>"
+        number = next(numbers)
+        goes_on = b"true" if number < ENOUGH else b"false"
+        said = b"<IsTruncated>%s</IsTruncated>" % goes_on + upload + marks % number
+        return 200, b"<ListMultipartUploadsResult>%s</ListMultipartUploadsResult>" % said
+
+    s3_proxy.check = answer
+    with pytest.raises(StoreError, match="does not end: page 2 leads on"):
+        store.unfinished()
+
+
+def test_a_listing_tells_of_no_name_that_is_no_key(store: Store, s3_proxy: FaultProxy) -> None:
+    names = (b"a/", b"a/b", b"a/../../c", b"a//b", b"a/.tmp-0", b"a/b\\c")
+    items = b"".join(
+        b"<Contents><Key>%s</Key><Size>1</Size></Contents>" % (_below(store) + name)
+        for name in names
+    )
+    s3_proxy.break_with(status=200, body=LISTING % items)
+    assert store.list("a") == ["a/b"]
+
+
+def _below(store: Store) -> bytes:
+    assert isinstance(store, S3Store)
+    return store._below.encode()
+
+
+def test_a_part_of_an_object_is_not_taken_for_the_whole(
+    store: Store, s3_proxy: FaultProxy, tmp_path: Path
+) -> None:
+    headers = {"ETag": '"e"', "Content-Range": "bytes 0-1/100"}
+    s3_proxy.break_with(method="GET", status=206, body=b"ab", headers=headers)
+    with pytest.raises(StoreError, match="only a part"):
+        store.read("key")
+    with pytest.raises(StoreError, match="only a part"):
+        store.download("key", tmp_path / "copy")
+
+
+def test_a_refusal_without_a_code_of_s3_is_told_by_its_status(
+    store: Store, s3_proxy: FaultProxy, tmp_path: Path
+) -> None:
+    s3_proxy.break_with(status=401, body=PAGE)
+    for name, call in every_call(store, tmp_path).items():
+        with pytest.raises(StoreError, match=r"S3 answered 40[13].*(ENDPOINT|grant)") as caught:
+            call()
+        assert "An error occurred" not in str(caught.value), name
 
 
 def test_an_error_that_cannot_be_read_is_a_store_error(

@@ -5,6 +5,7 @@ botocore's own number of tries is set down to three, so that what stays broken i
 
 import hashlib
 import os
+import socket
 import threading
 import time
 from pathlib import Path
@@ -300,3 +301,19 @@ def test_a_bucket_that_does_not_exist_is_told_from_an_absent_object(
         with pytest.raises(StoreError, match="NoSuchBucket: the bucket does not exist") as caught:
             call()
         assert not isinstance(caught.value, MissingObjectError)
+
+
+def test_an_object_whose_sender_goes_away_is_not_stored_in_part(
+    s3_proxy: FaultProxy,
+) -> None:
+    sent: list[bytes] = []
+    s3_proxy.check = lambda request: sent.append(request.body)
+    port = int(s3_proxy.url.rpartition(":")[2])
+    for part in (b"", b"half"):
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            head = b"PUT /bucket/loops/one/key HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
+            connection.sendall(head + part)
+            connection.shutdown(socket.SHUT_WR)
+            with pytest.raises(ConnectionResetError):
+                connection.recv(1)
+    assert sent == []

@@ -49,7 +49,9 @@ def plain_greedy(network, processor, request, library):
         add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt",
     )  # fmt: skip
     with torch.inference_mode():
-        made = network.generate(**inputs, max_new_tokens=GREEDY.max_tokens, do_sample=False)
+        made = network.generate(
+            **inputs, max_new_tokens=GREEDY.max_tokens, do_sample=False, repetition_penalty=1.0
+        )
     tokens = made[0, inputs["input_ids"].shape[1] :].tolist()
     if tokens[-1] in network.generation_config.eos_token_id:
         tokens.pop()

@@ -19,14 +19,17 @@ from judgeloop.registry.client import connect
 from judgeloop.runtime.lease import FOLDER, PACE, this_process
 from judgeloop.runtime.ledger import Entry, Ledger
 from judgeloop.schema.config import Config
-from judgeloop.schema.errors import TrainingError
+from judgeloop.schema.errors import DataError, TrainingError
 from judgeloop.schema.records import Pair, Question, to_json
-from judgeloop.store import Store, open_store
+from judgeloop.store import FolderStore, Store, open_store
 from judgeloop.store.images import ImageLibrary
 from judgeloop.store.shards import read_records
 from tests.conftest import REPOSITORY
-from tests.task_loop import MODEL_NAME, TaskLoop, task_loop, use_database
+from tests.mlflow_server import use_database
+from tests.task_loop import MODEL_NAME, TaskLoop, task_loop
 
+pytestmark = pytest.mark.timeout(400)
+"""The three loops of the fixture took two minutes on a machine that was busy."""
 OWN_FILE = "notes/questions.jsonl"
 TORN = "judge/0123456789abcdef01234567/00000.jsonl"
 
@@ -43,17 +46,13 @@ class Loops(NamedTuple):
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loops]:
     folder = tmp_path_factory.mktemp("loops")
-    before = os.environ.get("MLFLOW_TRACKING_URI")
-    use_database(folder)
-    one, two, half = (
-        task_loop(folder, name, f"loop.seed={seed}")
-        for seed, name in enumerate(("one", "two", "half"))
-    )
-    yield Loops(folder, one.run(), two.run(), half.run(until="judge"))
-    if before is None:
-        del os.environ["MLFLOW_TRACKING_URI"]
-    else:
-        os.environ["MLFLOW_TRACKING_URI"] = before
+    with pytest.MonkeyPatch.context() as patch:
+        use_database(folder / "mlflow", patch)
+        one, two, half = (
+            task_loop(folder, name, f"loop.seed={seed}")
+            for seed, name in enumerate(("one", "two", "half"))
+        )
+        yield Loops(folder, one.run(), two.run(), half.run(until="judge"))
 
 
 class Copy(NamedTuple):
@@ -234,6 +233,17 @@ def images_of_kept_data(copy: Copy, loop_id: str) -> list[str]:
         rows = read_records(copy.store, made, Pair)
         found += [name for row in rows for name in row.question.images]
     return found
+
+
+@pytest.mark.parametrize(
+    "settings", [b"{}", b"[]", b"", b'{"loop": {"iterations": "many", "partitions": null}}']
+)
+def test_a_damaged_configuration_of_a_loop_is_an_error_that_names_it(
+    settings: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    FolderStore(tmp_path).write("loops/half/loop.json", settings)
+    assert main(["status", str(tmp_path)]) == DataError.exit_code
+    assert "loops/half/loop.json" in capsys.readouterr().err
 
 
 def test_clean_removes_what_only_a_deleted_version_needed_and_shows_it_first(

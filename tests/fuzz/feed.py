@@ -14,7 +14,7 @@ from judgeloop.schema.printable import printable
 T = TypeVar("T")
 CASES = int(os.environ.get("JUDGELOOP_FUZZ_CASES", "5000"))
 """Of all readers together."""
-READERS = 14
+READERS = 15
 LONGEST_S = 2.0
 """Processor time of one case."""
 

@@ -41,6 +41,7 @@ from pipelines.cluster.progress import LoopOfRun
 from pipelines.cluster.runs import show_runs
 from pipelines.cluster.server import Kubeflow, is_active
 from tests.fuzz.feed import READERS, feed
+from tests.fuzz.kubernetes_answers import TREE, kubernetes
 from tests.fuzz.test_texts import TEXT_READERS
 from tests.unit.test_adapter_config import GOOD, adapter
 
@@ -227,6 +228,7 @@ JSON_READERS: dict[str, tuple[Callable[[bytes, Path], None], Any]] = {
     "safetensors": (head, {"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}),
     "chat_answer": (chat_answer, COMPLETION),
     "kubeflow": (kubeflow, {"runs": [RUN], "next_page_token": "x"}),
+    "kubernetes": (kubernetes, TREE),
     "printable": (shown, {"text": "\x1b[2J\x9b\r\x00"}),
 }
 

@@ -172,9 +172,10 @@ class Campaign:
     def _watch(self, attempt: Attempt, children: list[Child], troubles: list[Trouble]) -> None:
         """Lets troubles happen in their order until all runs have ended."""
         waiting = sorted(troubles, key=lambda trouble: trouble.shards)
-        deadline = time.monotonic() + LONGEST_RUN_S
+        begun, deadline = 0, time.monotonic() + LONGEST_RUN_S
         while any(child.poll() is None for child in children):
-            begun = attempt.begun()
+            if (now := attempt.begun()) > begun:  # slow is not still
+                begun, deadline = now, time.monotonic() + LONGEST_RUN_S
             while waiting and waiting[0].shards <= begun:
                 waiting.pop(0).happen()
             if time.monotonic() > deadline:

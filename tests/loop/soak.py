@@ -14,7 +14,6 @@ shard that was begun again, and an engine that was started for a stage whose man
 from __future__ import annotations
 
 import json
-import os
 import random
 import subprocess
 import time
@@ -27,7 +26,7 @@ from typing import Any, NamedTuple
 from judgeloop.registry.tracking import IDENTITY_TAG
 from judgeloop.store import open_store
 from tests.loop.journal import Attempt, Counts, count, environment, new_attempt
-from tests.loop.micro import REPOSITORY, Run, command, kill, tree_of
+from tests.loop.micro import REPOSITORY, Run, command, kill, tree_of, without_registry
 
 CHANGES = ("loop.partitions=2", "data.shard_size=5")
 """Some 130 shards in a loop, in two partitions that run at the same time."""
@@ -147,7 +146,8 @@ def _start(attempt: Attempt, preset: str, changes: tuple[str, ...]) -> subproces
     with (attempt.out / "printed.txt").open("wb") as printed:
         return subprocess.Popen(
             command(attempt.out, *changes, preset=preset), cwd=REPOSITORY, stdout=printed,
-            stderr=subprocess.STDOUT, start_new_session=True, env=os.environ | environment(attempt),
+            stderr=subprocess.STDOUT, start_new_session=True,
+            env=without_registry() | environment(attempt),
         )  # fmt: skip
 
 

@@ -49,6 +49,15 @@ def work(iteration: int, ending: str, out: str):
         failed = Entry(stage="work", iteration=iteration, error=error, exit_code=7)
         Ledger(FolderStore(pathlib.Path(out, "store")), "loop").record(failed)
         raise errors.TrainingError(error)
+    if ending == "log":
+        import logging
+
+        from judgeloop.runtime.redaction import hide_secrets
+
+        stage = "%(asctime)s %(levelname)s loop=loop iteration=1 stage=work %(message)s"
+        hide_secrets(stage, "INFO")
+        logging.getLogger("judgeloop").info("started")
+        raise RuntimeError("of nobody's own")
     if ending == "die":
         os.kill(os.getpid(), 9)
     if ending == "sleep":
@@ -92,7 +101,7 @@ def test_a_registry_of_the_user_stays(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 
 def failure_of(out: Path) -> Failure:
-    return find_failure(Ledger(FolderStore(out / "store"), "loop"), out / "run.log")
+    return find_failure(Ledger(FolderStore(out / "store"), "loop"), out / "kfp.log")
 
 
 def test_a_failed_task_is_named_with_its_whole_message_and_code(
@@ -114,6 +123,21 @@ def test_of_a_task_that_was_killed_the_end_of_the_log_is_shown(
     assert "killed, or out of memory?" in failure.error
     assert "Traceback" not in failure.error
     assert failure.error.endswith("Inner task failed: 'work'.")
+
+
+def test_what_kubeflow_prints_has_a_file_of_its_own_and_the_log_has_levels_and_stages(
+    package: Path, tmp_path: Path
+) -> None:
+    assert not run(package, tmp_path, "log")
+    log = (tmp_path / "run.log").read_text()
+    printed = (tmp_path / "kfp.log").read_text()
+    assert " INFO loop=loop iteration=1 stage=work started\n" in log
+    assert " CRITICAL loop=loop iteration=1 stage=work ended by an error\n" in log
+    assert "Traceback (most recent call last)" in log
+    for words in ("KFP Executor", "Executing task", "executor_input", "Wrote executor output"):
+        assert words not in log
+    for words in ("KFP Executor", "Executing task", "stage=work started"):
+        assert words in printed
 
 
 def wait_for(path: Path) -> str:
@@ -219,6 +243,25 @@ def test_plain_lines_are_few_and_the_last_one_is_always_shown(
     lines = shown.getvalue().splitlines()
     assert [line.split()[1] for line in lines] == ["300/400", "400/400"]
     assert "[red]0.5[/red]" in lines[0]
+
+
+def test_a_live_line_tells_the_speed_what_is_kept_and_how_long_task_and_loop_may_take(
+    tmp_path: Path,
+) -> None:
+    shown, path = io.StringIO(), tmp_path / "progress.jsonl"
+    with Display(path, Console(file=shown, width=200), iterations=4) as display:
+        for task, done, at, tokens in (
+            ("001/synthesize/p000", 0, 0, 0), ("002/synthesize/p000", 0, 600, 0),
+            ("002/judge/p000", 0, 800, 0), ("002/judge/p000", 100, 840, 8000),
+        ):  # fmt: skip
+            pulse = {"tokens": tokens, "requests": 32, "kept": 60, "tried": 80}
+            step = {"task": task, "done": done, "total": 400, "unit": "pairs", "at": 1000 + at}
+            with path.open("a") as file:
+                file.write(json.dumps(step | {"pulse": pulse}) + "\n")
+        display.update()
+    line = shown.getvalue().splitlines()[-1]
+    assert line.startswith("002/judge/p000         100/400 pairs")
+    assert "2 min left, kept 0.75, 200 tokens/s, 32 in flight, loop at most 26 min" in line
 
 
 def test_a_terminal_shows_bars_and_keeps_a_line_of_what_is_done(

@@ -18,6 +18,8 @@ from judgeloop.store.images import ImageLibrary
 from judgeloop.store.shards import finished, read_records
 from judgeloop.tiny.dataset import write_gold
 from tests.loop.micro import LOOP_ID, REPOSITORY, Run, run_and_kill, run_micro, without_registry
+from tests.mlflow_server import use_database
+from tests.task_loop import TaskLoop, task_loop
 
 EVERY_TASK = {
     "000-resolve", "000-ingest", "000-hold_out", "000-validate", "000-evaluate",
@@ -111,27 +113,19 @@ def test_item_results_are_one_for_each_gold_pair(micro: Run) -> None:
     assert len(pairs) == card.n == 40
 
 
-def test_another_folder_gets_the_same_bytes_and_figures(micro: Run, tmp_path: Path) -> None:
-    again = run_micro(tmp_path)
+@pytest.mark.slow
+def test_another_folder_and_a_store_on_s3_get_the_same_bytes_and_figures(
+    micro: Run, tmp_path: Path, s3_uri: str
+) -> None:
+    again = run_micro(tmp_path, store=s3_uri)
+    assert again.exit_code == 0, again.printed
+    assert not (tmp_path / "store").exists()
     ours, theirs = (
         {k: v for k, v in run.content().items() if not k.startswith("register/")}
         for run in (micro, again)
     )
     assert ours == theirs
     assert again.summary == micro.summary
-
-
-@pytest.mark.slow
-def test_a_finished_loop_that_is_started_again_starts_no_engine(tmp_path: Path) -> None:
-    first = run_micro(tmp_path)
-    assert "engine started" in (first.out / "run.log").read_text()
-    before = first.content()
-    (first.out / "arguments.json").unlink()  # so that it is not known to be finished
-    again = run_micro(tmp_path)
-    assert again.exit_code == 0, again.printed
-    assert "engine started" not in (again.out / "run.log").read_text()
-    assert again.content() == before
-    assert again.summary == first.summary
 
 
 def test_a_finished_loop_that_is_started_again_says_so_and_changes_nothing(micro: Run) -> None:
@@ -216,40 +210,52 @@ def test_every_step_of_the_progress_has_its_time(micro: Run) -> None:
     assert 0 < min(times) <= max(times) <= time.time()
 
 
-@pytest.mark.parametrize("after_entries", [3, pytest.param(9, marks=pytest.mark.slow)])
-def test_a_killed_loop_goes_on_and_ends_like_an_unbroken_one(
-    micro: Run, tmp_path: Path, after_entries: int
+@pytest.mark.slow
+def test_a_loop_that_is_killed_twice_goes_on_and_ends_like_an_unbroken_one(
+    micro: Run, tmp_path: Path
 ) -> None:
-    done = run_and_kill(tmp_path, after_entries)
-    assert after_entries <= done < len(EVERY_TASK)
+    for after_entries in (3, 9):
+        done = run_and_kill(tmp_path, after_entries)
+        assert after_entries <= done < len(EVERY_TASK)
     resumed = run_micro(tmp_path)
     assert resumed.exit_code == 0, resumed.printed
     assert resumed.summary == micro.summary
     assert resumed.content() == micro.content()
 
 
-def test_inverted_gold_answers_change_no_example_and_no_adapter(micro: Run, tmp_path: Path) -> None:
-    path = write_gold(tmp_path / "gold", 40, WORLD_SEED)  # the very pairs of the unbroken run
+def test_inverted_gold_answers_change_no_example_and_no_adapter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_gold(tmp_path / "gold", 12, WORLD_SEED)
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     inverted = [r | {"chosen": r["rejected"], "rejected": r["chosen"]} for r in rows]
-    path.write_text("".join(json.dumps(row) + "\n" for row in inverted))
-    run = run_micro(tmp_path / "run", f"evaluation.gold={path}")
-    assert run.exit_code == 0, run.printed
-    assert run.summary["iterations"] != micro.summary["iterations"]
+    other = path.with_name("inverted.jsonl")
+    other.write_text("".join(json.dumps(row) + "\n" for row in inverted))
+    runs: list[TaskLoop] = []
+    for name, gold in (("straight", path), ("inverted", other)):
+        use_database(tmp_path / name, monkeypatch)
+        runs.append(task_loop(tmp_path / name, LOOP_ID, f"evaluation.gold={gold}", iterations=2))
+        runs[-1].run()
+    ours, theirs = ({e.name: e.manifest for e in run.ledger.entries()} for run in runs)
     for name in ("001-decide", "002-decide"):
-        assert run.manifest(name) == micro.manifest(name)
-    gates = [each.manifest("end-promote").expect(Promotion) for each in (run, micro)]
-    candidates = [gate.candidate_version for gate in gates]
+        assert ours[name] == theirs[name]
+    cards, candidates = [], []
+    for found in (ours, theirs):
+        evaluated, gate = found["002-evaluate"], found["end-promote"]
+        assert evaluated is not None
+        assert gate is not None
+        cards.append(evaluated.expect(Scores).card)
+        candidates.append(gate.expect(Promotion).candidate_version)
+    assert cards[0] != cards[1]
     assert candidates[0] == candidates[1]
     untouched = ("ingest/", "hold_out/", "synthesize/", "judge/", "filter/", "train/", "validate/")
     for folder in untouched:
-        ours, theirs = (
-            {k: v for k, v in r.content().items() if k.startswith(folder)} for r in (run, micro)
-        )
-        assert ours
-        assert ours == theirs
+        left, right = ({key: run.store.read(key) for key in run.store.list(folder)} for run in runs)
+        assert left
+        assert left == right
 
 
+@pytest.mark.slow
 def test_the_loop_stops_early_when_validation_does_not_rise(tmp_path: Path) -> None:
     run = run_micro(tmp_path, "model.base=scripted:gain=0", "loop.iterations=3")
     assert run.exit_code == 0, run.printed
@@ -278,24 +284,23 @@ def test_a_starved_first_iteration_ends_with_the_funnel(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_partitions_give_other_shards_but_the_same_questions(tmp_path: Path) -> None:
+def test_two_partitions_share_the_questions_and_started_again_they_start_no_engine(
+    tmp_path: Path,
+) -> None:
     run = run_micro(tmp_path, "loop.partitions=2", "loop.iterations=1")
     assert run.exit_code == 0, run.printed
     assert {"001-judge-p000", "001-judge-p001"} <= set(run.entries)
     merged = run.manifest("001-filter")
     parts = [run.manifest(f"001-synthesize-p00{p}") for p in (0, 1)]
     assert merged.expect(Funnel).pairs == sum(part.rows for part in parts)
-
-
-@pytest.mark.slow
-def test_the_loop_runs_on_s3_with_the_same_bytes(micro: Run, tmp_path: Path, s3_uri: str) -> None:
-    run = run_micro(tmp_path, store=s3_uri)
-    assert run.exit_code == 0, run.printed
-    assert not (tmp_path / "store").exists()
-    ours = {k: v for k, v in run.content().items() if not k.startswith("register/")}
-    theirs = {k: v for k, v in micro.content().items() if not k.startswith("register/")}
-    assert ours == theirs
-    assert run.summary == micro.summary
+    assert "engine started" in (run.out / "run.log").read_text()
+    before = run.content()
+    (run.out / "arguments.json").unlink()  # so that it is not known to be finished
+    again = run_micro(tmp_path, "loop.partitions=2", "loop.iterations=1")
+    assert again.exit_code == 0, again.printed
+    assert "engine started" not in (again.out / "run.log").read_text()
+    assert again.content() == before
+    assert again.summary == run.summary
 
 
 def test_images_come_back_from_the_store_by_hash(micro: Run) -> None:

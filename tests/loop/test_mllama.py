@@ -9,6 +9,7 @@ import pytest
 from judgeloop.method.judging.verdict import undecided
 from judgeloop.method.prompts.tiny import TinyPrompts
 from judgeloop.models.references import describe_base
+from judgeloop.runtime.ledger import Ledger
 from judgeloop.runtime.stages.evaluate import evaluate
 from judgeloop.runtime.stages.filter import filter_judgements
 from judgeloop.runtime.stages.ingest import ingest
@@ -64,7 +65,7 @@ class Run:
         self.pairs = synthesize(config, store, 1, 0, questions, self.base)
         self.judged = judge(config, store, 1, 0, self.pairs, self.base)
         self.examples = filter_judgements(config, store, [self.pairs], [self.judged])
-        self.trained = train(config, store, 1, self.examples, self.base)
+        self.trained = train(config, store, Ledger(store, "loop"), 1, self.examples, self.base)
         assert self.trained.model is not None
         self.judge: ModelRef = self.trained.model
         self.scores = [evaluate(config, store, 0, model) for model in (self.base, self.judge)]

@@ -22,19 +22,33 @@ from tests.conftest import REPOSITORY
 FUNCTION = '''
 from judgeloop.runtime.once import once
 from judgeloop.runtime.stage_key import stage_manifest
-from judgeloop.schema.config import Config
+from judgeloop.runtime.stage_settings import PolishSettings
 from judgeloop.schema.records import Example, Manifest
 from judgeloop.store import Store
 from judgeloop.store.shards import Work, read_shards, write_shards
 
 
-def polish(config: Config, store: Store, examples: Manifest) -> Manifest:
+def polish(config: PolishSettings, store: Store, examples: Manifest) -> Manifest:
     """Writes the examples once more."""
     header = stage_manifest("polish", config, examples=examples)
     batches = read_shards(store, examples, Example)
     return once(store, "polish", header.key, lambda _: write_shards(store, header, batches, Work))
 '''
+SETTINGS = '''
+
+class Keep(Section, frozen=True, kw_only=True):
+    """Of the section `filtering`."""
+
+    keep: str
+
+
+class PolishSettings(StageSettings, frozen=True, kw_only=True):
+    """Read by `polish`."""
+
+    filtering: Keep
+'''
 ROW = """    StageSpec(name="polish", function="polish:polish", phases=("iteration",),
+              settings=PolishSettings,
               key=KeySpec(settings=("filtering.keep",), inputs=("examples",)), section="filtering"),
 """
 COMPONENT = '''"""Polishes examples."""
@@ -106,6 +120,9 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
         '    StageSpec(\n        name="enough"',
         ROW + '    StageSpec(\n        name="enough"',
     )
+    edit(table, "    RecordSettings,\n", "    PolishSettings,\n    RecordSettings,\n")
+    settings = tree / "judgeloop/runtime/stage_settings.py"
+    settings.write_text(settings.read_text() + SETTINGS)
     shape = tree / "pipelines/iteration.py"
     imports = "from components.register.component import register\n"
     edit(shape, imports, "from components.polish.component import polish\n" + imports)

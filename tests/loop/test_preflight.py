@@ -29,10 +29,12 @@ def cluster(
 ) -> Iterator[KfpServer]:  # fmt: skip
     """A server whose runs find around them what a pod does.
 
-    Where Kubernetes puts a service account is no setting of ours, so each process of a run is told
-    another folder when it starts.
+    Where Kubernetes puts a service account is no setting of ours, nor is how long the watcher waits
+    for another pod, so each process of a run is told them when it starts.
     """
-    code = f"import pathlib\nfrom judgeloop.ops.doctor import pod\npod.ACCOUNT = {pod.account!r}\n"
+    imports = "import pathlib\n"
+    imports += "from judgeloop.cluster import own_pod\nfrom judgeloop.ops.pods import watch\n"
+    code = f"{imports}own_pod.ACCOUNT = {pod.account!r}\nwatch.QUIET_S = 5.0\n"
     (tmp_path / "sitecustomize.py").write_text(code.replace("PosixPath", "pathlib.Path"))
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{REPOSITORY}")
     yield from start_server(tmp_path_factory.mktemp("kfp"))

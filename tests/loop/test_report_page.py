@@ -15,7 +15,7 @@ from judgeloop.runtime.stages.report import report
 from judgeloop.schema.config import ReportSection
 from tests.story_fixture import HOSTILE, SampleLoop
 
-WINDOW = (1200, 7000)
+WINDOW = (1200, 9000)
 """Tall enough for the whole page."""
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars"),
@@ -64,7 +64,7 @@ def loop(tmp_path_factory: pytest.TempPathFactory) -> SampleLoop:
 def browser(
     needs_chromium: str, loop: SampleLoop, tmp_path_factory: pytest.TempPathFactory
 ) -> Browser:
-    files = report(loop.config, loop.store, loop.ledger, loop.images, "SUCCEEDED")
+    files = report(loop.config, loop.store, loop.ledger, "hash", loop.images, "SUCCEEDED")
     folder = tmp_path_factory.mktemp("browser")
     page = folder / "report.html"
     page.write_bytes(loop.store.read(files.html))
@@ -81,7 +81,7 @@ def colours(browser: Browser) -> Colours:
 @pytest.fixture
 def hue(loop: SampleLoop) -> Callable[[str], tuple[int, int, int]]:
     """The value of a colour of the page's style, by name and scheme."""
-    files = report(loop.config, loop.store, loop.ledger, loop.images, "SUCCEEDED")
+    files = report(loop.config, loop.store, loop.ledger, "hash", loop.images, "SUCCEEDED")
     light, dark = loop.store.read(files.html).decode().split("prefers-color-scheme: dark")
 
     def find(name: str, *, in_dark: bool = False) -> tuple[int, int, int]:

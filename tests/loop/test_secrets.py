@@ -79,6 +79,7 @@ def test_an_error_that_holds_the_environment_is_struck_out_wherever_it_goes(
 
 
 @pytest.mark.slow
+@pytest.mark.long  # the loop in containers shows the same, with the same stores
 @pytest.mark.timeout(500)
 def test_a_run_on_s3_and_an_mlflow_server_that_logs_everything_leaks_nothing(
     canaries: Canaries, s3_uri: str, mlflow_server: str,

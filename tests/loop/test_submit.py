@@ -1,5 +1,6 @@
 """A submitted loop, over HTTP, on a server that really runs what it was given."""
 
+import resource
 import subprocess
 import sys
 import time
@@ -148,3 +149,28 @@ def test_what_ran_is_what_was_uploaded(stopped_early: Any, server: KfpServer) ->
     starts = [each for each in server.exchanges()
               if (each["method"], each["path"]) == ("POST", "/apis/v2beta1/runs")]  # fmt: skip
     assert parse_reference(starts[0]["body"]["runtime_config"]["parameters"]["config"]).first == 1
+
+
+def test_the_exit_handler_takes_less_than_ten_seconds_and_survives_being_cut(
+    stopped_early: Any, server: KfpServer
+) -> None:
+    """After a cancel Kubeflow ends it at its controller's next look, which comes every ten."""
+    out, _, _ = stopped_early
+    given = next(
+        each["body"]["runtime_config"]["parameters"] for each in server.exchanges()
+        if (each["method"], each["path"]) == ("POST", "/apis/v2beta1/runs")
+        and each["body"]["runtime_config"]["parameters"]["loop_id"] == "early"
+    )  # fmt: skip
+    code = "import sys; from judgeloop.runtime import tasks; tasks.report(*sys.argv[1:])"
+    page = out / "page.html"
+    command = [sys.executable, "-c", code, given["config"], "early", str(page)]
+    cut = subprocess.Popen(command, cwd=REPOSITORY)
+    time.sleep(0.5)
+    cut.kill()
+    cut.wait()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, cwd=REPOSITORY, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 8
+    assert page.stat().st_size > 10_000
+    assert not ledger(out, "early").failures()

@@ -38,6 +38,12 @@ PLANTED = [
     ("Собака спит на красном диване.", "Собака спит на синем диване."),
     ("red circle north, blue cross south", "red circle north"),
     ("red circle north", "red circle north, blue cross south"),
+    ("In the image there is a red dog.", "In the image there is a blue dog."),
+    ("There are two dogs on the lawn.", "There are three dogs on the lawn."),
+    ("In the mirror there is a tall man.", "In the window there is a tall man."),
+    ("This photo shows a dog asleep.", "This painting shows a dog asleep."),
+    ("图中有一只棕色的狗。", "圖中有一隻白色的狗。"),
+    ("桌上有三個蘋果和一把刀。", "桌上有三個梨子和一把刀。"),
 ]
 """Original and copy; each is a pair."""
 
@@ -80,6 +86,7 @@ WRAPPED = [
 """Copies of `ORIGINAL` of which nothing but `GOOD` is left."""
 
 REFUSED = [
+    (ORIGINAL.replace("A brown", "There is a brown"), "unchanged"),
     (ORIGINAL, "unchanged"),
     (f"  {ORIGINAL}\n", "unchanged"),
     (ORIGINAL.rstrip("."), "unchanged"),
@@ -153,5 +160,29 @@ FAR = [
     ("一只棕色的狗睡在红色的沙发上。", "三位客人正坐着喝咖啡聊天呢呀。", "rewritten"),
     ("犬が赤いソファで寝ています。", "猫が外の木の下で魚を食べました。", "rewritten"),
     ("**Note:** the dog is red.", "**Note:** the dog is red", "unchanged"),
+    ("一只棕色的狗睡在红色的沙发上。", "一隻棕色的狗睡在紅色的沙發上。", "unchanged"),
+    ("兩個頭髮很長的孩子騎著馬。", "两个头发很长的孩子骑着马。", "unchanged"),
+    ("她后面的窗台里有一面镜子。", "她後面的窗臺裡有一面鏡子。", "unchanged"),
+    (ORIGINAL, "In the image there is a" + ORIGINAL[1:], "unchanged"),
+    (ORIGINAL, "In this picture, a" + ORIGINAL[1:], "unchanged"),
+    (ORIGINAL, "The picture shows a" + ORIGINAL[1:], "unchanged"),
+    ("The photo depicts a" + ORIGINAL[1:], ORIGINAL, "unchanged"),
+    (ORIGINAL, "In the photo, we can see a" + ORIGINAL[1:], "unchanged"),
+    ("There is a red cup.", "A red cup.", "unchanged"),
+    ("Ein Hund schläft auf dem Sofa.", "Auf dem Bild ist ein Hund schläft auf dem Sofa.",
+     "unchanged"),
+    ("Ein brauner Hund auf dem Sofa.", "Das Bild zeigt ein brauner Hund auf dem Sofa.",
+     "unchanged"),
+    ("Un chien brun sur un canapé.", "Sur l'image, il y a un chien brun sur un canapé.",
+     "unchanged"),
+    ("Un chien brun sur un canapé.", "L’image montre un chien brun sur un canapé.", "unchanged"),
+    ("Un perro marrón en un sofá.", "En la imagen se ve un perro marrón en un sofá.", "unchanged"),
+    ("Um cão marrom no sofá.", "Na imagem há um cão marrom no sofá.", "unchanged"),
+    ("Un cane marrone sul divano.", "Nell'immagine c'è un cane marrone sul divano.", "unchanged"),
+    ("Коричневая собака на диване.", "На фото видна коричневая собака на диване.", "unchanged"),
+    ("一只棕色的狗睡在沙发上。", "图片中有一只棕色的狗睡在沙发上。", "unchanged"),
+    ("一只棕色的狗睡在沙发上。", "這張圖片顯示了一隻棕色的狗睡在沙發上。", "unchanged"),
+    ("茶色の犬がソファで寝ています。", "この画像では、茶色の犬がソファで寝ています。", "unchanged"),
+    ("갈색 개가 자고 있습니다.", "이 사진에는 갈색 개가 자고 있습니다.", "unchanged"),
 ]  # fmt: skip
 """Original, copy and reason."""

@@ -1,6 +1,10 @@
 """Final answers that are numbers, with the form in which a vote counts them; None has no vote."""
 
 NUMBERS = [
+    ("three-ish", None),
+    ("3ish", None),
+    ("10-ish people", None),
+    ("The British flag has 3 colours.", "3"),
     ("point five", None),
     ("three point five", None),
     ("2+2", None),

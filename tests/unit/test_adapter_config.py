@@ -1,6 +1,7 @@
 """An adapter is somebody's word: what PEFT would act on is looked at before."""
 
 import json
+import os
 import struct
 import time
 from contextlib import suppress
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from judgeloop.models.adapter_config import CONFIG, WEIGHTS, read_adapter_config
+from judgeloop.models.adapter_config import CONFIG, WEIGHTS, check_targets, read_adapter_config
 from judgeloop.models.peft_folder import adapter_rank, check_adapter
 from judgeloop.models.tensors import MAX_HEAD_BYTES, tensor_shapes
 from judgeloop.schema.errors import EngineError
@@ -102,6 +103,11 @@ def test_the_largest_rank_is_that_of_the_tensors(tmp_path: Path) -> None:
         ({"bias": "all"}, "bias"),
         ({"peft_type": "IA3"}, "peft_type"),
         ({"lora_dropout": 2}, "lora_dropout"),
+        ({"rank_pattern": {"k_proj": 4096}}, "no tensor has the rank 4096"),
+        ({"use_rslora": True, "lora_alpha": 512}, "lora_alpha"),
+        ({"init_lora_weights": "pissa_niter_1000000"}, "init_lora_weights"),
+        ({"init_lora_weights": "olora"}, "init_lora_weights"),
+        ({"task_type": "SEQ_CLS"}, "task_type"),
     ],
 )
 def test_what_peft_should_not_act_on_is_refused_by_name_and_at_once(
@@ -134,6 +140,33 @@ def test_other_tensors_than_those_of_the_configuration_are_refused(
 ) -> None:
     with pytest.raises(EngineError, match="adapter it is not loaded"):
         check_adapter(adapter(tmp_path, weights=weights), "it")
+
+
+@pytest.mark.parametrize(
+    "targets", ["all-linear", r".*_proj", ["q_proj"], ["layers.0.self_attn.q_proj", "k_proj"]]
+)
+def test_more_modules_than_there_are_tensors_for_are_refused_before_peft_makes_matrices(
+    targets: Any, tmp_path: Path
+) -> None:
+    layers = [f"layers.{layer}.self_attn.{name}_proj" for layer in (0, 1) for name in "qk"]
+    folder = adapter(tmp_path, GOOD | {"target_modules": targets})
+    check_targets(folder, "it", [layers[0], "model.lm_head"])
+    with pytest.raises(EngineError, match="modules of the base, and there are weights for 1"):
+        check_targets(folder, "it", layers)
+
+
+@pytest.mark.parametrize("file", [CONFIG, WEIGHTS])
+@pytest.mark.parametrize("trap", ["pipe", "device"])
+def test_files_that_are_none_are_not_waited_for(file: str, trap: str, tmp_path: Path) -> None:
+    folder = adapter(tmp_path)
+    (folder / file).unlink()
+    if trap == "pipe":
+        os.mkfifo(folder / file)
+    else:
+        (folder / file).symlink_to("/dev/zero")
+    for look in (check_adapter, read_adapter_config):
+        with pytest.raises(EngineError):
+            look(folder, "it")
 
 
 def test_an_adapter_of_another_hub_model_is_refused(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from judgeloop.method.synthesis.alter import (
     pair_by_alteration,
 )
 from judgeloop.method.synthesis.errors import draw_error
-from judgeloop.schema.config import SynthesisSection
+from judgeloop.schema.method_sections import SynthesisSection
 from judgeloop.schema.records import Altered, Dropped, Kind, Pair, Question
 from judgeloop.schema.requests import Response, Sample
 from judgeloop.schema.sampling import Sampling

@@ -9,13 +9,16 @@ import pytest
 from judgeloop.cli.main import main
 from judgeloop.evaluation.benchmarks.base import Output
 from judgeloop.evaluation.benchmarks.intervals import ALL, MACRO, Outcome, outcome_intervals
+from judgeloop.evaluation.benchmarks.mm_rlhf_rewardbench import MM_RLHF_REWARDBENCH
+from judgeloop.evaluation.benchmarks.score import score
 from judgeloop.evaluation.benchmarks.vl_rewardbench import VL_REWARDBENCH
 from judgeloop.evaluation.benchmarks.voting import voting
-from judgeloop.evaluation.comparison import longer_preference
+from judgeloop.evaluation.habits import longer_preference
 from judgeloop.evaluation.statistics import wilson
 from judgeloop.evaluation.suspects import find_suspects
 from judgeloop.schema.errors import DataError
 from judgeloop.schema.records import Choice, ItemResult
+from tests.benchmark_rows import better, rlhf_output, rlhf_row, vl_output, vl_row, write_lines
 from tests.unit.test_comparison import FIRST, RIGHT, A, B, outputs, results
 
 WRONG = (B, A)
@@ -94,7 +97,9 @@ def test_what_prefers_the_longer_answer_is_told_by_clear_verdicts_alone() -> Non
                           rejected_first=verdicts[1], lengths=lengths)  # fmt: skip
 
     longer = [item(RIGHT, (9, 5)), item(WRONG, (5, 9)), item(WRONG, (9, 5))]
-    assert longer_preference(longer) == 2 / 3
+    found = longer_preference(longer)
+    assert found
+    assert found.value == 2 / 3
     assert longer_preference([item(FIRST, (9, 5)), item(RIGHT, (5, 5))]) is None
 
 
@@ -120,3 +125,17 @@ def test_the_command_writes_the_list(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main(["suspects", *files, *arguments]) == 0
     assert "0 items to look at" in capsys.readouterr().out
     assert [json.loads(line) for line in out.read_text().splitlines()] == []
+
+
+def test_figures_under_other_maps_and_over_questions_have_intervals_too(tmp_path: Path) -> None:
+    rows = [vl_row(n, prefix=("RLHF-V-", "wildvision-battle-")[n % 2]) for n in range(12)]
+    said = [vl_output(row, better(1 + (n % 3 == 0))) for n, row in enumerate(rows)]
+    data = write_lines(tmp_path / "data.jsonl", rows)
+    found = score(VL_REWARDBENCH, data, write_lines(tmp_path / "out.jsonl", said))
+    assert found.maps["r1_reward"]["intervals"]["general"] == found.intervals["all"]
+    pairs = [rlhf_row(f"question {n // 2}", n) for n in range(8)]
+    judged = [rlhf_output(row, n != 0) for n, row in enumerate(pairs)]
+    place = write_lines(tmp_path / "mm_reward_bench.jsonl", pairs)
+    asked = score(MM_RLHF_REWARDBENCH, place, write_lines(tmp_path / "rlhf.jsonl", judged))
+    assert asked.official["all"]["acc_plus"] == 0.75
+    assert asked.intervals["acc_plus"] == wilson(3, 4)

@@ -15,10 +15,13 @@ from judgeloop.evaluation.benchmarks.score import score
 from judgeloop.evaluation.benchmarks.vl_rewardbench import VL_REWARDBENCH
 from judgeloop.evaluation.benchmarks.vl_rewardbench.load import load
 from judgeloop.method.judging.orders import judge_request
+from judgeloop.method.prompts import prompt_hash
+from judgeloop.prompt_sets import load_prompts
 from judgeloop.runtime.stages.evaluate import evaluate
 from judgeloop.schema.config import Config, load_config
 from judgeloop.schema.errors import ConfigError, DataError
 from judgeloop.schema.records import Judgement, Manifest, ModelRef
+from judgeloop.schema.results import BenchmarkScores, Scores
 from judgeloop.store import FolderStore
 from judgeloop.store.checksums import sha256_bytes
 from judgeloop.store.shards import finished, read_records
@@ -77,7 +80,7 @@ def configured(benchmarks: str, data: dict[str, Path], *changes: str) -> Config:
 def parts(store: FolderStore, made: Manifest) -> list[Manifest]:
     """The manifests of the further sets."""
     found = [finished(store, "evaluate", key) for key in made.inputs]
-    return [one for one in found if one is not None and "benchmark" in one.details]
+    return [one for one in found if one and isinstance(one.result, BenchmarkScores)]
 
 
 WRITERS: dict[str, Callable[[Path], Path]] = {
@@ -97,10 +100,10 @@ def test_three_benchmarks_and_the_gold_pairs_are_evaluated_at_once(tmp_path: Pat
     assert made.result.metrics()["benchmark/mm-rlhf-rewardbench/official/all/questions"] == 1
     for name, items in (("vl-rewardbench", 12), ("mm-rewardbench", 6), ("mm-rlhf-rewardbench", 6)):
         assert made.result.metrics()[f"benchmark/{name}/strict/items"] == items
-    found = {one.details["benchmark"]: one for one in parts(store, made)}
+    found = {one.expect(BenchmarkScores).benchmark: one for one in parts(store, made)}
     assert set(found) == set(BENCHMARKS)
     assert found["vl-rewardbench"].rows == 12 * 2 * 3
-    assert "data.jsonl" in json.loads(found["vl-rewardbench"].details["data"])
+    assert "data.jsonl" in found["vl-rewardbench"].expect(BenchmarkScores).asked.data
     assert evaluate(config, store, 1, MODEL) == made
 
 
@@ -125,8 +128,16 @@ def test_items_without_an_image_are_counted_and_not_judged(tmp_path: Path) -> No
     folder = write_vl(tmp_path / "vl", missing=5)
     config = configured("[vl-rewardbench]", {"vl-rewardbench": folder})
     store = FolderStore(tmp_path / "store")
-    (made,) = parts(store, evaluate(config, store, 1, MODEL))
+    whole = evaluate(config, store, 1, MODEL)
+    (made,) = parts(store, whole)
     assert made.counts["dropped/missing_image"] == 5
+    scores = whole.expect(Scores)
+    data = sha256_bytes((folder / "data.jsonl").read_bytes())[:12]
+    assert scores.protocols == {
+        "vl-rewardbench": "protocol VL_RewardBench 9b10abd, 3 samples an order, prompt judgeloop's "
+        f"tiny, data data.jsonl {data}, 5 items left out"
+    }
+    assert scores.prompt_hash == prompt_hash(load_prompts("tiny"))
     assert made.result.metrics()["official/items"] == 7
     with pytest.raises(DataError, match="no item of vl-rewardbench has an image"):
         evaluate(

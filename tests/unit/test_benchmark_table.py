@@ -8,11 +8,12 @@ import pytest
 
 from judgeloop.report.benchmark_table import as_latex, as_markdown, benchmark_table, table_files
 from judgeloop.report.evaluated import evaluation_files
-from judgeloop.report.foresight import foresight
+from judgeloop.report.prediction import prediction
 from judgeloop.report.story import Estimate, Iteration, Story
 from judgeloop.report.story import Scores as Shown
 from judgeloop.schema.records import Manifest
-from judgeloop.schema.results import CategoryScore, Check, Interval, Scorecard, Scores
+from judgeloop.schema.results import Check, Scores
+from judgeloop.schema.scorecard import CategoryScore, Interval, Scorecard
 
 CARD = Scorecard(
     n=1, accuracy=0.5, accuracy_interval=Interval(0, 1), both_orders=0.5,
@@ -135,7 +136,7 @@ def story(*points: tuple[float, float]) -> Story:
     ],
 )
 def test_validation_is_held_against_gold(points, chosen, best, lost, correlation) -> None:
-    found = foresight(story(*points))
+    found = prediction(story(*points))
     assert found is not None
     assert (found.chosen, found.best) == (chosen, best)
     assert found.lost == pytest.approx(lost)
@@ -144,4 +145,4 @@ def test_validation_is_held_against_gold(points, chosen, best, lost, correlation
 
 
 def test_one_model_says_nothing_of_validation() -> None:
-    assert foresight(story((0.1, 0.2))) is None
+    assert prediction(story((0.1, 0.2))) is None

@@ -1,6 +1,8 @@
 """Changes by `--set`: what they mean, how they are told apart, and what wrong ones are told."""
 
+import json
 import math
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -10,13 +12,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from judgeloop.cli.main import main
 from judgeloop.cli.options import LOCAL_PATH
-from judgeloop.method.prompts.files import folder_files
+from judgeloop.prompt_sets.files import folder_files
 from judgeloop.schema.changes import apply_change, split_changes
 from judgeloop.schema.config import load_config
 from judgeloop.schema.errors import ConfigError
 from judgeloop.schema.yaml_tree import read_yaml
-from judgeloop.store import open_store
+from judgeloop.store import is_path, open_store
 from pipelines.run import read_config
 from tests.conftest import REPOSITORY
 
@@ -160,7 +163,7 @@ BLAMED = [
     (["engine.kind=trtllm"], "known: transformers, vllm, openai, scripted"),
     (["filtering.keep=all"], "known: agreeing, unfiltered, shuffled"),
     (["training.dtype=float16"], "known: float32, bfloat16"),
-    (["training.start=last"], "known: previous, base"),
+    (["training.start=last"], "known: previous, best, base"),
     (["synthesis.errors=colour"], "--set synthesis.errors=colour: Expected `array`, got `str`"),
 ]
 
@@ -196,14 +199,71 @@ def test_a_store_in_the_users_home_lies_there(
     assert read_config(MICRO, ["store=/x"], tmp_path).store == "/x"
 
 
-@pytest.mark.parametrize("store", ["ftp://host/x", "s3:/bucket", "gs://b/x", "S3:/x", "file:/x"])
+ADDRESSES = {
+    "ftp://host/x": "is an address",
+    "s3:/bucket": "is an address",
+    "gs://b/x": "is an address",
+    "S3:/x": "is an address",
+    "file:/x": "is an address",
+    "http:x": "is an address",
+    "s3:bucket": r"is an address.*\./s3:bucket is a folder",
+    "hf:owner/name": "is an address",
+    "models:judge": "is an address",
+    "mlflow-artifacts:/1": "is an address",
+    "C:\\x": "path of Windows",
+    "C:/x": "path of Windows",
+    "c:": "path of Windows",
+    "D:x": "path of Windows",
+    "runs\\mine": "path of Windows",
+    "\\\\host\\share": "path of Windows",
+    "user@host:x": "on another machine",
+}
+PATHS = ("./s3:bucket", "runs/a:b", "/runs/a:b", "a b", "x.y", "..", "-x", "a@b")
+
+
+@pytest.mark.parametrize("store", ADDRESSES)
 def test_a_store_s_address_is_never_taken_for_a_folder_below_the_run(
-    tmp_path: Path, store: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: str
 ) -> None:
-    config = read_config(MICRO, [f"store={store}"], tmp_path)
+    change = f"store={json.dumps(store)}"
+    config = read_config(MICRO, [change], tmp_path)
     assert config.store == store
     with pytest.raises(ConfigError, match="cannot be opened: use a folder's path"):
         open_store(config.store)
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "--config", "micro", "--out", "out", "--set", change]) == 2
+    assert not [path for path in tmp_path.rglob("*") if path.name != "out"]
+
+
+@pytest.mark.parametrize(
+    ("out", "words"),
+    [
+        *ADDRESSES.items(),
+        ("file:///x/y", "such as /x/y"),
+        ("file://x", "an address"),
+        ("", "names nothing"),
+        (" ", "names nothing"),
+    ],
+)
+def test_what_is_no_path_makes_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    out: str, words: str,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "--config", "micro", "--out", out]) == 2
+    assert re.search(words, capsys.readouterr().err)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_path_with_a_colon_further_on_is_a_path(path: str) -> None:
+    assert LOCAL_PATH.convert(path, None, None) == Path(path)
+    assert is_path(path)
+
+
+def test_a_store_whose_file_address_names_a_machine_says_so() -> None:
+    with pytest.raises(ConfigError, match=r"'x' stands where the machine does.*file:///absolute"):
+        open_store("file://x")
 
 
 @pytest.mark.parametrize("path", ["~nobody-of-this-name", "~nobody-of-this-name/x"])

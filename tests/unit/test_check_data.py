@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from judgeloop.cli.main import main
-from judgeloop.ops.check_data import check_data
+from judgeloop.ops.check_data import check_data, refuse_starved
 from judgeloop.runtime.stages.ingest import ingest
 from judgeloop.schema.config import load_config
 from judgeloop.schema.errors import ConfigError
@@ -48,6 +48,19 @@ def test_what_is_said_of_questions_is_what_the_loop_makes_of_them(tmp_path: Path
     assert (pictures.count, pictures.smallest, pictures.largest) == (60, (8, 10), (67, 10))
     assert not found.tokens_estimated
     assert 3 <= found.tokens_mean <= found.tokens_most
+
+
+def test_fields_that_the_program_does_not_know_are_named_with_their_rows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = {"id": "x", "images": ["0.png"], "text": "Is it day?", "choise": ["a"], "url": "u"}
+    path = questions(tmp_path, 60, more, more | {"id": "y", "meta": {"split": 1}})
+    main(["check-data", str(path), "--json"])
+    said = capsys.readouterr()
+    assert '"further_fields":{"choise":2,"url":2,"split":1}' in said.out + said.err
+    main(["check-data", str(path)])
+    said = capsys.readouterr()
+    assert "kept and not read: 'choise' (2), 'url' (2), 'split' (1)" in said.out + said.err
 
 
 def test_a_loop_that_could_not_work_is_told_why_with_numbers(
@@ -101,3 +114,44 @@ def test_a_run_that_could_never_have_enough_examples_is_refused_at_once(
     said = capsys.readouterr().err
     assert "8 questions give at most 16 examples, min_examples is 32" in said
     assert not (out / "store").exists()
+
+
+def test_a_run_is_started_by_the_same_checks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = questions(tmp_path, 40)
+    changes = [f"data.questions={path}", "data.count=null", "data.per_iteration=null"]
+    sets = [word for change in changes for word in ("--set", change)]
+    out = tmp_path / "run"
+    more = ["--set", "validation.share=0.00001", "--out", str(out)]
+    assert main(["run", "--config", "tiny", *sets, *more]) == 3
+    assert "no question is held out, so no version can be chosen" in capsys.readouterr().err
+    assert not (out / "store").exists()
+    warned = refuse_starved(load_config(Path("tiny"), changes))
+    assert len(warned) == 1
+    assert "validation pairs decide nothing" in warned[0]
+
+
+def test_a_file_that_is_not_read_as_a_whole_is_counted_alone(tmp_path: Path) -> None:
+    path = questions(tmp_path, 40)
+    changes = [f"data.questions={path}", "data.count=30", "data.per_iteration=null"]
+    assert refuse_starved(load_config(Path("tiny"), changes)) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("filtering.pairs_per_kind=5", "filtering.pairs_per_kind is 5: of 3 there are at most 30"),
+        ("filtering.max_examples=20", "min_examples, which is 32, can never be reached"),
+        ("filtering.traces_per_pair=1 filtering.min_examples=64", "60 questions give at most"),
+        ("engine.max_prompt_tokens=2", "tokens alone, engine.max_prompt_tokens is 2"),
+    ],
+)
+def test_a_filter_that_could_never_keep_enough_is_told(
+    change: str, said: str, tmp_path: Path
+) -> None:
+    path = questions(tmp_path, 60)
+    given = ["data.count=null", "data.per_iteration=null", *change.split()]
+    found = check_data(str(path), load_config(Path("tiny"), given))
+    told = " ".join([*found.problems, *found.warnings])
+    assert said.replace("60 questions", f"{found.trained} questions") in told

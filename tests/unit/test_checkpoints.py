@@ -8,9 +8,10 @@ import pytest
 
 from judgeloop.ops.own_keys import is_own
 from judgeloop.runtime.checkpoints import Checkpoints
-from judgeloop.schema.errors import StoreError
+from judgeloop.schema.errors import StoreError, TrainingError
 from judgeloop.store import FolderStore
-from judgeloop.training.checkpoint import move_checkpoint
+from judgeloop.training import checkpoint as training_checkpoint
+from judgeloop.training.checkpoint import check_same_step, move_checkpoint
 from judgeloop.training.launch import store_newest
 
 KEY = "train/" + "0" * 24
@@ -120,3 +121,19 @@ def test_only_the_newest_of_several_new_checkpoints_is_handed_on(tmp_path: Path)
         store_newest(tmp_path / "here", lambda folder: handed.append(folder.name))
     assert handed == ["000010"]
     assert not list((tmp_path / "here").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [([], None), (["000002", "000002"], None), ([None, None], None),
+     (["000004", "000002"], "000004, 000002"), (["000004", None], "000004, none")],
+)  # fmt: skip
+def test_nodes_that_resume_from_different_checkpoints_do_not_train_together(
+    steps: list[str | None], said: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_checkpoint, "of_all_processes", lambda _: steps)
+    if said is None:
+        check_same_step("checkpoints/000002")
+        return
+    with pytest.raises(TrainingError, match=said):
+        check_same_step("checkpoints/000004")

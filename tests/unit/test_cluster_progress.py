@@ -62,6 +62,23 @@ def test_a_task_at_work_tells_rows_rate_and_time_left(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_fine_tuning_tells_its_steps_the_loss_and_the_time_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(0, 100_000, 30))
+    monkeypatch.setattr(module.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.delenv(module.FILE_VARIABLE, raising=False)
+    monkeypatch.setattr(module._Latest, "step", None)  # of another training, an hour ago
+    relay = module.Relay(tmp_path / "progress.jsonl")
+    relay()
+    for done in range(118, 121):
+        step = Step(task="001/train", done=done, total=400, unit="steps", note="loss 0.53")
+        with (tmp_path / "progress.jsonl").open("ab") as file:
+            file.write(msgspec.json.encode(step) + b"\n")
+        relay()
+    assert str(standing()) == "120 of 400 steps, loss 0.53, 30 s each, 140 min left"
+
+
 def test_the_rate_is_that_of_the_newest_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(1000))
     monkeypatch.setattr(module.time, "monotonic", lambda: float(next(clock)))

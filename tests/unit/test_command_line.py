@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -25,6 +26,35 @@ def commands() -> list[str]:
         inner = command.list_commands(context) if isinstance(command, click.Group) else []
         found += [f"{name} {each}" for each in inner] or [name]
     return found
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    ("sink", "code", "said"),
+    [
+        ("full", 5, "No space left on device: the disk is full"),
+        ("limited", 5, "File too large"),
+        ("closed", 141, ""),
+    ],
+)
+def test_what_cannot_be_printed_is_an_error_of_one_line(
+    sink: str, code: int, said: str, unbuffered: str, tmp_path: Path
+) -> None:
+    words = [sys.executable, "-m", "judgeloop", "config", "show", "tiny"]
+    if sink == "limited":
+        words = ["sh", "-c", 'ulimit -f 1; exec "$@"', "sh", *words]
+    reader, writer = os.pipe()
+    os.close(reader)
+    path = Path("/dev/full") if sink == "full" else tmp_path / "printed"
+    with path.open("wb") as file, os.fdopen(writer, "wb") as closed:
+        into = closed if sink == "closed" else file
+        done = subprocess.run(
+            words, stdout=into, stderr=subprocess.PIPE, text=True, check=False,
+            env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+        )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == (1 if said else 0)
 
 
 @pytest.mark.parametrize("name", commands())
@@ -58,7 +88,8 @@ def test_the_help_lists_every_command_and_imports_none() -> None:
     ("given", "said"),
     [
         ([], "Usage: judgeloop [OPTIONS] COMMAND"),
-        (["verdikt"], "No such command 'verdikt'"),
+        (["verdikt"], "there is no command 'verdikt'; did you mean `verdict`?"),
+        (["xyzzy"], "No such command 'xyzzy'"),
         (["verdict"], "judgeloop verdict: Missing option"),
         (["score", "--benchmark", "x"], "'x' is not one of 'vl-rewardbench', 'mm-rewardbench'"),
         (["plan", "a.yaml", "--gone"], "No such option"),

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judgeloop.cli.main import main
-from judgeloop.evaluation.comparison import clustered_interval, compare
+from judgeloop.evaluation.clusters import clustered_interval
+from judgeloop.evaluation.comparison import compare
 from judgeloop.schema.errors import DataError
 from judgeloop.schema.records import Choice, ItemResult
 from tests.benchmark_rows import better, vl_output, vl_right, vl_row, write_lines
@@ -152,7 +153,7 @@ def test_the_command_compares_two_files_of_outputs(
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [([], "--store for two versions"), (["--benchmark", "vl-rewardbench"], "needs --data")],
+    [([], "--store for registered versions"), (["--benchmark", "vl-rewardbench"], "needs --data")],
 )
 def test_options_that_do_not_go_together_are_refused(
     capsys: pytest.CaptureFixture[str], arguments: list[str], words: str

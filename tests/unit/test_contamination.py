@@ -142,3 +142,27 @@ def test_ingest_leaves_out_what_the_chosen_benchmarks_show(tmp_path: Path) -> No
     quarantined = b"".join(store.read(name) for name in names)
     assert b'"copied"' in quarantined
     assert b"mm-rewardbench: item" in quarantined
+
+
+def test_ingest_leaves_out_what_gold_pairs_of_one_s_own_show(tmp_path: Path) -> None:
+    for number in range(4):
+        made = Image.frombytes("L", (8, 8), Random(number).randbytes(64)).resize((64, 64))
+        (tmp_path / f"{number}.jpg").write_bytes(encoded(made, "JPEG"))
+    (tmp_path / "small.png").write_bytes(encoded(resized(made, 0.5), "PNG"))
+    gold = {"id": "g", "images": ["3.jpg"], "question": PROMPT, "kind": "caption",
+            "category": "c", "chosen": "a", "rejected": "b"}  # fmt: skip
+    (tmp_path / "more.jsonl").write_text("not a row\n" + json.dumps(gold) + "\n")
+    rows: list[dict[str, object]] = [
+        {"id": f"q{n}", "images": [f"{n}.jpg"], "text": "What is it?"} for n in range(3)
+    ]
+    rows.append({"id": "copied", "images": ["small.png"], "text": "What is it?"})
+    rows.append({"id": "asked", "images": ["0.jpg"], "text": PROMPT.upper()})
+    store, own = FolderStore(tmp_path / "store"), f"{tmp_path}/more.jsonl"
+    guarded = ingest(configured(tmp_path, rows, own), store)
+    assert guarded.counts["dropped/in_benchmark"] == 2
+    names = [name for name in store.list(f"ingest/{guarded.key}") if "quarantine" in name]
+    quarantined = b"".join(store.read(name) for name in names)
+    assert b"more.jsonl: item g has this image in another encoding" in quarantined
+    assert b"more.jsonl: item g has this prompt" in quarantined
+    (tmp_path / "3.jpg").write_bytes((tmp_path / "2.jpg").read_bytes())
+    assert ingest(configured(tmp_path, rows, own), store).key != guarded.key

@@ -13,7 +13,8 @@ from judgeloop.runtime.stages.decide import decide, enough, stale_iterations
 from judgeloop.schema.config import load_config
 from judgeloop.schema.errors import ConfigError
 from judgeloop.schema.records import Manifest
-from judgeloop.schema.results import Decision, Funnel, Interval, Scorecard, Scores, Supply
+from judgeloop.schema.results import Decision, Funnel, Scores, Supply
+from judgeloop.schema.scorecard import Interval, Scorecard
 from judgeloop.store import FolderStore
 
 MICRO = Path(__file__).parents[2] / "pipelines" / "configs" / "micro.yaml"
@@ -32,7 +33,8 @@ def validation(iteration: int, score: float) -> Manifest:
 def decision(scores: list[float], *changes: str) -> str:
     config = load_config(MICRO, ["loop.iterations=9", *changes])
     validations = [validation(iteration, score) for iteration, score in enumerate(scores)]
-    return decide(config, len(scores) - 1, validations).expect(Decision).action
+    store = FolderStore(Path("nowhere"))
+    return decide(config, len(scores) - 1, validations, store).expect(Decision).action
 
 
 @pytest.mark.parametrize(
@@ -175,7 +177,7 @@ def test_a_ledger_of_no_loop_or_of_another_one_is_told_apart(
         ledger.check(load_config(MICRO))
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "../x", "a b"])
+@pytest.mark.parametrize("name", ["", "a/b", "../x", "a b", ".", ".."])
 def test_a_loop_id_is_a_plain_word(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigError, match="loop id"):
         Ledger(FolderStore(tmp_path), name)

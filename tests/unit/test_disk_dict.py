@@ -1,5 +1,7 @@
 """A mapping that lies in a temporary file."""
 
+import gc
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -69,3 +71,12 @@ def test_a_key_of_lists_is_the_same_though_they_are_never_held(
     couples: list[tuple[str, str]], texts: list[str]
 ) -> None:
     assert listed_key(iter(couples), iter(texts)) == content_key(couples, texts)
+
+
+def test_its_database_is_closed_with_it() -> None:
+    found: DiskDict[str, str] = DiskDict()
+    database = found._database
+    del found
+    gc.collect()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        database.execute("SELECT 1")

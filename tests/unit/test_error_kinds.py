@@ -7,15 +7,18 @@ from collections import Counter
 from pathlib import Path
 from statistics import median
 
+import msgspec
 import pytest
 
-from judgeloop.method.prompts import load_prompts, prompt_hash
+from judgeloop.method.prompts import prompt_hash
 from judgeloop.method.synthesis.alter import pair_by_alteration
 from judgeloop.method.synthesis.errors import ERROR_KINDS, draw_error
 from judgeloop.method.synthesis.pairs import make_pair
+from judgeloop.prompt_sets import load_prompts
 from judgeloop.report.contact_sheet import PAIRS, contact_sheet, draw_pairs, marked
 from judgeloop.report.yields import Yield, read_yields
-from judgeloop.schema.config import SynthesisSection
+from judgeloop.schema.counts import read_counts
+from judgeloop.schema.method_sections import SynthesisSection
 from judgeloop.schema.records import Altered, Dropped, Kind, Pair, Question
 from judgeloop.schema.requests import Response, Sample
 from judgeloop.schema.sampling import Sampling
@@ -147,11 +150,12 @@ def test_yields_add_up_by_what_was_tried() -> None:
         "yield/caption: count/length": 3,
         "yield/number: vote/tie": 1,
     }
-    assert read_yields(counts) == [
+    outcomes = read_counts(counts).outcomes
+    assert read_yields(outcomes) == [
         Yield(tried="caption: count", questions=8, pairs=3, reasons={"length": 3, "unchanged": 2}),
         Yield(tried="number: vote", questions=1, pairs=0, reasons={"tie": 1}),
     ]
-    assert sum(row.questions for row in read_yields(counts)) == counts["inputs"]
+    assert sum(row.questions for row in read_yields(outcomes)) == counts["inputs"]
 
 
 def altered(number: int, chosen: str, rejected: str) -> Pair:
@@ -184,3 +188,27 @@ def test_a_sheet_shows_twenty_pairs_drawn_by_seed_from_everywhere() -> None:
     assert shown[0] == shown[1] != shown[2]
     halves = Counter(int(name[1:]) // 200 for name in shown[0])
     assert len(halves) == 2
+
+
+LONG = (
+    "A dog lies on the wet grass in front of a small house. A ball is beside it. "
+    "Behind the house there are three tall trees."
+)
+SHORT = LONG.replace(" A ball is beside it.", "")
+
+
+def planted(error: str, original: str, copy: str, **settings: float) -> Pair | Dropped:
+    rules = msgspec.structs.replace(SETTINGS, min_length_ratio=0.8, **settings)
+    return pair_by_alteration(QUESTION, original, error, response(copy), rules, ERROR_KINDS)
+
+
+def test_an_omission_has_a_bound_of_length_of_its_own_and_may_not_be_longer() -> None:
+    last = LONG.partition(" Behind")[0]  # a sentence of a third of the text is left out
+    for copy in (SHORT, last):
+        assert isinstance(planted("omission", LONG, copy), Pair)
+    assert isinstance(planted("object", LONG, last), Dropped)
+    cut = planted("omission", LONG, "A dog lies on the wet grass.")
+    assert isinstance(cut, Dropped)
+    assert cut.reason == "length"
+    assert isinstance(planted("omission", LONG, last, min_omission_ratio=0.9), Dropped)
+    assert isinstance(planted("omission", SHORT, LONG), Dropped)

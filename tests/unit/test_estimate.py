@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from judgeloop.schema.errors import ConfigError
-from pipelines.compile import compile_fitting, compile_pipeline
+from pipelines.compile import _compile_loop, compile_fitting, compile_pipeline
 from pipelines.estimate import (
     LIMIT,
     NODE_RAW,
@@ -121,8 +121,10 @@ def test_what_runs_on_this_machine_has_no_bound(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("iterations", "partitions"), [(4, 2), (4, 8), (1, 64)])
 def test_the_page_shows_what_is_estimated(iterations: int, partitions: int, tmp_path: Path) -> None:
     package = tmp_path / "p.yaml"
-    compile_pipeline(package, iterations, partitions, PROFILE, local=True)
-    size = estimate(read_spec(package))
+    size = estimate(
+        _compile_loop(package, iterations, partitions, PROFILE, local=False, trainjob=False)
+    )
+    assert "(2 of them the watcher's)" in str(size)
     text = (REPOSITORY / "docs/kubeflow.md").read_text()
     (row,) = [line for line in text.splitlines()
               if line.startswith(f"| {iterations} x {partitions} |")]  # fmt: skip
@@ -130,3 +132,13 @@ def test_the_page_shows_what_is_estimated(iterations: int, partitions: int, tmp_
     assert shown is not None
     assert int(shown[1]) == size.pods
     assert abs(int(shown[2]) - size.total / LIMIT * 100) < 2  # longer names of images count
+
+
+@pytest.mark.slow
+def test_the_page_shows_in_how_many_runs_a_long_loop_is_done(tmp_path: Path) -> None:
+    package = tmp_path / "p.yaml"
+    _, bound = compile_fitting(package, 20, 2, PROFILE)
+    size = estimate(read_spec(package))
+    said = f"three runs of at most {bound} iterations, {size.pods} pods and "
+    assert bound * 3 >= 20 > bound * 2
+    assert said in (REPOSITORY / "docs/kubeflow.md").read_text()

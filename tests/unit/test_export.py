@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from judgeloop.cli.main import main
-from judgeloop.models.references import BUILTIN, base_location, describe_base
+from judgeloop.models.fetch import base_location
+from judgeloop.models.references import BUILTIN, describe_base
 from judgeloop.ops.export import HASHES
 from judgeloop.store.checksums import sha256_file
 

@@ -13,9 +13,10 @@ from judgeloop.method.filtering.agreement import join_judgements, keep_judgement
 from judgeloop.method.filtering.subsample import LETTERS, Subsampler, example_name
 from judgeloop.method.judging.verdict import undecided
 from judgeloop.runtime.stages.filter import filter_judgements
-from judgeloop.schema.config import Config, FilteringSection, load_config
+from judgeloop.schema.config import Config, load_config
 from judgeloop.schema.errors import DataError
 from judgeloop.schema.keys import fraction
+from judgeloop.schema.method_sections import FilteringSection
 from judgeloop.schema.records import (
     Altered,
     Choice,
@@ -37,8 +38,9 @@ AGREEING = FilteringSection()
 CHOICES = st.sampled_from(list(Choice))
 
 
-def pair(number: int) -> Pair:
-    question = Question(id=f"q{number}", images=("0",), text="caption", kind=Kind.CAPTION)
+def pair(number: int, images: int = 1) -> Pair:
+    shown = (str(number % images),)
+    question = Question(id=f"q{number}", images=shown, text="caption", kind=Kind.CAPTION)
     return Pair(
         id=f"pair{number}",
         question=question,
@@ -128,12 +130,14 @@ def test_joining_is_by_id_whatever_the_order_of_the_rows() -> None:
     ]
 
 
-def run_filter(store: Store, verdicts: list[tuple[Choice, Choice]], **changes: object) -> Manifest:
+def run_filter(
+    store: Store, verdicts: list[tuple[Choice, Choice]], images: int = 1, **changes: object
+) -> Manifest:
     config = load_config(MICRO)
     config = msgspec.structs.replace(
         config, filtering=msgspec.structs.replace(config.filtering, **changes)
     )
-    pairs = [pair(number) for number in range(len(verdicts))]
+    pairs = [pair(number, images) for number in range(len(verdicts))]
     batches = [pairs[i : i + 3] for i in range(0, len(pairs), 3)]
     made = finish(store, write_shards(
         store, Manifest(stage="synthesize", stage_version=1, key="k", partition=0), batches,
@@ -205,19 +209,12 @@ def test_the_cap_drops_whole_pairs(tmp_path: Path) -> None:
     assert manifest.expect(Funnel).capped == 14
 
 
-def drawn_from_whole_lists(kept: list[Judgement], rules: FilteringSection, seed: int) -> set[str]:
-    """What `Subsampler` promises, said with lists of all that was kept."""
-    if not rules.both_orders:
-        by_letter = [[j for j in kept if j.verdict.choice is letter] for letter in LETTERS]
-        for group in by_letter:
-            group.sort(key=lambda j: fraction("balance", seed, example_name(j)))
-        count = min(map(len, by_letter))
-        kept = [j for group in by_letter for j in group[:count]]
+def drawn_from_whole_lists(kept: list[Judgement], limit: int | None, seed: int) -> set[str]:
+    """What `Subsampler` promises of whole pairs, said with lists of all that was kept."""
     chosen: set[str] = set()
-    limit = sys.maxsize if rules.max_examples is None else rules.max_examples
     for pair_id in sorted({j.pair_id for j in kept}, key=lambda p: fraction("cap", seed, p)):
         names = {example_name(j) for j in kept if j.pair_id == pair_id}
-        if len(chosen) + len(names) <= limit:
+        if limit is None or len(chosen) + len(names) <= limit // 2 * 2:
             chosen |= names
     return chosen
 
@@ -226,24 +223,127 @@ def drawn_from_whole_lists(kept: list[Judgement], rules: FilteringSection, seed:
 @given(
     st.lists(st.lists(CHOICES, min_size=2, max_size=6), max_size=30),
     st.booleans(),
+    st.booleans(),
+    st.none() | st.integers(1, 3),
     st.none() | st.integers(1, 40),
     st.integers(0, 3),
 )
-def test_the_draw_is_that_of_whole_lists_sorted_by_hash(
-    verdicts: list[list[Choice]], both_orders: bool, limit: int | None, seed: int
+def test_the_draw_is_balanced_to_the_last_example_and_takes_all_that_fits(
+    verdicts: list[list[Choice]],
+    both_orders: bool,
+    majority: bool,
+    traces: int | None,
+    limit: int | None,
+    seed: int,
 ) -> None:
-    rules = FilteringSection(both_orders=both_orders, max_examples=limit)
+    rules = FilteringSection(
+        both_orders=both_orders, majority=majority, traces_per_pair=traces, max_examples=limit
+    )
     subsampler, kept = Subsampler(rules, seed), []
     for number, choices in enumerate(verdicts):
         couples = [both(pair(number), *choices[i : i + 2], i) for i in range(0, len(choices) - 1)]
         judgements = [judgement for couple in couples for judgement in couple]
         found = keep_judgements(pair(number), judgements, rules, seed).kept
-        subsampler.add(found)
+        assert len(found) <= (traces or len(judgements))
+        subsampler.add(pair(number), found)
         kept += found
     subsampler.close()
-    taken = {example_name(j) for j in kept if subsampler.includes(j)}
-    assert taken == drawn_from_whole_lists(kept, rules, seed)
-    assert subsampler.candidates == len(kept)
+    taken = [j for j in kept if subsampler.includes(j)]
+    letters = Counter(j.verdict.choice for j in taken)
+    assert letters[Choice.A] == letters[Choice.B]
+    if both_orders and traces is None:
+        assert {example_name(j) for j in taken} == drawn_from_whole_lists(kept, limit, seed)
+    else:
+        there = Counter(j.verdict.choice for j in kept)
+        room = [sys.maxsize] if limit is None else [limit // 2]
+        assert letters[Choice.A] == min([there[letter] for letter in LETTERS] + room)
+    assert subsampler.candidates == len(kept) == len(taken) + subsampler.left_out.total()
+
+
+@pytest.mark.parametrize(
+    ("samples", "reason", "kept"),
+    [
+        ([(Choice.A, Choice.B)] * 2 + [(Choice.A, Choice.A)], "kept", 4),
+        ([(Choice.A, Choice.B)] + [(Choice.A, Choice.A)] * 2, "minority", 0),
+        ([(Choice.A, Choice.A)] * 2 + [(Choice.B, Choice.B)] * 2, "minority", 0),
+        ([(Choice.A, Choice.B)] * 2 + [(Choice.UNDECIDED, Choice.B)] * 2, "minority", 0),
+        ([(Choice.A, Choice.A), (Choice.A, Choice.B), (Choice.B, Choice.B)], "kept", 4),
+        ([(Choice.A, Choice.A)] * 3, "one_order", 0),
+        ([(Choice.B, Choice.A)] * 3, "disagreeing", 0),
+    ],
+)
+def test_the_majority_of_all_samples_of_each_order_must_agree(
+    samples: list[tuple[Choice, Choice]], reason: str, kept: int
+) -> None:
+    judgements = [j for at, found in enumerate(samples) for j in both(pair(1), *found, at)]
+    outcome = keep_judgements(pair(1), judgements, FilteringSection(majority=True), seed=0)
+    assert (outcome.reason, len(outcome.kept)) == (reason, kept)
+    assert all(j.agrees for j in outcome.kept)
+    orders = Counter(j.order for j in outcome.kept)
+    assert orders[Order.CHOSEN_FIRST] == orders[Order.REJECTED_FIRST]
+
+
+def test_a_majority_in_one_order_is_enough_where_orders_are_kept_singly() -> None:
+    judgements = [j for at in range(3) for j in both(pair(1), Choice.A, Choice.A, at)]
+    rules = FilteringSection(majority=True, both_orders=False)
+    outcome = keep_judgements(pair(1), judgements, rules, seed=0)
+    assert {j.order for j in outcome.kept} == {Order.CHOSEN_FIRST}
+    assert len(outcome.kept) == 3
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 4])
+def test_so_many_traces_of_a_pair_are_drawn_and_their_letters_differ_by_one_at_most(
+    most: int,
+) -> None:
+    first = Counter[Order]()
+    for number in range(40):
+        of = pair(number)
+        judgements = [j for at in range(4) for j in both(of, Choice.A, Choice.B, at)]
+        rules = FilteringSection(traces_per_pair=most)
+        kept = keep_judgements(of, judgements, rules, seed=0).kept
+        orders = Counter(j.order for j in kept)
+        assert len(kept) == most
+        assert abs(orders[Order.CHOSEN_FIRST] - orders[Order.REJECTED_FIRST]) == most % 2
+        first.update(orders)
+    assert min(first.values()) > 12 * most  # neither letter is favoured
+
+
+def test_one_trace_a_pair_makes_equally_many_examples_of_each_letter(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    manifest = run_filter(store, [(Choice.A, Choice.B)] * 30, traces_per_pair=1)
+    examples = list(read_records(store, manifest, Example))
+    letters = Counter(example.completion[-1] for example in examples)
+    assert letters["A"] == letters["B"] > 8
+    assert len({example.id.split("/")[0] for example in examples}) == len(examples)
+    funnel = manifest.expect(Funnel)
+    assert funnel.kept_judgements == funnel.kept == 30
+    assert funnel.capped_by == {"balance": 30 - len(examples)}
+
+
+@pytest.mark.parametrize(
+    ("cap", "pairs"), [("pairs_per_kind", 5), ("pairs_per_error", 5), ("pairs_per_image", 15)]
+)
+def test_a_cap_bounds_the_pairs_of_each_group_and_is_counted(
+    cap: str, pairs: int, tmp_path: Path
+) -> None:
+    store = FolderStore(tmp_path)
+    manifest = run_filter(store, [(Choice.A, Choice.B)] * 30, images=3, **{cap: 5})
+    funnel = manifest.expect(Funnel)
+    assert funnel.examples == 2 * pairs
+    assert funnel.capped_by == {cap: 60 - 2 * pairs}
+    names = [example.id.split("/")[0] for example in read_records(store, manifest, Example)]
+    images = Counter(int(name.removeprefix("pair")) % 3 for name in names)
+    if cap == "pairs_per_image":
+        assert set(images.values()) == {10}
+
+
+def test_the_funnel_adds_up_by_kind_of_question_and_of_error(tmp_path: Path) -> None:
+    verdicts = [(Choice.A, Choice.B), (Choice.A, Choice.A), (Choice.B, Choice.A),
+                (Choice.UNDECIDED, Choice.A)] * 3  # fmt: skip
+    funnel = run_filter(FolderStore(tmp_path), verdicts).expect(Funnel)
+    for group in (funnel.kinds["caption"], funnel.errors["colour"]):
+        assert group.lost == {"undecided": 3, "one_order": 3, "disagreeing": 3}
+        assert group.pairs == group.kept + sum(group.lost.values()) == 12
 
 
 def test_single_orders_are_cut_to_equal_letters(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from judgeloop.evaluation.floors import floors
 from judgeloop.evaluation.gate import Judged, decide_promotion
-from judgeloop.schema.config import GateSection
 from judgeloop.schema.errors import DataError
+from judgeloop.schema.evaluation_sections import GateSection
 from judgeloop.schema.keys import fraction
 from judgeloop.schema.records import Choice, ItemResult
 from judgeloop.schema.results import GateDecision
@@ -322,3 +323,12 @@ def test_each_condition_says_what_was_measured_and_what_is_allowed():
     assert (refused.difference, refused.low, refused.high) == pytest.approx(
         (-0.5, -0.63355, -0.36645), abs=1e-5
     )
+
+
+def test_the_floors_are_bounds_of_images_and_not_of_items():
+    verdicts = [RIGHT if at // 10 < 5 else FIRST for at in range(120)]  # on 5 images of 12
+    alone = results(verdicts)
+    shared = [msgspec.structs.replace(item, image=f"i{at // 10}") for at, item in enumerate(alone)]
+    for items, expected in ((alone, True), (shared, False)):
+        assert {check.name: check.holds for check in floors(items)}["blind/coin"] is expected
+    assert [check.name for check in floors(shared)] == [check.name for check in floors(alone)]

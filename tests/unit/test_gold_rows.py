@@ -172,6 +172,10 @@ FILES = [
     (b"\xfd7zXZ\0", "xz"),
     (b"\x28\xb5\x2f\xfd\0", "zstd"),
     (b"PK\x03\x04", "zip archive"),
+    (b"\x04\x22\x4d\x18\0", "lz4"),
+    (b"id,chosen\ng0,red\n", "CSV file; write its rows as JSONL"),
+    (b"SQLite format 3\0", "SQLite database.*sqlite3"),
+    (ROW.decode().encode("utf-32"), "UTF-32.*iconv"),
     (b"PAR1\0", "Parquet"),
     (ROW.decode().encode("utf-16"), "UTF-16.*iconv"),
     (b"", "the file is empty"),
@@ -272,3 +276,13 @@ def test_a_data_set_without_a_usable_row_quotes_the_most_frequent_reason(tmp_pat
         DataError, match=r"2 bad_text\. The first bad_text: .*q\.jsonl:1: .*refers to"
     ):
         ask(tmp_path, ["<image><image> a?", "<image><image> b?"])
+
+
+def test_further_fields_of_a_gold_pair_are_carried_in_meta_and_tell_no_pairs_apart(
+    tmp_path: Path,
+) -> None:
+    rows = [gold(0, "red", "blue", annotator="x", meta={"n": 1}), gold(1, "red", "blue", url="u")]
+    manifest, store = load(tmp_path, rows)
+    (pair,) = read_records(store, manifest, Pair)
+    assert pair.question.meta == {"n": 1, "annotator": "x"}
+    assert manifest.dropped == {"duplicate_pair": 1}

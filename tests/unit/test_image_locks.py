@@ -2,6 +2,7 @@
 
 import os
 import re
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,18 @@ def versions(pins: dict[str, str]) -> dict[str, str]:
 def test_a_lock_is_what_the_command_makes(name: str) -> None:
     lock = BY_NAME[name]
     assert lock.path.read_text() == locks.content(lock), "run `make image-locks`"
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_a_lock_is_the_same_where_torch_was_installed_with_cuda(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requires = metadata.requires
+    more = ["nvidia-nvshmem-cu13==3.4.5", "triton==3.7"]
+    monkeypatch.setattr(
+        metadata, "requires", lambda n: (requires(n) or []) + (more if n == "torch" else [])
+    )
+    assert BY_NAME[name].path.read_text() == locks.content(BY_NAME[name])
 
 
 def test_the_cpu_image_needs_no_model() -> None:

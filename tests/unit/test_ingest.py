@@ -65,7 +65,17 @@ BAD_ROWS: list[tuple[str, dict[str, Any] | bytes, str]] = [
     ("a broken line", b'{"id": "x", ', "bad_record"),
     ("a line in another encoding", b'{"id": "\xff"}', "bad_record"),
     ("an unknown kind", row(1, kind="essay"), "bad_record"),
-    ("an unknown field", row(1, answer="3"), "bad_record"),
+    ("a further field of 30,000 bytes", row(1, answer="3" * 30_000), "bad_record"),
+    ("a hundred and one further fields", row(1, **{f"f{n}": n for n in range(101)}), "bad_record"),
+    ("a further field nested deep", row(1, answer=json.loads("[" * 30 + "]" * 30)), "bad_record"),
+    ("a further field nested without end",
+     json.dumps(row(1))[:-1].encode() + b', "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+     "bad_record"),
+    ("a further field with half a character",
+     json.dumps(row(1))[:-1].encode() + b', "x": "\\ud800"}', "bad_record"),
+    ("a number above all numbers", json.dumps(row(1))[:-1].encode() + b', "x": 1e999}',
+     "bad_record"),
+    ("a `meta` that is no object", row(1, meta="3"), "bad_record"),
     ("a missing field", {"id": "x"}, "bad_record"),
     ("a wrong type", row(1, images="1.png"), "bad_record"),
     ("an id seen before", row(0), "duplicate_id"),
@@ -79,7 +89,7 @@ BAD_ROWS: list[tuple[str, dict[str, Any] | bytes, str]] = [
     ("an image over the limit", row(1, images=["huge.png"]), "bad_image"),
     ("an empty text", row(1, text="  "), "bad_text"),
     ("a text of 100,000 characters", row(1, text="x" * 100_000), "bad_text"),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("_", "bad", "reason"), BAD_ROWS, ids=[name for name, _, _ in BAD_ROWS])
@@ -99,6 +109,20 @@ def test_a_bad_row_is_quarantined_with_its_reason_and_the_good_rows_go_on(
     dropped = msgspec.json.decode(store.read(quarantine), type=Dropped)
     assert dropped.reason == reason
     assert "questions.jsonl:2" in dropped.id + dropped.detail
+
+
+def test_further_fields_of_a_question_are_carried_in_meta_and_rows_without_them_are_as_before(
+    tmp_path: Path,
+) -> None:
+    rows = [row(0), row(1, answer={"text": "3"}, meta={"split": "test"}, url=None)]
+    store = FolderStore(tmp_path / "store")
+    manifest = ingest(configured(write(tmp_path, list(rows))), store)
+    assert manifest.dropped == {}
+    made = {question.id: question for question in read_records(store, manifest, Question)}
+    assert made["q0"].meta is msgspec.UNSET
+    assert made["q1"].meta == {"split": "test", "answer": {"text": "3"}, "url": None}
+    lines = b"".join(store.read(shard.key) for shard in manifest.shards).splitlines()
+    assert [b"meta" in line for line in lines].count(True) == 1
 
 
 def test_a_file_without_a_usable_row_is_an_error_that_counts_the_reasons(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """A judge from Python and over a file: both orders, any picture, resumable, summed up."""
 
 import base64
+import fcntl
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,10 @@ from judgeloop.cli.main import main
 from judgeloop.engines.scripted_model import Sight
 from judgeloop.judge import image_bytes
 from judgeloop.method.judging.comparison import OneJudgement, Side, _won
+from judgeloop.models.judge import find_judge, judge_version
 from judgeloop.schema.errors import ConfigError, DataError, JudgeLoopError
-from judgeloop.store import FolderStore
+from judgeloop.schema.keys import content_key
+from judgeloop.store import FolderStore, folder_checksums
 from judgeloop.store.images import ImageLibrary
 
 FAIR = "scripted:skill=1,first_bias=0"
@@ -238,6 +242,23 @@ def test_a_file_that_is_there_is_not_overwritten(picture: Path, tmp_path: Path) 
     assert out.read_text() == "mine"
 
 
+def test_a_file_that_another_process_writes_is_refused_and_its_work_stays(
+    picture: Path, tmp_path: Path
+) -> None:
+    file, out = write(tmp_path, rows(picture, tmp_path, 1)), tmp_path / "out.jsonl"
+    work = tmp_path / "out.jsonl.work"
+    work.mkdir()
+    other = os.open(work, os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    with pytest.raises(ConfigError, match="another process is writing it"):
+        judged(file, out)
+    assert work.is_dir()
+    os.close(other)
+    judged(file, out)
+    assert out.is_file()
+    assert not work.exists()
+
+
 @pytest.mark.parametrize("lines", [[], ["no JSON"]])
 def test_a_file_without_a_usable_row_is_an_error(lines: list[str], tmp_path: Path) -> None:
     with pytest.raises(JudgeLoopError, match="no row could be judged"):
@@ -262,3 +283,21 @@ def test_the_package_offers_what_it_names() -> None:
     assert all(getattr(judgeloop, name) for name in judgeloop.__all__)
     with pytest.raises(AttributeError, match="nothing"):
         judgeloop.nothing  # noqa: B018
+
+
+def test_an_adapter_s_folder_is_known_by_the_hash_by_which_servers_name_it(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "builtin:tiny-vlm"}')
+    (tmp_path / "adapter_model.safetensors").write_bytes(b"weights")
+    found = find_judge(str(tmp_path), tmp_path)
+    assert found.model.adapter_sha256 == content_key(folder_checksums(tmp_path))
+    assert judge_version("mine", found).adapter_sha256 == found.model.adapter_sha256
+
+
+def test_a_file_that_cannot_be_read_is_told_before_the_judge_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "find_judge", lambda *a: pytest.fail("it was fetched"))
+    settings = BatchSettings(judge="models:/judge@champion")
+    with pytest.raises(ConfigError, match=r"none\.jsonl: cannot be read"):
+        judge_file(tmp_path / "none.jsonl", tmp_path / "out.jsonl", settings)
+    assert list(tmp_path.iterdir()) == []

@@ -284,7 +284,7 @@ def test_a_compilation_that_breaks_a_rule_fails_and_names_it(
 
         @dsl.pipeline(name="planted")
         def pipeline():
-            Placement(PROFILE, retried=False).place(ingest())
+            Placement(PROFILE, on_cluster=False).place(ingest())
 
         return pipeline
 

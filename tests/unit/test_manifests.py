@@ -14,6 +14,7 @@ from k8s.check import (
     build,
     build_with,
     check,
+    check_serving,
     components,
     overlays,
     uncalled_rules,
@@ -50,7 +51,8 @@ def test_the_pods_of_a_run_may_look_and_change_nothing(objects: list[Tree]) -> N
     granted = {(verb, name) for rule in rules for verb in rule["verbs"]
                for name in rule["resources"]}  # fmt: skip
     assert granted == {("list", "resourcequotas"), ("list", "limitranges"),
-                       ("get", "persistentvolumeclaims"), ("get", "pods")}  # fmt: skip
+                       ("get", "persistentvolumeclaims"), ("get", "pods"), ("list", "pods"),
+                       ("list", "workflows")}  # fmt: skip
     bound = [each for each in objects if each["kind"] == "RoleBinding"]
     assert [each["roleRef"]["name"] for each in bound] == ["judgeloop-task"]
 
@@ -154,6 +156,25 @@ def test_custom_kinds_are_valid_for_their_owners_schemas(custom: list[Tree]) -> 
     assert [said for each in custom for said in custom_kinds.violations(each)] == []
 
 
+def test_what_serves_is_admitted_and_found_by_the_overlay_for_it() -> None:
+    (serving,) = [each for each in overlays() if each.name == "serving"]
+    (policy,) = build(serving)
+    made = {form: objects for form, objects in check_serving("one-gpu")}
+    assert set(made) == {"deployment", "kserve"}
+    assert [said for objects in made.values() for said in check(objects)] == []
+    chosen = policy["spec"]["podSelector"]["matchLabels"].items()
+    labels = (
+        made["deployment"][0]["spec"]["template"]["metadata"]["labels"],
+        made["kserve"][0]["spec"]["predictor"]["labels"],
+    )
+    assert [chosen <= each.items() for each in labels] == [True, True]
+    unlocked = copy.deepcopy(made["deployment"])
+    pod = unlocked[0]["spec"]["template"]["spec"]
+    pod["initContainers"][0]["securityContext"]["readOnlyRootFilesystm"] = True
+    assert len(list(check(unlocked))) == 1
+    assert list(check_serving("cpu")) == []
+
+
 def ttl(objects: list[Tree]) -> None:
     of_kind(objects, "TrainingRuntime", "judgeloop")["spec"]["template"]["spec"]["ttl"] = 60
 
@@ -195,7 +216,7 @@ def test_a_failed_job_set_is_never_removed_by_a_time_to_live(custom: list[Tree])
 def test_a_rule_that_names_no_module_is_found() -> None:
     text = (FOLDER / "base/rbac.yaml").read_text()
     assert list(uncalled_rules(text)) == []
-    assert len(list(uncalled_rules(text.replace("waiting.py", "gone.py")))) == 1
+    assert len(list(uncalled_rules(text.replace("run_pods.py: why", "gone.py: why")))) == 1
     assert len(list(uncalled_rules("    resources: [pods]\n"))) == 1
 
 

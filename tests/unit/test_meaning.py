@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from judgeloop.method.prompts import load_prompts
 from judgeloop.method.synthesis.pairs import make_pair
-from judgeloop.schema.config import SynthesisSection
+from judgeloop.prompt_sets import load_prompts
+from judgeloop.schema.method_sections import SynthesisSection
 from judgeloop.schema.records import Dropped, Kind, Pair, Question
 from judgeloop.schema.requests import Request, Response, Sample
 from judgeloop.schema.sampling import Sampling

@@ -122,10 +122,12 @@ def test_the_coin_is_seeded_once_and_drawn_for_undecided_lines_alone(tmp_path: P
     assert scored(tmp_path, rows, mixed).official == found.official  # decided lines draw nothing
 
 
-def test_a_failed_request_is_a_coin_officially_and_named(tmp_path: Path) -> None:
-    row = mm_row("nocaps_1", CORRECTNESS)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_failed_request_is_a_coin_officially_and_named(tmp_path: Path, first: bool) -> None:
+    row = mm_row("nocaps_1", CORRECTNESS, first=first)
     found = scored(tmp_path, [row], [mm_output(row, "None")])
-    assert found.official["all"]["total"] == 1
+    # random.seed(123): the first draw is .052, which is A; it is not wrong because it failed
+    assert found.official["all"] == {"correct": int(first), "total": 1, "accuracy": float(first)}
     assert found.fault_counts["failed_request"] == 1
 
 

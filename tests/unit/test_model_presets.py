@@ -7,8 +7,8 @@ from typing import NamedTuple
 import pytest
 from PIL import Image
 
-from judgeloop.method.prompts import load_prompts
 from judgeloop.models.references import base_type
+from judgeloop.prompt_sets import load_prompts
 from judgeloop.runtime.ledger import Ledger
 from judgeloop.runtime.stages.resolve import resolve
 from judgeloop.schema.config import Config, load_config

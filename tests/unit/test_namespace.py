@@ -1,19 +1,21 @@
 """What a namespace lacks is found before anything is paid for; what may not be seen is unknown."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from judgeloop.cluster.kubernetes import AskedOnce, RefusedError, Tree
 from judgeloop.ops.doctor.admission import check_admission, task_pod
-from judgeloop.ops.doctor.cluster import AskedOnce, RefusedError, Tree
 from judgeloop.ops.doctor.namespace import (
     check_claim,
     check_defaults,
     check_nodes,
     check_references,
     check_variables,
+    check_writable,
 )
-from judgeloop.ops.doctor.needs import Named, Needs, Toleration
+from judgeloop.ops.doctor.needs import Named, Needs, Toleration, parse_needs
 from judgeloop.ops.doctor.preflight import look
 from judgeloop.ops.doctor.retries import check_retries
 from judgeloop.schema.errors import ClusterError, PreflightError
@@ -104,6 +106,8 @@ def test_secrets_and_configmaps_have_the_keys_that_the_profile_names(
 
 def test_a_pod_says_which_variables_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
     needs = Needs(secrets=(STORE,), settings=(HUB,))
+    for name in ("A", "B", "T"):
+        monkeypatch.delenv(name, raising=False)
     with pytest.raises(PreflightError, match="this pod lacks A of store, B of store"):
         check_variables(needs)
     monkeypatch.setenv("A", "x")
@@ -227,3 +231,13 @@ def test_a_cluster_that_does_not_answer_is_asked_once() -> None:
     for path in ("/a", "/c"):
         with pytest.raises(ClusterError, match="silent"):
             once.ask(path)
+
+
+def test_the_volume_for_models_is_tried_by_a_file_that_is_gone_after(tmp_path: Path) -> None:
+    needs = parse_needs({"claim": "models", "claim_path": str(tmp_path)})
+    assert check_writable(needs) == f"{tmp_path} can be written"
+    assert list(tmp_path.iterdir()) == []
+    away = parse_needs({"claim": "models", "claim_path": str(tmp_path / "away")})
+    with pytest.raises(PreflightError, match="the volume models, cannot be written by user"):
+        check_writable(away)
+    assert "names no model_cache" in check_writable(parse_needs({}))

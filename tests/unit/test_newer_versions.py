@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from judgeloop.runtime.ledger import Entry, Ledger
@@ -49,6 +50,18 @@ def test_a_newer_ledger_is_read(tmp_path: Path) -> None:
     store.write(f"loops/one/failures/{failed.name}.json", newer(failed))
     assert Ledger(store, "one").entries() == [failed, entry]
     assert Ledger(store, "one").manifests("train") == {1: [MANIFEST]}
+
+
+def test_a_stage_of_a_newer_version_is_read_without_its_result(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    made = json.loads(to_json(MANIFEST)) | {"stage": "debate", "result": {"kind": "Debates"}}
+    entry = {"stage": "debate", "iteration": 1, "manifest": made}
+    store.write("loops/one/tasks/001-debate.json", json.dumps(entry).encode())
+    (read,) = Ledger(store, "one").entries()
+    assert read.manifest == msgspec.structs.replace(MANIFEST, stage="debate")
+    store.write("loops/one/tasks/001-judge.json", json.dumps(entry | {"stage": "judge"}).encode())
+    with pytest.raises(DataError, match="001-judge"):
+        Ledger(store, "one").entries()
 
 
 @pytest.mark.parametrize(

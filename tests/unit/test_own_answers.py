@@ -9,6 +9,7 @@ from judgeloop.cli.main import main
 from judgeloop.evaluation.benchmarks.base import writers
 from judgeloop.evaluation.benchmarks.vl_rewardbench.load import load
 from judgeloop.evaluation.own_answers import OwnAnswers, own_answers
+from judgeloop.evaluation.statistics import wilson
 from judgeloop.schema.records import Choice, ItemResult
 from tests.benchmark_rows import shared, vl_row, write_lines
 from tests.unit.test_comparison import FIRST, RIGHT, A, B, outputs, results
@@ -30,7 +31,10 @@ def test_the_own_answer_counts_wherever_it_stands_and_the_truth_stands_beside_it
         (FIRST, OURS_IS_BETTER), (RIGHT, BOTH), (RIGHT, ("x", "y")),
         base="hub/OURS",
     )  # fmt: skip
-    assert found == OwnAnswers(preferred=3 / 5, better=2 / 5, items=5)
+    assert (found.preferred, found.better, found.items) == (3 / 5, 2 / 5, 5)
+    interval, expected = found.preferred_interval, wilson(3, 5)
+    assert interval is not None
+    assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +84,7 @@ def test_the_command_shows_the_preference_of_a_named_base(
     arguments = ["compare", *files, "--benchmark", "vl-rewardbench", "--data", str(tmp_path)]
     assert main([*arguments, "--base", "one", "--base", "org/two"]) == 0
     shown = capsys.readouterr().out
-    assert "own answer  1.000  0.000" in shown
+    assert "own answer  1.000 [0.912, 1.000]  0.000 [0.000, 0.278]" in shown
     assert "Own answers, A: of 40 clear verdicts; the own answer is better on 1.000." in shown
     assert main([*arguments, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["own_answers"]

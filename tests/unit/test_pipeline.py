@@ -174,7 +174,9 @@ def test_an_evaluation_is_judged_in_shares_before_it_is_recorded(tmp_path: Path)
     path = tmp_path / "evaluation.yaml"
     first = compile_evaluation(path, partitions=3, profile=PROFILE)
     spec = read_spec(path)
-    assert set(spec.executors) == {"exec-resolve", "exec-judge-sets", "exec-record"}
+    assert set(spec.executors) == {
+        "exec-resolve", "exec-judge-sets", "exec-record", "exec-watch"
+    }  # fmt: skip
     (loop,) = [task for task in spec.pipeline["root"]["dag"]["tasks"].values()
                if "parameterIterator" in task]  # fmt: skip
     assert loop["parameterIterator"]["items"]["raw"] == "[0, 1, 2]"

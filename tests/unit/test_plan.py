@@ -9,9 +9,10 @@ from PIL import Image
 
 from judgeloop.cli.main import main
 from judgeloop.ops.plan.estimate import GPUS, REPORTED_AS, Plan, Rates, make_plan
+from judgeloop.ops.plan.overhead import BOUND, TASK_WAIT_S
 from judgeloop.ops.plan.shapes import KNOWN, shape_of
 from judgeloop.ops.plan.survey import survey
-from judgeloop.ops.plan.workload import Questions
+from judgeloop.ops.plan.workload import Assumptions, Questions
 from judgeloop.schema.config import Config, load_config
 from judgeloop.schema.errors import ConfigError
 from tests.conftest import REPOSITORY
@@ -22,8 +23,9 @@ QWEN = PRESETS / "qwen2.5-vl-7b.yaml"
 
 def planned(config: Config, count: int = 10_000, gold: int = 0, gpu: str = "h100") -> Plan:
     questions = Questions(
-        count=count, open_share=0.5, images=1.0, image_pixels=1e6, text_tokens=60.0
-    )
+        count=count, open_share=0.5, options_share=0.25, unsure_share=0.1, images=1.0,
+        image_pixels=1e6, text_tokens=60.0,
+    )  # fmt: skip
     return make_plan(config, shape_of(config.model.base), questions, gold, GPUS[gpu], 2.0)
 
 
@@ -88,6 +90,35 @@ def test_work_grows_with_questions_and_samples() -> None:
     assert planned(samples).gpu_hours["train"] > 1.9 * once.gpu_hours["train"]
 
 
+def work_of(plan: Plan, stage: str) -> tuple[float, float, float]:
+    (found,) = (each for each in plan.work if each.stage == stage)
+    return found.requests, found.prompt_tokens, found.completion_tokens
+
+
+def test_permuted_options_cost_another_judgement_of_the_pairs_with_options() -> None:
+    config = load_config(QWEN, ["judging.samples=3"])
+    permuted = load_config(QWEN, ["judging.samples=3", "filtering.permuted_options=true"])
+    once, again = planned(config), planned(permuted)
+    yields = Assumptions()
+    closed = 0.5 * yields.closed_yield
+    # A quarter of the questions, half of the closed ones, has options.
+    grows = 1 + 0.25 * yields.closed_yield / (0.5 * yields.open_yield + closed)
+    for before, after in zip(work_of(once, "judge"), work_of(again, "judge"), strict=True):
+        assert after == pytest.approx(grows * before)
+    assert again.gpu_hours["judge"] > once.gpu_hours["judge"]
+    for group in ("synthesize", "train", "evaluate"):
+        assert again.gpu_hours[group] == once.gpu_hours[group]
+
+
+def test_answers_that_decide_a_kind_cost_what_they_are() -> None:
+    once = planned(load_config(QWEN, []))
+    routed = planned(load_config(QWEN, ["synthesis.route_samples=4"]))
+    held_out = load_config(QWEN, []).validation.share
+    requests = work_of(routed, "synthesize")[0] - work_of(once, "synthesize")[0]
+    assert requests == pytest.approx(10_000 * (1 - held_out) * 0.1 * 4)
+    assert routed.gpu_hours["synthesize"] > once.gpu_hours["synthesize"]
+
+
 def test_a_model_that_is_too_large_is_told() -> None:
     config = load_config(PRESETS / "paper.yaml", [])
     assert planned(config).fits
@@ -99,13 +130,18 @@ def test_the_questions_at_hand_are_counted_and_measured(tmp_path: Path) -> None:
     rows = [
         {"id": "1", "images": ["a.png"], "text": "Describe the image."},
         {"id": "2", "images": ["a.png", "gone.png"], "text": "Is it red?", "kind": "yes_no"},
+        {"id": "3", "images": ["a.png"], "text": "Which? (A) a cat (B) a dog"},
+        {"id": "4", "images": ["a.png"], "text": "What is it?", "choices": ["a", "b"]},
+        {"id": "5", "images": ["a.png"], "text": "What is it?", "source": "tales"},
     ]
     file = tmp_path / "questions.jsonl"
     file.write_text("\n".join(map(json.dumps, rows)) + "\nnot JSON\n")
-    config = load_config(PRESETS / "tiny.yaml", [f"data.questions={file}", "data.count=null"])
+    changes = [f"data.questions={file}", "data.count=null", "data.kinds={tales: long_answer}"]
+    config = load_config(PRESETS / "tiny.yaml", changes)
     questions, gold, notes = survey(config)
     counted = (questions.count, questions.open_share, questions.images, questions.image_pixels)
-    assert counted == (2, 0.5, 1.5, 1200.0)
+    assert counted == (5, 0.4, 1.2, 1200.0)
+    assert (questions.options_share, questions.unsure_share) == (0.4, 0.2)
     assert gold == config.evaluation.count
     assert notes == ()
 
@@ -124,6 +160,30 @@ def test_the_plan_for_people_shows_stages_rates_and_that_nothing_was_measured(
         "none was measured",
     ):
         assert word in shown
+
+
+def test_waiting_on_kubeflow_is_told_and_the_sizes_that_would_be_below_the_bound(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    config = load_config(QWEN, ["loop.iterations=2", "loop.partitions=2"])
+    small = planned(config, count=100).overhead
+    assert small.tasks == 29  # as a cluster was recorded to have
+    assert (small.waiting_s, small.share > BOUND) == (29 * TASK_WAIT_S, True)
+    assert small.questions is not None
+    count = round(small.questions / (1 - config.validation.share))
+    enough = planned(config, count=count).overhead
+    assert 0.018 < enough.share <= BOUND
+    assert (enough.partitions, enough.questions) == (None, None)
+    many = load_config(QWEN, ["loop.iterations=2", "loop.partitions=64"])
+    fewer = planned(many, count=count).overhead.partitions
+    assert fewer is not None
+    changed = load_config(QWEN, ["loop.iterations=2", f"loop.partitions={fewer}"])
+    assert planned(changed, count=count).overhead.share <= BOUND
+    assert main(["plan", str(QWEN), "--set", "data.count=100"]) == 0
+    shown = capsys.readouterr().out
+    assert "warning: waiting is more than 2% of a loop on Kubeflow: below it with" in shown
+    assert main(["plan", str(QWEN), "--set", "data.count=1000000"]) == 0
+    assert "warning" not in capsys.readouterr().out
 
 
 def test_questions_that_are_not_at_hand_need_a_count(capsys: pytest.CaptureFixture[str]) -> None:

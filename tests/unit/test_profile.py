@@ -11,7 +11,8 @@ from judgeloop.ops.doctor.needs import parse_needs
 from judgeloop.runtime.stage_table import STAGES, stage_spec
 from judgeloop.schema.errors import ConfigError
 from pipelines.compile import compile_pipeline
-from pipelines.profile import FOLDER, Claim, Profile, Retry, read_profile
+from pipelines.placement import WATCHER
+from pipelines.profile import FOLDER, Claim, Profile, Retry, Size, read_profile
 from pipelines.spec import Spec, Tree, read_spec
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
@@ -48,6 +49,11 @@ def by_stage(spec: Spec) -> dict[str, tuple[Tree, Tree, Tree]]:
     return found
 
 
+def size_of(stage: str, profile: Profile) -> Size:
+    """What a task of a stage gets."""
+    return WATCHER if stage == "watch" else getattr(profile, stage_spec(stage).gpu or "cpu")
+
+
 def test_the_three_profiles_are_there() -> None:
     assert NAMES == ["cpu", "eight-gpu", "one-gpu"]
 
@@ -56,7 +62,7 @@ def test_every_task_has_a_timeout_secrets_a_retry_and_pull_secrets(
     spec: Spec, profile: Profile
 ) -> None:
     for stage, (task, _, settings) in by_stage(spec).items():
-        size = getattr(profile, stage_spec(stage).gpu or "cpu")
+        size = size_of(stage, profile)
         assert settings["activeDeadlineSeconds"] == str(size.timeout_s)
         assert [each["secretName"] for each in settings["secretAsEnv"]] == [
             secret.name for secret in profile.secrets
@@ -92,6 +98,8 @@ def test_a_task_with_a_model_has_the_size_of_the_file(spec: Spec, profile: Profi
         ]
         assert settings["pvcMount"][0]["constant"] == "judgeloop-models"
         assert {"name": "HF_HOME", "value": "/models/huggingface"} in container["env"]
+        (first, *_) = [each["keyToEnv"] for each in settings["configMapAsEnv"]]
+        assert "HF_HOME" not in {each["envVar"] for each in first}
 
 
 def test_every_folder_that_a_task_writes_to_has_a_size(spec: Spec, profile: Profile) -> None:
@@ -101,7 +109,7 @@ def test_every_folder_that_a_task_writes_to_has_a_size(spec: Spec, profile: Prof
             size = getattr(profile, str(stage_spec(stage).gpu))
             assert sizes == {"/tmp": size.tmp, "/dev/shm": size.shm}
         else:
-            assert sizes == {"/tmp": profile.cpu.tmp}
+            assert sizes == {"/tmp": size_of(stage, profile).tmp}
 
 
 def test_no_task_runs_as_root(spec: Spec) -> None:
@@ -113,8 +121,8 @@ def test_a_task_without_a_model_has_the_size_of_the_file(spec: Spec, profile: Pr
     for stage, (_, container, settings) in by_stage(spec).items():
         if stage not in MODEL:
             resources = container["resources"]
-            assert resources["resourceMemoryLimit"] == profile.cpu.memory
-            assert resources["resourceCpuRequest"] == profile.cpu.cpu
+            assert resources["resourceMemoryLimit"] == size_of(stage, profile).memory
+            assert resources["resourceCpuRequest"] == size_of(stage, profile).cpu
             assert "accelerator" not in resources
             assert "tolerations" not in settings
 
@@ -127,7 +135,30 @@ def test_the_first_task_gets_the_sizes_to_compare_with_the_quota(
     needs = parse_needs(given)
     assert needs.tasks == profile.task_resources()
     assert {each.name for each in needs.secrets} == {each.name for each in profile.secrets}
-    assert needs.start_within_s == profile.start_within_s
+
+
+def test_the_watcher_starts_where_a_secret_is_missing_and_outlives_every_window(
+    profile: Profile, tmp_path: Path
+) -> None:
+    retry = Retry(count=2, window_s=200_000)
+    given = msgspec.structs.replace(profile, retry=retry)
+    compile_pipeline(tmp_path / "p.yaml", iterations=1, partitions=1, profile=given)
+    found = by_stage(read_spec(tmp_path / "p.yaml"))
+    task, _, settings = found["watch"]
+    assert all(each["optional"] for each in [*settings["secretAsEnv"], *settings["configMapAsEnv"]])
+    window_s = int(task["retryPolicy"]["backoffMaxDuration"].rstrip("s"))
+    assert window_s > 3 * WATCHER.timeout_s
+    assert task["inputs"]["parameters"]["start_within_s"]["runtimeValue"]["constant"] == 1800
+    assert found["resolve"][0]["retryPolicy"]["backoffMaxDuration"] == "200000s"
+    assert "dependentTasks" not in task
+
+
+def test_the_first_task_mounts_the_volume_for_models_to_try_it(spec: Spec) -> None:
+    task, _, settings = by_stage(spec)["resolve"]
+    assert settings["pvcMount"][0]["mountPath"] == "/models"
+    given = task["inputs"]["parameters"]["needs"]["runtimeValue"]["constant"]
+    assert given["claim_path"] == "/models"
+    assert "pvcMount" not in by_stage(spec)["filter"][2]
 
 
 def test_nothing_is_cached_by_kubeflow(spec: Spec) -> None:
@@ -156,8 +187,7 @@ GOOD = yaml.safe_load((FOLDER / "one-gpu.yaml").read_text())
         ({"tolerations": []}, "tolerations is empty"),
         ({"retry": {"count": 2, "factor": 1.5}}, "retry.factor"),
         ({"retry": {"count": 2, "window_s": 3600}}, "more than the longest timeout_s, 86400"),
-        ({"model_cache": {"name": "m", "path": "/m"},
-          "settings": [{"name": "b", "keys": ["HF_HOME"]}]}, "model_cache sets HF_HOME"),
+        ({"secrets": [{"name": "a", "keys": ["HF_HOME"]}]}, "HF_HOME is no secret"),
         ({"training": {**GOOD["training"], "memory": "64 GB"}}, "training.memory"),
         ({"training": {**GOOD["training"], "shm": "64Gi"}}, "shm counts as memory"),
         ({"training": {"cpu": "1", "memory": "1Gi", "timeout_s": 1, "tmp": "1Gi"}}, "gpus"),

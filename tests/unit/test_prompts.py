@@ -12,8 +12,8 @@ import msgspec
 import pytest
 
 import judgeloop
-from judgeloop.method.prompts import PromptSet, load_prompts, prompt_hash
-from judgeloop.method.prompts.templates import own_prompts
+from judgeloop.method.prompts import PromptSet, prompt_hash
+from judgeloop.prompt_sets import load_prompts, own_prompts
 from judgeloop.schema.errors import ConfigError
 from judgeloop.schema.records import Choice, Kind, Question
 

@@ -28,6 +28,7 @@ def test_photographs_become_judged_pairs_in_either_layout(layout: str, tmp_path:
     assert all(row.questions == row.pairs + sum(row.reasons.values()) for row in found.yields)
     assert sum(row.pairs for row in found.yields) == found.funnel.pairs
     lost = found.funnel.undecided + found.funnel.disagreeing + found.funnel.one_order
+    lost += sum(found.funnel.further.values())
     assert found.funnel.pairs == lost + found.funnel.kept
     assert found.funnel.examples == 2 * found.funnel.kept > 0
     assert 0.98 < found.length_ratio < 1.02

@@ -26,6 +26,9 @@ from tests.conftest import REPOSITORY
      "KF_PIPELINES_COOKIE",
      "SMTP_PASS", "AZURE_STORAGE_CONNECTION_STRING", "DB_CONN_STR", "HF_TOKEN_2", "API_KEY1",
      "SLACK_WEBHOOK_URL", "GITHUB_PAT", "SENTRY_DSN", "MONGO_PWD", "PROXY_AUTH", "X_JWT",
+     "OPENAI_API_KEYS", "ACCESS_TOKENS", "DB_PASSWORDS", "CLIENT_SECRETS", "TLS_KEY_PEM",
+     "GCP_CREDS",
+     "PRIVATE_KEY_BASE64", "TOKEN_VALUE", "CI_JOB_JWT_V2", "SERVICE_KEY_JSON", "OLD_TOKEN_OLD",
      "OTEL_EXPORTER_OTLP_HEADERS", "BLOB_SAS", "REQUEST_SIGNATURE"],
 )  # fmt: skip
 def test_the_values_of_variables_with_such_names_are_struck_out(
@@ -135,6 +138,10 @@ def test_what_a_cookie_or_a_connection_string_holds_is_struck_out_where_it_stand
         "posted to https://hooks.slack.com/services/T0/B0/LEAKED kept",
         "-----BEGIN RSA PRIVATE KEY-----\nLEAKED\n-----END RSA PRIVATE KEY----- kept",
         "kept hf_LEAKEDLEAKEDLEAKEDLEAKEDLEAKEDLEAKED",
+        "kept ghp_LEAKEDLEAKEDLEAKEDLEAKEDLEAKEDLEAKED",
+        "kept glpat-LEAKEDLEAKEDLEAKEDLEAKED",
+        "xoxb-0000000000-LEAKEDLEAKED kept",
+        "key=AIzaLEAKEDLEAKEDLEAKEDLEAKEDLEAKEDLEAKE kept",
         "kept AKIALEAKEDLEAKED0000",
         "session_token=LEAKED&kept",
     ],
@@ -200,7 +207,7 @@ def test_a_variable_that_the_configuration_names_is_struck_out_of_the_log_and_th
 
 COMMANDS = sorted(
     path.relative_to(REPOSITORY).as_posix()
-    for folder in ("benchmarks", "images", "judgeloop/tiny", "judgeloop/training")
+    for folder in ("benchmarks", "images", "judgeloop/ops", "judgeloop/tiny", "judgeloop/training")
     for path in (REPOSITORY / folder).glob("*.py")
     if "__name__ ==" in path.read_text()
 )
@@ -218,6 +225,6 @@ def test_every_command_s_log_and_traceback_are_filtered(path: str) -> None:
 
 
 def test_the_commands_are_found() -> None:
-    assert {"benchmarks/memory.py", "images/__main__.py", "judgeloop/tiny/pretrain.py"} < set(
+    assert {"benchmarks/memory.py", "images/__main__.py", "judgeloop/ops/tiny_base.py"} < set(
         COMMANDS
     )

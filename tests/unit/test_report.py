@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from judgeloop.ops.outcome import read_outcome
 from judgeloop.report import thumbnails
 from judgeloop.report.charts import draw_charts
 from judgeloop.report.gallery import draw_gallery
@@ -21,10 +22,13 @@ from judgeloop.report.story import Story, read_story
 from judgeloop.report.summary import NONE, summary, table
 from judgeloop.runtime.ledger import AFTER_LOOP, Entry
 from judgeloop.runtime.stages.report import report
+from judgeloop.schema.config import load_config
 from judgeloop.schema.results import Scores
 from judgeloop.store.shards import finished
+from tests.conftest import REPOSITORY
 from tests.story_fixture import HOSTILE, ITEMS, SampleLoop
 
+MICRO = REPOSITORY / "pipelines" / "configs" / "micro.yaml"
 STARVED = "filtering left 8 examples, filtering.min_examples is 32.\nSecond <b>line</b> ```"
 
 
@@ -66,7 +70,7 @@ def story_of(loop: SampleLoop, status: str = "SUCCEEDED") -> Story:
 
 
 def pages(loop: SampleLoop, status: str) -> tuple[str, str, dict[str, Any]]:
-    files = report(loop.config, loop.store, loop.ledger, loop.images, status)
+    files = report(loop.config, loop.store, loop.ledger, "hash", loop.images, status)
     html, markdown, figures = map(loop.store.read, (files.html, files.markdown, files.summary))
     return html.decode(), markdown.decode(), json.loads(figures)
 
@@ -153,6 +157,11 @@ def test_the_judge_that_counts_is_the_candidate_of_the_gate(tmp_path: Path) -> N
             lambda loop: loop.promotion("refuse", "too close", champion="2"),
             "SUCCEEDED",
             "Version 3 was not promoted; version 2 stays champion.",
+        ),
+        (
+            lambda loop: loop.promotion("refuse", "all chance", candidate="", champion="2"),
+            "SUCCEEDED",
+            "No version was promoted; version 2 stays champion.",
         ),
         (
             lambda loop: loop.failure("hold_out", 0, "no image"),
@@ -347,6 +356,24 @@ def test_lost_item_results_leave_out_the_gallery_with_the_reason(failed: SampleL
     html, _, _ = pages(failed, "FAILED")
     assert "The gallery could not be drawn" in html
     assert "How good is the judge?" in html
+
+
+def test_the_table_of_habits_has_no_column_without_a_figure(whole: SampleLoop) -> None:
+    page = Elements(html_page(story_of(whole), whole.config, [], None)).text
+    assert "same both ways" in page
+    assert "calibration error" not in page
+    assert "own (is better)" not in page
+
+
+def test_a_loop_of_which_no_version_was_chosen_says_so_and_asks_the_champion(
+    tmp_path: Path,
+) -> None:
+    loop = SampleLoop(tmp_path)
+    loop.promotion("refuse", "all chance", candidate="", champion="2")
+    found = read_outcome(loop.ledger, load_config(MICRO))
+    assert found
+    assert found.sentence == "no version was promoted: all chance"
+    assert found.judge == "models:/judgeloop-micro@champion"
 
 
 def test_a_control_run_says_so(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def pods(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tree]:
 
 
 def test_every_task_s_pod_is_valid_and_admitted_everywhere(pods: dict[str, Tree]) -> None:
-    assert len(pods) == 14
+    assert len(pods) == 15
     assert [said for pod in pods.values() for said in check_pod(pod)] == []
 
 
@@ -47,7 +47,8 @@ def test_the_pod_of_a_task_has_what_the_profile_says(pods: dict[str, Tree]) -> N
     assert {each["mountPath"] for each in main["volumeMounts"]} == {"/dev/shm", "/tmp", "/models"}
     assert spec["nodeSelector"] == {"pool": "gpu"}
     assert "AWS_SECRET_ACCESS_KEY" in {each["name"] for each in main["env"]}
-    assert "nodeSelector" not in pods["exec-filter"]["spec"]
+    for stage in ("filter", "watch"):
+        assert "nodeSelector" not in pods[f"exec-{stage}"]["spec"]
 
 
 @pytest.mark.skipif(not RECORDED.is_file(), reason=f"no recorded pod in {RECORDED}")
@@ -75,6 +76,7 @@ def main_of(pod: Tree) -> Tree:
     [
         (lambda pod: pod["spec"].update(hostNetwork=True), "hostNetwork is set"),
         (lambda pod: pod["spec"].update(hostPID=True), "hostPID is set"),
+        (lambda pod: pod["spec"].update(hostIPC=True), "hostIPC is set"),
         (lambda pod: pod["spec"]["volumes"].append({"name": "x", "hostPath": {"path": "/"}}),
          "volume x is a hostPath"),
         (lambda pod: main_of(pod)["securityContext"].update(privileged=True), "is privileged"),

@@ -122,7 +122,21 @@ def test_a_stated_kind_is_scored_and_never_used(tmp_path: Path) -> None:
     assert found.confusion == {
         "caption": {"number": 1}, "number": {"number": 1}, "yes_no": {"yes_no": 1},
     }  # fmt: skip
+    assert found.unsure == 0
     assert [row.split(": ")[0] for row in found.bad_rows] == ["qa.jsonl:4", "qa.jsonl:5"]
+
+
+def test_a_wording_that_does_not_show_the_form_of_the_answer_is_an_unsure_kind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert not route("What is the man doing?").sure
+    assert not route("Tell me something interesting").sure
+    assert route("What colour is it? Answer with a single word.").sure
+    assert route("Which? (A) one (B) two").sure
+    file = tmp_path / "qa.jsonl"
+    file.write_text('{"text": "What is he doing?"}\n{"text": "How many?"}\n')
+    assert main(["route", "--data", str(file)]) == 0
+    assert "1 of them unsure" in capsys.readouterr().out
 
 
 def test_a_file_without_any_question_is_an_error_that_names_the_first_row(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import tracemalloc
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from judgeloop.evaluation.scorecard import scorecard
 from judgeloop.evaluation.statistics import mean_interval, wilson
 from judgeloop.schema.records import Choice, ItemResult
-from judgeloop.schema.results import Scorecard
+from judgeloop.schema.scorecard import Scorecard
 
 OVERALL = {
     "accuracy",
@@ -19,9 +20,14 @@ OVERALL = {
     "both_orders",
     "both_orders_low",
     "both_orders_high",
-    "first_position",
     "undecided",
 }
+CONSISTENCY = {"consistency", "consistency_low", "consistency_high"}
+"""Where there is an item."""
+FIRST = {"first_position", "first_position_low", "first_position_high"}
+"""Where a verdict is decided."""
+LONGER = {"longer", "longer_low", "longer_high", "longer_is_better"}
+"""Where the answers' lengths are known."""
 judged = st.tuples(st.sampled_from("xyz"), st.sampled_from(Choice), st.sampled_from(Choice))
 
 
@@ -85,15 +91,18 @@ def test_an_undecided_verdict_counts_as_wrong_and_favours_no_side():
 
 def test_metrics_and_counts_have_the_agreed_names():
     made = card(("y", Choice.A, Choice.B), ("x", Choice.B, Choice.B))
-    names = {f"{figure}/{part}" for figure in ("accuracy", "both_orders") for part in "xy"}
-    assert set(made.metrics()) == OVERALL | names
+    figures = ("accuracy", "both_orders", "both_orders_low", "both_orders_high")
+    names = {f"{figure}/{part}" for figure in figures for part in "xy"}
+    assert set(made.metrics()) == OVERALL | CONSISTENCY | FIRST | names
+    measured = msgspec.structs.replace(result(0, "x", Choice.A, Choice.B), lengths=(9, 5))
+    assert set(scorecard([measured]).metrics()) > LONGER
     assert made.metrics()["accuracy/x"] == 0.5
     assert made.counts() == {"n": 2, "undecided_verdicts": 0, "n/x": 1, "n/y": 1}
 
 
 def test_without_items_there_are_figures_that_claim_nothing():
     made = card()
-    assert set(made.metrics()) == OVERALL - {"first_position"}
+    assert set(made.metrics()) == OVERALL
     assert made.counts() == {"n": 0, "undecided_verdicts": 0}
     assert made.both_orders_interval == made.accuracy_interval == (0, 1)
 

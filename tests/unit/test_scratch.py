@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from judgeloop.models import references
+from judgeloop.models import fetch
 from judgeloop.schema.errors import StoreError
 from judgeloop.store.scratch import private_folder, scratch_folder
 
@@ -59,9 +59,9 @@ def test_bases_that_find_no_home_lie_in_a_folder_of_ours_alone(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc/no")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    folder = references._cache_folder()
+    folder = fetch._cache_folder()
     assert folder.parent.parent == tmp_path
     assert mode(folder.parent) == 0o700
     folder.parent.chmod(0o777)
     with pytest.raises(StoreError, match="other users can access it"):
-        references._cache_folder()
+        fetch._cache_folder()

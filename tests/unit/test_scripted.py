@@ -8,13 +8,14 @@ import pytest
 from judgeloop.engines import generate
 from judgeloop.engines.scripted import ScriptedEngine
 from judgeloop.engines.scripted_model import Sight, read_base
-from judgeloop.method.prompts import load_prompts
-from judgeloop.schema.config import TrainingSection
+from judgeloop.models.local import LocalModel
+from judgeloop.prompt_sets import load_prompts
 from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.errors import ConfigError, EngineError
 from judgeloop.schema.records import Choice, Example, ModelRef
 from judgeloop.schema.requests import Request
 from judgeloop.schema.sampling import Sampling
+from judgeloop.schema.training_section import TrainingSection
 from judgeloop.store import FolderStore
 from judgeloop.store.images import ImageLibrary
 from judgeloop.training.scripted import train_scripted
@@ -44,8 +45,8 @@ def test_a_sampling_holds_what_engines_can_use(allowed, refused, words):
 def texts(tmp_path, base, purpose, n=400, adapter=None, form=None, **variables):
     """What a scripted model writes when it is asked `n` times."""
     store = FolderStore(tmp_path / "store")
-    model = ModelRef(base=base, adapter=adapter and str(adapter))
-    engine = ScriptedEngine(SECTION, model, ImageLibrary(store, 100), store)
+    model = LocalModel(ModelRef(base=base), base, adapter)
+    engine = ScriptedEngine(SECTION, model, ImageLibrary(store, 100))
     request = Request(
         id="q", text="prompt", purpose=purpose, variables={"question": QUESTION} | variables, n=n,
         verdict_endings=form and load_prompts(form).verdict_endings, sampling=WARM,
@@ -56,7 +57,7 @@ def texts(tmp_path, base, purpose, n=400, adapter=None, form=None, **variables):
 
 def train(base, examples, out, adapter=None, start="previous"):
     settings = TrainingSection(kind="scripted", start=start, max_steps=1)
-    return train_scripted(ModelRef(base=base, adapter=adapter), examples, settings, out)
+    return train_scripted(LocalModel(ModelRef(base=base), base, adapter), examples, settings, out)
 
 
 def example(number, completion="I see red A"):
@@ -124,8 +125,8 @@ def test_a_wrong_setting_is_refused_by_name(base, message):
 def test_training_gains_a_share_of_the_missing_skill(tmp_path):
     base = "scripted:skill=0.2,gain=0.5"
     first = train(base, [example(0)], tmp_path / "1")
-    second = train(base, [example(1)], tmp_path / "2", adapter=str(tmp_path / "1"))
-    again = train(base, [example(1)], tmp_path / "3", adapter=str(tmp_path / "1"), start="base")
+    second = train(base, [example(1)], tmp_path / "2", adapter=tmp_path / "1")
+    again = train(base, [example(1)], tmp_path / "3", adapter=tmp_path / "1", start="base")
     assert [m["skill"] for m in (first, second, again)] == pytest.approx([0.6, 0.8, 0.6])
     assert train(base, [], tmp_path / "4")["skill"] == 0.2
 

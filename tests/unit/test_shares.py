@@ -62,7 +62,7 @@ def test_what_one_share_has_judged_is_not_asked_again(
     config, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = FolderStore(tmp_path / "store")
-    load_gold(config, store, open_library(config, store))
+    load_gold(config, store, open_library(config.data, store))
     judge_share(config, store, 0, MODEL, Share(0, 2))
     caplog.set_level("INFO")
     judge_share(config, store, 0, MODEL, Share(0, 2))

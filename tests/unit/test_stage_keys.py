@@ -35,11 +35,16 @@ EXPECTED: dict[str, tuple[str, set[str]]] = {
     "loop.reruns": ("0", set()),
     "loop.partitions": ("2", {"ingest", "filter"}),  # filter gets two partitions
     "loop.min_delta": ("0.25", {"decide"}),
+    "loop.stop_error": ("0.1", {"decide"}),
+    "loop.min_gain": ("0.1", {"decide"}),
     "loop.patience": ("2", {"decide"}),
     "loop.seed": ("1", SEEDED),
     "data.questions": ("{questions}", {"ingest"}),
+    "data.columns": ("{text: prompt}", {"ingest"}),
+    "data.kinds": ("{ai2d: number}", {"ingest"}),
     "data.count": ("5", {"ingest"}),
     "data.per_iteration": ("40", {"synthesize"}),
+    "data.fresh_pairs": ("false", set()),  # in later iterations: see below
     "data.max_pixels": ("1000000", {"ingest"} | GOLD),
     "data.background": ("black", {"ingest"} | GOLD),
     "data.shard_size": ("10", {"ingest", "hold_out", "synthesize"} | GOLD),
@@ -65,6 +70,7 @@ EXPECTED: dict[str, tuple[str, set[str]]] = {
     "engine.endpoint.prompt_price": ("2", set()),
     "engine.endpoint.completion_price": ("2", set()),
     "engine.endpoint.extra": ("{reasoning: none}", ASK),
+    "synthesis.route_samples": ("3", {"synthesize", "hold_out"}),
     "synthesis.answer.temperature": ("0.1", {"synthesize", "hold_out"}),
     "synthesis.answer.top_p": ("0.5", {"synthesize", "hold_out"}),
     "synthesis.answer.top_k": ("5", {"synthesize", "hold_out"}),
@@ -77,6 +83,7 @@ EXPECTED: dict[str, tuple[str, set[str]]] = {
     "synthesis.errors": ("[count]", {"synthesize", "hold_out"}),
     "synthesis.alter_tries": ("2", {"synthesize", "hold_out"}),
     "synthesis.min_length_ratio": ("0.25", {"synthesize", "hold_out"}),
+    "synthesis.min_omission_ratio": ("0.25", {"synthesize", "hold_out"}),
     "synthesis.vote.temperature": ("0.1", {"synthesize", "hold_out"}),
     "synthesis.vote.top_p": ("0.5", {"synthesize", "hold_out"}),
     "synthesis.vote.top_k": ("5", {"synthesize", "hold_out"}),
@@ -90,12 +97,26 @@ EXPECTED: dict[str, tuple[str, set[str]]] = {
     "judging.sampling.top_k": ("5", {"judge"}),
     "judging.sampling.max_tokens": ("9", {"judge"}),
     "judging.samples": ("2", {"judge"}),
+    "judging.attacked_share": ("0.5", {"judge"}),
     "filtering.keep": ("shuffled", {"filter"}),
     "filtering.both_orders": ("false", {"filter"}),
+    "filtering.majority": ("true", {"filter"}),
+    "filtering.traces_per_pair": ("1", {"filter"}),
+    "filtering.reason_words": ("3", {"filter"}),
+    "filtering.reason_names_answer": ("true", {"filter"}),
+    "filtering.max_sentence_share": ("0.5", {"filter"}),
+    "filtering.max_similarity": ("0.9", {"filter"}),
+    "filtering.last_verdict": ("same", {"filter"}),
+    "filtering.permuted_options": ("true", {"judge", "filter"}),
+    "filtering.pairs_per_kind": ("3", {"filter"}),
+    "filtering.pairs_per_error": ("3", {"filter"}),
+    "filtering.pairs_per_image": ("3", {"filter"}),
     "filtering.min_examples": ("3", {"enough"}),
     "filtering.max_examples": ("50", {"filter"}),
     "training.kind": ("scripted", {"train", "resolve"} | ASK),  # it goes with the engine's kind
     "training.start": ("base", {"train"}),
+    "training.data": ("all", {"train"}),
+    "training.current_share": ("0.25", {"train"}),
     "training.rank": ("8", {"train"}),
     "training.alpha": ("8", {"train"}),
     "training.learning_rate": ("0.5", {"train"}),
@@ -108,7 +129,9 @@ EXPECTED: dict[str, tuple[str, set[str]]] = {
     "training.weight_decay": ("0.1", {"train"}),
     "training.dtype": ("bfloat16", {"train"}),
     "training.processes": ("2", {"train"}),
+    "training.nodes": ("2", {"train"}),
     "training.checkpoint_steps": ("7", set()),
+    "training.where": ("trainjob", set()),  # both ways leave the same bytes
     "validation.share": ("0.5", {"ingest"}),
     "validation.sampling.temperature": ("0.1", {"validate"}),
     "validation.sampling.top_p": ("0.5", {"validate"}),
@@ -120,8 +143,9 @@ EXPECTED: dict[str, tuple[str, set[str]]] = {
     "evaluation.sampling.top_p": ("0.5", {"evaluate"}),
     "evaluation.sampling.top_k": ("5", {"evaluate"}),
     "evaluation.sampling.max_tokens": ("9", {"evaluate"}),
+    "evaluation.attacks": ("3", set()),  # `evaluate`: see test_attacks.py
     "evaluation.base_prompts": ("[default]", set()),  # see test_evaluation_alone.py
-    "evaluation.benchmarks": ("[more.jsonl]", set()),  # `evaluate`: see test_benchmark_stage.py
+    "evaluation.benchmarks": ("{benchmarks}", {"ingest"}),  # what is kept out of training
     "evaluation.data": ("{vl-rewardbench: data}", set()),
     "evaluation.samples": ("3", set()),
     "gate.group_losses": ("{count: 0.1}", {"promote"}),
@@ -140,6 +164,8 @@ TOGETHER = {
     "training.kind": ("engine.kind=scripted", "model.base='scripted:'"),
     "training.epochs": ("training.max_steps=null",),
     "training.processes": ("training.micro_batch_size=8",),
+    "training.nodes": ("training.micro_batch_size=8", "training.where=trainjob"),
+    "filtering.last_verdict": ("data.fresh_pairs=false",),
     "synthesis.check_meaning": ("prompts=default",),  # the short prompts cannot ask for it
 }
 """Settings that must change with another one."""
@@ -156,7 +182,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Other questions, other gold pairs, another base."""
     import shutil
 
-    from judgeloop.models.references import base_location
+    from judgeloop.models.fetch import base_location
     from judgeloop.tiny.dataset import write_gold, write_questions
 
     folder = tmp_path_factory.mktemp("other")
@@ -165,6 +191,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {
         "{questions}": str(write_questions(folder / "q", 4, 99)),
         "{gold}": str(write_gold(folder / "g", 4, 99)),
+        "{benchmarks}": f"[{write_gold(folder / 'own', 4, 98)}]",
         "{base}": str(base),
     }
 
@@ -253,6 +280,19 @@ def test_each_iteration_makes_pairs_of_its_own(tmp_path: Path) -> None:
     assert {stage for stage in KEYED if one[stage] != two[stage]} == {"synthesize", "decide"}
 
 
+def test_a_pool_of_pairs_is_made_once_a_slice_and_found_again(tmp_path: Path) -> None:
+    whole, halves = (
+        [
+            keys_of(changed("data.fresh_pairs=false", *more), tmp_path, iteration=at)["synthesize"]
+            for at in (1, 2, 3)
+        ]
+        for more in ((), ("data.per_iteration=40",))
+    )
+    assert len(set(whole)) == 1
+    assert halves[0] == halves[2] != halves[1]
+    assert whole[0] == keys_of(changed(), tmp_path)["synthesize"]
+
+
 def input_of(name: str, tag: str) -> object:
     if name in ("model", "base", "start"):
         return msgspec.structs.replace(JUDGE, base_sha256=tag)
@@ -262,7 +302,7 @@ def input_of(name: str, tag: str) -> object:
         return tag
     if name in ("iteration", "partition", "slices"):
         return len(tag)
-    several = name in ("judgements", "validations", "evaluations", "sets")
+    several = name in ("judgements", "earlier", "last", "validations", "evaluations", "sets")
     return [made("any", tag)] if several else made("any", tag)
 
 
@@ -272,7 +312,7 @@ def inputs_of(stage: str) -> dict[str, object]:
     return {name: input_of(name, "a") for name in names}
 
 
-ALL = ("gold", "benchmark_items", "benchmark", "compare", *(spec.name for spec in STAGES))
+ALL = ("gold", "attack", "benchmark_items", "benchmark", "compare", *(spec.name for spec in STAGES))
 
 
 @pytest.mark.parametrize("stage", ALL)
@@ -326,7 +366,7 @@ def test_another_version_of_the_gold_pairs_changes_the_key_of_their_evaluation(
 def test_a_manifest_names_the_manifests_that_it_was_made_from() -> None:
     config: Config = changed()
     judged: list[Manifest] = [made("judge", "j1"), made("judge", "j2")]
-    assert keys.stage_manifest("filter", config, judgements=judged).inputs == ("j1", "j2")
+    assert keys.stage_manifest("filter", config, judgements=judged, last=[]).inputs == ("j1", "j2")
     config = changed("loop.seed=5")
     model = ModelRef(base="b", base_sha256="c")
     header = keys.stage_manifest("judge", config, model=model, pairs=made("synthesize", "p"))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgeloop.evaluation.statistics import mean_interval, paired_interval, wilson
-from judgeloop.schema.results import Interval
+from judgeloop.schema.scorecard import Interval
 
 ROUNDS = 2000
 

@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
-from judgeloop.method.prompts import load_prompts
 from judgeloop.method.synthesis.alter import alter_request
 from judgeloop.method.synthesis.meaning import compare_request
 from judgeloop.method.synthesis.pairs import make_pair
 from judgeloop.method.synthesis.vote import pair_by_vote
-from judgeloop.schema.config import SynthesisSection
+from judgeloop.prompt_sets import load_prompts
 from judgeloop.schema.keys import content_key, fraction, seed_for
+from judgeloop.schema.method_sections import SynthesisSection
 from judgeloop.schema.records import Altered, Kind, Pair, Question, Voted
 from judgeloop.schema.requests import Request, Response, Sample
 from judgeloop.schema.sampling import Sampling

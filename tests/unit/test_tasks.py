@@ -50,6 +50,8 @@ def examples(folder: Path, rows: int) -> str:
         (TrainingError("the card is full.\nLower the batch."), "the card is full.\n", 7),
         (MissingObjectError("no such object"), "no such object", 5),
         (ZeroDivisionError("by zero"), "ZeroDivisionError: by zero", 1),
+        (OSError(28, "No space left", "/tmp/x"), "/tmp/x: No space left: the disk is full: ", 5),
+        (FileNotFoundError(2, "No such file", "/x"), "FileNotFoundError: [Errno 2] No such", 1),
     ],
 )
 def test_the_ledger_holds_a_failed_tasks_message_and_exit_code(

@@ -24,7 +24,7 @@ def test_every_word_of_a_turn_is_one_token():
     tokenizer = architecture.make_tokenizer()
     rng = random.Random(0)
     for _ in range(300):
-        turn = curriculum.seeing_turn(sample_from(Split.PRETRAINING, rng), rng)
+        turn = curriculum.picture_turn(sample_from(Split.PRETRAINING, rng), rng)
         text = f"{turn.prompt} {turn.answer}"
         words = text.replace(",", " ,").replace(":", " :").split()
         assert len(tokenizer(text).input_ids) == len(words)
@@ -40,16 +40,16 @@ def test_packed_turns_get_the_same_scores_as_conversations_of_their_own(monkeypa
     model.set_attn_implementation("eager")
     processor = AutoProcessor.from_pretrained(BASE)
     turns, scenes = [], []
-    original = curriculum.seeing_turn
+    original = curriculum.picture_turn
 
     def recorded(scene, rng):
         turns.append(original(scene, rng))
         scenes.append(scene)
         return turns[-1]
 
-    monkeypatch.setattr(batching, "seeing_turn", recorded)
+    monkeypatch.setattr(batching, "picture_turn", recorded)
     packer = batching.Packer(processor.tokenizer, random.Random(0), sequences=1, length=112)
-    batch = packer.seeing_batch()
+    batch = packer.picture_batch()
     with torch.inference_mode():
         packed = model(
             input_ids=batch.input_ids,

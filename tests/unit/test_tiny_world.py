@@ -13,8 +13,8 @@ import pytest
 from judgeloop.schema.records import Kind
 from judgeloop.tiny import curriculum, formats
 from judgeloop.tiny.dataset import write_gold, write_questions
-from judgeloop.tiny.mistakes import differences, parse, spoil
-from judgeloop.tiny.questions import TOPICS, ask, caption, gold_answer
+from judgeloop.tiny.mistakes import differences, parse, plant_mistake
+from judgeloop.tiny.questions import TOPICS, caption, gold_answer, make_question
 from judgeloop.tiny.render import draw, png
 from judgeloop.tiny.scenes import COLOURS, PLACES, SHAPES, Scene, Split, Thing, sample_from
 
@@ -165,11 +165,11 @@ def shape_of(ink: np.ndarray) -> str:
 def test_a_planted_mistake_is_one_mistake_of_the_kind_asked_for(error):
     rng = random.Random(error)
     for scene in scenes(Split.LOOP, 200):
-        spoiled = spoil(scene.things, error, rng)
-        made = differences(scene.layout, caption(spoiled))
+        wrong = plant_mistake(scene.things, error, rng)
+        made = differences(scene.layout, caption(wrong))
         assert error in made or (error.endswith(" place") and made[0].endswith(" place"))
-        assert [t.cell for t in spoiled] == sorted({t.cell for t in spoiled})
-        assert len({(t.colour, t.shape) for t in spoiled}) == len(spoiled)
+        assert [t.cell for t in wrong] == sorted({t.cell for t in wrong})
+        assert len({(t.colour, t.shape) for t in wrong}) == len(wrong)
 
 
 def test_two_mistakes_none_and_broken_captions_are_not_one_mistake():
@@ -198,7 +198,7 @@ def test_every_question_has_exactly_one_answer_and_it_is_among_the_choices():
     rng = random.Random(1)
     for scene in scenes(Split.LOOP, 300):
         for topic in TOPICS:
-            asked = ask(scene, topic, rng)
+            asked = make_question(scene, topic, rng)
             answer = gold_answer(scene, asked)
             assert holds(list(scene.things), asked.text, answer)
             assert asked.choices is None or answer in asked.choices
@@ -208,7 +208,7 @@ def test_a_pretraining_verdict_says_nothing_about_which_answer_is_right():
     rng = random.Random(2)
     firsts = {"right first": [], "right second": [], "both wrong": []}
     for scene in scenes(Split.PRETRAINING, 2500):
-        asked = ask(scene, "colour", rng)
+        asked = make_question(scene, "colour", rng)
         right = gold_answer(scene, asked)
         turn = curriculum.judge_turn(scene, asked, right, rng)
         first, second = turn.prompt.split(" A ")[1].split(" B ")

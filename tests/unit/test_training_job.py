@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from judgeloop.schema.config import TrainingSection
 from judgeloop.schema.errors import DataError, TrainingError
 from judgeloop.schema.records import Example, to_json
+from judgeloop.schema.training_section import TrainingSection
 from judgeloop.training.adapter import check_movement
 from judgeloop.training.dataset import read_examples, wants_messages
 from judgeloop.training.failure import explain, read_error

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from judgeloop.schema.config import TrainingSection
+from judgeloop.schema.training_section import TrainingSection
 from judgeloop.training.adapter import new_adapter
 from judgeloop.training.job import TrainingJob
 from judgeloop.training.sft import training_arguments
@@ -16,9 +16,13 @@ from judgeloop.training.sft import training_arguments
 SETTINGS = TrainingSection(kind="lora", max_steps=3)
 ELSEWHERE = {
     "kind",  # chooses the trainer: tests/unit/test_train_stage.py
+    "where",  # in a TrainJob it is the same process: tests/contract/test_trainjob.py
+    "data",
+    "current_share",  # choose the examples: tests/unit/test_training_set.py
     "start",  # chooses the model: tests/unit/test_stage_keys.py
     "dtype",  # of the weights, and `half` below
     "processes",  # of accelerate: tests/unit/test_training_job.py
+    "nodes",  # of torchrun: tests/loop/test_two_nodes.py
 }
 
 

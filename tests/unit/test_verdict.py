@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judgeloop import parse_verdict
-from judgeloop.method.judging.verdict import parse_seen
+from judgeloop.method.judging.verdict import parse_tiny_verdict
 from judgeloop.schema.records import Choice
 from tests.unit.verdict_cases import CASES, LABELLED
 
@@ -88,11 +88,11 @@ def test_swapping_the_labels_swaps_the_verdict_and_nothing_else(text: str, expec
 
 @pytest.mark.parametrize(("text", "expected"), SEEN_CASES)
 def test_the_tiny_worlds_judgement_is_its_one_sentence_or_nothing(text: str, expected: str) -> None:
-    verdict = parse_seen(text)
+    verdict = parse_tiny_verdict(text)
     assert expected == (verdict.reason or verdict.choice)
 
 
-@pytest.mark.parametrize("parse", [parse_verdict, parse_seen])
+@pytest.mark.parametrize("parse", [parse_verdict, parse_tiny_verdict])
 @pytest.mark.parametrize(
     "reason", ["length", "max_tokens", "MAX_TOKENS", "content_filter", "abort"]
 )
@@ -144,7 +144,7 @@ def test_a_last_line_for_the_other_side_never_leaves_the_first(text: str, letter
 @given(st.text(max_size=300))
 def test_any_text_at_all_is_read(text: str) -> None:
     parse_verdict(text)
-    parse_seen(text)
+    parse_tiny_verdict(text)
 
 
 HOSTILE = (

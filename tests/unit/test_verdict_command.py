@@ -11,6 +11,7 @@ from PIL import Image
 
 from judgeloop.cli.main import main
 from judgeloop.engines.scripted_model import ADAPTER_FILE, ScriptedAdapter, Sight
+from judgeloop.judge import Judge
 from judgeloop.registry.judge_file import ADAPTER_FOLDER, JudgeFile, write_judge_file
 from judgeloop.schema.records import ModelRef
 from judgeloop.store import FolderStore
@@ -94,3 +95,12 @@ def test_a_base_has_no_base_beside_it_and_the_error_says_so(ask: Ask) -> None:
     said = ask("--model", BASE, "--beside-base", code=2)
     assert f"{BASE} is a base without an adapter" in said
     assert "name a judge that was trained" in said
+
+
+def test_an_image_that_cannot_be_read_is_told_before_the_judge_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Judge, "load", lambda *a, **k: pytest.fail("it was loaded"))
+    asked = ["--model", BASE, "--image", str(tmp_path / "none.png"), "--question", QUESTION]
+    assert main(["verdict", *asked, "--a", "1", "--b", "2"]) == 3
+    assert "none.png: cannot be read" in capsys.readouterr().err

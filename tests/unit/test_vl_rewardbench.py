@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from judgeloop.evaluation.benchmarks.base import coin_order
+from judgeloop.evaluation.benchmarks.base import Output, coin_order
 from judgeloop.evaluation.benchmarks.score import Score, score
 from judgeloop.evaluation.benchmarks.vl_rewardbench import VL_REWARDBENCH
-from judgeloop.evaluation.benchmarks.vl_rewardbench.aggregate import KS
+from judgeloop.evaluation.benchmarks.vl_rewardbench.aggregate import KS, aggregate
 from judgeloop.evaluation.benchmarks.vl_rewardbench.groups import (
     official,
     r1_reward,
@@ -194,6 +194,26 @@ def test_ties_are_other_and_leave_every_accuracy(tmp_path: Path) -> None:
     assert found.official["item_outcomes"] == {"other": 1, "agree": 1}
     assert found.official["overall_accuracy"] == 100
     assert found.official["overall_accuracy_counting_undecided_as_wrong"] == 50
+
+
+def test_one_generator_shuffles_the_samples_for_all_k(tmp_path: Path) -> None:
+    rows = [vl_row(number) for number in range(20)]
+    items = load(write_lines(tmp_path / "data.jsonl", rows)).items
+    answers = random.Random(0)
+    outputs = [
+        Output(item=item.key, chosen_first=True, sample=sample, text=better(answers.choice((1, 2))))
+        for item in items for sample in range(9)
+    ]  # fmt: skip
+    drawn = random.Random(1234)
+    for k in KS:
+        samples = [(output.item, "1 is" in (output.text or "")) for output in outputs]
+        for place in range(len(samples)):
+            other = drawn.randint(0, len(samples) - 1)
+            samples[place], samples[other] = samples[other], samples[place]
+        first = {i.key: [right for key, right in samples if key == i.key][:k] for i in items}
+        right = sum(sum(found) > k / 2 for found in first.values())
+        counted = aggregate(items, outputs).details["by_k"][str(k)]["item_outcomes"]
+        assert counted == {"agree": right, "reject": 20 - right}, k
 
 
 def test_an_item_with_fewer_samples_than_k_counts_by_what_it_has(tmp_path: Path) -> None:

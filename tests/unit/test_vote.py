@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgeloop.method.synthesis import vote
-from judgeloop.schema.config import SynthesisSection, load_config
+from judgeloop.schema.config import load_config
+from judgeloop.schema.method_sections import SynthesisSection
 from judgeloop.schema.records import Dropped, Kind, Pair, Question, Voted
 from judgeloop.schema.requests import Response, Sample
 from judgeloop.schema.sampling import Sampling

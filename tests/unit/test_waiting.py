@@ -5,18 +5,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from judgeloop.ops.pods.late import Pods, entry_of, late, reason_of
+from judgeloop.ops.pods.waiting import Place, Pod, explain, findings, is_driver, task_of
 from judgeloop.runtime.ending import LASTING
-from pipelines.cluster.late import entry_of, reason_of
-from pipelines.cluster.waiting import (
-    Place,
-    Pod,
-    Pods,
-    explain,
-    findings,
-    is_driver,
-    late,
-    task_of,
-)
 from tests.conftest import REPOSITORY
 
 PODS = REPOSITORY.parent / "shared/cases/cluster/kfp/pods"

@@ -4,6 +4,7 @@ The value is `A`, `B`, or the reason why nothing is decided. Labels are A and B;
 labels are in `LABELLED`.
 """
 
+from tests.unit.verdict_language_cases import COMPARED_ELSEWHERE
 from tests.unit.verdict_open_cases import BOTH, NOTHING, OPEN, QUOTED
 from tests.unit.verdict_spelling_cases import SPELLED_OTHERWISE
 
@@ -180,6 +181,14 @@ COMPARISONS = [
     ("reasons\nAfter comparing both answers, Answer A is better.", "A"),
     ("reasons\nBased on the image, Answer B is more accurate.", "B"),
     ("reasons\nAnswer B is worse than Answer A.", "A"),
+    ("reasons\nAnswer A is less accurate than Answer B.", "B"),
+    ("reasons\nAnswer A loses to Answer B.", "B"),
+    ("reasons\nAnswer A is only marginally better than Answer B.", "A"),
+    ("reasons\nRanking: B > A", "B"),
+    ("reasons\nAnswer A is not less accurate than Answer B.", NOTHING),
+    ("reasons\nAnswer A is only better than Answer B in style.", NOTHING),
+    ("reasons\nAnswer A loses.", NOTHING),
+    ("reasons\nAnswer A is not worse than Answer B.", NOTHING),
     ("reasons\nAnswer A is better than the other.", "A"),
     ("reasons\nAnswer A is the better one. It names the colour.", "A"),
     ("Answer B is better in style.\nOverall, Answer A is better.", "A"),
@@ -320,7 +329,7 @@ CASES = [
     case
     for kind in (
         *(VERDICT_LINES, OTHER_MARKERS, WORDS_AFTER, COMPARISONS, OPEN, MARKUP, LANGUAGES),
-        *(THINKING, QUOTED, SCORES, SPELLED_OTHERWISE),
+        *(THINKING, QUOTED, SCORES, SPELLED_OTHERWISE, COMPARED_ELSEWHERE),
     )
     for case in kind
 ]
@@ -361,6 +370,10 @@ LABELLED = [
     (("Model-1", "Model-2"), "reasons\nWinner: Model-2", "B"),
     (("Assistant A", "Assistant B"), "reasons\nAssistant B is better.", "B"),
     (("甲", "乙"), "理由\n结论：乙", "B"),
+    (("甲", "乙"), "甲不如乙", "B"),
+    (NUMBERED, "回答1比回答2更好", "A"),
+    (NUMBERED, "Die Antwort 2 ist besser als Antwort 1.", "B"),
+    (NUMBERED, "回答1并不比回答2更好", NOTHING),
     (("first", "second"), "reasons\nVerdict: Second", "B"),
     (("B", "A"), "reasons\nVerdict: A", "B"),
 ]

@@ -85,7 +85,7 @@ def _write(source: str, out: Path, opened: Opened, columns: Mapping[str, str]) -
         source=source,
         rows=rows,
         questions=questions,
-        dropped={name.partition("/")[2]: n for name, n in sorted(rejections.counts.items())},
+        dropped=dict(sorted(rejections.dropped.items())),
         images=sum(1 for _ in (out / "images").iterdir()),
         by_source=dict(sorted(sources.items())),
         by_license=dict(sorted(licenses.items())),

@@ -1,22 +1,25 @@
 """Opens a data set of any kind as a stream of rows, by the builders of `datasets`.
 
-JSON alone is read here: that builder gives up a whole file for one broken line, turns an id such as
-"0012" into a number, and writes what is now a text and now a list (LLaVA's `image`) as JSON texts.
+JSON and tables of text are read here: those builders give up a whole file for one broken line, turn
+an id such as "0012" into a number, and write what is now a text and now a list (LLaVA's `image`) as
+JSON texts.
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import logging
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from judgeloop.data.file_format import CSV, TSV, Rows, refuse_other_formats
 from judgeloop.data.source import Source, open_source
 from judgeloop.schema.errors import ConfigError, DataError, JudgeLoopError
 from judgeloop.schema.home import expand_home
@@ -36,7 +39,8 @@ _LISTED = ("metadata.jsonl", "questions.jsonl", "qa.jsonl")
 _BUILDERS = {".parquet": "parquet", ".tar": "webdataset"}
 _KINDS = (
     "a hub data set (hf://datasets/OWNER/NAME@REVISION/SUBSET), a saved data set, an image folder "
-    "with metadata.jsonl, .jsonl, .json, .parquet or .tar files, a folder or s3:// prefix of them"
+    "with metadata.jsonl, .jsonl, .json, .csv, .tsv, .parquet or .tar files, a folder or s3:// "
+    "prefix of them"
 )
 
 
@@ -108,6 +112,38 @@ def _items(file: Path) -> Iterator[tuple[str, Row | Dropped]]:
             yield place, Dropped(id=place, reason="bad_record", detail=detail)
 
 
+def _table(file: Path) -> Iterator[tuple[str, Row | Dropped]]:
+    """Yields the rows of a CSV or TSV file whose first line names the columns.
+
+    Empty cells are left out, and a cell that holds a JSON array becomes a list.
+    """
+    number = 0
+    with file.open(encoding="utf-8-sig", newline="") as opened:
+        head = opened.readline()
+        opened.seek(0)
+        semicolons = head.count(";") > head.count(",")
+        delimiter = "\t" if file.suffix == ".tsv" else ";" if semicolons else ","
+        try:
+            for number, row in enumerate(csv.DictReader(opened, delimiter=delimiter), start=1):
+                place = f"{file}:{number}"
+                if None in row:
+                    detail = f"{place}: the row has more cells than there are columns"
+                    yield place, Dropped(id=place, reason="bad_record", detail=detail)
+                    continue
+                yield place, {name: _cell(text) for name, text in row.items() if text}
+        except (csv.Error, UnicodeDecodeError) as error:
+            place = f"{file}:{number + 1}"
+            detail = f"{place}: the table cannot be read from here on: {error}"
+            yield place, Dropped(id=place, reason="bad_record", detail=detail)
+
+
+def _cell(text: str) -> str | list[Any]:
+    if text.startswith("["):
+        with suppress(ValueError, RecursionError):
+            return list(json.loads(text))
+    return text
+
+
 def _object(row: object, place: str) -> Row | Dropped:
     if isinstance(row, dict):
         return row
@@ -120,9 +156,14 @@ def _local(path: Path) -> Iterator[Opened]:
     if path.is_file() and path.suffix == ".json":
         yield Opened(_items(path), FolderStore(path.parent))
         return
+    if path.is_file() and path.suffix in (".csv", ".tsv"):
+        refuse_other_formats(path, str(path), Rows.QUESTIONS, (CSV, TSV))
+        yield Opened(_table(path), FolderStore(path.parent))
+        return
     if path.is_file():
         builder = _BUILDERS.get(path.suffix)
         if builder is None:
+            refuse_other_formats(path, str(path), Rows.QUESTIONS)
             raise ConfigError(f"{path}: the format {path.suffix!r} is not known; give {_KINDS}")
         yield _files(builder, [path], path.parent)
         return

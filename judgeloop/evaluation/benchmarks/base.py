@@ -18,6 +18,7 @@ from judgeloop.evaluation.benchmarks.prompts import OfficialPrompt
 from judgeloop.schema.keys import content_key, fraction
 from judgeloop.schema.records import Choice, Record
 from judgeloop.schema.sampling import Sampling
+from judgeloop.schema.scorecard import Interval
 
 CONTENT_DIGITS = 12
 Row = dict[str, Any]
@@ -118,6 +119,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """Where the official script would have stopped."""
     outcomes: tuple[Outcome, ...] = ()
     """Of the items that the official accuracies count, for their intervals."""
+    intervals: dict[str, Interval] = {}
+    """Of official figures that are no share of these items."""
 
 
 class Benchmark(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,16 @@ from typing import TypeVar
 
 import msgspec
 
+from judgeloop.data.file_format import (
+    CSV,
+    JSON_ARRAY,
+    JSON_OBJECTS,
+    OLD_MAC,
+    PARQUET,
+    TSV,
+    Rows,
+    refuse_other_formats,
+)
 from judgeloop.evaluation.benchmarks.base import Fault, Item, Loaded, Row
 from judgeloop.schema.errors import DataError
 from judgeloop.store.checksums import sha256_file
@@ -20,6 +30,12 @@ T = TypeVar("T")
 SUFFIXES = (".parquet", ".jsonl", ".json", ".csv")
 _IMAGE_BYTES = ("image.bytes", "Image.bytes")
 _BATCH_ROWS = 200
+_HELD = {
+    ".parquet": (PARQUET,),
+    ".json": (JSON_ARRAY, JSON_OBJECTS),
+    ".csv": (CSV, TSV, OLD_MAC),
+}
+"""What a file holds beside lines of JSON, by the ending of its name."""
 
 
 def find_files(place: Path, patterns: Sequence[str]) -> list[Path]:
@@ -66,6 +82,8 @@ def read_rows(file: Path, faults: list[Fault]) -> Iterator[tuple[str, Row]]:
         DataError: The file as a whole cannot be read.
     """
     try:
+        known = _HELD.get(file.suffix, ())
+        refuse_other_formats(file, str(file), Rows.BENCHMARK, known)
         if file.suffix == ".parquet":
             yield from _parquet(file)
         elif file.suffix == ".csv":

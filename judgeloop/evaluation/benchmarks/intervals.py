@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from judgeloop.evaluation.comparison import FEWEST_CLUSTERS, RESAMPLES, SEED
+from judgeloop.evaluation.clusters import FEWEST_CLUSTERS, RESAMPLES, SEED
 from judgeloop.evaluation.statistics import CONFIDENCE, mean_interval
-from judgeloop.schema.results import Interval
+from judgeloop.schema.scorecard import Interval
 
 ALL, MACRO = "all", "macro"
 
@@ -64,10 +64,30 @@ def outcome_intervals(outcomes: Sequence[Outcome]) -> dict[str, Interval]:
         found[name] = mean_interval(mine)
         if dependent:
             found[name] = _hull(found[name], _percentiles(some[of > 0] / of[of > 0]))
+    means = right.sum(axis=0) / total.sum(axis=0)
+    found[MACRO] = _mean_of_groups(means, [found[name] for name in groups])
     whole = (totals > 0).all(axis=1)
     if whole.any():
-        found[MACRO] = _percentiles((rights[whole] / totals[whole]).mean(axis=1))
+        drawn_means = (rights[whole] / totals[whole]).mean(axis=1)
+        found[MACRO] = _hull(found[MACRO], _percentiles(drawn_means))
     return found
+
+
+def _mean_of_groups(means: Any, intervals: Sequence[Interval]) -> Interval:
+    """Returns the interval of the mean of independent groups' shares, which has never width 0.
+
+    Source: Zou, Huang and Zhang, "A note on confidence interval estimation for a linear function
+    of binomial proportions", Computational Statistics & Data Analysis 53 (2009).
+    """
+    import numpy as np
+
+    low, high = np.asarray(intervals).T
+    below, above = means - low, high - means
+    centre, size = float(means.mean()), len(means)
+    return Interval(
+        max(0.0, centre - float(np.sqrt((below**2).sum())) / size),
+        min(1.0, centre + float(np.sqrt((above**2).sum())) / size),
+    )
 
 
 def _percentiles(values: Any) -> Interval:

@@ -17,7 +17,7 @@ from judgeloop.evaluation.benchmarks.own import FIELD, read_own
 from judgeloop.evaluation.benchmarks.strict import strict
 from judgeloop.evaluation.benchmarks.voting import voting
 from judgeloop.schema.errors import DataError
-from judgeloop.schema.results import Interval
+from judgeloop.schema.scorecard import Interval
 
 OFFICIAL, OWN = "official", "judgeloop"
 """Layouts of outputs."""
@@ -32,7 +32,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     """In the keys of the benchmark's own scores."""
     intervals: dict[str, Interval]
     """95 % intervals of the official accuracies by group, of all items' (`all`) and of the groups'
-    mean (`macro`), as shares of 0..1, clustered by image."""
+    mean (`macro`), as shares of 0..1, clustered by image; and of what a benchmark has besides."""
     strict: dict[str, Any] | None
     """Both orders, undecided is wrong; shares of 0..1."""
     strict_reason: str
@@ -88,7 +88,7 @@ def score(benchmark: Benchmark, data: Path, outputs: Path) -> Score:
         benchmark=benchmark.name,
         protocol=benchmark.protocol,
         official=figures.official,
-        intervals=outcome_intervals(figures.outcomes),
+        intervals=outcome_intervals(figures.outcomes) | figures.intervals,
         strict=strictly,
         strict_reason=reason,
         maps=figures.maps,

@@ -1,4 +1,4 @@
-"""What the named benchmarks show a judge, for the guard against training on it: no label."""
+"""What the chosen benchmarks show a judge, for the guard against training on it: no label."""
 
 from __future__ import annotations
 
@@ -10,22 +10,33 @@ from judgeloop.data.contamination import Seen
 from judgeloop.evaluation.benchmarks import BENCHMARKS
 from judgeloop.evaluation.benchmarks.base import Loaded
 from judgeloop.evaluation.benchmarks.images import item_images
+from judgeloop.evaluation.benchmarks.own_pairs import OwnPairs, own_pairs
 from judgeloop.evaluation.benchmarks.place import data_folder
+
+OWN_SETS = ".jsonl"
+"""How the name of a set of one's own ends, which is its file."""
 
 
 class SeenItems:
     """The items of some benchmarks.
 
     Args:
-        loaded: What was loaded, by benchmark; its files are read again for the images.
+        loaded: What was loaded, by named benchmark; its files are read again for the images.
+        own: Open files of gold pairs, by their names.
     """
 
-    def __init__(self, loaded: Mapping[str, Loaded]) -> None:
+    def __init__(self, loaded: Mapping[str, Loaded], own: Mapping[str, OwnPairs]) -> None:
         self._loaded = loaded
+        self._own = own
 
     def files(self) -> dict[str, dict[str, str]]:
         """Returns sha256 by file and benchmark: what the items are."""
-        return {name: loaded.files for name, loaded in self._loaded.items()}
+        named = {name: loaded.files for name, loaded in self._loaded.items()}
+        return named | {name: pairs.files() for name, pairs in self._own.items()}
+
+    def __bool__(self) -> bool:
+        """Returns whether any benchmark is chosen."""
+        return bool(self._loaded or self._own)
 
     def __iter__(self) -> Iterator[Seen]:
         """Yields prompts and images, without responses."""
@@ -33,24 +44,30 @@ class SeenItems:
             for item, data in item_images([Path(path) for path in loaded.paths], loaded.items):
                 images = () if data is None else (data,)
                 yield Seen(name=f"{name}: item {item.id}", prompt=item.question, images=images)
+        for name, pairs in self._own.items():
+            yield from pairs.items(name.rpartition("/")[2])
 
 
 @contextmanager
 def seen_items(places: Mapping[str, str]) -> Iterator[SeenItems]:
-    """Opens the named benchmarks for a block of work.
+    """Opens the chosen benchmarks for a block of work.
 
     Args:
-        places: Where each benchmark's data lies; names of other sets are passed over.
+        places: Where each named benchmark's data lies; a set of one's own lies where its name says.
 
     Raises:
-        DataError: A benchmark's data cannot be used.
+        ConfigError, DataError: A benchmark's data cannot be used.
         StoreError: S3 cannot be used.
     """
     with ExitStack() as stack:
-        yield SeenItems(
-            {
-                name: BENCHMARKS[name].load(stack.enter_context(data_folder(place)))
-                for name, place in sorted(places.items())
-                if name in BENCHMARKS
-            }
-        )
+        loaded = {
+            name: BENCHMARKS[name].load(stack.enter_context(data_folder(place)))
+            for name, place in sorted(places.items())
+            if name in BENCHMARKS
+        }
+        own = {
+            name: stack.enter_context(own_pairs(name))
+            for name in sorted(places)
+            if name.endswith(OWN_SETS)
+        }
+        yield SeenItems(loaded, own)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
 
 import msgspec
 
-from judgeloop.schema.config import FilteringSection
 from judgeloop.schema.errors import DataError
 from judgeloop.schema.keys import fraction
+from judgeloop.schema.method_sections import FilteringSection
 from judgeloop.schema.records import Choice, Judgement, Order, Pair
 
 
@@ -18,11 +18,14 @@ class Outcome(msgspec.Struct, frozen=True):
 
     `reason` is `kept`, or why nothing was: `undecided` (no sample is decided in both orders),
     `disagreeing` (none agrees in any order), `one_order` (agreement in one order only: position
-    decides).
+    decides), `minority` (samples agree, but not the majority of each order), or a fault of all
+    traces that agree.
     """
 
     reason: str
     kept: tuple[Judgement, ...] = ()
+    faults: dict[str, int] = {}
+    """Agreeing traces that were left out, by what `judgeloop.method.filtering.sieve` found."""
 
 
 def join_judgements(
@@ -44,14 +47,64 @@ def join_judgements(
     return [(pair, by_pair[pair.id]) for pair in pairs]
 
 
+Fault = Callable[[Pair, Judgement], str | None]
+"""Says why a trace is left out; None for one that is not."""
+
+
 def keep_judgements(
+    pair: Pair,
+    judgements: Sequence[Judgement],
+    settings: FilteringSection,
+    seed: int,
+    fault: Fault = lambda pair, judgement: None,
+) -> Outcome:
+    """Keeps a pair's judgements that agree, without those that have a fault.
+
+    Of more than `traces_per_pair` so many are drawn, by seed, the letters in turn.
+
+    Returns:
+        What was kept; where only faulty traces agree, the reason is their most frequent fault.
+    """
+    outcome = agreeing(pair, judgements, settings, seed)
+    most = len(judgements) if settings.traces_per_pair is None else settings.traces_per_pair
+    faults: Counter[str] = Counter()
+    taken: set[tuple[Order, int]] = set()
+    for judgement in _in_turn(outcome.kept, seed):
+        if len(taken) == most:
+            break
+        if found := fault(pair, judgement):
+            faults[found] += 1
+        else:
+            taken.add((judgement.order, judgement.sample))
+    reason = outcome.reason
+    if outcome.kept and not taken:
+        reason = faults.most_common(1)[0][0]
+    kept = tuple(j for j in outcome.kept if (j.order, j.sample) in taken)
+    return Outcome(reason=reason, kept=kept, faults=dict(faults))
+
+
+def _in_turn(kept: Sequence[Judgement], seed: int) -> list[Judgement]:
+    """Orders a pair's traces by seed, the letters in turn."""
+    ranked = sorted(kept, key=lambda j: fraction("trace", seed, j.pair_id, j.order, j.sample))
+    turns: Counter[Choice] = Counter()
+    placed = []
+    for judgement in ranked:
+        letter = judgement.verdict.choice
+        placed.append((turns[letter], letter is not ranked[0].verdict.choice, judgement))
+        turns[letter] += 1
+    return [judgement for *_, judgement in sorted(placed, key=lambda place: place[:2])]
+
+
+def agreeing(
     pair: Pair, judgements: Sequence[Judgement], settings: FilteringSection, seed: int
 ) -> Outcome:
-    """Keeps a pair's judgements that agree with its preference (paper, stage II).
+    """Returns a pair's judgements that agree with its preference (paper, stage II).
 
     With `both_orders`, a sample is kept only where its judgements in both orders agree; both become
-    examples, so that A and B are balanced by construction. The arms `unfiltered` and `shuffled` are
-    the study's controls: see `FilteringSection`.
+    examples, so that A and B are balanced by construction. With `majority`, more than half of all
+    samples of an order must agree (of both orders with `both_orders`), and as many traces of either
+    order are kept. The arms `unfiltered` and `shuffled` are the study's controls: see
+    `FilteringSection`.
     """
     decided = [j for j in judgements if j.verdict.choice is not Choice.UNDECIDED]
     by_sample: dict[int, list[Judgement]] = defaultdict(list)
@@ -63,9 +116,31 @@ def keep_judgements(
     if settings.keep == "unfiltered":
         return Outcome(reason="kept", kept=tuple(j for both in whole for j in both))
     flip = settings.keep == "shuffled" and fraction("shuffle", seed, pair.id) < 0.5
-    agreeing = [[j for j in both if bool(j.agrees) != flip] for both in whole]
+    if settings.majority:
+        return _of_majority(judgements, settings.both_orders, flip)
+    right = [[j for j in both if bool(j.agrees) != flip] for both in whole]
     needed = len(Order) if settings.both_orders else 1
-    kept = [j for group in agreeing if len(group) >= needed for j in group]
+    kept = [j for group in right if len(group) >= needed for j in group]
     if kept:
         return Outcome(reason="kept", kept=tuple(kept))
-    return Outcome(reason="one_order" if any(agreeing) else "disagreeing")
+    return Outcome(reason="one_order" if any(right) else "disagreeing")
+
+
+def _of_majority(judgements: Sequence[Judgement], both_orders: bool, flip: bool) -> Outcome:
+    """Keeps the agreeing samples of the orders in which they are more than half of all."""
+    right: dict[Order, list[Judgement]] = {order: [] for order in Order}
+    asked: dict[Order, int] = dict.fromkeys(Order, 0)
+    for judgement in judgements:
+        asked[judgement.order] += 1
+        if judgement.agrees is not None and judgement.agrees != flip:
+            right[judgement.order].append(judgement)
+    won = [order for order in Order if 2 * len(right[order]) > asked[order]]
+    if both_orders and len(won) == len(Order):
+        count = min(map(len, right.values()))
+        kept = sorted((j for order in Order for j in right[order][:count]), key=lambda j: j.sample)
+        return Outcome("kept", tuple(kept))
+    if won and not both_orders:
+        return Outcome("kept", tuple(j for order in won for j in right[order]))
+    if all(right.values()):
+        return Outcome("minority")
+    return Outcome("one_order" if any(right.values()) else "disagreeing")

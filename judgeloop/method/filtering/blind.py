@@ -60,6 +60,11 @@ class BlindJudge:
             self._weights[bucket] += RATE * error * value
 
 
+def has_preamble(text: str) -> bool:
+    """Returns whether an answer begins with a word such as "Sure" or "Here is"."""
+    return _PREAMBLE.match(text) is not None
+
+
 def _cues(one: str, other: str) -> dict[str, float]:
     """Returns differences of form between two answers, each -1, 0 or 1."""
     forms = markup(one), markup(other)
@@ -69,7 +74,7 @@ def _cues(one: str, other: str) -> dict[str, float]:
         "capital": one[:1].isupper() - other[:1].isupper(),
         "digits": sum(map(str.isdigit, one)) - sum(map(str.isdigit, other)),
         "ending": bool(_ENDING.search(one[-9:])) - bool(_ENDING.search(other[-9:])),
-        "preamble": bool(_PREAMBLE.match(one)) - bool(_PREAMBLE.match(other)),
+        "preamble": has_preamble(one) - has_preamble(other),
         **{name: forms[0][name] - forms[1][name] for name in forms[0]},
     }
     return {name: math.copysign(1, value) for name, value in differences.items() if value}

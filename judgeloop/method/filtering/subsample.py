@@ -1,22 +1,29 @@
 """Draws which of the kept judgements become examples, in a few bytes each.
 
-A pair or a judgement is drawn by the hash of its id, so that what is drawn is known by a threshold
-and no list of ids is needed: 16 bytes a kept judgement are remembered, and none where the settings
-leave nothing to draw. Two hashes are equal once in 2**53; such a couple is drawn together.
+A pair or a judgement is drawn by the hash of its id: no list of ids is needed. At most 33 bytes a
+kept judgement are remembered, and none where the settings leave nothing to draw. Two hashes are
+equal once in 2**53; such a couple is drawn together.
 """
 
 from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
-from itertools import groupby
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
-from judgeloop.schema.config import FilteringSection
+from judgeloop.method.filtering.sieve import sifts
 from judgeloop.schema.keys import fraction
-from judgeloop.schema.records import Choice, Judgement
+from judgeloop.schema.method_sections import FilteringSection
+from judgeloop.schema.records import Altered, Choice, Judgement, Pair
 
 LETTERS = (Choice.A, Choice.B)
+CAPS = ("pairs_per_kind", "pairs_per_error", "pairs_per_image")
+_NO_GROUP = -1.0
+"""Of a pair that a cap does not touch, such as one without a planted error."""
+
+Group = list[int]
+"""The places of one pair's judgements in the columns."""
 
 
 def example_name(judgement: Judgement) -> str:
@@ -27,73 +34,147 @@ def example_name(judgement: Judgement) -> str:
 class Subsampler:
     """Chooses examples: `add` all kept judgements, then `close`, then ask `includes`.
 
+    First the caps leave out whole pairs, then the limit and the balance of A and B what is too
+    much, always in the order of the hashes.
+
     Args:
-        settings: Where orders are kept singly, equal numbers of A and B are drawn; above
-            `max_examples` whole pairs are left out.
+        settings: Their caps, limit and whether orders are kept singly decide.
         seed: Decides with the ids.
     """
 
     def __init__(self, settings: FilteringSection, seed: int) -> None:
-        self._balanced = not settings.both_orders
+        caps = {name: getattr(settings, name) for name in CAPS}
+        self._caps = {name: cap for name, cap in caps.items() if cap is not None}
         self._limit = settings.max_examples
+        self._whole = (
+            settings.both_orders and settings.traces_per_pair is None and not sifts(settings)
+        )
+        # A control that keeps what it is told is not balanced: one letter may be all that there is.
+        self._balanced = settings.keep != "unfiltered" or not settings.both_orders
+        self._draws = bool(self._caps) or self._limit is not None or not self._whole
         self._seed = seed
-        self._judgements = {letter: array("d") for letter in LETTERS}
-        self._pairs = {letter: array("d") for letter in LETTERS}
-        self._last = dict.fromkeys(LETTERS, 1.0)
+        self._pairs = array("d")
+        self._names = array("d")
+        self._is_b = bytearray()
+        self._groups = {name: array("d") for name in self._caps}
         self._chosen = array("d")
+        self._reason = "max_examples"
         self.candidates = 0
         """Number of judgements that were added."""
+        self.left_out: Counter[str] = Counter()
+        """Judgements that are no examples, by reason; there after `close`."""
 
-    def add(self, kept: Iterable[Judgement]) -> None:
-        """Adds kept judgements; each has a letter."""
+    def add(self, pair: Pair, kept: Iterable[Judgement]) -> None:
+        """Adds a pair's kept judgements; each has a letter."""
         for judgement in kept:
             self.candidates += 1
-            letter = judgement.verdict.choice
-            if self._balanced:
-                self._judgements[letter].append(self._of_judgement(judgement))
-            if self._limit is not None:
-                self._pairs[letter].append(self._of_pair(judgement))
+            if not self._draws:
+                continue
+            self._pairs.append(fraction("cap", self._seed, pair.id))
+            self._names.append(self._of_judgement(judgement))
+            self._is_b.append(judgement.verdict.choice is Choice.B)
+            for name, groups in self._groups.items():
+                groups.append(_group_of(pair, name))
 
     def close(self) -> None:
         """Draws the subsample; nothing can be added afterwards."""
-        if self._balanced:
-            count = min(map(len, self._judgements.values()))
-            for letter, draws in self._judgements.items():
-                self._last[letter] = sorted(draws)[count - 1] if count else -1.0
-        if self._limit is not None:
-            self._chosen = self._draw_pairs(self._limit)
-        self._judgements, self._pairs = {}, {}
+        if not self._draws:
+            return
+        self._chosen = array("d", sorted(self._names[at] for at in self._drawn()))
+        self._pairs, self._names, self._is_b, self._groups = array("d"), array("d"), bytearray(), {}
 
     def includes(self, judgement: Judgement) -> bool:
         """Returns whether a kept judgement becomes an example."""
-        if self._balanced:
-            last = self._last[judgement.verdict.choice]
-            if self._of_judgement(judgement) > last:
-                return False
-        if self._limit is None:
+        if not self._draws:
             return True
-        draw = self._of_pair(judgement)
+        draw = self._of_judgement(judgement)
         place = bisect_left(self._chosen, draw)
         return place < len(self._chosen) and self._chosen[place] == draw
 
-    def _draw_pairs(self, limit: int) -> array[float]:
-        """Returns the pairs that are taken: in the order of their hashes, each that still fits."""
-        left = sorted(
-            pair
-            for letter, pairs in self._pairs.items()
-            for at, pair in enumerate(pairs)
-            if not self._balanced or self._judgements[letter][at] <= self._last[letter]
-        )
-        chosen, total = array("d"), 0
-        for pair, members in groupby(left):
-            size = sum(1 for _ in members)
-            if total + size <= limit:
-                chosen.append(pair)
-                total += size
-        return chosen
+    def _drawn(self) -> array[int]:
+        places = array("q", (at for group in self._capped() for at in group))
+        counts = [self._letters(places).get(letter, 0) for letter in (0, 1)]
+        room = len(places) if self._limit is None else self._limit
+        if not self._balanced:
+            return array("q", self._fitting(places, [room, room], room))
+        each = min(*counts, room // 2)
+        binds = self._limit is not None and self._limit // 2 <= min(counts)
+        self._reason = "max_examples" if binds else "balance"
+        fitting = array("q", self._fitting(places, [each, each], 2 * each))
+        return self._evened(fitting)
+
+    def _capped(self) -> Iterator[Group]:
+        """Yields the pairs that the caps leave, in the order of their hashes."""
+        taken: dict[str, Counter[float]] = {name: Counter() for name in self._caps}
+        for group in self._by_pair(None):
+            of = {name: groups[group[0]] for name, groups in self._groups.items()}
+            full = [name for name, cap in self._caps.items()
+                    if of[name] != _NO_GROUP and taken[name][of[name]] >= cap]  # fmt: skip
+            if full:
+                self.left_out[full[0]] += len(group)
+                continue
+            for name, value in of.items():
+                taken[name][value] += 1
+            yield group
+
+    def _fitting(self, places: array[int], room: list[int], total: int) -> Iterator[int]:
+        """Yields, pair by pair, what there is room for, by letter and in all."""
+        for group in self._by_pair(places):
+            size = self._letters(group)
+            if self._whole and (
+                len(group) > total or any(size[letter] > room[letter] for letter in size)
+            ):
+                self.left_out[self._reason] += len(group)
+                continue
+            for at in group:
+                letter = self._is_b[at]
+                if room[letter] and total:
+                    room[letter] -= 1
+                    total -= 1
+                    yield at
+                else:
+                    self.left_out[self._reason] += 1
+
+    def _evened(self, places: array[int]) -> array[int]:
+        """Leaves out the last of the letter that there is more of."""
+        counts = self._letters(places)
+        surplus, too_many = abs(counts[0] - counts[1]), int(counts[1] > counts[0])
+        left = array("q")
+        for at in reversed(places):
+            if surplus and self._is_b[at] == too_many:
+                surplus -= 1
+                self.left_out["balance"] += 1
+            else:
+                left.append(at)
+        return left
+
+    def _letters(self, places: Iterable[int]) -> Counter[int]:
+        return Counter(self._is_b[at] for at in places)
+
+    def _by_pair(self, places: array[int] | None) -> Iterator[Group]:
+        """Yields places by pair, pairs and then judgements in the order of their hashes."""
+        import numpy as np
+
+        pairs, names = np.array(self._pairs), np.array(self._names)
+        of = np.arange(len(pairs)) if places is None else np.array(places, dtype=np.int64)
+        group: Group = []
+        for at in of[np.lexsort((names[of], pairs[of]))]:
+            if group and self._pairs[group[0]] != self._pairs[at]:
+                yield group
+                group = []
+            group.append(int(at))
+        if group:
+            yield group
 
     def _of_judgement(self, judgement: Judgement) -> float:
         return fraction("balance", self._seed, example_name(judgement))
 
-    def _of_pair(self, judgement: Judgement) -> float:
-        return fraction("cap", self._seed, judgement.pair_id)
+
+def _group_of(pair: Pair, cap: str) -> float:
+    """Returns a number for the group in which a cap counts a pair."""
+    match cap:
+        case "pairs_per_kind":
+            return fraction(pair.question.kind)
+        case "pairs_per_error":
+            return fraction(pair.origin.error) if isinstance(pair.origin, Altered) else _NO_GROUP
+    return fraction(pair.question.images[0]) if pair.question.images else _NO_GROUP

@@ -1,4 +1,4 @@
-"""The two names under which a prompt shows the answers, and how a judge writes them."""
+"""The labels that a prompt gives the two answers, and the ways in which a judge writes them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ NOUNS = (
     r"(?:answer|response|assistant|candidate|reply|solution|output|completion|caption|description"
     r"|text|model|antwort|respuesta|réponse|resposta|risposta|ответ|回答|答案|回复|回复内容|응답|답변)"
 )
-"""Words for what is judged; a judge may use another than the prompt did."""
+"""Nouns for what is judged; a judge may use another one than the prompt."""
 _NOUN_AND_NAME = re.compile(rf"({NOUNS})\s+(\S+)", re.IGNORECASE)
-_UNSPACED = "[\u3040-\u30ff\u3400-\u9fff]"
-"""Letters of Chinese and Japanese, which follow a label without a space."""
+ARTICLE = r"(?:(?:the|la|el|die|der|le|il|a(?=\s+resposta))\s+|l['’]\s?)"
+"""Articles before a noun."""
+_UNSPACED = "[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]"
+"""Letters of Chinese, Japanese and Korean, which follow a label without a space."""
 _CLOSING_QUOTES = tuple("\"'”’」』»")
 _ARTICLES = {"a", "i", "o", "e", "y"}
-"""Labels of one letter that are a word as well, in lower case: never read as a label by itself."""
+"""One-letter labels that are also words, in lower case: alone they are never read as a label."""
 
 
 class Mention(NamedTuple):
@@ -26,12 +28,12 @@ class Mention(NamedTuple):
     """0 or 1."""
     has_noun: bool
     is_word: bool
-    """Written like an article, so that it may be no label."""
+    """It is spelled like an article, so it may not be a label."""
     rest: str
 
 
 class Labels:
-    """How two labels are written; `of` keeps those that were made.
+    """Two labels and their patterns; `of` caches instances.
 
     Args:
         labels: The labels of the first and the second answer.
@@ -45,7 +47,7 @@ class Labels:
         if len(names) != 2 or not all(names) or names[0].casefold() == names[1].casefold():
             raise ValueError(f"labels must be two different names, not {labels!r}")
         self.needs_noun = False
-        """`Response 1` is never written as `1`: that may be an option, or a number in an answer."""
+        """`1` of `Response 1` is read with its noun only: alone it may be an option or a count."""
         matches = [_NOUN_AND_NAME.fullmatch(name) for name in names]
         first, second = matches
         if first and second and first[1].casefold() == second[1].casefold():
@@ -74,7 +76,7 @@ class Labels:
     @cached_property
     def _start(self) -> re.Pattern[str]:
         return re.compile(
-            rf"(?:(?:the\s+)?(?P<noun>{NOUNS})\s{{0,3}}[#:]?\s{{0,3}})?"
+            rf"(?:{ARTICLE}?(?P<noun>{NOUNS})\s{{0,3}}[#:]?\s{{0,3}})?"
             rf"(?P<open>[\[({{<\"'“‘「『【*]{{0,4}})\s?"
             rf"(?:(?P<inner>{NOUNS})\s{{0,3}})?(?P<label>{self.pattern})"
             r"(?P<close>(?:\s?[\])}>\"'”’」』】*]){0,4})",

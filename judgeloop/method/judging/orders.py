@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from judgeloop.method.judging.verdict import undecided
 from judgeloop.method.prompts.base import JudgePrompts
@@ -29,12 +29,45 @@ def judge_pair(
         2 x `samples` judgements: by order, then sample. A pair that the engine cannot answer has
         judgements without text, UNDECIDED with the reason `engine_error`.
     """
+    return (
+        yield from judge_texts(
+            prompts,
+            pair,
+            pair.id,
+            lambda order: shown_answers(pair, order),
+            sampling,
+            samples,
+            seed,
+        )
+    )
+
+
+def judge_texts(
+    prompts: JudgePrompts,
+    pair: Pair,
+    name: str,
+    shown: Callable[[Order], tuple[str, str]],
+    sampling: Sampling,
+    samples: int,
+    seed: int,
+) -> Steps[list[Judgement]]:
+    """Judges as `judge_pair` does, but shows the texts that `shown` returns for each order.
+
+    Args:
+        prompts: As for `judge_pair`.
+        pair: The pair that the judgements are of.
+        name: Begins the ids of the requests.
+        shown: Returns the texts shown as answer A and answer B.
+        sampling: As for `judge_pair`.
+        samples: As for `judge_pair`.
+        seed: As for `judge_pair`.
+    """
     responses = yield [
         judge_request(
             prompts,
-            f"{pair.id}/{order}",
+            f"{name}/{order}",
             pair.question,
-            shown_answers(pair, order),
+            shown(order),
             sampling,
             samples,
             seed_for("judge", seed, pair.id, order),
@@ -44,7 +77,7 @@ def judge_pair(
     return [
         judgement
         for order, response in zip(Order, responses, strict=True)
-        for judgement in _read(response, pair, order, samples, prompts)
+        for judgement in read_judgements(response, pair, order, samples, prompts)
     ]
 
 
@@ -84,9 +117,10 @@ def judge_request(
     )
 
 
-def _read(
+def read_judgements(
     response: Response, pair: Pair, order: Order, samples: int, prompts: JudgePrompts
 ) -> Iterable[Judgement]:
+    """Yields the judgements of a pair in one order, one a sample."""
     if response.error is not None:
         for index in range(samples):
             yield Judgement(

@@ -1,7 +1,7 @@
 """Reduces a judge's text to the judge's own words, a line each.
 
-Taken off are thinking, control tokens that a service left in, and what is quoted from an answer: a
-verdict in there is not the judge's. Markup that only decorates a verdict stays readable.
+Thinking, control tokens that a service left in, and quotations from an answer are removed: a
+verdict in them is not the judge's. Markup that only decorates a verdict is kept readable.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from judgeloop.method.markup import (
 )
 
 LEFT_OUT = "…"
-"""Stands for what was quoted."""
-MAX_JSON = 20
-"""Places that are tried as the beginning of a JSON object."""
+"""Replaces a quotation."""
+MAX_JSON_STARTS = 20
+"""Positions that are tried as the start of a JSON object; the last ones count."""
 _FENCE = re.compile(r"\s{0,8}(?:`{3,}|~{3,})\s{0,8}\w{0,20}\s*$")
 _SPAN = re.compile(r"(?<![\w'])'([^'\n]{1,300})'(?!\w)|`([^`\n]{1,300})`")
 _TAGGED = re.compile(
@@ -41,7 +41,7 @@ _QUOTES = (
     r"\b(?:says?|said|writes?|wrote|reads?|stat(?:es|ed)|ends?|ended|clos(?:es|ed)|conclud(?:es|ed)"
     r"|claims?|quot(?:e|es|ed|ing|ation)|in full|as follows|verbatim|again|repeat(?:s|ed)?)\b"
 )
-_SPEAKS_FOR_ITSELF = re.compile(
+_OWN_STATEMENT = re.compile(
     r"\b(?:i|my|verdict|judge?ment|decision|conclusion|output|json)\b", re.IGNORECASE
 )
 _OPENING, _CLOSING = "“«「『„", "”»」』"
@@ -69,13 +69,13 @@ def _on_its_own_line(match: re.Match[str]) -> str:
 
 
 def _with_json_read(text: str) -> str:
-    """Writes the fields of JSON objects at the beginning of a line as lines.
+    """Replaces JSON objects at the beginning of a line by their fields, a line each.
 
-    Python's spelling counts too: quotes of the other kind, a comma after the last field.
+    Python literals are accepted too: single quotes, a trailing comma.
     """
     decoder, kept, start = json.JSONDecoder(object_pairs_hook=list), [], 0
     places = [match.start(1) for match in re.finditer(r"(?:^|\n)[ \t]{0,20}(\{)", text)]
-    for place in places[-MAX_JSON:]:
+    for place in places[-MAX_JSON_STARTS:]:
         if place < start:
             continue
         try:
@@ -103,7 +103,7 @@ def _fields(value: list[tuple[str, object]]) -> str:
 
 
 def _without_fences(lines: list[str], labels: Labels) -> Iterator[str]:
-    """Leaves out fenced blocks that are more than a verdict, or that an answer is quoted in."""
+    """Removes fenced blocks that hold more than a verdict, or a quotation from an answer."""
     outside = [line for line in lines if line.strip()]
     if len(outside) > 2 and _FENCE.match(outside[0]) and _FENCE.match(outside[-1]):
         within = outside[1:-1]
@@ -137,7 +137,7 @@ def _of_block(block: list[str], before: str, labels: Labels) -> list[str]:
 
 
 def _without_quotations(text: str, labels: Labels) -> str:
-    """Leaves out what stands in quotation marks or in code, but for a label alone."""
+    """Removes text in quotation marks or code spans, unless it is a label alone."""
     text = _SPAN.sub(lambda match: _of_span(match, text, labels), text)
     pieces, start, opened = [], 0, -1
     first, last = len(text) - len(text.lstrip()), len(text.rstrip()) - 1
@@ -164,7 +164,7 @@ def _is_label(text: str, labels: Labels) -> bool:
 
 
 def _of_span(match: re.Match[str], text: str, labels: Labels) -> str:
-    """Keeps a label in quotes, and code that fills a line which nothing announces as quoted."""
+    """Keeps a quoted label, and a code span that fills a line not introduced as a quotation."""
     inner = match[1] or match[2]
     around = (
         text[max(0, match.start() - 400) : match.start()],
@@ -178,7 +178,7 @@ def _of_span(match: re.Match[str], text: str, labels: Labels) -> str:
 
 
 def _marks(text: str) -> Iterator[tuple[int, bool]]:
-    """Places of double quotation marks, and whether each closes."""
+    """Yields positions of double quotation marks, and whether each closes a quotation."""
     is_open = False
     for match in re.finditer(rf'["{_OPENING}{_CLOSING}]', text):
         place, mark = match.start(), match[0]
@@ -194,7 +194,7 @@ def _marks(text: str) -> Iterator[tuple[int, bool]]:
 
 
 def _introduces(line: str, labels: Labels) -> bool:
-    """Returns whether a line announces a quotation: an answer's name and a verb, or such a verb."""
+    """Returns whether a line introduces a quotation: by an answer's name, or a verb of saying."""
     line = line.strip(" *_#")
     if not line.endswith((":", ",", "with", "-", "–", "—")) or len(line) > 300:
         return False
@@ -204,11 +204,11 @@ def _introduces(line: str, labels: Labels) -> bool:
     quotes = re.search(_QUOTES, line, re.IGNORECASE)
     if quotes is None:
         return False
-    return names is not None or _SPEAKS_FOR_ITSELF.search(line) is None
+    return names is not None or _OWN_STATEMENT.search(line) is None
 
 
 def _without_introduced(lines: list[str], labels: Labels) -> Iterator[str]:
-    """Leaves out what follows the announcement of a quotation.
+    """Removes what follows the introduction of a quotation.
 
     After a verb ("answer B says:") the quotation lasts until a later paragraph names an answer;
     after a mere heading ("Answer B:") to the end of its paragraph.

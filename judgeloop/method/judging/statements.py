@@ -13,12 +13,13 @@ from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
+from judgeloop.method.judging.after_label import comparison_winner, confirms, retracts
+from judgeloop.method.judging.comparatives import non_english_winner
 from judgeloop.method.judging.labels import NOUNS, Labels
-from judgeloop.method.judging.tails import ends_without_doubt, settles, takes_back
 
 
 class Stated(StrEnum):
-    """Why nothing is decided."""
+    """Why a text decides for neither answer."""
 
     NOTHING = "no_verdict"
     BOTH = "two_verdicts"
@@ -36,7 +37,8 @@ _SO = (
     r"\s*,?\s+)"
 )
 _OWN = (
-    r"(?:(?:my|our|the|final|overall|ultimate|here(?:\s+is|'s)|mon|mein|mi|das|le|el|la|il|o)\s+)"
+    r"(?:(?:my|our|the|final|overall|ultimate|here(?:\s+is|'s)|mon|mein|mi|das|die|le|el|la|il|o)"
+    r"\s+)"
 )
 _BETTER = (
     r"(?:(?:clearly|significantly|slightly|much|far|more|most)\s+){0,2}"
@@ -46,7 +48,9 @@ _MARKERS = (
     rf"(?:verdict|winner|judge?ment|decision|preference|conclusion|ruling|overall"
     rf"|final\s+choice|(?:my|the)\s+(?:choice|pick|vote)"
     rf"|{_BETTER}(?:\s+(?:{NOUNS}|one|choice|of\s+the\s+two))?"
-    rf"|(?:chosen|selected)\s+(?:{NOUNS})"
+    rf"|(?:chosen|selected)\s+(?:{NOUNS})|ranking"
+    r"|bessere\s+antwort|mejor\s+respuesta|meilleure\s+réponse|melhor\s+resposta|miglior\s+risposta"
+    r"|更好的(?:回答|答案|回复)|より良い回答|더\s?(?:나은|좋은)\s?(?:답변|응답)"
     r"|urteil|gewinner|veredicto|veredito|verdetto|ganador(?:a)?|vencedor(?:a)?|vincitore|gagnant"
     r"|вердикт|победитель|итог|最终判决|最终结论|最终裁决|判决|裁决|判定|结论|胜者|获胜者|優勝|評決|判決"
     r"|結論|勝者|판결|결론|승자)"
@@ -70,13 +74,24 @@ _BEFORE_BRACKETS = re.compile(
     rf"{_START}(?:(?:{_MARKERS}|answer|i\s+(?:choose|pick|select|prefer))?(?:{_SEPARATOR}|\s{{0,3}}))?",
     re.IGNORECASE,
 )
-_SO_ELSEWHERE = r"(?:(?:综上所述|综上|因此|所以|总之|总体而言|最终|我认为|我觉得)\s?[,:]?\s?){0,2}"
+_SO_NON_ENGLISH = (
+    r"(?:(?:(?:综上所述|综上|因此|所以|总之|总体而言|总的来说|總之|總體而言|最终|最終|我认为|我認為|我觉得|我覺得"
+    r"|したがって|よって|以上より|以上から|結論として|総合的に|따라서|결론적으로|종합하면|전반적으로|그러므로"
+    r"|저는|제\s생각에는|por\s+(?:lo\s+)?tanto|en\s+(?:conclusión|resumen|general)|em\s+conclusão|portanto"
+    r"|quindi|en\s+résumé|dans\s+l['’]ensemble|par\s+conséquent|donc|fazit|zusammenfassend|im\s+ergebnis"
+    r"|(?:je\s+(?:pense|trouve|crois)|creo|considero|pienso)\s+que"
+    r"|ich\s+(?:denke|finde|glaube|meine),?(?:\s+dass)?)"
+    r"|(?:daher|deshalb|somit|damit|insgesamt|meiner\s+(?:meinung|ansicht)\s+nach)(?:\s+ist)?)"
+    r"\s?[,:、]?\s{0,2}){0,2}"
+)
 _COMPARED = re.compile(
-    rf"{_START}{_I_SAY}{{0,1}}{_SO_ELSEWHERE}(?P<value>.*)", re.IGNORECASE | re.DOTALL
+    rf"{_START}{_I_SAY}{{0,1}}{_SO_NON_ENGLISH}(?P<value>.*)", re.IGNORECASE | re.DOTALL
 )
 _CHOSEN = re.compile(
     rf"{_START}(?:i|we)\s*(?:would\s+|'d\s+|will\s+|'ll\s+|have\s+)?(?:choose|chose|chosen|pick"
-    r"|select|prefer|favou?r|vote\s+for|go\s+with|decide\s+(?:for|on)|opt\s+for)\s+(?P<value>.*)",
+    r"|select|prefer|favou?r|vote\s+for|go\s+with|decide\s+(?:for|on)|opt\s+for)\s+(?P<value>.*)"
+    rf"|{_SO_NON_ENGLISH}(?:我(?:会|會|更)?(?:选择|選擇|选|選|喜欢|喜歡|偏好)|ich\s+(?:bevorzuge|wähle)\s"
+    r"|prefiero\s|elijo\s|je\s+(?:préfère|choisis)\s)\s{0,3}(?P<non_english>.*)",
     re.IGNORECASE | re.DOTALL,
 )
 _CONCLUDES = re.compile(rf"(?:{_ITEM}){{0,3}}{_SO}", re.IGNORECASE)
@@ -88,20 +103,20 @@ _BOXED = re.compile(r"\\(?:boxed|fbox)\s?\{\s{0,5}([^{}]{0,80}?)\s{0,5}\}")
 _MATHS = re.compile(r"\$|\\[()\[\]]")
 
 
-_ARTICLE = re.compile(r"^(?:that\s+)?(?:the\s+)?", re.IGNORECASE)
+_ARTICLE = re.compile(r"^(?:that\s+)?(?:(?:the|la|le|el|die)\s+)?", re.IGNORECASE)
 
 
 class Sentence(NamedTuple):
-    """A sentence; `line` counts lines, `first` is how its line begins."""
+    """A sentence, and the number of its line."""
 
     text: str
     line: int
     of_answer: bool
-    """Its line begins with an answer's name and a colon, so that it may be that answer's."""
+    """Its line begins with an answer's name and a colon, so it may quote that answer."""
 
 
 def decided_side(lines: Sequence[str], labels: Labels) -> int | Stated:
-    """Returns the side that the judge's own words decide for, else why there is none."""
+    """Returns the side that the judge's own words prefer, else why they prefer none."""
     sentences = _sentences(lines, labels)
     for read in (_verdict_of, _comparison_of):
         found = [(at, read(sentence, labels)) for at, sentence in enumerate(sentences)]
@@ -114,7 +129,7 @@ def decided_side(lines: Sequence[str], labels: Labels) -> int | Stated:
             return Stated.BOTH
         if isinstance(last, Stated) or last is None:
             return Stated.NOTHING
-        return last if _stands(sentences, last_at, last, labels, read is _verdict_of) else (
+        return last if _is_final(sentences, last_at, last, labels, read is _verdict_of) else (
             Stated.NOTHING
         )  # fmt: skip
     scored = _scored_side(sentences, labels)
@@ -125,12 +140,12 @@ def _concludes(sentence: Sentence) -> bool:
     return _CONCLUDES.match(sentence.text) is not None
 
 
-def _stands(
+def _is_final(
     sentences: Sequence[Sentence], at: int, side: int, labels: Labels, is_verdict: bool
 ) -> bool:
-    """Returns whether nothing after a decision takes it back or may be part of another."""
+    """Returns whether no later sentence retracts a verdict or may belong to another one."""
     after = [sentence.text for sentence in sentences[at + 1 :]]
-    if any(takes_back(text, side, labels) for text in after):
+    if any(retracts(text, side, labels) for text in after):
         return False
     return is_verdict or not any(1 - side in labels.mentioned(text) for text in after)
 
@@ -161,7 +176,7 @@ def _sentences(lines: Sequence[str], labels: Labels) -> list[Sentence]:
 
 
 def _plain(line: str) -> str:
-    """Takes off markup: emphasis, mathematics, the cells of a row of two."""
+    """Removes markup: emphasis, mathematics, and the bars of a table row of two cells."""
     line = line.strip()
     if line.startswith("|"):
         cells = [cell.strip(" *_`") for cell in line.strip("|").split("|") if cell.strip(" *_`")]
@@ -171,7 +186,7 @@ def _plain(line: str) -> str:
 
 
 def _verdict_of(sentence: Sentence, labels: Labels) -> int | Stated | None:
-    """Reads a verdict; `Stated.BOTH` is a verdict that names no one side."""
+    """Reads a verdict; `Stated.BOTH` is a verdict that does not name exactly one side."""
     text = sentence.text
     if len(text) > MAX_SENTENCE:
         return None
@@ -179,7 +194,7 @@ def _verdict_of(sentence: Sentence, labels: Labels) -> int | Stated | None:
         mention = labels.mention(match[1])
         if mention is None or mention.rest.strip(" .") or sentence.of_answer:
             continue
-        if _BEFORE_BRACKETS.fullmatch(text[: match.start()]) and settles(
+        if _BEFORE_BRACKETS.fullmatch(text[: match.start()]) and confirms(
             text[match.end() :], mention.side, labels
         ):
             return mention.side
@@ -200,7 +215,10 @@ def _value(text: str, labels: Labels) -> int | Stated | None:
         return Stated.BOTH
     if mention.is_word and mention.rest.strip(" .!"):
         return Stated.BOTH
-    return mention.side if settles(mention.rest, mention.side, labels) else Stated.BOTH
+    if confirms(mention.rest, mention.side, labels):
+        return mention.side
+    better = non_english_winner(mention.rest, mention.side, labels)
+    return mention.side if better == mention.side else Stated.BOTH
 
 
 def _bare(text: str, labels: Labels) -> int | None:
@@ -216,20 +234,21 @@ def _comparison_of(sentence: Sentence, labels: Labels) -> int | Stated | None:
     if len(text) > MAX_SENTENCE or sentence.of_answer or text.endswith("?"):
         return None
     if match := _CHOSEN.match(text):
-        mention = labels.mention(match["value"])
+        mention = labels.mention(match["value"] or match["non_english"] or "")
         known = mention is not None and not mention.is_word
-        return mention.side if mention and known and settles(
+        return mention.side if mention and known and confirms(
             mention.rest, mention.side, labels
         ) else None  # fmt: skip
     compared = _COMPARED.match(text)
     mention = labels.mention(compared["value"]) if compared else None
     if mention is None or mention.is_word:
         return None
-    return ends_without_doubt(mention.rest, mention.side, labels)
+    found = comparison_winner(mention.rest, mention.side, labels)
+    return non_english_winner(mention.rest, mention.side, labels) if found is None else found
 
 
 def _scored_side(sentences: Sequence[Sentence], labels: Labels) -> int | None:
-    """Reads scores, where each answer has exactly one, on one scale, and nothing is said beside."""
+    """Reads scores, where each answer has exactly one, both on the same scale."""
     scores: dict[int, list[tuple[float, str]]] = {0: [], 1: []}
     named = False
     for text in _pieces(sentences):

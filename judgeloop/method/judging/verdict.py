@@ -1,6 +1,6 @@
 """Reads a verdict from a judge's text. The only place where that happens.
 
-`own_words` takes off what the judge does not say itself (thinking, quotations); `statements` finds
+`own_words` removes what the judge does not say itself (thinking, quotations); `statements` finds
 the sentences that decide. Nothing is assumed about an unclear text: it is UNDECIDED with one of
 these reasons.
 
@@ -9,7 +9,7 @@ these reasons.
 | `truncated` | generation ended before the model did: a limit, a filter, an abort |
 | `empty` | there is no text |
 | `unfinished_thinking` | a block of thinking was opened and never closed |
-| `no_verdict` | no sentence of the judge's own decides, or what follows takes it back |
+| `no_verdict` | no sentence of the judge's own decides, or a later one retracts it |
 | `two_verdicts` | the judge decides for both answers |
 | `engine_error` | the engine gave no text (see the judgement's text for the message) |
 """
@@ -28,7 +28,7 @@ UNFINISHED = frozenset(
     {"abort", "content_filter", "error", "incomplete", "length", "max_output_tokens", "max_tokens"}
     | {"model_length", "recitation", "safety"}
 )
-"""Finish reasons, in lower case, of a text that its model did not end."""
+"""Finish reasons, in lower case, of a text that was cut off."""
 _SEEN = re.compile(r"I see (.+) ([AB])")
 _NEGATION = re.compile(r"\b(?:no|not|nor|neither|never|or)\b", re.IGNORECASE)
 _LETTER = re.compile(r"(?<!\S)[AB](?!\S)")
@@ -68,7 +68,7 @@ def parse_verdict(
     return Verdict(choice=(Choice.A, Choice.B)[stated])
 
 
-def parse_seen(text: str, finish_reason: str | None = "stop") -> Verdict:
+def parse_tiny_verdict(text: str, finish_reason: str | None = "stop") -> Verdict:
     """Reads a judgement of the tiny world's model: `I see <answer> A` or `I see <answer> B`.
 
     Nothing else is a verdict: no other letter, negation or line may be in the text.

@@ -1,16 +1,11 @@
-"""The files of a set of prompts: `set.yaml` and Jinja templates, read whole."""
+"""The files of the package's set of prompts: `set.yaml` and Jinja templates."""
 
 from __future__ import annotations
 
 from importlib import resources
 
-from judgeloop.schema.errors import ConfigError
-from judgeloop.schema.home import expand_home
-
 SETTINGS = "set.yaml"
 TEMPLATE = ".jinja"
-MAX_FILE_BYTES = 200_000
-_HINT = "copy it from the set `default` (judgeloop/method/prompts/default)"
 
 
 def package_files() -> dict[str, str]:
@@ -19,71 +14,10 @@ def package_files() -> dict[str, str]:
     return {
         file.name: file.read_text(encoding="utf-8")
         for file in folder.iterdir()
-        if _belongs(file.name)
+        if belongs(file.name)
     }
 
 
-def folder_files(place: str) -> dict[str, str]:
-    """Returns the files of a user's set by their names.
-
-    Args:
-        place: A folder's path, or the s3:// URI of a folder.
-
-    Raises:
-        ConfigError: There is no such folder, or a file in it cannot be read as a template.
-        StoreError: S3 does not answer.
-    """
-    found = _stored(place) if "://" in place else _local(place)
-    if not found:
-        raise ConfigError(
-            f"prompts: there is no prompt set {place!r}; use `tiny`, `tiny-choose`, "
-            "`default`, or the path or s3:// URI of a folder with templates (a copy of "
-            "judgeloop/method/prompts/default)"
-        )
-    return {name: _text(place, name, data) for name, data in sorted(found.items())}
-
-
-def _belongs(name: str) -> bool:
+def belongs(name: str) -> bool:
+    """Returns whether a file of that name is part of a set."""
     return name == SETTINGS or name.endswith(TEMPLATE)
-
-
-def _local(place: str) -> dict[str, bytes]:
-    folder = expand_home(place)
-    if not folder.is_dir():
-        return {}
-    found = {}
-    for file in folder.iterdir():
-        if _belongs(file.name):
-            try:
-                _check_size(place, file.name, file.stat().st_size)
-                found[file.name] = file.read_bytes()
-            except OSError as error:
-                raise _unreadable(place, file.name, error) from error
-    return found
-
-
-def _stored(place: str) -> dict[str, bytes]:
-    from judgeloop.store import open_store
-
-    store = open_store(place.rstrip("/"))
-    sizes = {name: size for name, size in store.sizes("").items() if _belongs(name)}
-    sizes = {name: size for name, size in sizes.items() if "/" not in name}
-    for name, size in sizes.items():
-        _check_size(place, name, size)
-    return {name: store.read(name) for name in sizes}
-
-
-def _check_size(place: str, name: str, size: int) -> None:
-    if size > MAX_FILE_BYTES:
-        raise ConfigError(f"prompts {place}: {name} has more than {MAX_FILE_BYTES} bytes")
-
-
-def _text(place: str, name: str, data: bytes) -> str:
-    try:
-        return data.decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        raise _unreadable(place, name, error) from error
-
-
-def _unreadable(place: str, name: str, error: Exception) -> ConfigError:
-    return ConfigError(f"prompts {place}: {name} cannot be read ({error}); {_HINT}")

@@ -15,7 +15,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from judgeloop.method.judging.labels import Labels
 from judgeloop.method.judging.verdict import parse_verdict
 from judgeloop.method.prompts.fences import fenced
-from judgeloop.method.prompts.files import SETTINGS, TEMPLATE, folder_files, package_files
+from judgeloop.method.prompts.files import SETTINGS, TEMPLATE, package_files
 from judgeloop.method.routing.options import options_in
 from judgeloop.method.synthesis.errors import ERROR_KINDS
 from judgeloop.schema.errors import ConfigError
@@ -181,16 +181,6 @@ class TemplatePrompts:
 def default_prompts() -> TemplatePrompts:
     """Returns the set of the package."""
     return TemplatePrompts("default", package_files())
-
-
-def own_prompts(name: str) -> TemplatePrompts:
-    """Returns the set in a folder of the user, on the disk or in S3.
-
-    Raises:
-        ConfigError: There is no such folder, or a file in it is missing or wrong.
-        StoreError: S3 does not answer.
-    """
-    return TemplatePrompts(name, folder_files(name))
 
 
 def _asked(question: Question) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from judgeloop.method.judging.verdict import parse_seen
+from judgeloop.method.judging.verdict import parse_tiny_verdict
 from judgeloop.method.synthesis.errors import ErrorKind
 from judgeloop.schema.records import Question, Verdict
 from judgeloop.tiny import formats
@@ -34,7 +34,7 @@ class TinyPrompts:
 
     def read_verdict(self, text: str, finish_reason: str) -> Verdict:
         """Reads the letter after what was seen."""
-        return parse_seen(text, finish_reason)
+        return parse_tiny_verdict(text, finish_reason)
 
     def compare(self, question: Question, original: str, copy: str) -> None:
         """The model was not taught to compare meanings."""

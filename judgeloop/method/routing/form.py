@@ -23,6 +23,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """Name of the rule that decided; see `RULES`."""
     choices: tuple[str, ...] | None = None
     """The options that stand in the text of a multiple-choice question."""
+    sure: bool = True
+    """False where the wording does not show the form of the answer."""
 
 
 _FLAGS = re.IGNORECASE | re.MULTILINE
@@ -136,5 +138,6 @@ def route(text: str) -> Route:
     if asks_short:
         return Route(kind=Kind.SHORT_PHRASE, rule="asks for a short phrase")
     if _WH_FIRST.search(text) and len(text.split()) <= _LONG_QUESTION_WORDS:
-        return Route(kind=Kind.SHORT_PHRASE, rule="asks what, which, who, where or when")
-    return Route(kind=Kind.LONG_ANSWER, rule="none of the other forms")
+        rule = "asks what, which, who, where or when"
+        return Route(kind=Kind.SHORT_PHRASE, rule=rule, sure=False)
+    return Route(kind=Kind.LONG_ANSWER, rule="none of the other forms", sure=False)

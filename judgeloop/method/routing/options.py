@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 MAX_OPTIONS = 26
 _MARK = re.compile(
@@ -22,6 +23,16 @@ _TAIL = re.compile(
 """What follows the last option and is no part of it: an instruction on a line of its own."""
 
 
+class Listed(NamedTuple):
+    """An option where it stands in a text."""
+
+    start: int
+    """Of its letter's mark."""
+    end: int
+    """Of its text, without a comma after it."""
+    text: str
+
+
 def options_in(text: str) -> tuple[str, ...]:
     """Returns the options that a question's text lists with letters, in order; empty for none.
 
@@ -32,7 +43,12 @@ def options_in(text: str) -> tuple[str, ...]:
     Args:
         text: The question as it is asked.
     """
-    best: tuple[str, ...] = ()
+    return tuple(option.text for option in listed_options(text))
+
+
+def listed_options(text: str) -> tuple[Listed, ...]:
+    """Returns the options that `options_in` reads, with their places."""
+    best: tuple[Listed, ...] = ()
     marks = list(_MARK.finditer(text))
     for start, mark in enumerate(marks):
         if _letter(mark) != "A":
@@ -43,19 +59,21 @@ def options_in(text: str) -> tuple[str, ...]:
     return best
 
 
-def _run(text: str, marks: list[re.Match[str]]) -> tuple[str, ...]:
+def _run(text: str, marks: list[re.Match[str]]) -> tuple[Listed, ...]:
     """Returns the options of the longest run A, B, C, ... that begins with the first mark."""
     run: list[re.Match[str]] = []
     for mark in marks:
         if len(run) < MAX_OPTIONS and _letter(mark) == chr(ord("A") + len(run)):
             run.append(mark)
     ends = [mark.start() for mark in run[1:]] + [len(text)]
-    options = [text[mark.end() : end] for mark, end in zip(run, ends, strict=True)]
-    tail = _TAIL.search(options[-1])
+    tail = _TAIL.search(text, run[-1].end())
     if tail:
-        options[-1] = options[-1][: tail.start()]
-    cleaned = tuple(option.strip().rstrip(",;").strip() for option in options)
-    return cleaned if all(cleaned) else ()
+        ends[-1] = tail.start()
+    found = []
+    for mark, end in zip(run, ends, strict=True):
+        option = text[mark.end() : end].rstrip().rstrip(",;").rstrip()
+        found.append(Listed(mark.start(), mark.end() + len(option), option.strip()))
+    return tuple(found) if all(option.text for option in found) else ()
 
 
 def _letter(mark: re.Match[str]) -> str:

@@ -5,15 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import NamedTuple
 
 from judgeloop.method.prompts import PromptSet
 from judgeloop.method.synthesis.answers import MAX_ANSWER
 from judgeloop.method.synthesis.cleaning import clean_answer, with_ending_of
-from judgeloop.method.synthesis.difference import changes, content, markup, similarity
+from judgeloop.method.synthesis.difference import (
+    changes,
+    content,
+    markup,
+    say_the_same,
+    similarity,
+)
 from judgeloop.method.synthesis.errors import ErrorKind
 from judgeloop.method.synthesis.notes import talks_about_itself
-from judgeloop.schema.config import SynthesisSection
 from judgeloop.schema.keys import content_key, fraction, seed_for
+from judgeloop.schema.method_sections import SynthesisSection
 from judgeloop.schema.records import Altered, Dropped, Pair, Question
 from judgeloop.schema.requests import Request, Response, Sample
 
@@ -25,6 +32,8 @@ MAX_EDIT = 8
 """Segments that one place may change ..."""
 MAX_EDIT_SHARE = 0.1
 """... or this share of the original's, where that is more."""
+OMISSION = "omission"
+"""The kind of error whose copies are shorter by nature."""
 
 
 def alter_request(
@@ -88,7 +97,8 @@ def pair_by_alteration(
     if response.error is not None:
         return Dropped(id=question.id, reason="engine_error", detail=response.error)
     made = kinds[error].made if error in kinds else None
-    copies = [_copy(answer, sample, settings) for sample in response.samples]
+    size = _size_of(error, settings)
+    copies = [_copy(answer, sample, size) for sample in response.samples]
     if made is not None:
         copies = [
             copy if isinstance(copy, Unusable) or made(answer, copy) else Unusable.OTHER_KIND
@@ -129,7 +139,23 @@ class Unusable(StrEnum):
     OTHER_KIND = "other_kind_of_error"
 
 
-def _copy(original: str, sample: Sample, settings: SynthesisSection) -> str | Unusable:
+class _Size(NamedTuple):
+    """How much shorter or longer than its original a copy may be, and how much one edit takes."""
+
+    shortest: float
+    longest: float
+    edit_share: float
+
+
+def _size_of(error: str, settings: SynthesisSection) -> _Size:
+    """Returns the bounds for a kind of error: an omission is shorter by nature."""
+    if error == OMISSION:
+        shortest = settings.min_omission_ratio
+        return _Size(shortest, 1.0, max(MAX_EDIT_SHARE, 1 - shortest))
+    return _Size(settings.min_length_ratio, 1 / settings.min_length_ratio, MAX_EDIT_SHARE)
+
+
+def _copy(original: str, sample: Sample, size: _Size) -> str | Unusable:
     """Returns the altered copy without what wraps it, or why it is not used."""
     if sample.finish_reason != "stop":
         return Unusable.TRUNCATED
@@ -141,17 +167,17 @@ def _copy(original: str, sample: Sample, settings: SynthesisSection) -> str | Un
     if not copy:
         return Unusable.EMPTY
     copy = with_ending_of(copy, original)
-    return _fault(original, copy, settings) or copy
+    return _fault(original, copy, size) or copy
 
 
-def _fault(original: str, copy: str, settings: SynthesisSection) -> Unusable | None:
-    before, after = content(original), content(copy)
-    if before == after:
+def _fault(original: str, copy: str, size: _Size) -> Unusable | None:
+    if say_the_same(original, copy):
         return Unusable.UNCHANGED
+    before, after = content(original), content(copy)
     if talks_about_itself(copy, original):
         return Unusable.NOTE
     ratio = len(copy) / len(original)
-    if not settings.min_length_ratio <= ratio <= 1 / settings.min_length_ratio:
+    if not size.shortest <= ratio <= size.longest:
         return Unusable.LENGTH
     if markup(copy) != markup(original):
         return Unusable.FORM
@@ -161,5 +187,5 @@ def _fault(original: str, copy: str, settings: SynthesisSection) -> Unusable | N
     if len(places) > MAX_PLACES:
         return Unusable.ERRORS
     largest = max(change.size for change in places)
-    limit = max(MAX_EDIT, int(len(before) * MAX_EDIT_SHARE))
+    limit = max(MAX_EDIT, int(len(before) * size.edit_share))
     return Unusable.EDIT if largest > limit else None

@@ -10,7 +10,9 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from judgeloop.method.synthesis.frames import without_frame
 from judgeloop.method.synthesis.phrases import phrase_form
+from judgeloop.method.synthesis.variants import SIMPLIFIED
 
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
@@ -69,11 +71,20 @@ def content(text: str) -> tuple[str, ...]:
     """Returns what a text says, in a form that spelling and near synonyms do not change.
 
     Markup, punctuation, case, articles, normal forms, digits, words or Chinese characters for small
-    numbers, and some British, American and everyday synonyms make no difference.
+    numbers, traditional and simplified characters (those of `variants`), and some British, American
+    and everyday synonyms make no difference.
     """
     text = text.lower() if text.isupper() else text
-    words = segments(phrase_form(re.sub(r"[*_`~]+|^\s*#+", "", text)))
+    plain = phrase_form(re.sub(r"[*_`~]+|^\s*#+", "", text))
+    words = segments(plain.translate(SIMPLIFIED))
     return tuple(_SAME.get(word, word) for word in words)
+
+
+def say_the_same(one: str, other: str) -> bool:
+    """Returns whether two texts say the same, with or without a frame ("In the image there is")."""
+    return content(one) == content(other) or content(without_frame(one)) == content(
+        without_frame(other)
+    )
 
 
 def similarity(one: Sequence[str], other: Sequence[str]) -> float:

@@ -11,9 +11,9 @@ import msgspec
 from judgeloop.method.prompts import PromptSet
 from judgeloop.method.synthesis.answers import final_answer
 from judgeloop.method.synthesis.phrases import read_yes_no
-from judgeloop.schema.config import SynthesisSection
 from judgeloop.schema.errors import ConfigError
 from judgeloop.schema.keys import seed_for
+from judgeloop.schema.method_sections import SynthesisSection
 from judgeloop.schema.records import Dropped, Pair
 from judgeloop.schema.requests import Request, Response
 

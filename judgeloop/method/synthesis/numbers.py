@@ -18,7 +18,7 @@ from judgeloop.method.synthesis.units import unit_after, unit_before
 
 MAX_DIGITS = 1000
 _MODIFIED = re.compile(
-    r"[~≈±<>≤≥?∓≠]|(?<=\d)\s?\+"
+    r"[~≈±<>≤≥?∓≠]|(?<=\d)\s?\+|-ish\b|(?<=\d)ish\b"
     r"|\b(?:about|around|approx\w*|roughly|nearly|almost|circa|ca\.|or\s+so|at\s+(?:least|most)|more\s+than"
     r"|less\s+than|fewer\s+than|greater\s+than|over|under|above|below|up\s+to|no\s+(?:more|less|fewer)"
     r"|not|neither|nor|maybe|perhaps|probably|possibly|might|could|likely|either|or|between|several|many|few"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from judgeloop.method.prompts import PromptSet
+from judgeloop.method.routing.samples import kind_of_samples
 from judgeloop.method.steps import Steps
 from judgeloop.method.synthesis.alter import (
     alter_request,
@@ -14,10 +15,10 @@ from judgeloop.method.synthesis.alter import (
 from judgeloop.method.synthesis.errors import draw_error
 from judgeloop.method.synthesis.meaning import compare_request, pair_that_differs
 from judgeloop.method.synthesis.vote import pair_by_vote
-from judgeloop.schema.config import SynthesisSection
 from judgeloop.schema.keys import seed_for
-from judgeloop.schema.records import Dropped, Pair, Question
-from judgeloop.schema.requests import Request
+from judgeloop.schema.method_sections import SynthesisSection
+from judgeloop.schema.records import Dropped, Kind, Pair, Question
+from judgeloop.schema.requests import Request, Response
 from judgeloop.schema.sampling import Sampling
 
 
@@ -59,6 +60,9 @@ def make_pair(
 ) -> Steps[Pair | Dropped]:
     """Makes a pair of a question, or says why there is none.
 
+    With `route_samples`, a question of which only the wording says the kind, and says it unclearly,
+    gets the kind of the model's own answers to it.
+
     Args:
         prompts: Prompt set of the model that answers.
         question: What to ask.
@@ -68,6 +72,9 @@ def make_pair(
     Returns:
         The pair, or why there is none, with what was tried: `VOTE`, `ANSWER` or a kind of error.
     """
+    if settings.route_samples and question.kind_unsure is True:
+        (shown,) = yield [_route_request(prompts, question, settings, seed)]
+        question = _routed(question, shown)
     if not question.kind.is_open:
         vote_seed = seed_for("vote", seed, question.id)
         (voted,) = yield [
@@ -89,6 +96,24 @@ def make_pair(
         return _tried(pair, question, error)
     (compared,) = yield [compare_request(prompts, pair, settings, seed)]
     return _tried(pair_that_differs(pair, compared), question, error)
+
+
+def _route_request(
+    prompts: PromptSet, question: Question, settings: SynthesisSection, seed: int
+) -> Request:
+    """Asks as of an open question, so that nothing is said of the form of the answer."""
+    bare = msgspec.structs.replace(question, kind=Kind.LONG_ANSWER)
+    route_seed = seed_for("route", seed, question.id)
+    asked = answer_request(prompts, question, settings.answer, route_seed, settings.route_samples)
+    return msgspec.structs.replace(asked, text=prompts.answer(bare))
+
+
+def _routed(question: Question, shown: Response) -> Question:
+    """Returns the question with the kind that the answers show; as it was where they show none."""
+    kind = kind_of_samples(shown.samples)
+    if kind is None:
+        return question
+    return msgspec.structs.replace(question, kind=kind, kind_unsure=msgspec.UNSET)
 
 
 def tried_for(question: Question, what: str) -> str:

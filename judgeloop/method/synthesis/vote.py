@@ -6,8 +6,8 @@ from collections import Counter
 
 from judgeloop.method.synthesis.answers import normalise
 from judgeloop.method.synthesis.units import in_one_unit
-from judgeloop.schema.config import SynthesisSection
 from judgeloop.schema.keys import content_key, fraction
+from judgeloop.schema.method_sections import SynthesisSection
 from judgeloop.schema.records import Dropped, Kind, Pair, Question, Voted
 from judgeloop.schema.requests import Response
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from judgeloop.ops.doctor.cluster import Cluster, RefusedError, Tree
+from judgeloop.cluster.kubernetes import Cluster, RefusedError, Tree
 from judgeloop.ops.doctor.kubeflow_pod import kubeflow_pod
 from judgeloop.ops.doctor.needs import Needs
 from judgeloop.schema.errors import ClusterError, PreflightError

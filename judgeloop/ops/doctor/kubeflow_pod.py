@@ -7,7 +7,7 @@ here; resources and security contexts are those of the recorded pods.
 
 from __future__ import annotations
 
-from judgeloop.ops.doctor.cluster import Tree
+from judgeloop.cluster.kubernetes import Tree
 
 ARGO_IMAGE = "quay.io/argoproj/argoexec:v4.0.5"
 LAUNCHER_IMAGE = "ghcr.io/kubeflow/kfp-launcher:2.17.0"

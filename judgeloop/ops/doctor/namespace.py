@@ -8,10 +8,21 @@ check returns what it found, and raises `PreflightError` for what would wait for
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from judgeloop.ops.doctor.cluster import Cluster, Tree, find
+from judgeloop.cluster.answers import (
+    Claim,
+    CountedQuota,
+    Held,
+    LimitRange,
+    Node,
+    StorageClass,
+    checked,
+    checked_items,
+)
+from judgeloop.cluster.kubernetes import Cluster, Tree, find
 from judgeloop.ops.doctor.needs import Named, Needs, Toleration
 from judgeloop.ops.doctor.quota import amount
 from judgeloop.schema.errors import PreflightError
@@ -32,7 +43,7 @@ def check_claim(needs: Needs, cluster: Cluster) -> str:
     """
     if needs.claim is None:
         return "the profile names no model_cache"
-    claim = find(cluster, f"{_namespace(cluster)}/persistentvolumeclaims/{needs.claim}")
+    claim = _found(cluster, f"{_namespace(cluster)}/persistentvolumeclaims/{needs.claim}", Claim)
     what = f"the claim {needs.claim} in {cluster.namespace}"
     if claim is None:
         raise PreflightError(
@@ -42,7 +53,7 @@ def check_claim(needs: Needs, cluster: Cluster) -> str:
     spec, phase = claim.get("spec", {}), claim.get("status", {}).get("phase")
     if phase == "Bound":
         modes = ", ".join(spec.get("accessModes", []))
-        return f"{what} is bound ({modes}); whether a task may write there is not checked"
+        return f"{what} is bound ({modes}); the first task tries whether it can be written"
     kind = spec.get("storageClassName") or "the default class"
     if phase == "Pending" and _binds_late(cluster, spec.get("storageClassName")):
         return f"{what} is bound when the first pod mounts it ({kind} waits for one)"
@@ -53,6 +64,27 @@ def check_claim(needs: Needs, cluster: Cluster) -> str:
     )
 
 
+def check_writable(needs: Needs) -> str:
+    """Says that the volume for models, which this task mounts, can be written; leaves nothing.
+
+    Raises:
+        PreflightError: It cannot: Kubeflow sets no fsGroup, so a folder of root's stays root's.
+    """
+    if needs.claim_path is None:
+        return "the profile names no model_cache"
+    try:
+        with tempfile.NamedTemporaryFile(dir=needs.claim_path, prefix=".judgeloop-") as file:
+            file.write(b"judgeloop")
+            file.flush()
+    except OSError as error:
+        raise PreflightError(
+            f"{needs.claim_path}, the volume {needs.claim}, cannot be written by user "
+            f"{os.getuid()} ({error.strerror}): Kubeflow sets no fsGroup, so have its folder given "
+            "to that user, or to a mode that lets it write"
+        ) from error
+    return f"{needs.claim_path} can be written"
+
+
 def _binds_late(cluster: Cluster, name: str | None) -> bool:
     """Returns whether a class binds a claim only when a pod mounts it.
 
@@ -60,11 +92,12 @@ def _binds_late(cluster: Cluster, name: str | None) -> bool:
         ClusterError: Classes may not be read: a claim that is pending may be sound.
     """
     if name is None:
-        classes = cluster.ask("/apis/storage.k8s.io/v1/storageclasses").get("items", [])
+        answer = cluster.ask("/apis/storage.k8s.io/v1/storageclasses")
+        classes = checked_items(answer, StorageClass)
         mark = "storageclass.kubernetes.io/is-default-class"
         found = [each for each in classes if _annotations(each).get(mark) == "true"]
     else:
-        one = find(cluster, f"/apis/storage.k8s.io/v1/storageclasses/{name}")
+        one = _found(cluster, f"/apis/storage.k8s.io/v1/storageclasses/{name}", StorageClass)
         found = [one] if one else []
     return any(each.get("volumeBindingMode") == "WaitForFirstConsumer" for each in found)
 
@@ -81,23 +114,30 @@ def check_references(kind: str, references: Sequence[Named], cluster: Cluster) -
         PreflightError: One that is not optional is missing, or a key of it.
         ClusterError: One may not be read.
     """
-    missing: list[str] = []
-    absent: list[str] = []
+    missing: dict[str, list[str]] = {}
+    absent: dict[str, list[str]] = {}
     for each in references:
-        found = find(cluster, f"{_namespace(cluster)}/{kind}/{each.name}")
+        found = _found(cluster, f"{_namespace(cluster)}/{kind}/{each.name}", Held)
         held = {*(found or {}).get("data", {}), *(found or {}).get("binaryData", {})}
         lacking = [key for key in each.keys if key not in held]
         if lacking:
-            said = f"{each.name} ({', '.join(lacking)})" if found else each.name
-            (absent if each.optional else missing).append(said)
+            keys = (absent if each.optional else missing).setdefault(each.name, [])
+            keys += lacking if found is not None else []  # else all of it is not there
     if missing:
         raise PreflightError(
-            f"{cluster.namespace} lacks {', '.join(missing)}, and no task starts without: make "
-            "them as docs/kubeflow.md shows, or take them out of the profile"
+            f"{cluster.namespace} lacks {_named(missing)}, and no task starts without: make them "
+            "as docs/kubeflow.md shows, or take them out of the profile. From outside, "
+            "KF_PIPELINES_NAMESPACE says which namespace is meant"
         )
     names = sorted({each.name for each in references})
     said = f"all keys of {', '.join(names)} are there" if names else "the profile names none"
-    return f"{said}, but for the optional {', '.join(absent)}" if absent else said
+    return f"{said}, but for the optional {_named(absent)}" if absent else said
+
+
+def _named(lacking: dict[str, list[str]]) -> str:
+    """Returns names with the keys that each lacks; a name alone is not there at all."""
+    return ", ".join(f"{name} ({', '.join(keys)})" if keys else name
+                     for name, keys in lacking.items())  # fmt: skip
 
 
 def check_variables(needs: Needs) -> str:
@@ -129,12 +169,13 @@ def check_defaults(cluster: Cluster) -> str:
         PreflightError: It has none; no pod of Kubeflow's would be made.
         ClusterError: Quotas or ranges may not be listed.
     """
-    quotas = cluster.ask(f"{_namespace(cluster)}/resourcequotas").get("items", [])
+    answer = cluster.ask(f"{_namespace(cluster)}/resourcequotas")
+    quotas = checked_items(answer, CountedQuota)
     wanted = {name for each in quotas for name in each.get("spec", {}).get("hard", {})}
     wanted = {name for name in wanted if name.rpartition(".")[2] in COUNTED}
     if not wanted:
         return "no quota asks for defaults"
-    ranges = cluster.ask(f"{_namespace(cluster)}/limitranges").get("items", [])
+    ranges = checked_items(cluster.ask(f"{_namespace(cluster)}/limitranges"), LimitRange)
     lacking = sorted(wanted - set(_given_by(ranges)))
     if lacking:
         raise PreflightError(
@@ -147,7 +188,7 @@ def check_defaults(cluster: Cluster) -> str:
 
 def _given_by(ranges: Iterable[Tree]) -> Iterator[str]:
     """Yields what ranges set where a container says nothing, by a quota's names for it."""
-    for limit in (limit for each in ranges for limit in each["spec"].get("limits", [])):
+    for limit in (limit for each in ranges for limit in each.get("spec", {}).get("limits", [])):
         if limit.get("type") == "Container":
             for name in limit.get("default", {}):
                 # Where only a limit is given, the request is the same.
@@ -163,7 +204,7 @@ def check_nodes(needs: Needs, cluster: Cluster) -> str:
         PreflightError: None is; says which kind waits forever, and what comes nearest.
         ClusterError: Nodes may not be listed.
     """
-    nodes = cluster.ask("/api/v1/nodes").get("items", [])
+    nodes = checked_items(cluster.ask("/api/v1/nodes"), Node)
     refused = []
     for kind, asked in needs.tasks.items():
         model = kind in MODEL_KINDS
@@ -207,6 +248,11 @@ def _tolerates(toleration: Toleration, taint: Mapping[str, Any]) -> bool:
 def _annotations(tree: Tree) -> Mapping[str, str]:
     found: Mapping[str, str] = tree.get("metadata", {}).get("annotations", {})
     return found
+
+
+def _found(cluster: Cluster, path: str, kind: type[Any]) -> Tree | None:
+    found = find(cluster, path)
+    return None if found is None else checked(found, kind)
 
 
 def _namespace(cluster: Cluster) -> str:

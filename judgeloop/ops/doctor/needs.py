@@ -35,6 +35,8 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one task of each kind asks for."""
     claim: str | None = None
     """The volume on which models are kept."""
+    claim_path: str | None = None
+    """Where tasks mount it."""
     secrets: tuple[Named, ...] = ()
     settings: tuple[Named, ...] = ()
     """ConfigMaps."""
@@ -44,8 +46,6 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Taints that tasks with a model tolerate."""
     images: dict[str, str] = {}
     """The image of each kind of task, where it is known."""
-    start_within_s: int = 1800
-    """A task that waits longer ends the run."""
 
 
 def parse_needs(tree: Mapping[str, Any]) -> Needs:

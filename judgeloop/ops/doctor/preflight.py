@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Literal, NamedTuple
 
+from judgeloop.cluster.kubernetes import AskedOnce, Cluster
+from judgeloop.cluster.own_pod import OwnCluster
 from judgeloop.ops.doctor.admission import check_admission
 from judgeloop.ops.doctor.checks import (
     check_clock,
@@ -16,18 +18,17 @@ from judgeloop.ops.doctor.checks import (
     check_secrets,
     check_store,
 )
-from judgeloop.ops.doctor.cluster import AskedOnce, Cluster
 from judgeloop.ops.doctor.namespace import (
     check_claim,
     check_defaults,
     check_nodes,
     check_references,
     check_variables,
+    check_writable,
 )
 from judgeloop.ops.doctor.needs import Needs
-from judgeloop.ops.doctor.pod import OwnCluster, ask_release
 from judgeloop.ops.doctor.quota import check_quotas
-from judgeloop.ops.doctor.release import check_release
+from judgeloop.ops.doctor.release import ask_release, check_release
 from judgeloop.registry.client import TRACKING_URI
 from judgeloop.schema.config import Config
 from judgeloop.schema.errors import ClusterError, JudgeLoopError, PreflightError
@@ -98,6 +99,7 @@ def examine_around(needs: Needs | None) -> Iterator[Finding]:
     yield look("quota", lambda: check_quotas(needs.tasks if needs else None, cluster))
     if needs:
         yield look("settings", lambda: check_variables(needs))
+        yield look("writable", lambda: check_writable(needs))
         yield from examine_namespace(needs, cluster)
 
 
@@ -133,9 +135,9 @@ def require_sound(config: Config, needs: Needs | None = None) -> None:
     for finding in examine(config, needs):
         logger.log(_level(finding), "preflight: %s", finding)
         if finding.state == "FAILED":
-            failed.append(f"{finding.check}: {finding.said}")
-    if failed:
-        raise PreflightError("this loop cannot run here:\n  " + "\n  ".join(failed))
+            failed.append(f"{finding.check}: {' '.join(finding.said.split())}")
+    if failed:  # in one line, for it is the last one of the task's output
+        raise PreflightError(f"this loop cannot run here: {'; and '.join(failed)}")
 
 
 def log_around(needs: Needs | None) -> None:

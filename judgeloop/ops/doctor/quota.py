@@ -14,7 +14,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from judgeloop.ops.doctor.cluster import OUTSIDE, Cluster
+from judgeloop.cluster.kubernetes import OUTSIDE, Cluster
 from judgeloop.schema.errors import ClusterError, ConfigError, PreflightError
 
 QUANTITY = r"^([0-9]+\.?[0-9]*|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?$"

@@ -9,10 +9,16 @@ the user interface, by way of which many users reach it, repeats that as `apiSer
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
+import msgspec
+
+from judgeloop.cluster.kubernetes import OUTSIDE
+from judgeloop.cluster.own_pod import ask, require_pod
 from judgeloop.schema.errors import ClusterError, PreflightError
 
 MINIMUM = (2, 17)
@@ -20,6 +26,8 @@ MINIMUM = (2, 17)
 consists, never came to an end in the server's own state (kubeflow/pipelines#11979, fixed by #13322
 in 2.17)."""
 LEAST = ".".join(map(str, MINIMUM))
+KUBEFLOW = "http://ml-pipeline.kubeflow.svc.cluster.local:8888"
+"""Where KFP's own client looks for the server in a pod."""
 FIELDS = ("tag_name", "apiServerTagName")
 UNNAMED = ("", "unknown")
 _RELEASE = re.compile(r"v?(\d+)\.(\d+)\b")
@@ -65,3 +73,25 @@ def check_release(version: str | None) -> str:
             "have it upgraded, or use another server"
         )
     return f"Kubeflow Pipelines {version}"
+
+
+def ask_release() -> str | None:
+    """Returns the version that Kubeflow Pipelines reports; None if it reports none.
+
+    Raises:
+        ClusterError: This is no pod, or the server's health cannot be read.
+    """
+    require_pod()
+    address = (os.environ.get("KF_PIPELINES_ENDPOINT") or KUBEFLOW).rstrip("/")
+    authority = os.environ.get("KF_PIPELINES_CA_CERT") or None
+    try:
+        answer = ask(f"{address}/apis/v2beta1/healthz", authority)
+        return told_version(msgspec.json.decode(answer, type=dict[str, Any]))
+    except ValueError:  # no JSON, or no text
+        reason = "what answers is not its API"
+    except ClusterError as error:
+        reason = str(error)
+    host = urlsplit(address).netloc.rpartition("@")[2] or "KF_PIPELINES_ENDPOINT"
+    raise ClusterError(
+        f"{host} does not tell its version ({reason}); it must be {LEAST} or later. {OUTSIDE}"
+    )

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from judgeloop.ops.doctor.cluster import Cluster, Tree, find
+from judgeloop.cluster.kubernetes import Cluster, Tree, find
 from judgeloop.schema.errors import ClusterError
 
 NAME = "workflow-controller-configmap"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from judgeloop.ops.plan.overhead import Overhead, overhead
 from judgeloop.ops.plan.shapes import ModelShape
 from judgeloop.ops.plan.workload import Assumptions, Questions, StageWork, loop_work
 from judgeloop.schema.config import Config
@@ -70,6 +71,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     disk_gib: float
     """The store: images, records, and an adapter for every iteration."""
     price: float | None
+    overhead: Overhead
+    """What Kubeflow adds."""
     questions: Questions
     pairs: float
     """Of one iteration."""
@@ -101,6 +104,14 @@ def make_plan(
         notes: What was assumed of the inputs.
     """
     assumed, rates = Assumptions(), Rates()
+
+    def seconds(changed: Config, count: int) -> float:
+        more = msgspec.structs.replace(questions, count=count)
+        return sum(
+            3600 * _hours(each, changed, shape, gpu, rates) / _devices(each, changed)
+            for each in loop_work(changed, shape, more, gold, assumed)
+        )
+
     work = loop_work(config, shape, questions, gold, assumed)
     hours: dict[str, float] = defaultdict(float)
     for stage in work:
@@ -115,6 +126,7 @@ def make_plan(
         fits=peak <= gpu.memory_gib,
         disk_gib=round(_disk_gib(config, shape, questions, work), 2),
         price=None if price_per_hour is None else round(total * price_per_hour, 2),
+        overhead=overhead(config, questions, seconds),
         questions=questions,
         pairs=by_stage["judge"].requests / (2 * config.judging.samples),
         examples=by_stage["train"].requests / (config.training.epochs or 1),
@@ -143,6 +155,13 @@ def _hours(stage: StageWork, config: Config, shape: ModelShape, gpu: Gpu, rates:
         devices = config.engine.vllm.tensor_parallel
         starts = devices * (config.loop.partitions if stage.stage in ("synthesize", "judge") else 1)
     return stage.runs * (seconds + starts * rates.engine_start_s) / 3600
+
+
+def _devices(stage: StageWork, config: Config) -> int:
+    """Returns how many GPUs work side by side for a task of a stage."""
+    if stage.stage == "train":
+        return config.training.processes
+    return config.engine.vllm.tensor_parallel
 
 
 def _inference_gib(config: Config, shape: ModelShape) -> float:

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
+from judgeloop.data.file_format import Rows
+from judgeloop.data.question_kind import find_kind, has_options
+from judgeloop.data.rows import QuestionRow, good_rows
 from judgeloop.data.source import TINY_WORLD, Source, open_source
-from judgeloop.method.routing.form import route
 from judgeloop.models.references import local_folder
 from judgeloop.ops.plan.workload import Questions
 from judgeloop.schema.config import Config, DataSection
 from judgeloop.schema.errors import ConfigError, JudgeLoopError
-from judgeloop.schema.records import Kind
 
-ASSUMED = Questions(count=0, open_share=0.5, images=1.0, image_pixels=1e6, text_tokens=60.0)
+ASSUMED = Questions(
+    count=0, open_share=0.5, options_share=0.25, unsure_share=0.25, images=1.0, image_pixels=1e6,
+    text_tokens=60.0,
+)  # fmt: skip
 """Of questions that are not available; the count is the configuration's."""
 LOOKED_AT = 200
 """Images whose size is read, and texts that are counted with the tokenizer."""
 CHARACTERS_PER_TOKEN = 4.0
-
-
-class _Row(msgspec.Struct, frozen=True):
-    images: list[str]
-    text: str
-    kind: Kind | None = None
 
 
 def survey(config: Config) -> tuple[Questions, int, tuple[str, ...]]:
@@ -43,14 +41,17 @@ def survey(config: Config) -> tuple[Questions, int, tuple[str, ...]]:
             f"the model's tokenizer is not available: {CHARACTERS_PER_TOKEN:.0f} characters a token"
         )
     try:
-        with open_source(config.data.questions, _question_maker(config)) as source:
+        with open_source(
+            config.data.questions, _question_maker(config), columns=config.data.columns
+        ) as source:
             questions = _read(source, config.data, count_tokens)
     except JudgeLoopError as error:
         if config.data.count is None:
             raise ConfigError(f"{error}; or set data.count to plan without the file") from error
         questions = msgspec.structs.replace(ASSUMED, count=config.data.count)
         notes.append(
-            f"the questions are not available ({error}): assumed are half of them open, one image "
+            f"the questions are not available ({error}): assumed are half of them open, a quarter "
+            "with options, a quarter with an unsure kind, one image "
             "of a million pixels each, and 60 tokens of text"
         )
     gold, note = _gold(config)
@@ -69,12 +70,15 @@ def _question_maker(config: Config) -> Callable[[Path], Path]:
 def _read(
     source: Source, settings: DataSection, count_tokens: Callable[[str], int] | None
 ) -> Questions:
-    count = opens = images = 0
+    count = opens = images = unsure = options = 0
     sizes: list[int] = []
     lengths: list[float] = []
-    for row in _rows(source, settings.count):
+    for row in good_rows(source, QuestionRow, settings.count):
         count += 1
-        opens += (row.kind or route(row.text).kind).is_open
+        kind = find_kind(row.text, row.kind, row.source, settings.kinds)
+        opens += kind.kind.is_open
+        unsure += kind.unsure
+        options += has_options(kind, row.choices)
         images += len(row.images)
         if len(lengths) < LOOKED_AT:
             known = count_tokens(row.text) if count_tokens else None
@@ -86,24 +90,12 @@ def _read(
     return Questions(
         count=count,
         open_share=round(opens / count, 4),
+        options_share=round(options / count, 4),
+        unsure_share=round(unsure / count, 4),
         images=round(images / count, 4),
         image_pixels=round(sum(sizes) / len(sizes), 1) if sizes else ASSUMED.image_pixels,
         text_tokens=round(sum(lengths) / len(lengths), 1),
     )
-
-
-def _rows(source: Source, limit: int | None) -> Iterator[_Row]:
-    read = 0
-    for line in source.lines():
-        if not line.strip():
-            continue
-        if limit is not None and read >= limit:
-            return
-        read += 1
-        try:
-            yield msgspec.json.decode(line, type=_Row)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            continue  # the run quarantines it
 
 
 def _pixels(source: Source, name: str) -> list[int]:
@@ -122,7 +114,7 @@ def _gold(config: Config) -> tuple[int, tuple[str, ...]]:
     if settings.gold == TINY_WORLD:
         return settings.count or 1000, ()
     try:
-        with open_source(settings.gold, lambda folder: folder) as source:
+        with open_source(settings.gold, lambda folder: folder, Rows.PAIRS) as source:
             found = sum(1 for line in source.lines() if line.strip())
         return min(found, settings.count or found), ()
     except JudgeLoopError as error:

@@ -14,6 +14,10 @@ class Questions(msgspec.Struct, frozen=True, kw_only=True):
     count: int
     open_share: float
     """Share of captions and long answers."""
+    options_share: float
+    """Share of all questions that are closed and have options."""
+    unsure_share: float
+    """Share of questions whose kind the base's own answers would decide."""
     images: float
     """Images a question, on average."""
     image_pixels: float
@@ -97,12 +101,22 @@ def loop_work(
         if settings.epochs is not None
         else float((settings.max_steps or 0) * settings.batch_size)
     )
+    # A pair whose question has options is judged once more, with these in another order.
+    permuted = (
+        per_iteration * questions.options_share * assumed.closed_yield
+        if config.filtering.permuted_options
+        else 0.0
+    )
     trained = assumed.answer_share * sampling.max_tokens
     return [
         synthesis("hold_out", held_out, 1),
         synthesis("synthesize", per_iteration, iterations),
         judging(
-            "judge", pairs(per_iteration), iterations, config.judging.samples, sampling.max_tokens
+            "judge",
+            pairs(per_iteration) + permuted,
+            iterations,
+            config.judging.samples,
+            sampling.max_tokens,
         ),
         StageWork(
             stage="train", runs=iterations, requests=rows,
@@ -124,7 +138,10 @@ def _synthesis(
     runs: int,
     asked: float,
 ) -> StageWork:
-    """An open question is answered and its answer altered; a closed one is answered N times."""
+    """An open question is answered and its answer altered; a closed one is answered N times.
+
+    One of an unsure kind is answered before, for its kind.
+    """
     settings = config.synthesis
     is_open, closed = count * questions.open_share, count * (1 - questions.open_share)
     answer, altered, vote = (
@@ -132,11 +149,16 @@ def _synthesis(
         for sampling in (settings.answer, settings.alter, settings.vote)
     )
     words = assumed.prompt_words
+    routed = count * questions.unsure_share * bool(settings.route_samples)
     return StageWork(
         stage=stage,
         runs=runs,
-        requests=is_open * (1 + settings.alter_tries) + closed * settings.vote_samples,
-        prompt_tokens=is_open * (2 * (asked + words) + answer) + closed * (asked + words),
+        requests=is_open * (1 + settings.alter_tries)
+        + closed * settings.vote_samples
+        + routed * settings.route_samples,
+        prompt_tokens=is_open * (2 * (asked + words) + answer)
+        + (closed + routed) * (asked + words),
         completion_tokens=is_open * (answer + altered * settings.alter_tries)
-        + closed * settings.vote_samples * vote,
+        + closed * settings.vote_samples * vote
+        + routed * settings.route_samples * answer,
     )

@@ -7,6 +7,7 @@ The official figures take the order that the protocol draws for each sample.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,24 +25,26 @@ from judgeloop.evaluation.benchmarks.strict import strict, strict_results
 from judgeloop.evaluation.benchmarks.voting import voting
 from judgeloop.evaluation.own_answers import own_answers
 from judgeloop.method.judging.orders import judge_pair
-from judgeloop.method.prompts import load_prompts
 from judgeloop.method.prompts.base import JudgePrompts
 from judgeloop.method.steps import Steps
+from judgeloop.prompt_sets import load_prompts
 from judgeloop.runtime.inference import WHOLE, Records, Share
-from judgeloop.runtime.lease import Lease
-from judgeloop.runtime.once import once
+from judgeloop.runtime.once import Turn, once
 from judgeloop.runtime.progress import Progress
 from judgeloop.runtime.stage_key import stage_manifest
+from judgeloop.runtime.stage_settings import EvaluateSettings
 from judgeloop.runtime.stages.inference import infer, open_library
-from judgeloop.schema.config import Config
+from judgeloop.schema.counts import Counts
 from judgeloop.schema.errors import ConfigError, DataError
 from judgeloop.schema.keys import listed_key
 from judgeloop.schema.records import Judgement, Manifest, ModelRef, Pair
-from judgeloop.schema.results import BenchmarkScores
+from judgeloop.schema.results import BenchmarkProtocol, BenchmarkScores
 from judgeloop.store import Store
 from judgeloop.store.checksums import sha256_bytes
 from judgeloop.store.shards import ShardWriter, read_records, read_shards
 
+OFFICIAL = "official"
+"""The prompt of a benchmark's own script, which its protocol names."""
 _ITEMS = "gold"
 """Folder of the items in the store, beside the gold pairs."""
 _JUDGEMENTS = "evaluate"
@@ -50,7 +53,7 @@ VIDEOS = (".avi", ".mkv", ".mov", ".mp4", ".webm")
 
 
 def judge_benchmark(
-    config: Config,
+    config: EvaluateSettings,
     store: Store,
     iteration: int,
     name: str,
@@ -61,9 +64,8 @@ def judge_benchmark(
 
     Returns:
         The manifest: shards of Judgement; the result are the figures; counts of rows
-        and of items that were not judged, by reason; details `benchmark`, `protocol`, `data`
-        (sha256 by file), `prompt` (`official`, or the loop's own set), `official`, the figures
-        in the benchmark's keys, and `own_answers`, why there is no figure on them.
+        and of items that were not judged, by reason; details `official`, the figures in the
+        benchmark's keys, and `own_answers`, why there is no figure on them.
 
     Raises:
         ConfigError: No benchmark has this name.
@@ -77,7 +79,7 @@ def judge_benchmark(
 
 
 def _judge(
-    config: Config,
+    config: EvaluateSettings,
     store: Store,
     iteration: int,
     benchmark: Benchmark,
@@ -106,13 +108,12 @@ def _judge(
         ),
         stage=_JUDGEMENTS,
         model=model,
-        details={
-            "benchmark": name,
-            "protocol": benchmark.protocol,
-            "data": json.dumps(loaded.files),
-            "samples": str(samples),
-            "prompt": "official" if template else f"judgeloop's {config.prompts}",
-        },
+    )
+    asked = BenchmarkProtocol(
+        name=benchmark.protocol,
+        samples=samples,
+        prompt=OFFICIAL if template else f"judgeloop's {config.prompts}",
+        data=loaded.files,
     )
 
     def steps(pair: Pair) -> Steps[Records]:
@@ -126,13 +127,15 @@ def _judge(
         steps=steps,
         progress=lambda: Progress(f"{iteration:03d}/{name}{share.suffix}", pairs.rows, "items"),
         share=share,
-        complete=_scoring(store, benchmark, loaded, pairs, bool(template)),
+        complete=_scoring(store, benchmark, loaded, pairs, asked),
     )
 
 
-def _stored_items(config: Config, store: Store, benchmark: Benchmark, loaded: Loaded) -> Manifest:
+def _stored_items(
+    config: EvaluateSettings, store: Store, benchmark: Benchmark, loaded: Loaded
+) -> Manifest:
     """Brings the items with their images into the store; items without one are counted."""
-    library = open_library(config, store)
+    library = open_library(config.data, store)
     paths = [Path(path) for path in loaded.paths]
     hashed = (
         [item.key, sha256_bytes(data) if data else ""]
@@ -149,65 +152,68 @@ def _stored_items(config: Config, store: Store, benchmark: Benchmark, loaded: Lo
         stage=_ITEMS,
     )
 
-    def write(_: Lease) -> Manifest:
+    def write(_: Turn) -> Manifest:
         shards = ShardWriter(store, f"{_ITEMS}/{header.key}/pairs", "", config.data.shard_size)
-        counts = {"inputs": len(loaded.items), "rows": 0, "dropped/bad_row": len(loaded.faults)}
+        dropped = Counter(bad_row=len(loaded.faults))
         with library.adding() as add:
             for item, data in item_images(paths, loaded.items):
-                pair = _pair(item, data, add, counts)
-                if pair is not None:
-                    counts["rows"] += 1
+                pair = _pair(item, data, add)
+                if isinstance(pair, Pair):
                     shards.add(pair)
-        if not counts["rows"]:
+                else:
+                    dropped[pair] += 1
+        made = shards.close()
+        if not made:
             raise DataError(
                 f"{loaded.paths[0]}: no item of {benchmark.name} has an image that can be read; "
                 "give the folder with its images"
             )
-        kept = {name: count for name, count in sorted(counts.items()) if count}
-        return msgspec.structs.replace(header, shards=tuple(shards.close()), counts=kept)
+        counts = Counts(
+            inputs=len(loaded.items), rows=sum(one.rows for one in made), dropped=dropped
+        )
+        return msgspec.structs.replace(header, shards=tuple(made), counts=counts.named())
 
     return once(store, _ITEMS, header.key, write)
 
 
-def _pair(
-    item: Item, data: bytes | None, add: Callable[[bytes], str], counts: dict[str, int]
-) -> Pair | None:
-    video = item.image.lower().endswith(VIDEOS)
-    reason = "dropped/video" if video else "dropped/missing_image"
-    if data is not None and not video:
-        try:
-            return item_pair(item, add(data))
-        except DataError:
-            reason = "dropped/bad_image"
-    counts[reason] = counts.get(reason, 0) + 1
-    return None
+def _pair(item: Item, data: bytes | None, add: Callable[[bytes], str]) -> Pair | str:
+    """Returns the pair of an item, or the reason why it cannot be judged."""
+    if item.image.lower().endswith(VIDEOS):
+        return "video"
+    if data is None:
+        return "missing_image"
+    try:
+        return item_pair(item, add(data))
+    except DataError:
+        return "bad_image"
 
 
 def _scoring(
-    store: Store, benchmark: Benchmark, loaded: Loaded, pairs: Manifest, by_protocol: bool
+    store: Store, benchmark: Benchmark, loaded: Loaded, pairs: Manifest, asked: BenchmarkProtocol
 ) -> Callable[[Manifest], Manifest]:
     def score(written: Manifest) -> Manifest:
         judgements = read_records(store, written, Judgement)
-        outputs = outputs_of(benchmark, judgements, by_protocol)
+        outputs = outputs_of(benchmark, judgements, asked.prompt == OFFICIAL)
         official, _ = official_outputs(benchmark, loaded.items, outputs, OWN)
         figures = benchmark.aggregate(loaded.items, official)
         strictly, _ = strict(benchmark, loaded.items, outputs)
         base = written.model.base if written.model else ""
         judged = strict_results(benchmark, loaded.items, outputs)
         own = own_answers(judged, writers(loaded.items), base)
-        dropped = {f"dropped/{reason}": count for reason, count in pairs.dropped.items()}
+        dropped = written.dropped | pairs.dropped
         return msgspec.structs.replace(
             written,
             result=BenchmarkScores(
                 benchmark=benchmark.name,
+                asked=asked,
                 figures=flat_figures("official", figures.official)
-                | flat_figures("intervals", outcome_intervals(figures.outcomes))
+                | flat_figures("intervals", outcome_intervals(figures.outcomes) | figures.intervals)
                 | flat_figures("maps", figures.maps)
                 | flat_figures("strict", strictly or {})
                 | flat_figures("own_answers", msgspec.to_builtins(own) if own.items else {})
                 | flat_figures("voting", voting(benchmark, outputs) or {}),
             ),
-            counts=dict(sorted((written.counts | dropped).items())),
+            counts=msgspec.structs.replace(written.counted, dropped=dropped).named(),
             details=written.details
             | {"official": json.dumps(figures.official), "own_answers": own.reason},
         )
@@ -218,14 +224,17 @@ def _scoring(
 def flat_figures(prefix: str, figures: Mapping[str, Any]) -> dict[str, float]:
     """Returns the numbers of nested figures by their path; what is undefined is left out.
 
-    Of an interval, which is a pair of numbers, the ends are `<path>/low` and `<path>/high`.
+    Of an interval, which is a pair of numbers, the ends are `<path>/low` and `<path>/high`; of
+    another list the entries are `<path>/0`, `<path>/1`, ...
     """
     flat: dict[str, float] = {}
     for name, value in figures.items():
         if isinstance(value, dict):
             flat |= flat_figures(f"{prefix}/{name}", value)
-        elif isinstance(value, list | tuple) and len(value) == 2:
-            flat |= flat_figures(f"{prefix}/{name}", dict(zip(("low", "high"), value, strict=True)))
+        elif isinstance(value, list | tuple):
+            is_interval = len(value) == 2 and not any(isinstance(one, dict) for one in value)
+            names = ("low", "high") if is_interval else map(str, range(len(value)))
+            flat |= flat_figures(f"{prefix}/{name}", dict(zip(names, value, strict=True)))
         elif isinstance(value, int | float):
             flat[f"{prefix}/{name}"] = float(value)
     return flat

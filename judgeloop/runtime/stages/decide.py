@@ -7,16 +7,19 @@ from typing import Literal
 
 import msgspec
 
+from judgeloop.evaluation.stopping import Step, marked, steps
 from judgeloop.method.filtering.funnel import explain_starvation
 from judgeloop.runtime.stage_key import stage_manifest
-from judgeloop.schema.config import Config
-from judgeloop.schema.records import Manifest
+from judgeloop.runtime.stage_settings import DecideSettings, EnoughSettings, StopRule
+from judgeloop.schema.records import ItemResult, Manifest
 from judgeloop.schema.results import Decision, Funnel, Scores, Supply
+from judgeloop.store import Store
+from judgeloop.store.shards import read_records
 
 Action = Literal["continue", "stop"]
 
 
-def enough(config: Config, examples: Manifest) -> Manifest:
+def enough(config: EnoughSettings, examples: Manifest) -> Manifest:
     """Trains where filtering left enough examples; else the loop is starved and stops.
 
     Args:
@@ -26,56 +29,107 @@ def enough(config: Config, examples: Manifest) -> Manifest:
     Returns:
         A manifest with a `Supply`, whose reason shows the funnel.
     """
-    filtering = config.filtering
-    found, needed = examples.rows, filtering.min_examples
+    found, needed = examples.rows, config.filtering.min_examples
     supply = Supply(
         action="train", reason=f"{found} examples, and filtering.min_examples is {needed}"
     )
     if found < needed:
-        explained = explain_starvation(examples.expect(Funnel), filtering)
+        explained = explain_starvation(examples.expect(Funnel), needed)
         supply = Supply(action="starved", reason=f"starved: {explained}")
     return msgspec.structs.replace(
         stage_manifest("enough", config, examples=examples), result=supply
     )
 
 
-def decide(config: Config, iteration: int, validations: Sequence[Manifest]) -> Manifest:
-    """Continues while validation improves and the bound is not reached.
+def decide(
+    config: DecideSettings, iteration: int, validations: Sequence[Manifest], store: Store
+) -> Manifest:
+    """Continues while validation may still improve and the bound is not reached.
 
-    The loop stops after `loop.patience` iterations in a row whose held-out both-order accuracy is
-    not above the best before them by more than `loop.min_delta`.
+    The loop stops after `loop.patience` iterations in a row that brought nothing: by a paired test
+    (`judgeloop.evaluation.stopping`) or, without `loop.stop_error`, where the held-out both-order
+    accuracy is not above the best before by more than `loop.min_delta`.
 
     Args:
         config: Its section `loop` has the bound and the stop rule.
         iteration: The one that was validated last.
         validations: Scores on held-out pairs of iteration 0 (the start model), 1, ...
+        store: Where their item results lie.
 
     Returns:
         A manifest with a `Decision`.
+
+    Raises:
+        DataError: The judges were not validated on the same pairs.
     """
     loop = config.loop
-    action: Action
     scores = [manifest.expect(Scores).card.both_orders for manifest in validations]
-    stale = stale_iterations(scores, loop.min_delta)
-    if stale >= loop.patience:
-        action, reason = (
-            "stop",
-            f"held-out both-order accuracy did not rise by more than {loop.min_delta} for "
-            f"{stale} iteration(s): {', '.join(f'{score:.3f}' for score in scores)}",
-        )
-    elif iteration >= loop.iterations:
-        action, reason = "stop", f"loop.iterations = {loop.iterations} reached"
+    tested = None
+    if loop.stop_error is None:
+        stale, reason = _by_scores(loop, scores)
     else:
-        action, reason = (
-            "continue",
-            f"held-out both-order accuracy {scores[-1]:.3f}, best before {max(scores[:-1]):.3f}",
-        )
-    return msgspec.structs.replace(
-        stage_manifest("decide", config, iteration=iteration, validations=validations),
-        result=Decision(
-            action=action, reason=reason, score=scores[-1], best_before=max(scores[:-1])
-        ),
+        judges = (marked(list(read_records(store, made, ItemResult))) for made in validations)
+        found = steps(list(judges), loop.min_gain, loop.stop_error)
+        tested, stale, reason = found[-1], stale_steps(found), explain(loop, found, scores)
+    action: Action = "continue"
+    if stale >= loop.patience:
+        action = "stop"
+    elif iteration >= loop.iterations:
+        action, bound = "stop", f"loop.iterations = {loop.iterations} reached"
+        reason = f"{bound}; {reason}" if tested else bound
+    decision = Decision(
+        action=action, reason=reason, score=scores[-1], best_before=max(scores[:-1]),
+        outcome=tested.outcome if tested else None,
+        pairs=tested.pairs if tested else 0,
+        pairs_needed=tested.needed if tested else None,
+    )  # fmt: skip
+    header = stage_manifest("decide", config, iteration=iteration, validations=validations)
+    return msgspec.structs.replace(header, result=decision)
+
+
+def _by_scores(loop: StopRule, scores: list[float]) -> tuple[int, str]:
+    """Returns the iterations in a row without a rise, and what the scores say."""
+    stale = stale_iterations(scores, loop.min_delta)
+    if stale < loop.patience:
+        best = f"best before {max(scores[:-1]):.3f}"
+        return stale, f"held-out both-order accuracy {scores[-1]:.3f}, {best}"
+    return stale, (
+        f"held-out both-order accuracy did not rise by more than {loop.min_delta} for "
+        f"{stale} iteration(s): {_listed(scores)}"
     )
+
+
+def stale_steps(found: Sequence[Step]) -> int:
+    """Counts the last iterations in a row in which a gain that counts is ruled out."""
+    stale = 0
+    for step in found:
+        stale = stale + 1 if step.outcome == "no_gain" else 0
+    return stale
+
+
+def explain(loop: StopRule, found: Sequence[Step], scores: list[float]) -> str:
+    """Says what the paired test found of the last iteration."""
+    last = found[-1]
+    said = (
+        f"held-out both-order accuracy {_listed(scores)}: {last.difference:+.3f} against iteration "
+        f"{last.best}, at most {last.upper:+.3f}, on {last.pairs} pairs; "
+    )
+    gain = f"a gain of {loop.min_gain}"
+    match last.outcome:
+        case "gain":
+            return said + "it rose"
+        case "no_gain":
+            return said + f"{gain} is ruled out (error {loop.stop_error})"
+        case "unclear":
+            return said + f"{gain} is not ruled out"
+    return said + (
+        f"cannot know: the stop rule needs about {last.needed} pairs to rule out {gain}; raise "
+        "validation.share, or the loop goes on to loop.iterations"
+    )
+
+
+def _listed(scores: list[float]) -> str:
+    return ", ".join(f"{score:.3f}" for score in scores)
 
 
 def stale_iterations(scores: list[float], min_delta: float) -> int:

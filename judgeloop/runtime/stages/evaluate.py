@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import json
-
 import msgspec
 
 from judgeloop.runtime.inference import WHOLE, Share
+from judgeloop.runtime.stage_settings import EvaluateSettings
+from judgeloop.runtime.stages.attack import attack_scores, judge_attacks
 from judgeloop.runtime.stages.benchmark import judge_benchmark
 from judgeloop.runtime.stages.gold import load_gold
 from judgeloop.runtime.stages.inference import open_library
 from judgeloop.runtime.stages.measure import measure
-from judgeloop.schema.config import Config
 from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import Manifest, ModelRef
-from judgeloop.schema.results import Scores
+from judgeloop.schema.results import BenchmarkScores, Scores
 from judgeloop.store import Store
 from judgeloop.store.shards import finish
 
 STAGE = "evaluate"
+ATTACKED = "attacks"
 
 
-def evaluate(config: Config, store: Store, iteration: int, model: ModelRef) -> Manifest:
+def evaluate(config: EvaluateSettings, store: Store, iteration: int, model: ModelRef) -> Manifest:
     """Scores the judge on the gold pairs and on every further set of `evaluation.benchmarks`.
+
+    With `evaluation.attacks` some gold pairs are also judged with attacks in the worse answer.
 
     Returns:
         As `measure` on the gold pairs; the scores hold what was dropped of the gold file, and the
@@ -31,22 +33,27 @@ def evaluate(config: Config, store: Store, iteration: int, model: ModelRef) -> M
     made = _on_gold(config, store, iteration, model)
     sets = {name: _on_set(config, store, iteration, name, model)
             for name in config.evaluation.benchmarks}  # fmt: skip
-    if not sets:
+    attacked = _attacked(config, store, iteration, model)
+    if not sets and attacked is None:
         return made
+    parts = dict(sets) if attacked is None else {**sets, ATTACKED: attacked}
     further = {_short(name): one.result.metrics() for name, one in sets.items() if one.result}
-    protocols = {name: _protocol(one) for name, one in sets.items() if "protocol" in one.details}
+    protocols = {name: said for name, one in sets.items() if (said := _protocol(one))}
     scores = msgspec.structs.replace(made.expect(Scores), further=further, protocols=protocols)
+    if attacked is not None:
+        flips = attack_scores(store, made, attacked)
+        scores = msgspec.structs.replace(scores, attacks=flips)
     whole = msgspec.structs.replace(
         made,
-        key=content_key(made.key, {name: one.key for name, one in sets.items()}),
+        key=content_key(made.key, {name: one.key for name, one in parts.items()}),
         result=scores,
-        inputs=(*made.inputs, made.key, *(one.key for one in sets.values())),
+        inputs=(*made.inputs, made.key, *(one.key for one in parts.values())),
     )
     return finish(store, whole)
 
 
 def judge_share(
-    config: Config, store: Store, iteration: int, model: ModelRef, share: Share
+    config: EvaluateSettings, store: Store, iteration: int, model: ModelRef, share: Share
 ) -> list[Manifest]:
     """Judges a share of the gold pairs and of every further set; `evaluate` then finds the shards.
 
@@ -56,11 +63,23 @@ def judge_share(
     made = [_on_gold(config, store, iteration, model, share)]
     for name in config.evaluation.benchmarks:
         made.append(_on_set(config, store, iteration, name, model, share))
+    if attacked := _attacked(config, store, iteration, model, share):
+        made.append(attacked)
     return made
 
 
+def _attacked(
+    config: EvaluateSettings, store: Store, iteration: int, model: ModelRef, share: Share = WHOLE
+) -> Manifest | None:
+    """Judges attacked gold pairs, where that is asked for."""
+    if not config.evaluation.attacks:
+        return None
+    gold = load_gold(config, store, open_library(config.data, store))
+    return judge_attacks(config, store, iteration, gold, model, share)
+
+
 def _on_set(
-    config: Config,
+    config: EvaluateSettings,
     store: Store,
     iteration: int,
     name: str,
@@ -75,13 +94,11 @@ def _on_set(
 
 
 def _protocol(made: Manifest) -> str:
-    """Says of a named benchmark's judgements what its figures cannot be compared without."""
-    given = made.details
-    files = ", ".join(f"{file} {sha256[:12]}" for file, sha256 in json.loads(given["data"]).items())
+    """Says of a benchmark what its figures cannot be compared without; empty of a file of pairs."""
+    if not isinstance(made.result, BenchmarkScores) or made.result.asked is None:
+        return ""
     left_out = sum(made.dropped.values())
-    said = f"protocol {given['protocol']}, {given['samples']} samples an order, prompt "
-    said += f"{given['prompt']}, data {files}"
-    return said + (f", {left_out} items left out" if left_out else "")
+    return made.result.asked.text() + (f", {left_out} items left out" if left_out else "")
 
 
 def _short(name: str) -> str:
@@ -89,9 +106,9 @@ def _short(name: str) -> str:
 
 
 def _on_gold(
-    config: Config, store: Store, iteration: int, model: ModelRef, share: Share = WHOLE
+    config: EvaluateSettings, store: Store, iteration: int, model: ModelRef, share: Share = WHOLE
 ) -> Manifest:
-    gold = load_gold(config, store, open_library(config, store))
+    gold = load_gold(config, store, open_library(config.data, store))
     sampling = config.evaluation.sampling
 
     def complete(scores: Scores) -> Scores:

@@ -4,43 +4,59 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import msgspec
 
-from judgeloop.data.rejections import quote_dropped
+from judgeloop.data.rejections import Rejections
 from judgeloop.evaluation.giveaway import explain_giveaway
-from judgeloop.method.filtering.agreement import join_judgements, keep_judgements
+from judgeloop.method.filtering.agreement import agreeing
 from judgeloop.method.filtering.funnel import FunnelCounter
 from judgeloop.method.filtering.subsample import Subsampler, example_name
-from judgeloop.method.judging.orders import shown_answers
-from judgeloop.method.prompts import PromptSet, load_prompts
-from judgeloop.runtime.once import once
+from judgeloop.method.judging.known_pairs import answers_with_attack
+from judgeloop.method.prompts import PromptSet
+from judgeloop.prompt_sets import load_prompts
+from judgeloop.runtime.filtered_pairs import Joined, Judged, filtered_shards, judged_shards
+from judgeloop.runtime.ledger import Ledger
+from judgeloop.runtime.once import Turn, once
 from judgeloop.runtime.stage_key import stage_manifest
-from judgeloop.schema.config import Config, FilteringSection
+from judgeloop.runtime.stage_settings import FilterSettings
 from judgeloop.schema.errors import DataError
+from judgeloop.schema.method_sections import FilteringSection
 from judgeloop.schema.records import Example, Judgement, Manifest, Pair
 from judgeloop.store import Store
-from judgeloop.store.shards import Work, read_shards, write_shards
+from judgeloop.store.base import Reader
+from judgeloop.store.nearby import nearby
+from judgeloop.store.shards import Work, write_shards
 
 STAGE = "filter"
 _log = logging.getLogger(__name__)
 
-Judged = tuple[Pair, tuple[Judgement, ...]]
+JUDGE = "judge"
 
 
 def filter_judgements(
-    config: Config, store: Store, pairs: Sequence[Manifest], judgements: Sequence[Manifest]
+    config: FilterSettings,
+    store: Store,
+    pairs: Sequence[Manifest],
+    judgements: Sequence[Manifest],
+    ledger: Ledger | None = None,
+    iteration: int = 1,
 ) -> Manifest:
     """Keeps what agrees and writes it as examples.
 
-    Everything is read twice, a shard at a time: first to count and to draw, then to write.
+    Everything is gone through a shard at a time: to count and to draw, then to write, and before
+    both where shared sentences are looked for. From the second time on it is read from a copy on
+    this machine (`judgeloop.store.nearby`).
 
     Args:
         config: Its `filtering` section decides.
         store: The store.
         pairs: Manifests of pairs, of all partitions.
         judgements: Manifests of their judgements, in any order: joined by the pairs' content key.
+        ledger: Knows what earlier judges said of the same pairs; None: there are none.
+        iteration: Says which iterations are earlier ones.
 
     Returns:
         The manifest: shards of Example; the result is the `Funnel`.
@@ -52,24 +68,52 @@ def filter_judgements(
     settings = config.filtering
     prompts = load_prompts(config.prompts)
     joined = _join(pairs, judgements, config.loop.partitions)
-    header = stage_manifest(STAGE, config, judgements=[judged for _, judged in joined])
-    return once(store, STAGE, header.key, lambda _: _keep(store, header, joined, settings, prompts))
+    last = _last_judged(config, ledger, iteration, joined)
+    header = stage_manifest(
+        STAGE, config, judgements=[judged for _, judged in joined], last=list(last.values())
+    )
+
+    def make(turn: Turn) -> Manifest:
+        with nearby(store) as near:
+            write = partial(write_shards, store, header, stored=turn.stored)
+            return _keep(near, write, joined, last, settings, prompts, header.seed)
+
+    return once(store, STAGE, header.key, make)
+
+
+def _last_judged(
+    config: FilterSettings, ledger: Ledger | None, iteration: int, joined: Sequence[Joined]
+) -> dict[str, Manifest]:
+    """Returns the last earlier judgements of the same pairs, by the pairs' key, if asked for."""
+    if config.filtering.last_verdict == "ignored" or ledger is None:
+        return {}
+    wanted = {pairs.key for pairs, _ in joined}
+    earlier = sorted(ledger.manifests(JUDGE).items(), key=lambda item: item[0])
+    return {
+        made.inputs[0]: made
+        for number, parts in earlier
+        for made in parts
+        if number < iteration and made.inputs[0] in wanted
+    }
 
 
 def _keep(
-    store: Store,
-    header: Manifest,
-    joined: Sequence[tuple[Manifest, Manifest]],
+    near: Reader,
+    write: Callable[..., Manifest],
+    joined: Sequence[Joined],
+    last: Mapping[str, Manifest],
     settings: FilteringSection,
     prompts: PromptSet,
+    seed: int,
 ) -> Manifest:
-    counter, seed = FunnelCounter(), header.seed
+    counter, rejections = FunnelCounter(), Rejections()
     subsampler = Subsampler(settings, seed)
-    for batch in _judged_shards(store, joined):
-        for pair, found in batch:
-            outcome = keep_judgements(pair, found, settings, seed)
+    for batch, dropped in filtered_shards(near, joined, last, settings, seed):
+        for pair, found, outcome in batch:
             counter.add(pair, found, outcome)
-            subsampler.add(outcome.kept)
+            subsampler.add(pair, outcome.kept)
+        for row in dropped:
+            rejections.add(row)
     subsampler.close()
 
     def work(batch: Sequence[Judged]) -> Work:
@@ -77,22 +121,23 @@ def _keep(
             [
                 _example(prompts, pair, judgement)
                 for pair, found in batch
-                for judgement in keep_judgements(pair, found, settings, seed).kept
+                for judgement in agreeing(pair, found, settings, seed).kept
                 if subsampler.includes(judgement)
             ]
         )
 
-    written = write_shards(store, header, _judged_shards(store, joined), work)
-    made = [pairs for pairs, _ in joined]
+    batches = (batch for batch, _ in judged_shards(near, joined))
+    written = write(batches, work)
     unpaired: Counter[str] = Counter()
-    for pairs in made:
+    for pairs, _ in joined:
         unpaired.update(pairs.dropped)
     funnel = msgspec.structs.replace(
         counter.funnel(),
         unpaired=dict(sorted(unpaired.items())),
-        first_unpaired=quote_dropped(store, made),
+        first_unpaired=rejections.most_frequent(),
         examples=written.rows,
         capped=subsampler.candidates - written.rows,
+        capped_by=dict(sorted(subsampler.left_out.items())),
     )
     giveaway = explain_giveaway(funnel.blind_guesses, funnel.blind_right)
     if giveaway is not None:
@@ -102,7 +147,7 @@ def _keep(
 
 def _join(
     pairs: Sequence[Manifest], judgements: Sequence[Manifest], partitions: int
-) -> list[tuple[Manifest, Manifest]]:
+) -> list[Joined]:
     by_key = {manifest.inputs[0]: manifest for manifest in judgements}
     missing = [manifest.key for manifest in pairs if manifest.key not in by_key]
     if missing or len(by_key) != len(pairs):
@@ -118,18 +163,8 @@ def _join(
     return [(manifest, by_key[manifest.key]) for manifest in ordered]
 
 
-def _judged_shards(
-    store: Store, joined: Sequence[tuple[Manifest, Manifest]]
-) -> Iterator[list[Judged]]:
-    for pairs, judged in joined:
-        for batch, found in zip(
-            read_shards(store, pairs, Pair), read_shards(store, judged, Judgement), strict=True
-        ):
-            yield [(pair, tuple(group)) for pair, group in join_judgements(batch, found)]
-
-
 def _example(prompts: PromptSet, pair: Pair, judgement: Judgement) -> Example:
-    answer_a, answer_b = shown_answers(pair, judgement.order)
+    answer_a, answer_b = answers_with_attack(prompts, pair, judgement.attack, judgement.order)
     return Example(
         id=example_name(judgement),
         images=pair.question.images,

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
 import msgspec
 
+from judgeloop.data.file_format import Rows
 from judgeloop.data.images import SourceImages
 from judgeloop.data.rejections import Rejections
 from judgeloop.data.rows import GoldRow, image_names, read_gold
 from judgeloop.data.source import TINY_WORLD, Source, open_source
-from judgeloop.runtime.lease import Lease
-from judgeloop.runtime.once import once
+from judgeloop.runtime.once import Turn, once
 from judgeloop.runtime.stage_key import stage_manifest
-from judgeloop.schema.config import Config
+from judgeloop.runtime.stage_settings import EvaluateSettings
+from judgeloop.schema.counts import Counts
 from judgeloop.schema.records import Dropped, Manifest
 from judgeloop.store import Store
 from judgeloop.store.checksums import sha256_file
@@ -26,7 +26,7 @@ WORLD_SEED = 20_512
 """The tiny world's gold pairs are the same whatever the loop's seed is."""
 
 
-def load_gold(config: Config, store: Store, library: ImageLibrary) -> Manifest:
+def load_gold(config: EvaluateSettings, store: Store, library: ImageLibrary) -> Manifest:
     """Brings the gold pairs and their images into the store.
 
     The key covers the bytes of the file and the images, so that corrected data is read again.
@@ -44,22 +44,22 @@ def load_gold(config: Config, store: Store, library: ImageLibrary) -> Manifest:
 
         return write_gold(folder, config.evaluation.count or 1000, WORLD_SEED)
 
-    with open_source(config.evaluation.gold, make) as source:
+    with open_source(config.evaluation.gold, make, Rows.PAIRS) as source:
         images = SourceImages(source.folder, image_names(source, GoldRow, _limit(config)))
         header = stage_manifest(STAGE, config, file=sha256_file(source.file), images=images.look())
 
-        def write(_: Lease) -> Manifest:
+        def write(_: Turn) -> Manifest:
             return _write(config, store, library, source, images, header)
 
         return once(store, STAGE, header.key, write)
 
 
-def _limit(config: Config) -> int | None:
+def _limit(config: EvaluateSettings) -> int | None:
     return config.evaluation.count if config.evaluation.gold != TINY_WORLD else None
 
 
 def _write(
-    config: Config,
+    config: EvaluateSettings,
     store: Store,
     library: ImageLibrary,
     source: Source,
@@ -71,22 +71,23 @@ def _write(
     size = config.data.shard_size
     pairs = ShardWriter(store, f"{STAGE}/{header.key}/pairs", "", size)
     quarantine = ShardWriter(store, f"{STAGE}/{header.key}/quarantine", "", size)
-    counts: Counter[str] = Counter()
-    rejections = Rejections()
+    inputs, rejections = 0, Rejections()
     for row in read_gold(source, images, _limit(config)):
-        counts["inputs"] += 1
+        inputs += 1
         if isinstance(row, Dropped):
             rejections.add(row)
             quarantine.add(row)
         else:
-            counts["rows"] += 1
             pairs.add(row)
     quarantine.close()
-    if not counts["rows"]:
+    shards = pairs.close()
+    if not shards:
         raise rejections.no_usable_row(source.name)
     return msgspec.structs.replace(
         header,
-        shards=tuple(pairs.close()),
-        counts=dict(sorted((counts + rejections.counts).items())),
+        shards=tuple(shards),
+        counts=Counts(
+            inputs=inputs, rows=sum(one.rows for one in shards), dropped=rejections.dropped
+        ).named(),
         details={"source": config.evaluation.gold},
     )

@@ -7,28 +7,29 @@ from typing import TypeVar
 
 import msgspec
 
-from judgeloop.engines.lazy import lazy_engine
 from judgeloop.method.steps import Steps
+from judgeloop.runtime.engine_start import lazy_engine
 from judgeloop.runtime.identity import engine_identity, prompts_identity, sampling_text
 from judgeloop.runtime.inference import WHOLE, Records, Share, infer_shards
-from judgeloop.runtime.lease import Lease, held
-from judgeloop.runtime.once import once
+from judgeloop.runtime.lease import held
+from judgeloop.runtime.once import Turn, once
 from judgeloop.runtime.progress import Progress
+from judgeloop.runtime.pulse import Meter
 from judgeloop.runtime.stage_key import stage_manifest
-from judgeloop.schema.config import Config
+from judgeloop.runtime.stage_settings import InferenceSettings, Pictures
 from judgeloop.schema.errors import EngineError
 from judgeloop.schema.records import Manifest, ModelRef
 from judgeloop.schema.sampling import Sampling
 from judgeloop.store import Store
 from judgeloop.store.images import ImageLibrary
-from judgeloop.store.shards import finished
+from judgeloop.store.shards import Seen, finished, stored_keys
 
 I = TypeVar("I")  # noqa: E741
 
 
 def inference_manifest(
     stage: str,
-    config: Config,
+    config: InferenceSettings,
     model: ModelRef,
     inputs: Mapping[str, object],
     samplings: Mapping[str, Sampling],
@@ -49,12 +50,12 @@ def inference_manifest(
         stage_manifest(stage, config, **inputs),
         model=model,
         partition=partition,
-        details=engine_identity(config) | prompts_identity(config) | texts,
+        details=engine_identity(config.engine) | prompts_identity(config.prompts) | texts,
     )
 
 
 def infer(
-    config: Config,
+    config: InferenceSettings,
     store: Store,
     header: Manifest,
     batches: Iterable[Sequence[I]],
@@ -62,6 +63,8 @@ def infer(
     progress: Callable[[], Progress],
     complete: Callable[[Manifest], Manifest],
     share: Share = WHOLE,
+    seen: Seen | None = None,
+    library: ImageLibrary | None = None,
 ) -> Manifest:
     """Runs a model over batches, one shard each, unless the stage is done.
 
@@ -77,6 +80,10 @@ def infer(
         progress: Begins to show how far it is.
         complete: Adds to the written manifest what its records say, before it is stored.
         share: Which shards are made.
+        seen: Is given each shard's rows before `complete` is called, if there is work to do.
+
+        library: The loop's images, where the caller reads them too: its index and what it has
+            fetched are then read once.
 
     Returns:
         The stored manifest; of a share one of its shards alone, which is not stored.
@@ -85,9 +92,9 @@ def infer(
     if model is None:
         raise EngineError(f"{header.stage}/{header.key}: its manifest names no model to run")
 
-    def make(lease: Lease) -> Manifest:
-        shown, library = progress(), open_library(config, store)
-        with lazy_engine(config.engine, model, library, store) as engine:
+    def make(turn: Turn) -> Manifest:
+        shown, images = progress(), library or open_library(config.data, store)
+        with lazy_engine(config.engine, model, images, store) as engine:
             written = infer_shards(
                 engine,
                 store,
@@ -95,24 +102,27 @@ def infer(
                 batches,
                 steps,
                 config.engine.shards_in_flight,
-                before_shard=lease.ensure_held,
+                before_shard=turn.lease.ensure_held,
                 advance=shown.advance,
                 share=share,
+                stored=turn.stored,
+                seen=seen,
+                meter=Meter(shown.beat),
             )
         return written
 
-    def whole(lease: Lease) -> Manifest:
-        return complete(_priced(config, make(lease)))
+    def whole(turn: Turn) -> Manifest:
+        return complete(_priced(config, make(turn)))
 
     if share == WHOLE:
         return once(store, header.stage, header.key, whole)
     if done := finished(store, header.stage, header.key):
         return done
     with held(store, f"{header.stage}-{header.key}{share.suffix.replace('/', '-')}") as lease:
-        return make(lease)
+        return make(Turn(lease, stored_keys(store, header.stage, header.key)))
 
 
-def _priced(config: Config, written: Manifest) -> Manifest:
+def _priced(config: InferenceSettings, written: Manifest) -> Manifest:
     """Adds the cost of the counted tokens at the endpoint's prices per million."""
     endpoint, tokens = config.engine.endpoint, written.tokens
     if endpoint is None or not (endpoint.prompt_price or endpoint.completion_price):
@@ -123,6 +133,6 @@ def _priced(config: Config, written: Manifest) -> Manifest:
     return msgspec.structs.replace(written, details=written.details | {"cost": cost})
 
 
-def open_library(config: Config, store: Store) -> ImageLibrary:
+def open_library(data: Pictures, store: Store) -> ImageLibrary:
     """Opens the image library of a loop."""
-    return ImageLibrary(store, config.data.max_pixels, config.data.background)
+    return ImageLibrary(store, data.max_pixels, data.background)

@@ -17,10 +17,12 @@ from judgeloop.evaluation.benchmarks.seen import SeenItems, seen_items
 from judgeloop.runtime.once import once
 from judgeloop.runtime.progress import Progress
 from judgeloop.runtime.stage_key import stage_manifest
+from judgeloop.runtime.stage_settings import IngestSettings
 from judgeloop.runtime.stages.inference import open_library
-from judgeloop.schema.config import Config
+from judgeloop.schema.counts import Counts
 from judgeloop.schema.keys import fraction
 from judgeloop.schema.records import Dropped, Manifest, Question, Shard
+from judgeloop.schema.results import Ingested
 from judgeloop.store import Store
 from judgeloop.store.checksums import sha256_file
 from judgeloop.store.disk_dict import DiskDict
@@ -30,11 +32,9 @@ from judgeloop.store.shards import ShardWriter
 STAGE = "ingest"
 HELD_OUT = "held_out"
 TASK = "000/ingest"
-DROPPED = "dropped"
-"""In the manifest's details: the first detail of the most frequent reason."""
 
 
-def ingest(config: Config, store: Store) -> Manifest:
+def ingest(config: IngestSettings, store: Store) -> Manifest:
     """Reads the questions, stores their images, and writes shards by split.
 
     Bad rows go to `quarantine-*.jsonl`, and so do a question with images on both sides of the split
@@ -51,7 +51,10 @@ def ingest(config: Config, store: Store) -> Manifest:
     """
     settings, chosen = config.data, config.evaluation.benchmarks
     places = {name: config.evaluation.data.get(name, "") for name in chosen}
-    with open_source(settings.questions, _maker(config)) as source, seen_items(places) as seen:
+    with (
+        open_source(settings.questions, _maker(config), columns=settings.columns) as source,
+        seen_items(places) as seen,
+    ):
         images = SourceImages(source.folder, image_names(source, QuestionRow, _limit(config)))
         looked = images.look(Progress(TASK, len(images), "images hashed").advance)
         header = stage_manifest(
@@ -67,7 +70,7 @@ def split_name(partition: int) -> str:
     return f"p{partition:03d}"
 
 
-def split_of(question: Question, config: Config) -> str | None:
+def split_of(question: Question, config: IngestSettings) -> str | None:
     """Returns a question's split, by its images' hashes, so that the held-out part shares none.
 
     The first image decides the partition. None: some of the images are held out, others train.
@@ -81,7 +84,7 @@ def split_of(question: Question, config: Config) -> str | None:
     return split_name(int(fraction("partition", question.images[0]) * config.loop.partitions))
 
 
-def _maker(config: Config) -> Callable[[Path], Path]:
+def _maker(config: IngestSettings) -> Callable[[Path], Path]:
     def make(folder: Path) -> Path:
         from judgeloop.tiny.dataset import write_questions
 
@@ -90,50 +93,52 @@ def _maker(config: Config) -> Callable[[Path], Path]:
     return make
 
 
-def _limit(config: Config) -> int | None:
+def _limit(config: IngestSettings) -> int | None:
     return config.data.count if config.data.questions != TINY_WORLD else None
 
 
 def _write(
-    config: Config,
+    config: IngestSettings,
     store: Store,
     source: Source,
     images: SourceImages,
     header: Manifest,
     seen: SeenItems,
 ) -> Manifest:
-    guard = _GuardedImages(seen, open_library(config, store))
-    with open_library(config, store).adding() as add:  # all images are there before the manifest
+    guard = _GuardedImages(seen, open_library(config.data, store))
+    # All images are there before the manifest.
+    with open_library(config.data, store).adding() as add:
         images.add_all(add, Progress(TASK, images.readable, "images").advance)
     writers: dict[str, ShardWriter] = {}
     quarantine = ShardWriter(store, f"{STAGE}/{header.key}/quarantine", "", config.data.shard_size)
-    counts: Counter[str] = Counter()
+    inputs, parts = 0, Counter[str]()
     rejections = Rejections()
-    for row in read_questions(source, images, _limit(config)):
+    for row in read_questions(source, images, _limit(config), config.data.kinds):
         checked = row if isinstance(row, Dropped) else _placed(row, config, guard)
-        counts["inputs"] += 1
+        inputs += 1
         if isinstance(checked, Dropped):
             rejections.add(checked)
             quarantine.add(checked)
             continue
         question, split = checked
-        counts["rows"] += 1
-        counts[f"rows/{split}"] += 1
+        parts[split] += 1
         if split not in writers:
             writers[split] = ShardWriter(
                 store, f"{STAGE}/{header.key}/{split}", split, config.data.shard_size
             )
         writers[split].add(question)
     quarantine.close()
-    if not counts["rows"]:
+    if not parts:
         raise rejections.no_usable_row(source.name)
     shards: list[Shard] = [shard for split in sorted(writers) for shard in writers[split].close()]
     return msgspec.structs.replace(
         header,
         shards=tuple(shards),
-        counts=dict(sorted((counts + rejections.counts).items())),
-        details={"source": config.data.questions}
-        | ({DROPPED: rejections.most_frequent()} if rejections.counts else {}),
+        counts=Counts(
+            inputs=inputs, rows=parts.total(), parts=parts, dropped=rejections.dropped
+        ).named(),
+        result=Ingested(first_dropped=rejections.most_frequent()),
+        details={"source": config.data.questions},
     )
 
 
@@ -141,7 +146,7 @@ class _GuardedImages:
     """Remembers of each image whether a benchmark has it."""
 
     def __init__(self, seen: SeenItems, library: ImageLibrary) -> None:
-        self._guard = Guard(seen) if seen.files() else None
+        self._guard = Guard(seen) if seen else None
         self._library = library
         self._known: DiskDict[str, str] = DiskDict()
 
@@ -160,7 +165,7 @@ class _GuardedImages:
 
 
 def _placed(
-    question: Question, config: Config, guard: _GuardedImages
+    question: Question, config: IngestSettings, guard: _GuardedImages
 ) -> tuple[Question, str] | Dropped:
     repeated = guard.repeated(question)
     if repeated is not None:

@@ -6,21 +6,26 @@ from collections import Counter
 
 import msgspec
 
-from judgeloop.method.judging.orders import judge_pair
-from judgeloop.method.prompts import load_prompts
+from judgeloop.method.judging.known_pairs import judge_known_pair
+from judgeloop.prompt_sets import load_prompts
 from judgeloop.runtime.progress import Progress
+from judgeloop.runtime.stage_settings import JudgeSettings
 from judgeloop.runtime.stages.inference import infer, inference_manifest
-from judgeloop.schema.config import Config
-from judgeloop.schema.records import Choice, Judgement, Manifest, ModelRef, Pair
+from judgeloop.schema.records import Choice, Dropped, Judgement, Manifest, ModelRef, Pair
 from judgeloop.schema.results import Verdicts
 from judgeloop.store import Store
-from judgeloop.store.shards import read_records, read_shards
+from judgeloop.store.shards import Seen, read_shards
 
 STAGE = "judge"
 
 
 def judge(
-    config: Config, store: Store, iteration: int, partition: int, pairs: Manifest, model: ModelRef
+    config: JudgeSettings,
+    store: Store,
+    iteration: int,
+    partition: int,
+    pairs: Manifest,
+    model: ModelRef,
 ) -> Manifest:
     """Judges one partition's pairs.
 
@@ -29,35 +34,49 @@ def judge(
         `rows` (judgements) and `tokens/completion`; the result are the `Verdicts`.
     """
     settings, seed = config.judging, config.loop.seed
+    permutes = config.filtering.permuted_options
     inputs, samplings = {"model": model, "pairs": pairs}, {"sampling": settings.sampling}
     header = inference_manifest(STAGE, config, model, inputs, samplings, partition)
-    prompts = load_prompts(config.prompts)
+    prompts, verdicts = load_prompts(config.prompts), _Verdicts()
     return infer(
         config,
         store,
         header,
         batches=read_shards(store, pairs, Pair),
-        steps=lambda pair: judge_pair(prompts, pair, settings.sampling, settings.samples, seed),
+        steps=lambda pair: judge_known_pair(prompts, pair, settings, permutes, seed),
         progress=lambda: Progress(f"{iteration:03d}/{STAGE}/p{partition:03d}", pairs.rows, "pairs"),
-        complete=lambda written: _count_verdicts(store, written),
+        complete=verdicts.complete,
+        seen=Seen(Judgement, verdicts.add),
     )
 
 
-def _count_verdicts(store: Store, manifest: Manifest) -> Manifest:
-    choices: Counter[Choice] = Counter()
-    reasons: Counter[str] = Counter()
-    agreeing = tokens = 0
-    for judgement in read_records(store, manifest, Judgement):
-        choices[judgement.verdict.choice] += 1
-        if judgement.verdict.choice is Choice.UNDECIDED:
-            reasons[judgement.verdict.reason or ""] += 1
-        agreeing += judgement.agrees is True
-        tokens += judgement.tokens
-    verdicts = Verdicts(
-        a=choices[Choice.A],
-        b=choices[Choice.B],
-        undecided=dict(sorted(reasons.items())),
-        agreeing=agreeing,
-    )
-    counts = {"tokens/completion": tokens} | manifest.counts  # an endpoint has counted for itself
-    return msgspec.structs.replace(manifest, counts=dict(sorted(counts.items())), result=verdicts)
+class _Verdicts:
+    """Counts judgements."""
+
+    def __init__(self) -> None:
+        self._choices: Counter[Choice] = Counter()
+        self._reasons: Counter[str] = Counter()
+        self._agreeing = self._tokens = 0
+
+    def add(self, judgements: list[Judgement], _: list[Dropped]) -> None:
+        """Counts a shard's."""
+        for judgement in judgements:
+            self._choices[judgement.verdict.choice] += 1
+            if judgement.verdict.choice is Choice.UNDECIDED:
+                self._reasons[judgement.verdict.reason or ""] += 1
+            self._agreeing += judgement.agrees is True
+            self._tokens += judgement.tokens
+            self._tokens += judgement.permuted.tokens if judgement.permuted else 0
+
+    def complete(self, written: Manifest) -> Manifest:
+        """Returns the manifest with what was counted."""
+        verdicts = Verdicts(
+            a=self._choices[Choice.A],
+            b=self._choices[Choice.B],
+            undecided=dict(sorted(self._reasons.items())),
+            agreeing=self._agreeing,
+        )
+        # An endpoint has counted for itself.
+        tokens = {"completion": self._tokens} | written.tokens
+        counts = msgspec.structs.replace(written.counted, tokens=tokens).named()
+        return msgspec.structs.replace(written, counts=counts, result=verdicts)

@@ -9,30 +9,29 @@ from collections.abc import Callable
 
 import msgspec
 
-from judgeloop.evaluation.baselines import baseline_scorecards
-from judgeloop.evaluation.floors import floors
 from judgeloop.evaluation.items import item_results, probe_of, probe_share
-from judgeloop.evaluation.scorecard import scorecard
+from judgeloop.evaluation.scores import ScoreTally
 from judgeloop.method.judging.orders import judge_pair
-from judgeloop.method.prompts import load_prompts
+from judgeloop.method.prompts import prompt_hash
 from judgeloop.method.steps import Steps
+from judgeloop.prompt_sets import load_prompts
 from judgeloop.runtime.inference import WHOLE, Records, Share
 from judgeloop.runtime.progress import Progress
+from judgeloop.runtime.stage_settings import InferenceSettings
 from judgeloop.runtime.stages.inference import infer, inference_manifest
-from judgeloop.schema.config import Config
 from judgeloop.schema.keys import content_key, fraction
 from judgeloop.schema.records import ItemResult, Manifest, ModelRef, Pair
 from judgeloop.schema.results import Scores
 from judgeloop.schema.sampling import Sampling
 from judgeloop.store import Store
-from judgeloop.store.shards import read_records, read_shards
+from judgeloop.store.shards import Seen, read_shards
 
 PROTOCOL = 3
 """Of the judging in both orders and the reading of verdicts: raised when either changes."""
 
 
 def measure(
-    config: Config,
+    config: InferenceSettings,
     store: Store,
     stage: str,
     iteration: int,
@@ -64,8 +63,10 @@ def measure(
     seed = config.loop.seed
     inputs = {"model": model, "pairs": pairs}
     header = inference_manifest(stage, config, model, inputs, {"sampling": sampling})
-    protocol = content_key(PROTOCOL, header.details["prompt_hash"], sampling)
     prompts = load_prompts(config.prompts)
+    digest = prompt_hash(prompts)
+    protocol = content_key(PROTOCOL, digest, sampling)
+    tally = ScoreTally()
 
     probed = probe_share(pairs.rows) if probes else 0.0
 
@@ -78,7 +79,7 @@ def measure(
         return results
 
     def score(written: Manifest) -> Manifest:
-        scores = scores_of(store, written, pairs.key, protocol)
+        scores = msgspec.structs.replace(tally.scores(pairs.key, protocol), prompt_hash=digest)
         return msgspec.structs.replace(written, result=complete(scores))
 
     return infer(
@@ -90,23 +91,5 @@ def measure(
         progress=lambda: Progress(f"{iteration:03d}/{stage}{share.suffix}", pairs.rows, "pairs"),
         complete=score,
         share=share,
-    )
-
-
-def scores_of(store: Store, written: Manifest, pairs: str, protocol: str) -> Scores:
-    """Scores a manifest's item results, and compares them with blind baselines.
-
-    Args:
-        store: Where the results lie.
-        written: The manifest of their shards.
-        pairs: Content key of the pairs.
-        protocol: Content key of how the judge was asked and read.
-    """
-    checks = floors(read_records(store, written, ItemResult))
-    return Scores(
-        card=scorecard(read_records(store, written, ItemResult)),
-        pairs=pairs,
-        protocol=protocol,
-        baselines=baseline_scorecards(read_records(store, written, ItemResult)),
-        below_floors=tuple(check for check in checks if not check.holds),
+        seen=Seen(ItemResult, lambda results, _: tally.add(results)),
     )

@@ -27,11 +27,10 @@ from judgeloop.registry.versions import (
     version_uri,
 )
 from judgeloop.registry.versions import promote as move_champion
-from judgeloop.runtime.decided import loop_hash
 from judgeloop.runtime.lease import held
 from judgeloop.runtime.ledger import BASE_ITERATION
 from judgeloop.runtime.stage_key import stage_manifest
-from judgeloop.schema.config import Config
+from judgeloop.runtime.stage_settings import PromoteSettings
 from judgeloop.schema.errors import RegistryError
 from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import ItemResult, Manifest
@@ -72,9 +71,10 @@ class Match(NamedTuple):
 
 
 def promote(
-    config: Config,
+    config: PromoteSettings,
     store: Store,
     loop_id: str,
+    loop_hash: str,
     registered: Mapping[int, Manifest],
     evaluations: Mapping[int, Manifest],
 ) -> Manifest:
@@ -88,9 +88,10 @@ def promote(
     opponent meanwhile is met in turn.
 
     Args:
-        config: The loop's configuration.
+        config: The gate, and where the loop's runs are.
         store: The loop's store.
         loop_id: The loop.
+        loop_hash: Tells the loop's run in MLflow from that of another loop with its id.
         registered: What `register` made, by iteration.
         evaluations: Scores on gold pairs, by iteration; 0 is the start model.
 
@@ -107,7 +108,10 @@ def promote(
     ]
     candidate = best_version(versions)
     if candidate is None:
-        reason = _no_candidate(versions)
+        reason, best, champion = _no_candidate(versions), _best(versions), None
+        if best:
+            wait_for_server()
+            champion = aliases(best.version.model_name).get(CHAMPION)
         header = msgspec.structs.replace(
             stage_manifest(
                 STAGE,
@@ -122,9 +126,11 @@ def promote(
             result=Promotion(
                 gate=refusal("", "", reason),
                 candidate_version=None,
-                champion_version=None,
+                champion_version=champion,
             ),
         )
+        if best:
+            _enter(config, (loop_id, loop_hash), best.version, header.expect(Promotion).gate)
         return finish(store, header)
     wait_for_server()
     # One match a registered model: MLflow moves an alias without a condition. A loop on another
@@ -133,7 +139,7 @@ def promote(
         while True:
             match = _match(store, candidate, evaluations)
             try:
-                return _meet(config, store, loop_id, candidate, match)
+                return _meet(config, store, (loop_id, loop_hash), candidate, match)
             except ChampionMovedError as moved:  # another loop was quicker: meet its version
                 logger.warning("%s", moved)
 
@@ -218,10 +224,14 @@ def _comparable(one: Manifest, other: Manifest | None) -> bool:
 
 
 def _meet(
-    config: Config, store: Store, loop_id: str, candidate: Candidate, match: Match
+    config: PromoteSettings,
+    store: Store,
+    loop: tuple[str, str],
+    candidate: Candidate,
+    match: Match,
 ) -> Manifest:
     """Decides one match, once, and enters the decision into MLflow before it is recorded."""
-    header = _header(config, loop_id, candidate, match)
+    header = _header(config, loop[0], candidate, match)
     name, version = candidate.version.model_name, candidate.version.version
     done = finished(store, STAGE, header.key)
     recorded = f"{_RECORDED}{header.key}"
@@ -239,19 +249,26 @@ def _meet(
     gate = made.expect(Promotion).gate
     if gate.decision == "promote":
         move_champion(name, version, match.champion_version)
-    tags = {"judgeloop.decision": gate.decision, "judgeloop.reason": gate.reason}
-    metrics = {f"gate/{figure}": value for figure, value in gate.metrics().items()}
-    identity = loop_hash(config, store)
-    log_run(loop_run(config.registry.experiment, loop_id, identity), metrics, {}, tags)
-    tag_version(name, version, tags | {recorded: "true"})
+    _enter(config, loop, candidate.version, gate)
+    tag_version(name, version, {recorded: "true"})
     return finish(store, made)
 
 
-def _controls(config: Config, candidate: Candidate) -> tuple[str, ...]:
+def _enter(
+    config: PromoteSettings, loop: tuple[str, str], version: Registered, gate: GateDecision
+) -> None:
+    """Enters a decision into MLflow: on the loop's run and on the version that it is about."""
+    tags = {"judgeloop.decision": gate.decision, "judgeloop.reason": gate.reason}
+    metrics = {f"gate/{figure}": value for figure, value in gate.metrics().items()}
+    log_run(loop_run(config.registry.experiment, *loop), metrics, {}, tags)
+    tag_version(version.model_name, version.version, tags)
+
+
+def _controls(config: PromoteSettings, candidate: Candidate) -> tuple[str, ...]:
     return control_arms(config.filtering.keep, candidate.version.controls)
 
 
-def _header(config: Config, loop_id: str, candidate: Candidate, match: Match) -> Manifest:
+def _header(config: PromoteSettings, loop_id: str, candidate: Candidate, match: Match) -> Manifest:
     """Returns what is known before the decision; its key holds everything that decides."""
     return msgspec.structs.replace(
         stage_manifest(
@@ -268,7 +285,9 @@ def _header(config: Config, loop_id: str, candidate: Candidate, match: Match) ->
     )
 
 
-def _decide(config: Config, store: Store, match: Match, controls: tuple[str, ...]) -> GateDecision:
+def _decide(
+    config: PromoteSettings, store: Store, match: Match, controls: tuple[str, ...]
+) -> GateDecision:
     mine, theirs = match.evaluations
     if controls:
         return refusal(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 import judgeloop
-from judgeloop.method.prompts import load_prompts, prompt_hash
-from judgeloop.models.references import fetch_adapter
+from judgeloop.method.prompts import prompt_hash
+from judgeloop.models.fetch import fetch_adapter
+from judgeloop.prompt_sets import load_prompts
 from judgeloop.registry.client import wait_for_server
 from judgeloop.registry.judge_file import (
     ADAPTER_FOLDER,
@@ -19,24 +20,26 @@ from judgeloop.registry.judge_file import (
     control_arms,
     write_judge_file,
 )
+from judgeloop.registry.notes import iteration_note, loop_note
 from judgeloop.registry.tracking import (
     ITERATION_TAG,
     LOOP_TAG,
+    NOTE_TAG,
     flat,
     iteration_run,
+    log_curves,
     log_run,
     loop_run,
 )
 from judgeloop.registry.versions import register_version, version_uri
-from judgeloop.runtime.decided import loop_hash
 from judgeloop.runtime.lease import held
 from judgeloop.runtime.ledger import BASE_ITERATION, Ledger
 from judgeloop.runtime.stage_key import stage_manifest
-from judgeloop.schema.config import Config
+from judgeloop.runtime.stage_settings import RegisterSettings
 from judgeloop.schema.errors import RegistryError
 from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import Manifest, ModelRef
-from judgeloop.schema.results import Registered, Resolved, Scores
+from judgeloop.schema.results import Registered, Resolved, Scores, Training
 from judgeloop.store import Store
 from judgeloop.store.shards import finish
 
@@ -44,10 +47,48 @@ N = TypeVar("N", int, float)
 Inputs = tuple[Manifest, Manifest, Manifest, Manifest]
 
 STAGE = "register"
+_SHOWN = (
+    *("validation/accuracy", "validation/both_orders", "validation/first_position"),
+    *("evaluation/accuracy", "evaluation/both_orders", "evaluation/first_position"),
+    *("examples/kept_share", "training/last_loss", "training/examples"),
+)
+"""Figures that are curves over the iterations of a loop."""
+
+
+class Curves(NamedTuple):
+    """What is drawn over steps."""
+
+    start: dict[str, float]
+    """Scores of the start model."""
+    losses: tuple[tuple[int, float], ...]
+    """(step, loss) of the iteration's training."""
+
+    def of_loop(
+        self, iteration: int, metrics: Mapping[str, float]
+    ) -> dict[str, list[tuple[int, float]]]:
+        """Returns (iteration, value) by name, of the start model and of one iteration."""
+        return {
+            name: [
+                (step, found[name])
+                for step, found in ((BASE_ITERATION, self.start), (iteration, metrics))
+                if name in found
+            ]
+            for name in _SHOWN
+        }
+
+
+class _Made(NamedTuple):
+    """What is entered of one iteration."""
+
+    content: str
+    loop_hash: str
+    judge: JudgeFile
+    metrics: dict[str, float]
+    curves: Curves
 
 
 def register(
-    config: Config,
+    config: RegisterSettings,
     store: Store,
     ledger: Ledger,
     iteration: int,
@@ -55,6 +96,8 @@ def register(
     validation: Manifest,
     evaluation: Manifest,
     examples: Manifest,
+    configuration: dict[str, Any],
+    loop_hash: str,
 ) -> Manifest:
     """Registers the judge of one iteration; doing it again finds the version that is there.
 
@@ -62,7 +105,7 @@ def register(
     version yet. So the manifest's key holds the version.
 
     Args:
-        config: The loop's configuration.
+        config: The prompts, and where the version goes.
         store: The loop's store.
         ledger: The loop's ledger; it gives the loop id.
         iteration: 1, 2, ...
@@ -70,6 +113,8 @@ def register(
         validation: Scores on held-out synthetic pairs.
         evaluation: Scores on gold pairs.
         examples: What the adapter was trained on.
+        configuration: The loop's whole configuration, which is recorded with the version.
+        loop_hash: Tells the loop's runs in MLflow from those of another loop with its id.
 
     Returns:
         A manifest with what was `Registered`.
@@ -91,11 +136,13 @@ def register(
         examples=examples,
     )
     content = header.key
-    judge = _describe(config, ledger, iteration, inputs)
+    judge = _describe(config, ledger, iteration, inputs, configuration)
     logged = _prefixed("examples", _figures(examples)) | _prefixed("training", _figures(trained))
     wait_for_server()
     with held(store, f"{STAGE}-{content}"):  # MLflow cannot create a version once only
-        version = _publish(config, store, content, judge, logged | judge.metrics)
+        metrics = logged | judge.metrics
+        made = _Made(content, loop_hash, judge, metrics, _curves(ledger, trained))
+        version = _publish(config, store, made)
     manifest = msgspec.structs.replace(
         header,
         key=content_key(content, version),
@@ -112,14 +159,20 @@ def register(
     return finish(store, manifest)
 
 
-def _describe(config: Config, ledger: Ledger, iteration: int, inputs: Inputs) -> JudgeFile:
+def _describe(
+    config: RegisterSettings,
+    ledger: Ledger,
+    iteration: int,
+    inputs: Inputs,
+    configuration: dict[str, Any],
+) -> JudgeFile:
     """Returns the version's judge file, but for its adapter's place and checksums."""
     trained, validation, evaluation, examples = inputs
     if trained.model is None:
         raise RegistryError(f"{trained.stage}/{trained.key} names no model: train again")
     prompts = load_prompts(config.prompts)
     digest = prompt_hash(prompts)
-    if validation.details.get("prompt_hash", digest) != digest:
+    if validation.expect(Scores).prompt_hash not in ("", digest):
         raise RegistryError(
             f"the prompts {config.prompts} have changed since they were validated: bring back what "
             "they were, or use another loop id"
@@ -129,7 +182,7 @@ def _describe(config: Config, ledger: Ledger, iteration: int, inputs: Inputs) ->
         adapter_files={},
         loop_id=ledger.loop_id,
         iteration=iteration,
-        config=msgspec.to_builtins(config),
+        config=configuration,
         manifests={made.stage: made.key for made in inputs},
         examples=tuple(shard.sha256 for shard in examples.shards),
         metrics=_prefixed("validation", validation.expect(Scores).metrics())
@@ -143,7 +196,7 @@ def _describe(config: Config, ledger: Ledger, iteration: int, inputs: Inputs) ->
     )
 
 
-def _inherited(config: Config, ledger: Ledger) -> list[str]:
+def _inherited(config: RegisterSettings, ledger: Ledger) -> list[str]:
     """Returns the control arms behind the version that the loop continued from."""
     if config.model.start is None:
         return []
@@ -156,30 +209,46 @@ def _inherited(config: Config, ledger: Ledger) -> list[str]:
     return list(resolved[0].expect(Resolved).controls)
 
 
-def _publish(
-    config: Config, store: Store, content: str, judge: JudgeFile, metrics: dict[str, float]
-) -> str:
+def _curves(ledger: Ledger, trained: Manifest) -> Curves:
+    """Returns the loss by step, and the start model's scores, which are the curves' beginning."""
+    start = {
+        f"{prefix}/{name}": value
+        for stage, prefix in (("validate", "validation"), ("evaluate", "evaluation"))
+        for made in ledger.manifests(stage).get(BASE_ITERATION, [])[-1:]
+        for name, value in made.expect(Scores).metrics().items()
+    }
+    losses = trained.result.losses if isinstance(trained.result, Training) else ()
+    return Curves(start=start, losses=losses)
+
+
+def _publish(config: RegisterSettings, store: Store, made: _Made) -> str:
     """Writes the iteration's run and the version, if they are not there; returns the version."""
-    parent = loop_run(config.registry.experiment, judge.loop_id, loop_hash(config, store))
+    judge, metrics = made.judge, made.metrics
+    parent = loop_run(config.registry.experiment, judge.loop_id, made.loop_hash)
     run = iteration_run(parent, judge.loop_id, judge.iteration)
     tags = {LOOP_TAG: judge.loop_id, ITERATION_TAG: str(judge.iteration)}
     tags |= {
         "judgeloop.base": judge.model.base,
-        "judgeloop.adapter_sha256": judge.model.adapter_sha256,
-        "judgeloop.keep": config.filtering.keep,
-        "judgeloop.controls": ",".join(judge.controls),
     }
+    if judge.controls:
+        tags["judgeloop.controls"] = ",".join(judge.controls)
+    examples = int(metrics.get("training/examples", 0))
+    note = iteration_note(judge.iteration, examples, metrics, made.curves.start)
 
     def fill(folder: Path) -> None:
         _bring_adapter(judge.model, store, folder / ADAPTER_FOLDER)
         write_judge_file(folder, judge)
 
-    version, model_id = register_version(config.registry.model_name, fill, run, content, tags)
-    params = flat(judge.config)
-    log_run(parent, {}, params, {})
-    log_run(
-        run, metrics, params, {"judgeloop.version": version}, judge.iteration, model_id=model_id
+    version, model_id = register_version(
+        config.registry.model_name, fill, run, made.content, tags, note
     )
+    params = flat(judge.config)
+    about = loop_note(judge.loop_id, judge.model.base, config.loop.iterations)
+    log_run(parent, _prefixed("start", made.curves.start), params, {NOTE_TAG: about})
+    log_curves(parent, made.curves.of_loop(judge.iteration, metrics))
+    shown = {"judgeloop.version": version, NOTE_TAG: note}
+    log_run(run, metrics, params, shown, judge.iteration, model_id=model_id)
+    log_curves(run, {"training/loss": made.curves.losses})
     return version
 
 

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import logging
+import os
+from pathlib import Path
 
+from judgeloop.registry.client import TRACKING_URI
+from judgeloop.registry.tracking import log_files, loop_run
 from judgeloop.report.benchmark_table import table_files
 from judgeloop.report.charts import draw_charts
+from judgeloop.report.drawing import Chart
 from judgeloop.report.gallery import Gallery, draw_gallery
 from judgeloop.report.page import html_page, markdown_page, story_table
 from judgeloop.report.story import Story, read_story
 from judgeloop.report.summary import summary, table
 from judgeloop.runtime.ledger import Ledger
-from judgeloop.schema.config import Config
+from judgeloop.runtime.stage_settings import ReportSettings
 from judgeloop.schema.errors import JudgeLoopError
 from judgeloop.schema.records import Record, to_json
 from judgeloop.store import Store
 from judgeloop.store.images import ImageLibrary
+from judgeloop.store.scratch import scratch_folder
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +36,12 @@ class Report(Record, frozen=True, kw_only=True):
 
 
 def report(
-    config: Config, store: Store, ledger: Ledger, images: ImageLibrary, status: str
+    config: ReportSettings,
+    store: Store,
+    ledger: Ledger,
+    loop_hash: str,
+    images: ImageLibrary,
+    status: str,
 ) -> Report:
     """Writes report.html, report.md and summary.json below `loops/<loop id>/report/`.
 
@@ -40,9 +51,10 @@ def report(
     that says what failed, and a gallery that can't be drawn is left out with the reason.
 
     Args:
-        config: The loop's configuration; `config.report` says what is shown.
+        config: What is shown of the loop's configuration, and how.
         store: The loop's store.
         ledger: The loop's ledger.
+        loop_hash: Tells the loop's run in MLflow from that of another loop with its id.
         images: Opens the gallery's images.
         status: How the pipeline ended, such as `SUCCEEDED`; empty if unknown.
 
@@ -50,7 +62,7 @@ def report(
         DataError, StoreError: The ledger cannot be read, or the report cannot be written.
     """
     story = read_story(ledger, status)
-    gallery, trouble = _gallery(story, config, store, images)
+    gallery, gallery_error = _gallery(story, config, store, images)
     charts = draw_charts(story)
     folder = f"loops/{ledger.loop_id}/report"
     files = Report(
@@ -59,18 +71,49 @@ def report(
         summary=f"{folder}/summary.json",
         table=f"{folder}/table.txt",
     )
-    store.write(files.html, html_page(story, config, charts, gallery, trouble).encode())
+    store.write(files.html, html_page(story, config, charts, gallery, gallery_error).encode())
     store.write(files.markdown, markdown_page(story, config).encode())
     store.write(files.summary, to_json(summary(story)) + b"\n")
     store.write(files.table, table(story).encode() + b"\n")
     for name, text in table_files(story_table(story)).items():
         store.write(f"{folder}/{name}", text.encode())
+    run = (config.registry.experiment, ledger.loop_id, loop_hash)
+    _enter(run, store, ledger, files, (charts, gallery))
     log.info("report loop=%s status=%s page=%s/%s", ledger.loop_id, status, store.uri, files.html)
     return files
 
 
+def _enter(
+    run: tuple[str, str, str],
+    store: Store,
+    ledger: Ledger,
+    files: Report,
+    drawn: tuple[list[Chart], Gallery | None],
+) -> None:
+    """Stores the report and its pictures as artifacts of the loop's run in MLflow.
+
+    A loop that registered no version has no run there. What goes wrong is only logged: the report
+    is in the store, and a report is due where the registry has failed, too.
+    """
+    if TRACKING_URI not in os.environ or not ledger.manifests("register"):
+        return
+    charts, gallery = drawn
+    try:
+        with scratch_folder("report") as name:
+            folder = Path(name)
+            for key in (files.html, files.markdown, files.table):
+                (folder / key.rpartition("/")[2]).write_bytes(store.read(key))
+            for number, picture in enumerate(gallery.pictures() if gallery else (), start=1):
+                (folder / f"picture-{number}.{picture.kind}").write_bytes(picture.data())
+            for chart in charts:
+                (folder / f"{chart.name}.svg").write_text(chart.alone(), encoding="utf-8")
+            log_files(loop_run(*run), folder)
+    except JudgeLoopError as error:
+        log.warning("the report is not in the registry: %s", error)
+
+
 def _gallery(
-    story: Story, config: Config, store: Store, images: ImageLibrary
+    story: Story, config: ReportSettings, store: Store, images: ImageLibrary
 ) -> tuple[Gallery | None, str]:
     try:
         return draw_gallery(story, store, images, config.report, config.loop.seed), ""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from judgeloop.engines.fit import check_fit
-from judgeloop.method.prompts import load_prompts
 from judgeloop.models.references import check_base, describe_base, without_adapter
+from judgeloop.prompt_sets import load_prompts
 from judgeloop.runtime.ledger import BASE_ITERATION, Ledger
 from judgeloop.runtime.stage_key import stage_manifest
-from judgeloop.schema.config import Config
+from judgeloop.runtime.stage_settings import ResolveSettings
 from judgeloop.schema.errors import ConfigError
 from judgeloop.schema.records import Manifest, ModelRef
 from judgeloop.schema.results import FLOORS_FAILED, Resolved
@@ -18,7 +18,7 @@ from judgeloop.store import Store
 STAGE = "resolve"
 
 
-def resolve(config: Config, store: Store, ledger: Ledger) -> Manifest:
+def resolve(config: ResolveSettings, store: Store, ledger: Ledger) -> Manifest:
     """Returns a manifest whose `model` is the start model, pinned by its hash or its commit.
 
     A loop that began with a registered version continues with that one, wherever the alias points
@@ -48,7 +48,7 @@ def resolve(config: Config, store: Store, ledger: Ledger) -> Manifest:
 
 
 def _start_model(
-    config: Config, store: Store, *, must_clear_floors: bool
+    config: ResolveSettings, store: Store, *, must_clear_floors: bool
 ) -> tuple[ModelRef, Resolved]:
     if config.model.start is None:
         return describe_base(config.model.base, config.model.revision), Resolved()
@@ -67,7 +67,7 @@ def _start_model(
     return _on_base(config, start.model), resolved
 
 
-def _on_base(config: Config, judge: ModelRef) -> ModelRef:
+def _on_base(config: ResolveSettings, judge: ModelRef) -> ModelRef:
     """Returns a registered judge with its base where `model.base` has it."""
     if config.model.base == judge.base:
         check_base(judge)

@@ -9,18 +9,22 @@ either judged.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import msgspec
 
 from judgeloop.registry.client import wait_for_server
 from judgeloop.registry.evaluations import enter_evaluation
 from judgeloop.report.evaluated import evaluation_files
-from judgeloop.runtime.decided import loop_hash
 from judgeloop.runtime.inference import Share
 from judgeloop.runtime.ledger import BASE_ITERATION, Ledger
 from judgeloop.runtime.stage_key import stage_manifest
+from judgeloop.runtime.stage_settings import (
+    EvaluationAlone,
+    JudgeSetsSettings,
+    RecordSettings,
+)
 from judgeloop.runtime.stages.evaluate import evaluate, judge_share
-from judgeloop.schema.config import Config
 from judgeloop.schema.errors import DataError
 from judgeloop.schema.records import Manifest, ModelRef
 from judgeloop.schema.results import Resolved, Scores
@@ -29,7 +33,7 @@ from judgeloop.store.shards import finish
 
 
 def judge_sets(
-    config: Config, store: Store, iteration: int, partition: int, model: ModelRef
+    config: JudgeSetsSettings, store: Store, iteration: int, partition: int, model: ModelRef
 ) -> Manifest:
     """Judges one partition's share of the gold pairs and of every set of `evaluation.benchmarks`.
 
@@ -54,11 +58,15 @@ def judge_sets(
     )
 
 
-def record(config: Config, store: Store, ledger: Ledger, model: ModelRef) -> Manifest:
+def record(
+    config: RecordSettings, store: Store, ledger: Ledger, model: ModelRef, loop_hash: str
+) -> Manifest:
     """Completes an evaluation whose sets are judged, and enters its figures.
 
     A registered version (`model.start`) gets them as a tag and as metrics of its logged model;
-    every judge gets a run of its own in `registry.experiment`. Doing it again changes nothing.
+    every judge gets a run of its own in `registry.experiment`, which `loop_hash` tells from that of
+    another evaluation with its id. The figures of its base under each prompt set stand beside them,
+    as `base/<prompts>/...`. Doing it again changes nothing.
 
     Returns:
         A manifest with the `Scores`, made from the evaluation's.
@@ -73,6 +81,7 @@ def record(config: Config, store: Store, ledger: Ledger, model: ModelRef) -> Man
         name: evaluate(settings, store, BASE_ITERATION, base)
         for name, (settings, base) in _bases(config, model).items()
     }
+    based = {prompts: made.expect(Scores) for prompts, made in bases.items()}
     resolved = ledger.manifests("resolve").get(BASE_ITERATION)
     if not resolved:
         raise DataError(f"evaluation {ledger.loop_id} has no record of its judge: run it again")
@@ -88,29 +97,51 @@ def record(config: Config, store: Store, ledger: Ledger, model: ModelRef) -> Man
     enter_evaluation(
         config.registry.experiment,
         ledger.loop_id,
-        loop_hash(config, store),
+        loop_hash,
         address=_address(start),
         evaluation=evaluation.key,
         store=store.uri,
-        metrics=scores.metrics() | {"n": float(scores.card.n)},
+        metrics=scores.metrics() | {"n": float(scores.card.n)} | _beside_bases(scores, based),
+        best_base_prompts=_best_prompts(based),
     )
     name = _address(start) or _name(model)
-    rows = {name: scores} | {row: made.expect(Scores) for row, made in bases.items()}
+    rows = {name: scores} | {f"base, prompts {row}": one for row, one in based.items()}
     for file, text in evaluation_files(ledger.loop_id, rows).items():
         store.write(f"loops/{ledger.loop_id}/report/{file}", text.encode())
-    details = evaluation.details | {"judge": name, "sets": json.dumps(sorted(scores.further))}
-    return finish(
-        store, msgspec.structs.replace(header, model=model, result=scores, details=details)
+    made = msgspec.structs.replace(
+        header,
+        model=model,
+        result=scores,
+        details=evaluation.details | {"judge": name, "sets": json.dumps(sorted(scores.further))},
     )
+    return finish(store, made)
 
 
-def _bases(config: Config, model: ModelRef) -> dict[str, tuple[Config, ModelRef]]:
-    """Returns the judge's base under each of `evaluation.base_prompts`, by the name of its row."""
+def _bases(config: EvaluationAlone, model: ModelRef) -> dict[str, tuple[EvaluationAlone, ModelRef]]:
+    """Returns the judge's base under each of `evaluation.base_prompts`, by the prompts' name."""
     base = msgspec.structs.replace(model, adapter=None, adapter_sha256="")
     return {
-        f"base, prompts {name}": (msgspec.structs.replace(config, prompts=name), base)
+        name: (msgspec.structs.replace(config, prompts=name), base)
         for name in config.evaluation.base_prompts
     }
+
+
+def _beside_bases(scores: Scores, bases: Mapping[str, Scores]) -> dict[str, float]:
+    """Returns the bases' figures by prompts, and how far the judge is above the best of them."""
+    if not bases:
+        return {}
+    found = {
+        f"base/{prompts}/{name}": value
+        for prompts, base in bases.items()
+        for name, value in base.metrics().items()
+    }
+    best = bases[_best_prompts(bases)].card.both_orders
+    return found | {"both_orders_over_best_base": scores.card.both_orders - best}
+
+
+def _best_prompts(bases: Mapping[str, Scores]) -> str:
+    """Returns the prompts by which the base judges best, the first of equals; empty without any."""
+    return max(bases, key=lambda prompts: bases[prompts].card.both_orders, default="")
 
 
 def _address(start: Resolved) -> str | None:

@@ -3,36 +3,38 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import islice
 
 import msgspec
 
 from judgeloop.data.rejections import quote_dropped
-from judgeloop.method.prompts import load_prompts
 from judgeloop.method.steps import Steps
 from judgeloop.method.synthesis.pairs import VOTE, make_pair, tried_for
 from judgeloop.models.references import without_adapter
+from judgeloop.prompt_sets import load_prompts
 from judgeloop.report.contact_sheet import contact_sheet, draw_pairs
-from judgeloop.report.yields import KEPT, YIELD
 from judgeloop.runtime.inference import Records
 from judgeloop.runtime.progress import Progress
+from judgeloop.runtime.stage_settings import HoldOutSettings, SynthesizeSettings
 from judgeloop.runtime.stages.inference import infer, inference_manifest, open_library
-from judgeloop.runtime.stages.ingest import DROPPED, HELD_OUT, split_name
-from judgeloop.schema.config import Config
+from judgeloop.runtime.stages.ingest import HELD_OUT, split_name
+from judgeloop.schema.counts import PAIR
 from judgeloop.schema.errors import DataError
 from judgeloop.schema.keys import fraction
-from judgeloop.schema.records import Altered, Manifest, ModelRef, Pair, Question
+from judgeloop.schema.records import Altered, Dropped, Manifest, ModelRef, Pair, Question
+from judgeloop.schema.results import Ingested
 from judgeloop.store import Store
-from judgeloop.store.shards import read_dropped, read_records
+from judgeloop.store.images import ImageLibrary
+from judgeloop.store.shards import Seen, read_records
 
 CONTACT_SHEET = "contact_sheet.html"
 _log = logging.getLogger(__name__)
 
 
 def synthesize(
-    config: Config,
+    config: SynthesizeSettings,
     store: Store,
     iteration: int,
     partition: int,
@@ -42,17 +44,25 @@ def synthesize(
     """Makes one iteration's pairs of one partition.
 
     With `data.per_iteration`, an iteration takes its slice of the pool (by a hash of the
-    question's id; slices are disjoint and come round again); seeds differ by iteration in any case.
+    question's id; slices are disjoint and come round again). Seeds differ by iteration; without
+    `data.fresh_pairs` they don't, so that a slice's pairs are made once and found again.
 
     Returns:
         The manifest: shards of Pair; counts `inputs`, `rows`, `rows/<error or vote>`,
         `dropped/<reason>`.
     """
     split = split_name(partition)
-    return _make_pairs(config, store, "synthesize", iteration, split, questions, model, partition)
+    slices = _slices(config.data.per_iteration, questions)
+    if not config.data.fresh_pairs:
+        iteration = (iteration - 1) % slices + 1
+    return _make_pairs(
+        config, store, "synthesize", iteration, split, questions, model, partition, slices
+    )
 
 
-def hold_out(config: Config, store: Store, questions: Manifest, model: ModelRef) -> Manifest:
+def hold_out(
+    config: HoldOutSettings, store: Store, questions: Manifest, model: ModelRef
+) -> Manifest:
     """Makes the held-out pairs, once a loop: they validate every iteration and never train.
 
     Raises:
@@ -66,7 +76,7 @@ def hold_out(config: Config, store: Store, questions: Manifest, model: ModelRef)
 
 def _no_pair(store: Store, questions: Manifest, pairs: Manifest) -> str:
     """Says why there is no held-out pair, and quotes what most rows were dropped for."""
-    asked = pairs.counts.get("inputs", 0)
+    asked = pairs.input_rows
     if not asked:
         said = (
             f"hold_out: of {questions.rows} questions none is held out, so no judge could be "
@@ -74,9 +84,8 @@ def _no_pair(store: Store, questions: Manifest, pairs: Manifest) -> str:
         )
         if questions.dropped:
             counts = ", ".join(f"{count} {name}" for name, count in questions.dropped.items())
-            said += (
-                f". Further rows could not be used: {counts}. {questions.details.get(DROPPED, '')}"
-            )
+            first = questions.expect(Ingested).first_dropped
+            said += f". Further rows could not be used: {counts}. {first}"
         return said
     return (
         f"hold_out: none of {asked} held-out questions gave a pair ("
@@ -87,7 +96,7 @@ def _no_pair(store: Store, questions: Manifest, pairs: Manifest) -> str:
 
 
 def _make_pairs(
-    config: Config,
+    config: HoldOutSettings,
     store: Store,
     stage: str,
     iteration: int,
@@ -95,9 +104,9 @@ def _make_pairs(
     questions: Manifest,
     model: ModelRef,
     partition: int | None,
+    slices: int = 1,
 ) -> Manifest:
     generator, settings = without_adapter(model), config.synthesis
-    slices = _slices(config, questions) if stage == "synthesize" else 1
     seed = config.loop.seed
     inputs: dict[str, object] = {"base": generator, "questions": questions}
     if stage == "synthesize":
@@ -107,11 +116,12 @@ def _make_pairs(
     )
     samplings = {"answer": settings.answer, "alter": settings.alter, "vote": settings.vote}
     header = inference_manifest(stage, config, generator, inputs, samplings, partition)
-    prompts = load_prompts(config.prompts)
+    prompts, made = load_prompts(config.prompts), _Made(seed)
+    library = open_library(config.data, store)
 
     def steps(question: Question) -> Steps[Records]:
-        made = yield from make_pair(prompts, question, settings, _run_seed(seed, stage, iteration))
-        return [made]
+        run_seed = _run_seed(seed, stage, iteration)
+        return [(yield from make_pair(prompts, question, settings, run_seed))]
 
     def progress() -> Progress:
         rows = part.rows
@@ -127,15 +137,17 @@ def _make_pairs(
         batches=_batches(_slice(store, part, iteration, slices, seed), config.data.shard_size),
         steps=steps,
         progress=progress,
-        complete=lambda written: _completed(config, store, written, split),
+        complete=lambda written: _completed(written, made, store, library, split),
+        seen=Seen(Pair, made.add),
+        library=library,
     )
 
 
-def _slices(config: Config, questions: Manifest) -> int:
-    if config.data.per_iteration is None:
+def _slices(per_iteration: int | None, questions: Manifest) -> int:
+    if per_iteration is None:
         return 1
     pool = sum(shard.rows for shard in questions.shards if shard.split != HELD_OUT)
-    return max(1, round(pool / config.data.per_iteration))
+    return max(1, round(pool / per_iteration))
 
 
 def _slice(
@@ -157,26 +169,44 @@ def _run_seed(seed: int, stage: str, iteration: int) -> int:
     return int(fraction(seed, stage, iteration) * 2**31)
 
 
-def _completed(config: Config, store: Store, manifest: Manifest, split: str) -> Manifest:
-    """Counts what was made of what was tried, and writes the contact sheet beside the pairs."""
-    counts: Counter[str] = Counter(manifest.counts)
+class _Made:
+    """Counts what was made of what was tried, and draws the pairs of the contact sheet."""
 
-    def counted() -> Iterator[Pair]:
-        for pair in read_records(store, manifest, Pair):
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._parts: Counter[str] = Counter()
+        self._outcomes: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self.drawn: list[Pair] = []
+        """The contact sheet's, of the shards so far."""
+
+    def add(self, pairs: list[Pair], dropped: list[Dropped]) -> None:
+        """Takes a shard's rows."""
+        for pair in pairs:
             what = pair.origin.error if isinstance(pair.origin, Altered) else VOTE
-            counts[f"rows/{what}"] += 1
-            counts[f"{YIELD}{tried_for(pair.question, what)}/{KEPT}"] += 1
-            yield pair
+            self._parts[what] += 1
+            self._outcomes[tried_for(pair.question, what)][PAIR] += 1
+        for row in dropped:
+            self._outcomes[row.tried][row.reason] += 1
+        self.drawn = draw_pairs([*self.drawn, *pairs], self._seed)
 
-    shown = draw_pairs(counted(), config.loop.seed)  # one pass: the shards are read once
-    for dropped in read_dropped(store, manifest):
-        counts[f"{YIELD}{dropped.tried}/{dropped.reason}"] += 1
+    def counts(self, written: Manifest) -> dict[str, int]:
+        """Returns a manifest's counts with those of what was taken."""
+        outcomes = {tried: dict(found) for tried, found in self._outcomes.items()}
+        return msgspec.structs.replace(
+            written.counted, parts=dict(self._parts), outcomes=outcomes
+        ).named()
+
+
+def _completed(
+    manifest: Manifest, made: _Made, store: Store, library: ImageLibrary, split: str
+) -> Manifest:
+    """Adds what was counted, and writes the contact sheet beside the pairs."""
     sheet = f"{manifest.stage}/{manifest.key}/{CONTACT_SHEET}"
-    page = contact_sheet(shown, open_library(config, store), f"Pairs of {split}")
+    page = contact_sheet(made.drawn, library, f"Pairs of {split}")
     store.write(sheet, page.encode())
     _log.info("%s: look at some of its pairs in %s/%s", manifest.stage, store.uri, sheet)
     return msgspec.structs.replace(
         manifest,
-        counts=dict(sorted(counts.items())),
+        counts=made.counts(manifest),
         details=manifest.details | {"contact_sheet": sheet},
     )

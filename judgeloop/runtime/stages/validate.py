@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from judgeloop.evaluation.shortcuts import shortcuts
+from judgeloop.runtime.stage_settings import ValidateSettings
 from judgeloop.runtime.stages.measure import measure
-from judgeloop.schema.config import Config
-from judgeloop.schema.records import Manifest, ModelRef
+from judgeloop.schema.records import Manifest, ModelRef, Pair
+from judgeloop.schema.results import Scores
 from judgeloop.store import Store
+from judgeloop.store.shards import read_records
 
 STAGE = "validate"
 
 
 def validate(
-    config: Config, store: Store, iteration: int, pairs: Manifest, model: ModelRef
+    config: ValidateSettings, store: Store, iteration: int, pairs: Manifest, model: ModelRef
 ) -> Manifest:
-    """Scores the judge on the held-out pairs of `hold_out`; see `measure` for what is returned."""
+    """Scores the judge on the held-out pairs of `hold_out`; see `measure` for what is returned.
+
+    The scores hold what shortcuts make of the pairs, too: they say what a rise may be worth.
+    """
     sampling = config.validation.sampling
-    return measure(config, store, STAGE, iteration, pairs, model, sampling)
+
+    def complete(scores: Scores) -> Scores:
+        found = shortcuts(lambda: read_records(store, pairs, Pair))
+        return msgspec.structs.replace(scores, shortcuts=found)
+
+    return measure(config, store, STAGE, iteration, pairs, model, sampling, complete=complete)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from judgeloop.evaluation.benchmarks.base import Figures, Item, Output
-from judgeloop.evaluation.benchmarks.intervals import Outcome
+from judgeloop.evaluation.benchmarks.intervals import MACRO, Outcome, outcome_intervals
 from judgeloop.evaluation.benchmarks.mm_rewardbench.parse import FIRST, SECOND, official
 
 SEED = 123
@@ -48,6 +48,8 @@ def aggregate(items: Sequence[Item], outputs: Sequence[Output]) -> Figures:
             right.setdefault(name, []).append(shown - 1 == item.better)
         outcomes.append(Outcome(item.group, item.image, shown - 1 == item.better))
     figures = {name: _accuracy(values) for name, values in right.items()}
+    columns = outcome_intervals([one for one in outcomes if one.group in SEVEN])
+    whole = all(name in figures for name in SEVEN)
     return Figures(
         official=figures,
         maps={"seven_column_mean": _seven_column_mean(figures)},
@@ -57,6 +59,7 @@ def aggregate(items: Sequence[Item], outputs: Sequence[Output]) -> Figures:
         ),
         details={"undecided_ids": undecided, "both_verdicts_ids": both},
         outcomes=tuple(outcomes),
+        intervals={"seven_column_mean": columns[MACRO]} if whole else {},
     )
 
 

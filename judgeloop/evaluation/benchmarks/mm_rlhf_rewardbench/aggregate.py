@@ -14,6 +14,7 @@ from judgeloop.evaluation.benchmarks.base import Figures, Item, Output
 from judgeloop.evaluation.benchmarks.intervals import Outcome
 from judgeloop.evaluation.benchmarks.mm_rlhf_rewardbench.load import GROUPS
 from judgeloop.evaluation.benchmarks.mm_rlhf_rewardbench.parse import official
+from judgeloop.evaluation.statistics import wilson
 
 ALL = "all"
 
@@ -34,7 +35,16 @@ def aggregate(items: Sequence[Item], outputs: Sequence[Output]) -> Figures:
             figures[name] = _group_figures(name, pairs, list(questions.values()), right)
     outcomes = (Outcome(by_key[key].group, by_key[key].image, each) for key, each in right.items())
     return Figures(
-        official=figures, maps={}, lines=tuple(_lines(figures)), outcomes=tuple(outcomes)
+        official=figures,
+        maps={},
+        lines=tuple(_lines(figures)),
+        outcomes=tuple(outcomes),
+        intervals={
+            ("acc_plus" if name == ALL else f"acc_plus/{name}"): wilson(
+                found["questions_correct"], found["questions"]
+            )
+            for name, found in figures.items()
+        },
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from judgeloop.evaluation.benchmarks.base import Fault, Figures, Item, Output
-from judgeloop.evaluation.benchmarks.intervals import Outcome
+from judgeloop.evaluation.benchmarks.intervals import Outcome, outcome_intervals
 from judgeloop.evaluation.benchmarks.vl_rewardbench.groups import GROUPS, OTHER_MAPS, official
 from judgeloop.evaluation.benchmarks.vl_rewardbench.parse import answer_number
 
@@ -49,18 +49,29 @@ def aggregate(items: Sequence[Item], outputs: Sequence[Output]) -> Figures:
     ]  # fmt: skip
     return Figures(
         official=figures(whole, ids, official),
-        maps={name: _mapped(whole, ids, group) for name, group in OTHER_MAPS.items()},
+        maps={
+            name: _mapped(whole, ids, group)
+            | {"intervals": outcome_intervals(_counted(items, whole, group))}
+            for name, group in OTHER_MAPS.items()
+        },
         lines=tuple(line for k in KS for line in printed(by_k[k], ids, k)),
         details={
             "samples_per_item": held,
             "by_k": {str(k): figures(by_k[k], ids, official) for k in KS},
         },
         faults=tuple(faults),
-        outcomes=tuple(
-            Outcome(official(item.id), item.image, whole[item.key] == AGREE)
-            for item in items
-            if whole.get(item.key) in (AGREE, REJECT)
-        ),
+        outcomes=_counted(items, whole, official),
+    )
+
+
+def _counted(
+    items: Sequence[Item], outcomes: Outcomes, group: Callable[[str], str]
+) -> tuple[Outcome, ...]:
+    """Returns the decided items, which the accuracies count, in their groups."""
+    return tuple(
+        Outcome(group(item.id), item.image, outcomes[item.key] == AGREE)
+        for item in items
+        if outcomes.get(item.key) in (AGREE, REJECT)
     )
 
 

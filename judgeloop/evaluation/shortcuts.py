@@ -1,0 +1,66 @@
+"""Which held-out answers can be told apart without looking: a judge may learn that instead.
+
+Each shortcut is a rule that sees texts alone. At one half it tells nothing; a rule that is right on
+clearly fewer tells as much, the other way round.
+"""
+
+from __future__ import annotations
+
+import zlib
+from array import array
+from collections.abc import Callable, Iterable
+
+from judgeloop.method.filtering.blind import BlindJudge, has_preamble
+from judgeloop.method.filtering.reasons import words_of
+from judgeloop.schema.records import Pair
+from judgeloop.schema.results import Shortcut
+
+BUCKETS = 2**16
+"""Counters of words, by hash: memory does not grow with the pairs."""
+Pairs = Callable[[], Iterable[Pair]]
+Lead = Callable[[str, str], float]
+"""Above 0 where a rule prefers the first of two texts, below where the second, 0 for neither."""
+
+
+def shortcuts(pairs: Pairs) -> dict[str, Shortcut]:
+    """Returns how often each rule prefers the chosen answer, of the pairs on which it prefers any.
+
+    `longer`: the longer answer. `preamble`: the one that begins with a preamble such as "Sure".
+    `more frequent wording`: the one whose own words are the more frequent ones in all answers.
+    `blind judge`: a regression on form and words, which learns from each pair after guessing.
+
+    Args:
+        pairs: Reads the pairs; called twice.
+    """
+    counts, blind = array("L", bytes(8 * BUCKETS)), BlindJudge()
+    for pair in pairs():
+        blind.add(pair)
+        for word in [*words_of(pair.chosen), *words_of(pair.rejected)]:
+            counts[_bucket(word)] += 1
+
+    def frequent(one: str, other: str) -> float:
+        mine, theirs = set(words_of(one)), set(words_of(other))
+        return _mean(mine - theirs, counts) - _mean(theirs - mine, counts)
+
+    rules: dict[str, Lead] = {
+        "longer": lambda one, other: len(one) - len(other),
+        "preamble": lambda one, other: has_preamble(one) - has_preamble(other),
+        "more frequent wording": frequent,
+    }
+    guesses, right = dict.fromkeys(rules, 0), dict.fromkeys(rules, 0)
+    for pair in pairs():
+        for name, rule in rules.items():
+            lead = rule(pair.chosen, pair.rejected)
+            guesses[name] += lead != 0
+            right[name] += lead > 0
+    found = {name: Shortcut(guesses=guesses[name], right=right[name]) for name in rules}
+    return found | {"blind judge": Shortcut(guesses=blind.guesses, right=blind.right)}
+
+
+def _mean(words: Iterable[str], counts: array[int]) -> float:
+    found = [counts[_bucket(word)] for word in words]
+    return sum(found) / len(found) if found else 0.0
+
+
+def _bucket(word: str) -> int:
+    return zlib.crc32(word.encode()) % BUCKETS

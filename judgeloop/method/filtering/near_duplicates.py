@@ -1,0 +1,96 @@
+"""Finds texts that nearly repeat an earlier one, in time that grows with their number alone.
+
+A text is compared only with earlier ones that share a band of its MinHash signature, `COMPARED` of
+each band at most: with those that may be near, not with all. Source of MinHash in bands: Leskovec,
+Rajaraman and Ullman, "Mining of Massive Datasets", chapter 3.
+"""
+
+from __future__ import annotations
+
+import zlib
+from itertools import pairwise
+from typing import TYPE_CHECKING, Protocol
+
+from judgeloop.method.synthesis.difference import similarity
+
+if TYPE_CHECKING:
+    import numpy as np
+
+BANDS = 12
+ROWS = 2
+"""Of 12 bands of 2 hashes one is equal for .99 of the texts that share .6 of their word pairs."""
+COMPARED = 8
+"""Earlier texts of a band that a text is compared with."""
+_SEED = 2_512
+
+
+class Memory(Protocol):
+    """Holds texts by key, such as `judgeloop.store.disk_dict.DiskDict`."""
+
+    def get(self, key: str) -> str | None:
+        """Returns a key's value, None where there is none."""
+
+    def add(self, key: str, value: str) -> bool:
+        """Adds a key."""
+
+    def __setitem__(self, key: str, value: str) -> None:
+        """Gives a key that was added another value."""
+
+
+class NearDuplicates:
+    """Tells texts that nearly repeat an earlier one.
+
+    Args:
+        threshold: Share of their words that two texts have in common, in order, from which on they
+            are near duplicates: 0 to 1.
+        memory: Empty; gets the texts and their bands.
+    """
+
+    def __init__(self, threshold: float, memory: Memory) -> None:
+        self._threshold = threshold
+        self._memory = memory
+        self._count = 0
+
+    def repeats(self, words: list[str]) -> bool:
+        """Returns whether a text nearly repeats an earlier one; one that does not is remembered."""
+        bands = _bands(words)
+        near = {name for band in bands for name in (self._memory.get(band) or "").split()}
+        for name in sorted(near, key=int):
+            if similarity(words, (self._memory.get(name) or "").split()) >= self._threshold:
+                return True
+        self._remember(words, bands)
+        return False
+
+    def _remember(self, words: list[str], bands: list[str]) -> None:
+        name = str(self._count)
+        self._count += 1
+        self._memory.add(name, " ".join(words))
+        for band in bands:
+            known = self._memory.get(band)
+            if known is None:
+                self._memory.add(band, name)
+            elif known.count(" ") + 1 < COMPARED:
+                self._memory[band] = f"{known} {name}"
+
+
+def _bands(words: list[str]) -> list[str]:
+    """Returns the bands of a text's signature as keys."""
+    import numpy as np
+
+    pairs = {f"{one} {other}" for one, other in pairwise(words)} or {*words, ""}
+    hashes = np.array([zlib.crc32(pair.encode()) for pair in sorted(pairs)], dtype=np.uint64)
+    factors, terms = _permutations()
+    signature = ((hashes[:, None] * factors + terms) >> np.uint64(32)).min(axis=0)
+    return [
+        f"{at}:" + ":".join(map(str, band))
+        for at, band in enumerate(signature.reshape(BANDS, ROWS).tolist())
+    ]
+
+
+def _permutations() -> tuple[np.ndarray, np.ndarray]:
+    """Returns odd factors and terms of multiply-shift hashing, the same in every run."""
+    import numpy as np
+
+    rng = np.random.default_rng(_SEED)
+    drawn = rng.integers(2**63, size=(2, BANDS * ROWS), dtype=np.uint64)
+    return drawn[0] | np.uint64(1), drawn[1]

@@ -1,0 +1,62 @@
+"""Brings a registered version in a process of its own, while this one does something else.
+
+MLflow takes as long to import as half of an engine. Both in one process would wait for each other.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from judgeloop.registry.addresses import fetch_version
+from judgeloop.schema.errors import JudgeLoopError
+
+
+def fetch_beside(uri: str, folder: Path, meanwhile: Callable[[], None]) -> str:
+    """Brings a version into a folder, as `fetch_version` does; returns its number.
+
+    Where MLflow is imported already, there is nothing to gain, and no other process is started.
+    What fails there is tried again here, so that the error is raised here.
+
+    Args:
+        uri: `models:/name@alias` or `models:/name/version`.
+        folder: Where to: a new folder.
+        meanwhile: Is called while the version is fetched.
+
+    Raises:
+        RegistryError, DataError: As for `fetch_version`.
+    """
+    if "mlflow" not in sys.modules:
+        command = [sys.executable, "-P", "-m", __name__, uri, str(folder)]
+        with subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as child:
+            try:
+                meanwhile()
+                version = child.communicate()[0].strip()
+            except BaseException:
+                child.kill()
+                raise
+        if child.returncode == 0:
+            return version
+        shutil.rmtree(folder, ignore_errors=True)
+    return fetch_version(uri, folder).version
+
+
+def _main() -> None:
+    uri, folder = sys.argv[1:]
+    try:
+        sys.stdout.write(fetch_version(uri, Path(folder)).version)
+    except JudgeLoopError:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    _main()

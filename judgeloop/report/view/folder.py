@@ -1,0 +1,101 @@
+"""Writes the view: `index.html` with the rows in it, and `images/` beside it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from judgeloop.report.view.rows import Row, to_page
+from judgeloop.schema.errors import ConfigError, JudgeLoopError
+from judgeloop.store.images import ImageLibrary
+from judgeloop.store.images.portable import portable_image
+
+_HERE = Path(__file__).parent
+_STYLES = (_HERE.parent / "style.css", _HERE / "view.css")
+INDEX = "index.html"
+
+
+class Written(NamedTuple):
+    """What was written."""
+
+    page: Path
+    rows: int
+    images: int
+
+
+def write_view(rows: Iterable[Row], images: ImageLibrary, out: Path, title: str) -> Written:
+    """Writes the folder; one that is there is written over.
+
+    Args:
+        rows: What is shown, in order.
+        images: Opens the pictures; one that cannot be read is left out.
+        out: The folder.
+        title: Which loop this is.
+
+    Raises:
+        ConfigError: The folder cannot be written.
+        DataError, StoreError: A row cannot be read.
+    """
+    pages: list[dict[str, object]] = []
+    places: dict[str, str] = {}
+    try:
+        (out / "images").mkdir(parents=True, exist_ok=True)
+        for row in rows:
+            for name in row.images:
+                if name not in places:
+                    places[name] = _write_image(name, images, out)
+            pages.append(to_page(row) | {"images": [places[name] for name in row.images]})
+        (out / INDEX).write_text(page(pages, title), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"--out {out}: cannot be written ({error.strerror})") from error
+    return Written(out / INDEX, len(pages), sum(map(bool, places.values())))
+
+
+def page(rows: list[dict[str, object]], title: str) -> str:
+    """Returns the page.
+
+    Texts of models and data stand in a block of JSON in which nothing can end the block, and the
+    script puts them into the page as text. The page's policy lets this script alone run.
+
+    Args:
+        rows: As the script reads them.
+        title: Which loop this is.
+    """
+    script = (_HERE / "view.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    environment = Environment(
+        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined
+    )
+    return environment.get_template("view.html.jinja").render(
+        title=title,
+        style="\n".join(style.read_text(encoding="utf-8") for style in _STYLES),
+        script=script,
+        digest=digest,
+        data=_inert(json.dumps({"title": title, "rows": rows}, ensure_ascii=False)),
+    )
+
+
+def _inert(text: str) -> str:
+    """Escapes JSON so that it cannot end the HTML element that holds it; its value is the same."""
+    escapes = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028",
+               "\u2029": "\\u2029"}  # fmt: skip
+    for char, escape in escapes.items():
+        text = text.replace(char, escape)
+    return text.encode("utf-8", "replace").decode()
+
+
+def _write_image(name: str, images: ImageLibrary, out: Path) -> str:
+    """Writes an image; returns its place in the folder, empty where it cannot be read."""
+    try:
+        kind, data = portable_image(images.read(name), images.open(name))
+    except JudgeLoopError:
+        return ""
+    place = f"images/{name}.{kind.rpartition('/')[2]}"
+    (out / place).write_bytes(data)
+    return place

@@ -1,0 +1,60 @@
+"""Starts the engine for a model that is named by reference: the model is resolved here, once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from judgeloop.engines import load_engine
+from judgeloop.engines.fit import check_fit
+from judgeloop.engines.lazy import LazyEngine
+from judgeloop.models.fetch import fetch_model
+
+if TYPE_CHECKING:
+    from judgeloop.engines import Engine
+    from judgeloop.schema.engine_section import EngineSection
+    from judgeloop.schema.records import ModelRef
+    from judgeloop.store import Store
+    from judgeloop.store.images import ImageLibrary
+
+
+def open_engine(
+    settings: EngineSection, model: ModelRef, images: ImageLibrary, store: Store
+) -> Engine:
+    """Resolves a model and loads it into the engine that the configuration names.
+
+    For the `openai` engine nothing is resolved: the server has the model.
+
+    Args:
+        settings: The kind of engine and its limits.
+        model: The model, by reference.
+        images: Where the engine finds the images of requests.
+        store: Where an adapter that is named by key lies.
+
+    Raises:
+        ConfigError: The engine and the model do not go together.
+        EngineError: The model cannot be loaded.
+        StoreError: The adapter is missing or damaged.
+    """
+    check_fit(settings.kind, model)
+    if settings.kind == "openai":
+        from judgeloop.engines.endpoint import EndpointEngine
+
+        return EndpointEngine(settings, model, images)
+    return load_engine(settings, fetch_model(model, store), images)
+
+
+@contextmanager
+def lazy_engine(
+    settings: EngineSection, model: ModelRef, images: ImageLibrary, store: Store
+) -> Iterator[LazyEngine]:
+    """Yields an engine that starts when first used and is closed at the end of the block.
+
+    An engine that is never used resolves no model; arguments and errors are those of `open_engine`.
+    """
+    engine = LazyEngine(lambda: open_engine(settings, model, images, store))
+    try:
+        yield engine
+    finally:
+        engine.close()

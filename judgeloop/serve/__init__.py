@@ -1,0 +1,1 @@
+"""A judge behind HTTP, in the form of the OpenAI API, for programs in any language."""

@@ -1,0 +1,63 @@
+"""The images of requests, in memory while they are needed: a server runs for months."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from judgeloop.store import MissingObjectError, Store
+from judgeloop.store.checksums import sha256_bytes
+from judgeloop.store.images import ImageLibrary
+from judgeloop.store.images.decode import WHITE, decode_image
+
+
+class HeldImages(ImageLibrary):
+    """A library that holds images for the length of a block; threads may share it.
+
+    Args:
+        store: Holds none of them; the library needs one.
+        max_pixels: Width x height; a larger image is made smaller when it is opened.
+        background: Colour behind transparent pixels.
+    """
+
+    def __init__(self, store: Store, max_pixels: int, background: str = WHITE) -> None:
+        super().__init__(store, max_pixels, background)
+        self._limits = (max_pixels, background)
+        self._held: dict[str, bytes] = {}
+        self._users: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def holding(self, pictures: Sequence[bytes]) -> Iterator[tuple[str, ...]]:
+        """Holds pictures in a block; yields their hashes.
+
+        Raises:
+            DataError: One cannot be used.
+        """
+        for picture in pictures:
+            decode_image(picture, *self._limits)
+        names = tuple(sha256_bytes(picture) for picture in pictures)
+        with self._lock:
+            self._users.update(names)
+            self._held |= dict(zip(names, pictures, strict=True))
+        try:
+            yield names
+        finally:
+            with self._lock:
+                self._users.subtract(names)
+                for name in set(names):
+                    if self._users[name] <= 0:
+                        del self._users[name], self._held[name]
+
+    def read(self, image_hash: str) -> bytes:
+        """Returns an image's encoded bytes.
+
+        Raises:
+            MissingObjectError: It is not held.
+        """
+        try:
+            return self._held[image_hash]
+        except KeyError as error:
+            raise MissingObjectError(f"image {image_hash} is not held any more") from error

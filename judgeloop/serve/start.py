@@ -1,0 +1,56 @@
+"""Starts what serves a judge: its model, an engine, images in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+from judgeloop.engines.fit import check_fit, choose_engine
+from judgeloop.models.judge import find_judge
+from judgeloop.runtime.engine_start import open_engine
+from judgeloop.schema.errors import ConfigError
+from judgeloop.schema.records import ModelRef
+from judgeloop.serve.desk import Desk
+from judgeloop.serve.images import HeldImages
+from judgeloop.serve.protocol import served_names
+from judgeloop.store import FolderStore
+from judgeloop.store.scratch import scratch_folder
+
+_DRIVER = Path("/proc/driver/nvidia/version")
+
+
+@contextmanager
+def open_desk(name: str, engine: str | None) -> Iterator[tuple[Desk, tuple[str, ...]]]:
+    """Loads a judge for a block; yields what answers for it, and the names that it is served by.
+
+    Args:
+        name: As for `judgeloop.Judge.load`.
+        engine: `transformers` or `vllm`; None takes vLLM where it can run the judge.
+
+    Raises:
+        ConfigError, EngineError, RegistryError: As for `judgeloop.Judge.load`.
+    """
+    with scratch_folder("serve") as scratch:
+        folder = Path(scratch)
+        found = find_judge(name, folder / "version", None)
+        settings = choose_engine(engine or best_engine(found.model), found.model.base)
+        store = FolderStore(folder / "store")
+        images = HeldImages(store, found.max_pixels, found.background)
+        opened = open_engine(settings, found.model, images, store)
+        try:
+            yield Desk(opened, images), served_names(found.model)
+        finally:
+            opened.close()
+
+
+def best_engine(model: ModelRef) -> str:
+    """Returns `vllm` where there is a GPU, vLLM, and a model that it runs; else `transformers`."""
+    if not _DRIVER.exists() or find_spec("vllm") is None:
+        return "transformers"
+    try:
+        check_fit("vllm", model)
+    except ConfigError:
+        return "transformers"
+    return "vllm"

@@ -1,0 +1,123 @@
+"""Gold pairs with mistakes that synthesis never plants: they measure generalisation.
+
+Synthesis asks for one wrong attribute of the first or last object, or for another count, in scenes
+of one or two objects. Here two objects exchange their colours, and scenes have three objects, which
+neither pretraining nor the loop has seen.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from judgeloop.tiny import formats
+from judgeloop.tiny.dataset import write_image, write_lines
+from judgeloop.tiny.mistakes import plant_mistake
+from judgeloop.tiny.questions import CAPTION, caption
+from judgeloop.tiny.scenes import COLOURS, PLACES, SHAPES, Scene, Split, Thing, sample_from
+
+Things = tuple[Thing, ...]
+
+
+def write_unplanted(folder: Path, count: int, seed: int) -> Path:
+    """Writes caption pairs about scenes of the evaluation split, the categories in turn.
+
+    Args:
+        folder: Gets `gold.jsonl` and `images/`.
+        count: Pairs.
+        seed: Decides everything.
+
+    Returns:
+        The path of `gold.jsonl`, whose lines are like those of `dataset.write_gold`; the category
+        is one of `CATEGORIES`.
+    """
+    rng = random.Random(f"unplanted/{seed}")
+    rows = []
+    for number in range(count):
+        category = list(CATEGORIES)[number % len(CATEGORIES)]
+        objects, plant = CATEGORIES[category]
+        scene, wrong = None, None
+        while scene is None or wrong is None:
+            scene = _scene(objects, rng)
+            wrong = plant(scene.things, rng)
+        name = f"u{number:06d}"
+        rows.append(
+            {
+                "id": name,
+                "images": [write_image(folder, name, scene)],
+                "question": CAPTION.text,
+                "kind": CAPTION.kind,
+                "category": category,
+                "chosen": caption(scene.things),
+                "rejected": caption(wrong),
+            }
+        )
+    return write_lines(folder / "gold.jsonl", rows)
+
+
+def _scene(objects: int, rng: random.Random) -> Scene:
+    """Draws a scene of the evaluation split with so many objects, no two of them alike."""
+    while True:
+        if objects < 3:
+            scene = sample_from(Split.EVALUATION, rng)
+        else:
+            cells = sorted(rng.sample(range(len(PLACES)), objects))
+            things = tuple(Thing(cell, rng.choice(COLOURS), rng.choice(SHAPES)) for cell in cells)
+            scene = Scene(things=things, looks=rng.getrandbits(32))
+        kinds = {(thing.colour, thing.shape) for thing in scene.things}
+        is_whole = len(scene.things) == objects == len(kinds)
+        if is_whole and scene.split is Split.EVALUATION:
+            return scene
+
+
+def _swap_colours(things: Sequence[Thing], rng: random.Random) -> Things | None:
+    """Exchanges two objects' colours; None where that makes the same caption."""
+    first, second = things
+    replace = msgspec.structs.replace
+    swapped = replace(first, colour=second.colour), replace(second, colour=first.colour)
+    return swapped if swapped != (first, second) else None
+
+
+def _omit(things: Sequence[Thing], rng: random.Random) -> Things:
+    left_out = rng.randrange(len(things))
+    return (*things[:left_out], *things[left_out + 1 :])
+
+
+def _change_middle(things: Sequence[Thing], rng: random.Random) -> Things | None:
+    """Replaces one attribute of the middle object; None where another object would change."""
+    first, middle, last = things
+    # In a pair with the last one the middle object is the first.
+    made = plant_mistake(
+        (middle, last), rng.choice(("first colour", "first shape", "first place")), rng
+    )
+    whole = (first, *made)
+    return whole if made[1] == last and _is_caption(whole) else None
+
+
+def _change_end(things: Sequence[Thing], rng: random.Random) -> Things:
+    """Replaces one attribute of the first or last object, as synthesis does."""
+    return plant_mistake(
+        things, rng.choice([name for name in formats.ERRORS if name != "count"]), rng
+    )
+
+
+def _is_caption(things: Things) -> bool:
+    """Whether the objects are in reading order and no two are alike."""
+    cells = [thing.cell for thing in things]
+    kinds = {(thing.colour, thing.shape) for thing in things}
+    return cells == sorted(set(cells)) and len(kinds) == len(things)
+
+
+CATEGORIES: dict[str, tuple[int, Callable[[Sequence[Thing], random.Random], Things | None]]] = {
+    "swapped colours": (2, _swap_colours),
+    "omitted, of two": (2, _omit),
+    "omitted, of three": (3, _omit),
+    "middle of three": (3, _change_middle),
+    "end of three": (3, _change_end),
+}
+"""Objects in the scene and what makes the rejected caption, by category. `end of three` is an error
+that synthesis plants, beside the other two of three objects: it shows what the third object costs.
+"""

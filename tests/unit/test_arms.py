@@ -1,0 +1,53 @@
+"""Loops beside each other: curves and a table, and only where they say something of each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from judgeloop.cli.main import main
+from judgeloop.report.arms import Arm, arms_page, arms_rows
+from judgeloop.report.story import Story, read_story
+from judgeloop.schema.errors import DataError
+from tests.story_fixture import SampleLoop
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    return read_story(SampleLoop(tmp_path_factory.mktemp("arm")).whole().ledger, "SUCCEEDED")
+
+
+def test_every_loop_has_a_panel_and_every_iteration_a_row(story: Story) -> None:
+    arms = [Arm(name="agreeing, a", story=story), Arm(name="unfiltered, <b>", story=story)]
+    rows = arms_rows(arms)
+    assert [row[:3] for row in rows[1:]] == [
+        (arm.name, str(number), "60") for arm in arms for number in range(4)
+    ]
+    assert rows[2][3].count("[") == 1
+    page = arms_page(arms)
+    assert page.count("<svg") == 1
+    assert "unfiltered, &lt;b&gt;" in page
+    assert "<b>" not in page
+    assert "<script" not in page
+
+
+def test_loops_of_other_gold_pairs_or_without_figures_are_refused(
+    story: Story, tmp_path: Path
+) -> None:
+    loop = SampleLoop(tmp_path)
+    with pytest.raises(DataError, match="b: no judge was evaluated"):
+        arms_page([Arm(name="a", story=story), Arm(name="b", story=read_story(loop.ledger, ""))])
+    loop.results("evaluate", 0, loop.pairs("hold_out"))
+    other = read_story(loop.ledger, "")
+    with pytest.raises(DataError, match="different gold pairs"):
+        arms_page([Arm(name="a", story=story), Arm(name="b", story=other)])
+
+
+def test_a_folder_that_is_no_run_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    SampleLoop(tmp_path / "store")
+    assert main(["arms", str(tmp_path / "store"), "--out", str(tmp_path / "out")]) != 0
+    assert "judgeloop arms:" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

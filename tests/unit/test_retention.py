@@ -1,0 +1,65 @@
+"""Retention over the iterations, and that what was lost adds up in the report."""
+
+from __future__ import annotations
+
+import pytest
+
+from judgeloop.evaluation.statistics import wilson
+from judgeloop.report.page import funnel, markdown_page
+from judgeloop.report.retention import losses, retention
+from judgeloop.report.story import Iteration, Story
+from judgeloop.schema.config import load_config
+from judgeloop.schema.results import Funnel, KindFunnel
+from tests.conftest import REPOSITORY
+
+MICRO = REPOSITORY / "pipelines/configs/micro.yaml"
+
+
+def filtered(kept: int) -> Funnel:
+    lost = {"one_order": 60 - kept, "disagreeing": 30, "minority": 10}
+    group = KindFunnel(pairs=100, kept=kept, lost=lost)
+    return Funnel(
+        pairs=100, undecided=0, disagreeing=30, one_order=60 - kept, further={"minority": 10},
+        kept=kept, kept_judgements=2 * kept, kinds={"caption": group}, errors={"count": group},
+        first_position=0.5, examples=2 * kept - 4, capped=4, capped_by={"pairs_per_image": 4},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def story() -> Story:
+    iterations = [
+        Iteration(number=number, unused={}, filtered=filtered(20 * number)) for number in (1, 2)
+    ]
+    return Story(loop_id="x", status="", iterations=tuple(iterations), tasks=())
+
+
+def test_retention_is_given_by_kind_and_iteration_with_wilsons_interval(story: Story) -> None:
+    found = retention(story)
+    assert list(found) == ["caption", "all"]
+    for number in (1, 2):
+        point = found["all"][number]
+        assert point.value == 0.2 * number
+        assert (point.low, point.high) == wilson(20 * number, 100)
+
+
+def test_each_row_of_what_was_lost_adds_up_to_its_pairs(story: Story) -> None:
+    rows = losses(story)
+    assert [row.group for row in rows] == ["kind: caption", "error: count"] * 2
+    for row in rows:
+        assert row.kept + sum(row.reasons.values()) == row.pairs
+        assert list(row.reasons.values()) == sorted(row.reasons.values(), reverse=True)
+
+
+def test_the_bars_of_the_funnel_lose_what_stands_below_them(story: Story) -> None:
+    steps = funnel(story.iterations[0])
+    assert [(step.label, step.count) for step in steps] == [
+        ("pairs made", 100), ("decided in both orders", 100), ("right in one order at least", 70),
+        ("right in both orders", 30), ("kept", 20),
+    ]  # fmt: skip
+    assert [step.lost for step in steps[3:]] == ["40 right once only", "10 minority"]
+
+
+def test_the_report_says_what_was_lost_by_kind_and_by_error(story: Story) -> None:
+    page = markdown_page(story, load_config(MICRO)).replace("\\", "")
+    assert "| 1 | error: count | 100 | 20 | 0.200 [0.133, 0.289] | 40 one order, 30 disag" in page
+    assert "| caption | 0.200 [0.133, 0.289] | 0.400 [0.309, 0.498] |" in page
