@@ -37,7 +37,7 @@ def iteration_note(
         iteration: 1, 2, ...
         examples: Judgements that it was trained on.
         metrics: Its figures, by names such as `validation/both_orders`.
-        start: The figures of the start model, by the same names.
+        start: The figures of the start model that are known by then, by the same names.
     """
     lines = [f"Iteration {iteration}, trained on {examples:,} of the judge's own judgements."]
     for stage, pairs in _FIGURES:
@@ -46,6 +46,17 @@ def iteration_note(
             beside = f"; the start model on {before}" if before else ""
             lines.append(f"- right in both orders on {right} of the {pairs}{beside}")
     return "\n".join(lines)
+
+
+def start_note(start: Mapping[str, float]) -> str:
+    """Returns what a version's description says of the start model on gold pairs.
+
+    Args:
+        start: Its figures, by names such as `evaluation/both_orders`.
+    """
+    return (
+        f"- the start model is right in both orders on {_both_orders('evaluation', start)} of them"
+    )
 
 
 def _both_orders(stage: str, metrics: Mapping[str, float]) -> str:

@@ -146,6 +146,21 @@ def tag_version(model_name: str, version: str, tags: Mapping[str, str]) -> None:
             client.set_model_version_tag(model_name, version, key, value)
 
 
+def add_to_description(model_name: str, version: str, line: str) -> str:
+    """Adds a line to a version's description, if it is not there; returns the description.
+
+    Raises:
+        RegistryError: There is no such version, or the server cannot be used.
+    """
+    client = connect()
+    with registry_errors(f"cannot describe {version_uri(model_name, version)}"):
+        text = client.get_model_version(model_name, version).description or ""
+        if line not in text.splitlines():
+            text = f"{text}\n{line}".strip()
+            client.update_model_version(model_name, version, text)
+    return text
+
+
 def aliases(model_name: str) -> dict[str, str]:
     """Returns versions by alias; empty if nothing is registered under this name.
 

@@ -216,11 +216,23 @@ def differences(
     return [
         *(f"other bytes in the store: {key}" for key in keys),
         *(["another summary"] if run.summary != unbroken.summary else []),
-        *(["another registry"] if registry(run.out) != expected else []),
+        *_other_entries(registry(run.out), expected, "registry"),
         *(["more shards repeated than in flight"] if counts.most_repeated > in_flight else []),
         *(["a stored shard made again"] if counts.stored_again else []),
         *(["an engine started for a stage that was done"] if counts.engines_of_done_stages else []),
     ]
+
+
+def _other_entries(ours: Any, theirs: Any, where: str) -> Iterator[str]:
+    """Names what differs within mappings and lists, by its place and with both values."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        for key in sorted(ours.keys() | theirs.keys()):
+            yield from _other_entries(ours.get(key), theirs.get(key), f"{where}.{key}")
+    elif isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        for index, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+            yield from _other_entries(one, other, f"{where}[{index}]")
+    elif ours != theirs:
+        yield f"another {where}: {ours!r} instead of {theirs!r}"
 
 
 def soak_many(

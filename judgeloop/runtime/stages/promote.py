@@ -31,6 +31,7 @@ from judgeloop.runtime.lease import held
 from judgeloop.runtime.ledger import BASE_ITERATION
 from judgeloop.runtime.stage_key import stage_manifest
 from judgeloop.runtime.stage_settings import PromoteSettings
+from judgeloop.runtime.stages.start_model import enter_start_gold
 from judgeloop.schema.errors import RegistryError
 from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import ItemResult, Manifest
@@ -106,6 +107,11 @@ def promote(
         Candidate(iteration, made.expect(Registered), made)
         for iteration, made in sorted(registered.items())
     ]
+    if versions and BASE_ITERATION in evaluations:
+        wait_for_server()
+        parent = loop_run(config.registry.experiment, loop_id, loop_hash)
+        scores = evaluations[BASE_ITERATION].expect(Scores)
+        enter_start_gold(parent, loop_id, [(v.iteration, v.version) for v in versions], scores)
     candidate = best_version(versions)
     if candidate is None:
         reason, best, champion = _no_candidate(versions), _best(versions), None

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -36,6 +35,7 @@ from judgeloop.runtime.lease import held
 from judgeloop.runtime.ledger import BASE_ITERATION, Ledger
 from judgeloop.runtime.stage_key import stage_manifest
 from judgeloop.runtime.stage_settings import RegisterSettings
+from judgeloop.runtime.stages.start_model import CURVES, enter_start, prefixed, start_figures
 from judgeloop.schema.errors import RegistryError
 from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import Manifest, ModelRef
@@ -43,38 +43,9 @@ from judgeloop.schema.results import Registered, Resolved, Scores, Training
 from judgeloop.store import Store
 from judgeloop.store.shards import finish
 
-N = TypeVar("N", int, float)
 Inputs = tuple[Manifest, Manifest, Manifest, Manifest]
 
 STAGE = "register"
-_SHOWN = (
-    *("validation/accuracy", "validation/both_orders", "validation/first_position"),
-    *("evaluation/accuracy", "evaluation/both_orders", "evaluation/first_position"),
-    *("examples/kept_share", "training/last_loss", "training/examples"),
-)
-"""Figures that are curves over the iterations of a loop."""
-
-
-class Curves(NamedTuple):
-    """What is drawn over steps."""
-
-    start: dict[str, float]
-    """Scores of the start model."""
-    losses: tuple[tuple[int, float], ...]
-    """(step, loss) of the iteration's training."""
-
-    def of_loop(
-        self, iteration: int, metrics: Mapping[str, float]
-    ) -> dict[str, list[tuple[int, float]]]:
-        """Returns (iteration, value) by name, of the start model and of one iteration."""
-        return {
-            name: [
-                (step, found[name])
-                for step, found in ((BASE_ITERATION, self.start), (iteration, metrics))
-                if name in found
-            ]
-            for name in _SHOWN
-        }
 
 
 class _Made(NamedTuple):
@@ -84,7 +55,10 @@ class _Made(NamedTuple):
     loop_hash: str
     judge: JudgeFile
     metrics: dict[str, float]
-    curves: Curves
+    start: dict[str, float]
+    """The start model's figures on held-out pairs."""
+    losses: tuple[tuple[int, float], ...]
+    """(step, loss) of the iteration's training."""
 
 
 def register(
@@ -137,11 +111,12 @@ def register(
     )
     content = header.key
     judge = _describe(config, ledger, iteration, inputs, configuration)
-    logged = _prefixed("examples", _figures(examples)) | _prefixed("training", _figures(trained))
+    logged = prefixed("examples", _figures(examples)) | prefixed("training", _figures(trained))
     wait_for_server()
     with held(store, f"{STAGE}-{content}"):  # MLflow cannot create a version once only
         metrics = logged | judge.metrics
-        made = _Made(content, loop_hash, judge, metrics, _curves(ledger, trained))
+        losses = trained.result.losses if isinstance(trained.result, Training) else ()
+        made = _Made(content, loop_hash, judge, metrics, _start(ledger), losses)
         version = _publish(config, store, made)
     manifest = msgspec.structs.replace(
         header,
@@ -185,10 +160,10 @@ def _describe(
         config=configuration,
         manifests={made.stage: made.key for made in inputs},
         examples=tuple(shard.sha256 for shard in examples.shards),
-        metrics=_prefixed("validation", validation.expect(Scores).metrics())
-        | _prefixed("evaluation", evaluation.expect(Scores).metrics()),
-        counts=_prefixed("validation", validation.expect(Scores).card.counts())
-        | _prefixed("evaluation", evaluation.expect(Scores).card.counts()),
+        metrics=prefixed("validation", validation.expect(Scores).metrics())
+        | prefixed("evaluation", evaluation.expect(Scores).metrics()),
+        counts=prefixed("validation", validation.expect(Scores).card.counts())
+        | prefixed("evaluation", evaluation.expect(Scores).card.counts()),
         prompt_files=prompts.files(),
         prompt_hash=digest,
         controls=control_arms(config.filtering.keep, _inherited(config, ledger)),
@@ -209,16 +184,10 @@ def _inherited(config: RegisterSettings, ledger: Ledger) -> list[str]:
     return list(resolved[0].expect(Resolved).controls)
 
 
-def _curves(ledger: Ledger, trained: Manifest) -> Curves:
-    """Returns the loss by step, and the start model's scores, which are the curves' beginning."""
-    start = {
-        f"{prefix}/{name}": value
-        for stage, prefix in (("validate", "validation"), ("evaluate", "evaluation"))
-        for made in ledger.manifests(stage).get(BASE_ITERATION, [])[-1:]
-        for name, value in made.expect(Scores).metrics().items()
-    }
-    losses = trained.result.losses if isinstance(trained.result, Training) else ()
-    return Curves(start=start, losses=losses)
+def _start(ledger: Ledger) -> dict[str, float]:
+    """Returns the start model's figures on held-out pairs."""
+    made = ledger.manifests("validate").get(BASE_ITERATION)
+    return start_figures("validation", made[-1].expect(Scores)) if made else {}
 
 
 def _publish(config: RegisterSettings, store: Store, made: _Made) -> str:
@@ -233,7 +202,7 @@ def _publish(config: RegisterSettings, store: Store, made: _Made) -> str:
     if judge.controls:
         tags["judgeloop.controls"] = ",".join(judge.controls)
     examples = int(metrics.get("training/examples", 0))
-    note = iteration_note(judge.iteration, examples, metrics, made.curves.start)
+    note = iteration_note(judge.iteration, examples, metrics, made.start)
 
     def fill(folder: Path) -> None:
         _bring_adapter(judge.model, store, folder / ADAPTER_FOLDER)
@@ -244,11 +213,13 @@ def _publish(config: RegisterSettings, store: Store, made: _Made) -> str:
     )
     params = flat(judge.config)
     about = loop_note(judge.loop_id, judge.model.base, config.loop.iterations)
-    log_run(parent, _prefixed("start", made.curves.start), params, {NOTE_TAG: about})
-    log_curves(parent, made.curves.of_loop(judge.iteration, metrics))
+    log_run(parent, {}, params, {NOTE_TAG: about})
+    enter_start(parent, made.start)
+    points = {name: [(judge.iteration, metrics[name])] for name in CURVES if name in metrics}
+    log_curves(parent, points)
     shown = {"judgeloop.version": version, NOTE_TAG: note}
     log_run(run, metrics, params, shown, judge.iteration, model_id=model_id)
-    log_curves(run, {"training/loss": made.curves.losses})
+    log_curves(run, {"training/loss": made.losses})
     return version
 
 
@@ -261,7 +232,3 @@ def _bring_adapter(model: ModelRef, store: Store, folder: Path) -> None:
 
 def _figures(manifest: Manifest) -> dict[str, float]:
     return manifest.result.metrics() if manifest.result else {}
-
-
-def _prefixed(prefix: str, values: Mapping[str, N]) -> dict[str, N]:
-    return {f"{prefix}/{name}": value for name, value in values.items()}

@@ -1,0 +1,73 @@
+"""The start model's figures in MLflow, beside those of the versions that were trained from it.
+
+Held-out figures are known before the first iteration, and `register` enters them. Gold figures are
+measured beside the iterations: whether they are there when a version is registered depends on the
+order in which tasks run. So `promote`, which waits for them, enters them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from judgeloop.registry.notes import start_note
+from judgeloop.registry.tracking import NOTE_TAG, Run, iteration_run, log_curves, log_run
+from judgeloop.registry.versions import add_to_description
+from judgeloop.runtime.ledger import BASE_ITERATION
+from judgeloop.schema.results import Registered, Scores
+
+N = TypeVar("N", int, float)
+CURVES = (
+    *("validation/accuracy", "validation/both_orders", "validation/first_position"),
+    *("evaluation/accuracy", "evaluation/both_orders", "evaluation/first_position"),
+    *("examples/kept_share", "training/last_loss", "training/examples"),
+)
+"""Figures that are curves over the iterations of a loop."""
+
+
+def start_figures(stage: str, scores: Scores) -> dict[str, float]:
+    """Returns the start model's figures by name.
+
+    Args:
+        stage: `validation` or `evaluation`.
+        scores: What it reaches there.
+    """
+    return prefixed(stage, scores.metrics())
+
+
+def enter_start(parent: Run, figures: dict[str, float]) -> None:
+    """Enters figures of the start model into a loop's run: as metrics and as the curves' step 0.
+
+    Raises:
+        RegistryError: MLflow cannot be used.
+    """
+    log_run(parent, prefixed("start", figures), {}, {})
+    beginnings = {name: [(BASE_ITERATION, figures[name])] for name in CURVES if name in figures}
+    log_curves(parent, beginnings)
+
+
+def enter_start_gold(
+    parent: Run, loop_id: str, versions: Sequence[tuple[int, Registered]], scores: Scores
+) -> None:
+    """Enters the start model's gold figures on a loop's run, and says them of each version.
+
+    Args:
+        parent: The loop's run.
+        loop_id: The loop.
+        versions: What was registered, with its iteration.
+        scores: The start model's, on the gold pairs.
+
+    Raises:
+        RegistryError: MLflow cannot be used.
+    """
+    figures = start_figures("evaluation", scores)
+    enter_start(parent, figures)
+    note = start_note(figures)
+    for iteration, version in versions:
+        text = add_to_description(version.model_name, version.version, note)
+        log_run(iteration_run(parent, loop_id, iteration), {}, {}, {NOTE_TAG: text})
+
+
+def prefixed(prefix: str, values: dict[str, N]) -> dict[str, N]:
+    """Returns values under names that begin with `prefix/`."""
+    return {f"{prefix}/{name}": value for name, value in values.items()}
