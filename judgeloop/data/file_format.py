@@ -103,6 +103,16 @@ _MAGIC = (
 _PAGE = re.compile(rb"\s*<(?:!doctype\s+html|html|head|\?xml|svg)\b", re.IGNORECASE)
 
 
+TO_UTF8 = "convert the file, as `iconv -f LATIN1 -t UTF-8` does where it is in Latin-1"
+"""What to do about a text in another encoding."""
+
+
+def not_utf8(error: UnicodeDecodeError) -> str:
+    """Says where a text is not UTF-8, and what to do."""
+    found = error.object[error.start]
+    return f"byte {error.start + 1} of the line is {found:#04x}, which is not UTF-8; {TO_UTF8}"
+
+
 def refuse_other_formats(
     file: Path, place: str, rows: Rows, read_as_well: Container[Format] = ()
 ) -> None:

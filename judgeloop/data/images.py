@@ -5,6 +5,7 @@ They are read twice, ahead of where they are needed, and a window of them is in 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -27,6 +28,7 @@ READ_THREADS = 8
 READ_AHEAD = 32
 STEP = 200
 """Images between two reports of progress."""
+_ADDRESS = re.compile(r"data:|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _NORMAL_FORMS: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
 _UNREAD = ""
 """In place of the hash of an image that was not read, or can't be."""
@@ -125,15 +127,32 @@ class SourceImages:
             return "", str(error)
 
     def _read(self, name: str) -> bytes:
-        """Reads an image, by its name's other normal forms too: archives change them."""
-        try:
-            return self._folder.read(name)
-        except MissingObjectError:
-            for form in _NORMAL_FORMS:
-                other = unicodedata.normalize(form, name)
-                if other != name and self._folder.exists(other):
-                    return self._folder.read(other)
-            raise
+        return read_image(self._folder, name)
+
+
+def read_image(folder: Store, name: str) -> bytes:
+    """Reads an image, by its name's other normal forms too: archives change them.
+
+    Raises:
+        MissingObjectError: There is none of this name.
+        StoreError: It cannot be read, or the name is an address.
+    """
+    if _ADDRESS.match(name):
+        raise StoreError(
+            f"{name[:60]!r} is an address, not a path; put the image beside the file of rows and "
+            "name its path"
+        )
+    try:
+        return folder.read(name)
+    except MissingObjectError as error:
+        for form in _NORMAL_FORMS:
+            other = unicodedata.normalize(form, name)
+            if other != name and folder.exists(other):
+                return folder.read(other)
+        raise MissingObjectError(
+            f"there is no image {name!r} in {folder.uri}, which holds the file of rows; its rows "
+            "name images relative to it"
+        ) from error
 
 
 def _ahead(items: Iterable[T], work: Callable[[T], R]) -> Iterator[tuple[T, R]]:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from judgeloop.data.columns import renamed
+from judgeloop.data.file_format import not_utf8
 from judgeloop.data.further_fields import further_fields
 from judgeloop.data.images import SourceImages
 from judgeloop.data.media_marks import without_media_marks
@@ -240,6 +241,8 @@ def _without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _said(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return not_utf8(error)
     known = f"; known: {', '.join(Kind)}" if "enum value" in str(error) else ""
     return f"{error}{known}"
 

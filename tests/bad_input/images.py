@@ -93,7 +93,7 @@ def unusual(what: str, data: Make, words: str) -> Case:
 
 
 IMAGES = [
-    named("an image that is missing", "none.png", "holds no object 'none.png'"),
+    named("an image that is missing", "none.png", "there is no image 'none.png' in"),
     bad("an empty file", lambda: b"", "not an image"),
     bad("a truncated image", lambda: png(5, (64, 64))[:-30], "broken or truncated"),
     bad("a page of HTML in place of an image", lambda: b"<html>404</html>", "not an image"),
@@ -107,8 +107,9 @@ IMAGES = [
     bad("an image with pixels of 32 bits", float_pixels, "8 or 16 bits a channel"),
     named("a path out of the data set's folder", "../secret.png", "without empty, '.' or '..'"),
     named("an absolute path", "/etc/passwd", "it must be a relative path"),
+    named("an address in place of a path", "https://host/a.png", "is an address, not a path"),
     named("a path with a control character", "a\0.png", "control characters"),
-    named("a folder in place of an image", "folder", "holds no object 'folder'"),
+    named("a folder in place of an image", "folder", "there is no image 'folder' in"),
     Case(
         GROUP, "a row that names no image", beside_good_rows(question(1, images=[])),
         "the row names no image", reason="bad_image",

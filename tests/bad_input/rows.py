@@ -45,7 +45,8 @@ def bad_gold(what: str, row: Row, reason: str, words: str) -> Case:
 
 ROWS = [
     bad("a broken line", b'{"id": "q1", "images": [', "bad_record", "JSON is malformed|truncated"),
-    bad("a line in Latin-1", '{"id": "é"}'.encode("latin-1"), "bad_record", "UTF-8|utf-8"),
+    bad("a line in Latin-1", '{"id": "é"}'.encode("latin-1"), "bad_record",
+        "byte 9 of the line is 0xe9, which is not UTF-8; convert the file, as `iconv"),
     bad("an unknown kind of question", question(1, kind="essay"), "bad_record", "'essay'.*yes_no"),
     bad("further fields of 30,000 characters", question(1, answer="3" * 30_000), "bad_record",
         "further fields have 300.. bytes, the limit is 20000"),
@@ -92,5 +93,6 @@ ROWS = [
     bad_gold("twice the same answer", gold(1, rejected="a red circle"), "bad_text", "same text"),
     bad_gold("an id that was there before", gold(1, id="q0"), "duplicate_id", "questions.jsonl:2"),
     bad_gold("an empty category", gold(1, category=""), "bad_text", "category is empty"),
-    bad_gold("an image that is missing", gold(1, images=["none.png"]), "bad_image", "no object"),
+    bad_gold("an image that is missing", gold(1, images=["none.png"]), "bad_image",
+        "there is no image 'none.png' in"),
 ]  # fmt: skip

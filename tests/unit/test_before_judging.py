@@ -8,6 +8,7 @@ from judgeloop.report.page import html_page, markdown_page
 from judgeloop.report.story import read_story
 from judgeloop.runtime.stage_table import stage_names
 from judgeloop.runtime.stages import synthesize as stage
+from judgeloop.schema.records import ModelRef
 from judgeloop.store import FolderStore
 from tests.story_fixture import SampleLoop
 from tests.unit.test_synthesize import UNCLEAR, configured, pool
@@ -44,8 +45,9 @@ def test_the_contact_sheet_is_there_before_the_pairs_are_handed_on(tmp_path: Pat
 def test_the_counts_say_for_each_kind_and_error_what_became_of_every_question(
     tmp_path: Path,
 ) -> None:
-    store = FolderStore(tmp_path)
-    made = stage.synthesize(configured(), store, 1, 0, pool(store, "p000", 60, 10), UNCLEAR)
+    store, clearer = FolderStore(tmp_path), ModelRef(base="scripted:answer_skill=0.9")
+    made = stage.synthesize(configured(), store, 1, 0, pool(store, "p000", 60, 10), clearer)
+    assert made.dropped["unanimous"] > 0
     counted = {name: n for name, n in made.counts.items() if name.startswith("yield/")}
     assert sum(counted.values()) == made.counts["inputs"] == 60
     assert counted["yield/number: vote/pair"] == made.rows

@@ -124,26 +124,52 @@ def test_an_id_of_digits_stays_as_it_is_written(tmp_path: Path) -> None:
     assert questions(tmp_path / "out")[0]["id"] == "0012"
 
 
-BAD: list[tuple[str, bytes | dict[str, Any], str]] = [
-    ("a broken line", b'{"id": ', "bad_record"),
-    ("a list", b"[1, 2]", "bad_record"),
-    ("no question", {"image": "red.png"}, "bad_record"),
-    ("a conversation that is a text", {"image": "red.png", "conversations": "hi"}, "bad_record"),
+BAD: list[tuple[str, bytes | dict[str, Any], str, str]] = [
+    ("a broken line", b'{"id": ', "bad_record", "JSON is malformed"),
+    ("a list", b"[1, 2]", "bad_record", "a JSON list, not an object"),
+    ("a line in Latin-1", b'{"image": "red.png", "text": "caf\xe9?"}', "bad_record",
+     "byte 34 of the line is 0xe9, which is not UTF-8; convert the file, as `iconv"),
+    ("half a surrogate pair", b'{"image": "red.png", "text": "\\ud83d?"}', "bad_record",
+     "half of a surrogate pair"),
+    ("half a surrogate pair in a column's name", b'{"\\ud83d": "red.png"}', "text_only",
+     "it has the columns \\ud83d;"),
+    ("no question", {"image": "red.png", "ask": "Which?"}, "bad_record",
+     "it has the columns image, ask; --columns text=COLUMN names another"),
+    ("a conversation that is a text", {"image": "red.png", "conversations": "hi"}, "bad_record",
+     "the conversation is a str, not a list of turns"),
+    ("an empty conversation", {"image": "red.png", "conversations": []}, "bad_record",
+     "of the 0 turns of its conversation none is of a human and has a text"),
     ("only a model's turn", {"image": "red.png", "conversations": [{"from": "gpt", "value": "x"}]},
-     "bad_record"),
-    ("more marks than images", {"image": "red.png", "text": "<image><image> Which?"}, "bad_record"),
-    ("no image", {"text": "Which?"}, "text_only"),
-    ("an image that is not there", {"image": "none.png", "text": "Which?"}, "bad_image"),
-    ("a path out of the folder", {"image": "../../etc/passwd", "text": "Which?"}, "bad_image"),
-    ("an absolute path", {"image": "/etc/passwd", "text": "Which?"}, "bad_image"),
-    ("a file that is no image", {"image": "a.jsonl", "text": "Which?"}, "bad_image"),
-    ("an id seen before", {"id": "good", "image": "red.png", "text": "Which?"}, "duplicate_id"),
+     "bad_record", "of the 1 turns of its conversation none is of a human"),
+    ("more marks than images", {"image": "red.png", "text": "<image><image> Which?"}, "bad_record",
+     "refers to image 2"),
+    ("options that are a number", {"image": "red.png", "text": "Which?", "choices": 5},
+     "bad_record", "choices is a int, not a list of texts"),
+    ("options that are a text", {"image": "red.png", "text": "Which?", "choices": "a, b"},
+     "bad_record", "choices is a str, not a list of texts"),
+    ("no image", {"text": "Which?", "picture": "red.png"}, "text_only",
+     "it has the columns text, picture; --columns images=COLUMN names another"),
+    ("an image that is empty", {"text": "Which?", "image": None}, "text_only", "has no image"),
+    ("an image that is not there", {"image": "none.png", "text": "Which?"}, "bad_image",
+     "there is no image 'none.png' in"),
+    ("an image's address", {"image": "https://host/a.png", "text": "Which?"}, "bad_image",
+     "'https://host/a.png' is an address, not a path"),
+    ("a path out of the folder", {"image": "../../etc/passwd", "text": "Which?"}, "bad_image",
+     "it must be a relative path"),
+    ("an absolute path", {"image": "/etc/passwd", "text": "Which?"}, "bad_image",
+     "it must be a relative path"),
+    ("a file that is no image", {"image": "a.jsonl", "text": "Which?"}, "bad_image",
+     "no image of a known format"),
+    ("an id seen before", {"id": "good", "image": "red.png", "text": "Which?"}, "duplicate_id",
+     "a.jsonl:1 has this id"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("bad", "reason"), [case[1:] for case in BAD], ids=[c[0] for c in BAD])
+@pytest.mark.parametrize(
+    ("bad", "reason", "words"), [case[1:] for case in BAD], ids=[case[0] for case in BAD]
+)
 def test_a_bad_row_is_left_out_with_its_reason_and_the_good_ones_stay(
-    bad: bytes | dict[str, Any], reason: str, tmp_path: Path
+    bad: bytes | dict[str, Any], reason: str, words: str, tmp_path: Path
 ) -> None:
     write_pictures(tmp_path)
     good = {"id": "good", "image": "red.png", "text": "Which?"}
@@ -157,6 +183,78 @@ def test_a_bad_row_is_left_out_with_its_reason_and_the_good_ones_stay(
     kept = json.loads((tmp_path / "out/quarantine.jsonl").read_text())
     assert kept["reason"] == reason
     assert ":2" in kept["detail"]
+    assert words in kept["detail"]
+
+
+WHOLE: list[tuple[str, str, bytes, list[str]]] = [
+    ("an array with a byte order mark", "a.json", b"\xef\xbb\xbf[{GOOD}]", ["a.json:1"]),
+    ("lines that are called .json", "a.json", b"{GOOD}\n{GOOD}\n", ["a.json:1", "a.json:2"]),
+    ("a table with a row in Latin-1", "a.csv",
+     b"image,text\nred.png,caf\xe9?\nred.png,Which?\n", ["a.csv:2"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "ids"), [case[1:] for case in WHOLE], ids=[case[0] for case in WHOLE]
+)
+def test_what_can_be_read_of_a_file_is_and_a_row_without_an_id_has_its_place_for_one(
+    name: str, data: bytes, ids: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_pictures(tmp_path)
+    good = json.dumps({"image": "red.png", "text": "Which?"}).encode()
+    (tmp_path / name).write_bytes(data.replace(b"{GOOD}", good))
+    convert(str(tmp_path / name), tmp_path / "out", {})
+    assert [row["id"] for row in questions(tmp_path / "out")] == ids
+    monkeypatch.chdir(tmp_path)
+    convert(name, tmp_path / "again", {})
+    assert questions(tmp_path / "again") == questions(tmp_path / "out")
+
+
+REFUSED: list[tuple[str, str, bytes, str]] = [
+    ("an empty array", "a.json", b"[]", r"a\.json: there is no row in it"),
+    ("an object over several lines", "a.json", b'{\n"data": []}', "several lines; give one a line"),
+    ("an array in Latin-1", "a.json", b'[{"text": "caf\xe9"}]', "not UTF-8; convert .* `iconv"),
+    ("an array with what is no JSON", "a.json", b'[{"a": NaN}]', r"the array cannot.*text\. "),
+    ("a table without a head", "a.csv", b"red.png,Which?\nblue.png,Which?\n", "columns=COLUMN|"
+     r"it has the columns red\.png, Which\?"),
+    ("a column twice", "a.csv", b"image,image,text\na,b,c\n", "two columns are called 'image'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED]
+)
+def test_a_source_without_a_usable_row_is_an_error_and_its_folder_can_be_given_again(
+    name: str, data: bytes, words: str, tmp_path: Path
+) -> None:
+    write_pictures(tmp_path)
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(DataError, match=words) as error:
+        convert(str(tmp_path / name), tmp_path / "out", {})
+    left = [path.name for path in tmp_path.glob("out/*")]
+    assert left in ([], ["quarantine.jsonl"])
+    assert ("quarantine.jsonl has the reason" in str(error.value)) is (
+        "no usable row" in str(error.value)
+    )
+    write_lines(tmp_path / "good.jsonl", [{"image": "red.png", "text": "Which?"}])
+    found = convert(str(tmp_path / "good.jsonl"), tmp_path / "out", {})
+    assert (found.questions, found.images) == (1, 1)
+
+
+def test_a_builder_s_error_says_what_to_do_about_its_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_image_folder(tmp_path / "folder")
+    (tmp_path / "folder/metadata.jsonl").write_bytes(b'{"file_name": "red.png", "text": "\xe9"}\n')
+    with pytest.raises(DataError, match="convert the file, as `iconv"):
+        convert(str(tmp_path / "folder"), tmp_path / "out", {})
+
+    def unreachable(*_: str, **__: Any) -> Any:
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr("datasets.load_dataset", unreachable)
+    with pytest.raises(DataError, match=r"no route.*revision, the network, and HF_TOKEN"):
+        convert("hf://datasets/a/b@c", tmp_path / "out", {})
 
 
 def test_an_array_that_breaks_off_keeps_the_rows_before(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from judgeloop.method.synthesis.pairs import make_pair
 from judgeloop.prompt_sets import load_prompts
 from judgeloop.report.contact_sheet import PAIRS, contact_sheet, draw_pairs, marked
 from judgeloop.report.yields import Yield, read_yields
+from judgeloop.schema.config import load_config
 from judgeloop.schema.counts import read_counts
 from judgeloop.schema.method_sections import SynthesisSection
 from judgeloop.schema.records import Altered, Dropped, Kind, Pair, Question
@@ -24,6 +25,7 @@ from judgeloop.schema.requests import Response, Sample
 from judgeloop.schema.sampling import Sampling
 from judgeloop.store import FolderStore
 from judgeloop.store.images import ImageLibrary
+from tests.conftest import REPOSITORY
 
 QUESTION = Question(id="q", images=(), text="Describe the image.", kind=Kind.CAPTION)
 SETTINGS = SynthesisSection(
@@ -140,6 +142,24 @@ def test_of_several_copies_the_one_nearest_in_length_is_used_so_that_length_says
         assert pair.rejected == equal
         ratios.append(math.log(len(pair.rejected) / len(pair.chosen)))
     assert median(ratios) == 0
+
+
+def test_length_is_compared_by_its_ratio_so_that_half_and_twice_are_as_far() -> None:
+    answer = "A dog lies on the wet grass."
+    shorter, longer = "A dog lies on grass.", "A dog lies on the very wet, new grass."
+    assert len(answer) - len(shorter) < len(longer) - len(answer)
+    assert len(answer) / len(shorter) > len(longer) / len(answer)
+    for copies in ((shorter, longer), (longer, shorter)):
+        pair = pair_by_alteration(QUESTION, answer, "object", response(*copies), SETTINGS, {})
+        assert isinstance(pair, Pair)
+        assert pair.rejected == longer
+
+
+def test_several_copies_are_sampled_unless_a_preset_says_otherwise() -> None:
+    assert SETTINGS.alter_tries == 4
+    for name in ("paper", "qwen2.5-vl-7b", "qwen3-vl-8b"):
+        config = load_config(REPOSITORY / f"pipelines/configs/{name}.yaml")
+        assert config.synthesis.alter_tries > 1
 
 
 def test_yields_add_up_by_what_was_tried() -> None:

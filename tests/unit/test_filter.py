@@ -28,6 +28,7 @@ from judgeloop.schema.records import (
     Pair,
     Question,
     Verdict,
+    Voted,
 )
 from judgeloop.schema.results import Funnel
 from judgeloop.store import FolderStore, Store
@@ -335,6 +336,22 @@ def test_a_cap_bounds_the_pairs_of_each_group_and_is_counted(
     images = Counter(int(name.removeprefix("pair")) % 3 for name in names)
     if cap == "pairs_per_image":
         assert set(images.values()) == {10}
+
+
+def test_a_cap_on_planted_errors_leaves_pairs_by_vote_alone() -> None:
+    subsampler = Subsampler(FilteringSection(pairs_per_error=2), seed=0)
+    kept = []
+    for number in range(12):
+        of = pair(number)
+        if number % 2:
+            of = msgspec.structs.replace(of, origin=Voted(counts={"red": 9, "blue": 7}))
+        kept += both(of, Choice.A, Choice.B)
+        subsampler.add(of, kept[-2:])
+    subsampler.close()
+    names = {judgement.pair_id for judgement in kept if subsampler.includes(judgement)}
+    odd = {pair(number).id for number in range(1, 12, 2)}
+    assert odd < names
+    assert len(names) == len(odd) + 2
 
 
 def test_the_funnel_adds_up_by_kind_of_question_and_of_error(tmp_path: Path) -> None:

@@ -82,6 +82,8 @@ def test_the_preset_of_the_paper_asks_as_the_paper_states() -> None:
     asked = settings.vote
     assert (settings.vote_samples, settings.vote_threshold) == (16, 5)
     assert (asked.temperature, asked.top_k, asked.top_p) == (0.6, 50, 0.9)
+    unset = SynthesisSection(answer=asked, alter=asked, vote=asked, errors=("count",))
+    assert (unset.vote_samples, unset.vote_threshold, unset.vote_rejected) == (16, 5, "sample")
 
 
 def test_numbers_with_and_without_the_one_unit_are_the_same_answer() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,10 +16,15 @@ from judgeloop.data.convert.pictures import Fetched, Pictures
 from judgeloop.data.rejections import Rejections
 from judgeloop.data.rows import QuestionRow
 from judgeloop.schema.errors import ConfigError, DataError
+from judgeloop.schema.home import expand_home
+from judgeloop.schema.printable import printable
 from judgeloop.schema.records import Dropped, to_json
 from judgeloop.store.disk_dict import DiskDict
 
 QUESTIONS = "questions.jsonl"
+UNFINISHED = f".{QUESTIONS}"
+"""Until the source is read to its end."""
+IMAGES = "images"
 QUARANTINE = "quarantine.jsonl"
 SUMMARY = "conversion.json"
 
@@ -43,7 +50,7 @@ def convert(source: str, out: Path, columns: Mapping[str, str]) -> Conversion:
 
     Args:
         source: See `judgeloop.data.convert.opening`.
-        out: A folder that is new or empty.
+        out: A folder that is new or empty, or holds a failed conversion's reasons alone.
         columns: Which column holds which of our fields, where they have unusual names.
 
     Raises:
@@ -51,23 +58,28 @@ def convert(source: str, out: Path, columns: Mapping[str, str]) -> Conversion:
         DataError: The source cannot be read, or no row of it can be used.
     """
     mapping = checked_columns(columns)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and (not out.is_dir() or {file.name for file in out.iterdir()} - {QUARANTINE}):
         raise ConfigError(f"{out}: already exists; give a new folder")
     with open_rows(source) as opened:
-        (out / "images").mkdir(parents=True, exist_ok=True)
-        found = _write(source, out, opened, mapping)
+        (out / IMAGES).mkdir(parents=True, exist_ok=True)
+        try:
+            found = _write(source, out, opened, mapping)
+        except BaseException:  # the same folder can be given again
+            shutil.rmtree(out / IMAGES, ignore_errors=True)
+            (out / UNFINISHED).unlink(missing_ok=True)
+            raise
     (out / SUMMARY).write_bytes(msgspec.json.format(msgspec.json.encode(found)) + b"\n")
     return found
 
 
 def _write(source: str, out: Path, opened: Opened, columns: Mapping[str, str]) -> Conversion:
-    pictures = Pictures(opened.folder, out / "images")
+    pictures = Pictures(opened.folder, out / IMAGES)
     rejections, sources, licenses = Rejections(), Counter[str](), Counter[str]()
     seen: DiskDict[str, str] = DiskDict()
     rows = questions = 0
-    unfinished = out / f".{QUESTIONS}"
+    unfinished = out / UNFINISHED
     with unfinished.open("wb") as good, (out / QUARANTINE).open("wb") as bad:
-        for place, draft, images in pictures.placed(_drafts(opened, columns)):
+        for place, draft, images in pictures.placed(_drafts(source, opened, columns)):
             rows += 1
             made = _question(place, draft, images, seen)
             if isinstance(made, Dropped):
@@ -78,31 +90,49 @@ def _write(source: str, out: Path, opened: Opened, columns: Mapping[str, str]) -
             sources[made.source] += 1
             licenses[made.license] += 1
             good.write(to_json(made) + b"\n")
+    if not rows:
+        raise DataError(f"{source}: there is no row in it")
     if not questions:
-        raise rejections.no_usable_row(source)
+        error = rejections.no_usable_row(source)
+        raise DataError(f"{error}. {out / QUARANTINE} has the reason for each row")
     unfinished.replace(out / QUESTIONS)
     return Conversion(
         source=source,
         rows=rows,
         questions=questions,
         dropped=dict(sorted(rejections.dropped.items())),
-        images=sum(1 for _ in (out / "images").iterdir()),
+        images=sum(1 for _ in (out / IMAGES).iterdir()),
         by_source=dict(sorted(sources.items())),
         by_license=dict(sorted(licenses.items())),
     )
 
 
-def _drafts(opened: Opened, columns: Mapping[str, str]) -> Iterator[tuple[str, Draft | Dropped]]:
+def _drafts(
+    source: str, opened: Opened, columns: Mapping[str, str]
+) -> Iterator[tuple[str, Draft | Dropped]]:
     for place, row in opened.rows:
         if isinstance(row, Dropped):
             yield place, row
             continue
         try:
-            yield place, read_row(row, place, columns)
-        except TextOnlyError as error:
-            yield place, Dropped(id=place, reason="text_only", detail=f"{place}: {error}")
+            yield place, read_row(row, _without_folder(place, source), columns)
         except DataError as error:
-            yield place, Dropped(id=place, reason="bad_record", detail=f"{place}: {error}")
+            reason = "text_only" if isinstance(error, TextOnlyError) else "bad_record"
+            detail = f"{place}: {printable(str(error))}"
+            yield place, Dropped(id=place, reason=reason, detail=detail)
+
+
+def _without_folder(place: str, source: str) -> str:
+    """Returns a row's place without the folders above its source.
+
+    A row without an id gets it, and what is drawn by ids should not depend on where a source lies.
+    """
+    if "://" in source:
+        return place
+    file, _, number = place.rpartition(":")
+    above = os.path.dirname(os.path.abspath(expand_home(source)))
+    below = os.path.relpath(os.path.abspath(file), above)
+    return f"{os.path.basename(file) if below.startswith('..') else below}:{number}"
 
 
 def _question(
@@ -118,7 +148,7 @@ def _question(
         return Dropped(id=draft.id, reason="duplicate_id", detail=detail)
     return QuestionRow(
         id=draft.id,
-        images=[f"images/{image.name}" for image in images],
+        images=[f"{IMAGES}/{image.name}" for image in images],
         text=draft.text,
         kind=draft.kind,
         choices=None if draft.choices is None else list(draft.choices),

@@ -13,7 +13,7 @@ import msgspec
 
 from judgeloop.data.media_marks import without_media_marks
 from judgeloop.schema.errors import ConfigError, DataError
-from judgeloop.schema.records import Kind
+from judgeloop.schema.records import Kind, to_json
 
 FIELDS = {
     "id": ("id", "question_id", "__key__", "file_name"),
@@ -79,13 +79,13 @@ def read_row(row: Mapping[str, Any], place: str, columns: Mapping[str, str]) -> 
     found = {field: _column(row, field, columns) for field in FIELDS}
     images = _images(found["images"])
     if not images:
-        raise TextOnlyError("the row has no image")
+        raise TextOnlyError(f"the row has no image{_where_images_may_be(row, columns)}")
     text = found["text"]
     if "text" not in columns and (turns := _turns(row)) is not None:
         text = _first_question(turns)
     if not isinstance(text, str) or not text.strip():
-        raise DataError("the row asks nothing: there is no text, and no turn of a human")
-    return Draft(
+        raise DataError(f"the row asks nothing: {_why_no_question(row)}")
+    draft = Draft(
         id=_text(found["id"]) or place,
         images=images,
         text=without_media_marks(text, len(images)),
@@ -94,6 +94,12 @@ def read_row(row: Mapping[str, Any], place: str, columns: Mapping[str, str]) -> 
         source=_text(found["source"]),
         license=_text(found["license"]),
     )
+    try:
+        to_json([draft.id, draft.text, draft.choices, draft.source, draft.license])
+    except UnicodeEncodeError as error:
+        half = error.object[error.start : error.end]
+        raise DataError(f"a text holds {half!r}, half of a surrogate pair") from error
+    return draft
 
 
 def _column(row: Mapping[str, Any], field: str, columns: Mapping[str, str]) -> Any:
@@ -101,10 +107,33 @@ def _column(row: Mapping[str, Any], field: str, columns: Mapping[str, str]) -> A
         if columns[field] not in row:
             raise DataError(
                 f"the row has no column `{columns[field]}`, which is mapped to `{field}`; it has "
-                f"{', '.join(map(str, row))}"
+                f"{_named(row)}"
             )
         return row[columns[field]]
     return next((row[name] for name in FIELDS[field] if row.get(name) is not None), None)
+
+
+def _where_images_may_be(row: Mapping[str, Any], columns: Mapping[str, str]) -> str:
+    """Says how to name the column of a row that has none of those that hold images."""
+    if "images" in columns or any(name in row for name in FIELDS["images"]):
+        return ""
+    return (
+        f"; images are looked for in {', '.join(FIELDS['images'])}, and it has the columns "
+        f"{_named(row)}; --columns images=COLUMN names another"
+    )
+
+
+def _why_no_question(row: Mapping[str, Any]) -> str:
+    if (turns := _turns(row)) is not None:
+        return f"of the {len(turns)} turns of its conversation none is of a human and has a text"
+    return (
+        f"it has no text; texts are looked for in {', '.join(FIELDS['text'])}, and it has the "
+        f"columns {_named(row)}; --columns text=COLUMN names another"
+    )
+
+
+def _named(row: Mapping[str, Any]) -> str:
+    return ", ".join(map(str, row))
 
 
 def _images(value: Any) -> tuple[bytes | str, ...]:
@@ -153,10 +182,10 @@ def _kind(value: Any) -> Kind | None:
 
 
 def _choices(value: Any) -> tuple[str, ...] | None:
-    if value is None or len(value) == 0:
+    if value is None or value in ("", [], ()):
         return None
     if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
-        raise DataError("choices is not a list of strings")
+        raise DataError(f"choices is a {type(value).__name__}, not a list of texts")
     return tuple(value)
 
 

@@ -11,6 +11,7 @@ import csv
 import json
 import logging
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -19,7 +20,16 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from judgeloop.data.file_format import CSV, TSV, Rows, refuse_other_formats
+from judgeloop.data.file_format import (
+    CSV,
+    JSON_ARRAY,
+    TO_UTF8,
+    TSV,
+    Rows,
+    not_utf8,
+    other_format,
+    refuse_other_formats,
+)
 from judgeloop.data.source import Source, open_source
 from judgeloop.schema.errors import ConfigError, DataError, JudgeLoopError
 from judgeloop.schema.home import expand_home
@@ -36,6 +46,8 @@ _HUB = re.compile(
 )
 _LISTED = ("metadata.jsonl", "questions.jsonl", "qa.jsonl")
 """Files of rows that are looked for in a folder or below an S3 prefix, in this order."""
+_NO_UTF8 = re.compile("[\udc80-\udcff]")
+"""Bytes that are no UTF-8, as `surrogateescape` decodes them."""
 _BUILDERS = {".parquet": "parquet", ".tar": "webdataset"}
 _KINDS = (
     "a hub data set (hf://datasets/OWNER/NAME@REVISION/SUBSET), a saved data set, an image folder "
@@ -93,8 +105,14 @@ def _decoded(source: Source) -> Iterator[tuple[str, Row | Dropped]]:
         place = f"{source.name}:{number}"
         try:
             yield place, _object(json.loads(line), place)
+        except UnicodeDecodeError as error:
+            yield place, _unread(place, not_utf8(error))
         except (ValueError, RecursionError) as error:
-            yield place, Dropped(id=place, reason="bad_record", detail=f"{place}: {error}")
+            yield place, _unread(place, f"JSON is malformed: {error}")
+
+
+def _unread(place: str, detail: str) -> Dropped:
+    return Dropped(id=place, reason="bad_record", detail=f"{place}: {detail}")
 
 
 def _items(file: Path) -> Iterator[tuple[str, Row | Dropped]]:
@@ -103,38 +121,48 @@ def _items(file: Path) -> Iterator[tuple[str, Row | Dropped]]:
 
     number = 0
     with file.open("rb") as opened:
+        if opened.read(len(BOM_UTF8)) != BOM_UTF8:
+            opened.seek(0)
         try:
             for number, row in enumerate(ijson.items(opened, "item", use_float=True), start=1):
                 yield f"{file}:{number}", _object(row, f"{file}:{number}")
         except (ijson.JSONError, UnicodeDecodeError) as error:
             place = f"{file}:{number + 1}"
-            detail = f"{place}: the array cannot be read from here on: {error}"
-            yield place, Dropped(id=place, reason="bad_record", detail=detail)
+            said = str(error.args[0] if error.args else error).partition("\n")[0].rstrip(".")
+            said = "it is not UTF-8; " + TO_UTF8 if "UTF8" in said or "utf-8" in said else said
+            yield place, _unread(place, f"the array cannot be read from here on: {said}")
 
 
 def _table(file: Path) -> Iterator[tuple[str, Row | Dropped]]:
     """Yields the rows of a CSV or TSV file whose first line names the columns.
 
     Empty cells are left out, and a cell that holds a JSON array becomes a list.
+
+    Raises:
+        DataError: Two columns have one name.
     """
     number = 0
-    with file.open(encoding="utf-8-sig", newline="") as opened:
+    with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as opened:
         head = opened.readline()
         opened.seek(0)
         semicolons = head.count(";") > head.count(",")
         delimiter = "\t" if file.suffix == ".tsv" else ";" if semicolons else ","
         try:
-            for number, row in enumerate(csv.DictReader(opened, delimiter=delimiter), start=1):
+            rows = csv.DictReader(opened, delimiter=delimiter)
+            names = rows.fieldnames or ()
+            if twice := [name for name in names if name and list(names).count(name) > 1]:
+                raise DataError(f"{file}: two columns are called {twice[0]!r}; rename one")
+            for number, row in enumerate(rows, start=1):
                 place = f"{file}:{number}"
                 if None in row:
-                    detail = f"{place}: the row has more cells than there are columns"
-                    yield place, Dropped(id=place, reason="bad_record", detail=detail)
-                    continue
-                yield place, {name: _cell(text) for name, text in row.items() if text}
-        except (csv.Error, UnicodeDecodeError) as error:
+                    yield place, _unread(place, "the row has more cells than there are columns")
+                elif _NO_UTF8.search("".join(f"{name}{text}" for name, text in row.items())):
+                    yield place, _unread(place, f"it is not UTF-8; {TO_UTF8}")
+                else:
+                    yield place, {name: _cell(text) for name, text in row.items() if text}
+        except csv.Error as error:
             place = f"{file}:{number + 1}"
-            detail = f"{place}: the table cannot be read from here on: {error}"
-            yield place, Dropped(id=place, reason="bad_record", detail=detail)
+            yield place, _unread(place, f"the table cannot be read from here on: {error}")
 
 
 def _cell(text: str) -> str | list[Any]:
@@ -147,14 +175,18 @@ def _cell(text: str) -> str | list[Any]:
 def _object(row: object, place: str) -> Row | Dropped:
     if isinstance(row, dict):
         return row
-    detail = f"{place}: a JSON {type(row).__name__}, not an object"
-    return Dropped(id=place, reason="bad_record", detail=detail)
+    return _unread(place, f"a JSON {type(row).__name__}, not an object")
 
 
 @contextmanager
 def _local(path: Path) -> Iterator[Opened]:
     if path.is_file() and path.suffix == ".json":
-        yield Opened(_items(path), FolderStore(path.parent))
+        refuse_other_formats(path, str(path), Rows.QUESTIONS, (JSON_ARRAY,))
+        if other_format(path) is JSON_ARRAY:
+            yield Opened(_items(path), FolderStore(path.parent))
+        else:
+            with _lines(str(path)) as opened:
+                yield opened
         return
     if path.is_file() and path.suffix in (".csv", ".tsv"):
         refuse_other_formats(path, str(path), Rows.QUESTIONS, (CSV, TSV))
@@ -243,9 +275,13 @@ def _streamed(
     except JudgeLoopError:
         raise
     except Exception as error:  # the builders raise whatever their formats' libraries do
+        remedy = "check that the file is whole and what its name says"
+        if isinstance(error, UnicodeDecodeError):
+            remedy = TO_UTF8
+        elif name.startswith("hf://"):
+            remedy = "check its name and revision, the network, and HF_TOKEN where access needs it"
         raise DataError(
-            f"{name}: cannot be read after row {number} ({type(error).__name__}: {error}); check "
-            "that the file is whole and what its name says"
+            f"{name}: cannot be read after row {number} ({type(error).__name__}: {error}); {remedy}"
         ) from error
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from judgeloop.data.convert.layouts import Draft
-from judgeloop.data.images import READ_AHEAD, READ_THREADS
+from judgeloop.data.images import READ_AHEAD, READ_THREADS, read_image
 from judgeloop.schema.errors import DataError, StoreError
 from judgeloop.schema.records import Dropped
 from judgeloop.store import Store
@@ -99,7 +99,7 @@ class Pictures:
             return Fetched("", f"{path}: the data set names a path, and images must be in its rows")
         root = self._source.uri + "/"
         try:  # an image folder's builder names absolute paths; any other is refused by the store
-            return self._keep(self._source.read(path.removeprefix(root)))
+            return self._keep(read_image(self._source, path.removeprefix(root)))
         except StoreError as error:
             return Fetched("", str(error))
 

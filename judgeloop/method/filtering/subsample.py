@@ -100,8 +100,8 @@ class Subsampler:
         each = min(*counts, room // 2)
         binds = self._limit is not None and self._limit // 2 <= min(counts)
         self._reason = "max_examples" if binds else "balance"
-        fitting = array("q", self._fitting(places, [each, each], 2 * each))
-        return self._evened(fitting)
+        # Whole pairs say A as often as B; of single judgements so many of each letter fit.
+        return array("q", self._fitting(places, [each, each], 2 * each))
 
     def _capped(self) -> Iterator[Group]:
         """Yields the pairs that the caps leave, in the order of their hashes."""
@@ -134,19 +134,6 @@ class Subsampler:
                     yield at
                 else:
                     self.left_out[self._reason] += 1
-
-    def _evened(self, places: array[int]) -> array[int]:
-        """Leaves out the last of the letter that there is more of."""
-        counts = self._letters(places)
-        surplus, too_many = abs(counts[0] - counts[1]), int(counts[1] > counts[0])
-        left = array("q")
-        for at in reversed(places):
-            if surplus and self._is_b[at] == too_many:
-                surplus -= 1
-                self.left_out["balance"] += 1
-            else:
-                left.append(at)
-        return left
 
     def _letters(self, places: Iterable[int]) -> Counter[int]:
         return Counter(self._is_b[at] for at in places)
