@@ -61,9 +61,9 @@ def find_config(path: Path, folder: Path = Path()) -> Path:
         ConfigError: It is neither.
     """
     preset = PRESETS / f"{path}.yaml"
-    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1 or not preset.is_file():
+    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1 or not os.path.isfile(preset):
         found = folder / path
-        if found.suffix not in (".yaml", ".yml") and not found.is_file():
+        if found.suffix not in (".yaml", ".yml") and not os.path.isfile(found):
             known = ", ".join(sorted(each.stem for each in PRESETS.glob("*.yaml")))
             raise ConfigError(f"{path}: there is no such file or preset; presets: {known}")
         return found
@@ -130,6 +130,6 @@ def _placed(value: Any, folder: Path, *, is_folder: bool = False) -> Any:
     """Returns a path relative to the current folder; a name, an address or a hub id stays."""
     if not isinstance(value, str) or value in _NO_PATHS or ":" in value or value.startswith("~"):
         return value
-    if is_folder and not value.startswith(".") and not (folder / value).is_dir():
+    if is_folder and not value.startswith(".") and not os.path.isdir(folder / value):
         return value
     return os.path.normpath(folder / value)

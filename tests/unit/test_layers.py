@@ -56,11 +56,18 @@ def test_addresses_names_and_absolute_paths_stay(value: str, tmp_path: Path) -> 
     assert load_config(path).data.questions == value
 
 
+def test_a_name_that_is_too_long_for_a_folder_stays_a_name(tmp_path: Path) -> None:
+    name = "x" * 300
+    path = written(tmp_path, f"extends: tiny\nmodel: {{base: {name}}}\n")
+    assert load_config(path).model.base == name
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("extends: tinny\n", "tinny: there is no such file or preset; presets: "),
         ("extends: my.yaml\n", "more than 10 files"),
+        (f"extends: {'x' * 300}\n", "xx: there is no such file or preset; presets: "),
         ("extends: [tiny]\n", "`extends` names one preset or file"),
         ("extends: none.yaml\n", "none.yaml: cannot be read"),
         ("extends: tiny\nloop: {iteration: 2}\n", "did you mean `loop.iterations`?"),
