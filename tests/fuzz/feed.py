@@ -35,7 +35,7 @@ def feed(name: str, cases: st.SearchStrategy[T], read: Callable[[T], None]) -> N
     longest = 0.0
 
     @settings(
-        max_examples=max(CASES // READERS, 1), deadline=None, database=None, derandomize=True,
+        max_examples=-(-CASES // READERS), deadline=None, database=None, derandomize=True,
         phases=[Phase.generate], suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(cases)
