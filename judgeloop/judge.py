@@ -25,7 +25,7 @@ from judgeloop.method.steps import Steps, together
 from judgeloop.models.judge import JudgeModel, find_judge, judge_version
 from judgeloop.runtime.inference import run_steps
 from judgeloop.schema.engine_section import EngineSection
-from judgeloop.schema.errors import ConfigError, DataError
+from judgeloop.schema.errors import ConfigError, DataError, reason_of
 from judgeloop.schema.records import JudgeVersion, Kind, Question
 from judgeloop.schema.sampling import Sampling
 from judgeloop.store import FolderStore
@@ -223,8 +223,7 @@ def image_bytes(picture: Picture) -> tuple[bytes, str]:
         try:
             return Path(picture).read_bytes(), f"image {os.fspath(picture)}"
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise DataError(f"image {picture}: cannot be read ({reason})") from error
+            raise DataError(f"image {picture}: cannot be read ({reason_of(error)})") from error
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG")
     return buffer.getvalue(), "image (Pillow)"

@@ -17,7 +17,7 @@ from judgeloop.ops.doctor.needs import Named, Needs
 from judgeloop.ops.doctor.needs import Toleration as Tolerated
 from judgeloop.ops.doctor.quota import Quantity, TaskResources, amount
 from judgeloop.schema.config import Count, Positive, Section, parse_section
-from judgeloop.schema.errors import ConfigError
+from judgeloop.schema.errors import ConfigError, reason_of
 
 FOLDER = Path(__file__).resolve().parent.parent / "k8s" / "profiles"
 
@@ -193,7 +193,8 @@ def read_profile(name: str) -> Profile:
     except (OSError, UnicodeDecodeError) as error:
         known = ", ".join(sorted(each.stem for each in FOLDER.glob("*.yaml")))
         raise ConfigError(
-            f"profile {name}: {path} cannot be read ({error}). Known: {known}; or give a YAML file."
+            f"profile {name}: {path} cannot be read ({reason_of(error)}). Known: {known}; or give "
+            "a YAML file."
         ) from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not YAML: {error}") from error

@@ -10,7 +10,7 @@ import msgspec
 
 from judgeloop.data.file_format import Rows, refuse_other_formats
 from judgeloop.method.judging.comparison import Side
-from judgeloop.schema.errors import ConfigError
+from judgeloop.schema.errors import ConfigError, reason_of
 from judgeloop.schema.records import Dropped
 from judgeloop.store.disk_dict import DiskDict
 
@@ -53,7 +53,7 @@ def read_rows(file: Path) -> Iterator[PairRow | Dropped]:
         refuse_other_formats(file, str(file), Rows.PAIRS)
         lines = file.open("rb")
     except OSError as error:
-        raise ConfigError(f"{file}: cannot be read ({error.strerror})") from error
+        raise ConfigError(f"{file}: cannot be read ({reason_of(error)})") from error
     with lines:
         for number, line in enumerate(lines, start=1):
             if number == 1:

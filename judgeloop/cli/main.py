@@ -127,6 +127,7 @@ class Commands(click.Group):
 @click.version_option(__version__, message="judgeloop %(version)s")
 def cli() -> None:
     """Prepares what all commands share."""
+    from judgeloop.runtime.garbage_collector import collect_rarely
     from judgeloop.runtime.json_log import About
     from judgeloop.runtime.log_level import log_level
     from judgeloop.runtime.redaction import hide_secrets
@@ -135,6 +136,7 @@ def cli() -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     form = "%(levelname)s:%(name)s:%(message)s"
     hide_secrets(form, log_level("WARNING"), about=About())
+    collect_rarely()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 import msgspec
@@ -24,9 +23,7 @@ from judgeloop.method.judging.comparison import SIDES, PairJudgement
     "      --question caption --a 'red circle north' --b 'blue circle north'",
 )
 @judge_options("--model")
-@click.option(
-    "--image", "images", type=options.FILE, multiple=True, required=True, help="Repeatable."
-)
+@click.option("--image", "images", multiple=True, required=True, metavar="FILE", help="Repeatable.")
 @click.option("--question", required=True)
 @click.option("--a", required=True, help="One answer.")
 @click.option("--b", required=True, help="The other answer.")
@@ -39,7 +36,7 @@ from judgeloop.method.judging.comparison import SIDES, PairJudgement
 @options.as_json
 def verdict(
     asked: AskedJudge,
-    images: Sequence[Path],
+    images: Sequence[str],
     question: str,
     a: str,
     b: str,

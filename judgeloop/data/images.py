@@ -15,6 +15,7 @@ from typing import Literal, TypeVar
 from judgeloop.schema.errors import DataError, StoreError
 from judgeloop.schema.keys import listed_key
 from judgeloop.store import MissingObjectError, Store
+from judgeloop.store.base import key_fault
 from judgeloop.store.checksums import sha256_bytes
 from judgeloop.store.disk_dict import DiskDict
 
@@ -92,7 +93,7 @@ class SourceImages:
             try:
                 add(data)
             except DataError as error:
-                self._faults.add(name, str(error))
+                self._faults.add(name, f"image {name!r}: {error}")
 
     def hashes(self, names: Iterable[str]) -> tuple[str, ...]:
         """Returns the hashes of a row's images.
@@ -135,13 +136,15 @@ def read_image(folder: Store, name: str) -> bytes:
 
     Raises:
         MissingObjectError: There is none of this name.
-        StoreError: It cannot be read, or the name is an address.
+        StoreError: It cannot be read, or the name is no path below the folder.
     """
     if _ADDRESS.match(name):
         raise StoreError(
             f"{name[:60]!r} is an address, not a path; put the image beside the file of rows and "
             "name its path"
         )
+    if fault := key_fault(name):
+        raise StoreError(f"image {name!r}: {fault}; rows name images relative to their file")
     try:
         return folder.read(name)
     except MissingObjectError as error:

@@ -19,7 +19,7 @@ from msgspec import Meta
 
 from judgeloop.models.module_pattern import PatternError, check_pattern
 from judgeloop.models.tensors import tensor_shapes
-from judgeloop.schema.errors import EngineError
+from judgeloop.schema.errors import EngineError, reason_of
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 MAX_CONFIG_BYTES = 1024 * 1024
@@ -145,7 +145,7 @@ def _fields(path: Path, name: str | None) -> dict[str, Any]:
         fields = json.loads(path.read_text(encoding="utf-8"))
         json.dumps(fields, ensure_ascii=False).encode()  # raises at half a surrogate pair
     except (OSError, ValueError, RecursionError) as error:
-        raise _refused(name, f"it cannot be read ({error})") from error
+        raise _refused(name, f"it cannot be read ({reason_of(error)})") from error
     if not isinstance(fields, dict):
         raise _refused(name, "it is not a JSON object")
     return fields

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from judgeloop.schema.errors import ConfigError, EngineError
+from judgeloop.schema.errors import ConfigError, EngineError, reason_of
 from judgeloop.store import sha256_file
 
 TIMEOUT_S = 10.0
@@ -43,7 +43,7 @@ def pin_revision(model_id: str, revision: str | None) -> str:
     except ImportError as error:
         commit, reason = None, f"{error}; install judgeloop[inference]"
     except Exception as error:  # the client's, its HTTP library's or the system's own
-        commit, reason = _cached(model_id, wanted), " ".join(str(error).split())[:300]
+        commit, reason = _cached(model_id, wanted), _shown(error)
     if commit is None:
         raise ConfigError(
             f"model.base {model_id}: there is no such folder, and neither the hub nor the local "
@@ -103,10 +103,9 @@ def fetch_model(model_id: str, revision: str | None) -> Path:
             )
         )
     except Exception as error:  # the client's, its HTTP library's or the system's own
-        reason = " ".join(str(error).split())[:300]
         raise EngineError(
             f"model {model_id} at {revision}: neither the hub nor the local cache gives it "
-            f"({reason}). Check the network, HF_TOKEN for a gated model, and HF_HUB_OFFLINE"
+            f"({_shown(error)}). Check the network, HF_TOKEN for a gated model, and HF_HUB_OFFLINE"
         ) from error
     for path in sorted(folder.rglob("*")):
         named = path.resolve().name
@@ -116,3 +115,7 @@ def fetch_model(model_id: str, revision: str | None) -> Path:
                 f"remove {path.resolve()} and fetch it again"
             )
     return folder
+
+
+def _shown(error: Exception) -> str:
+    return " ".join(reason_of(error).split())[:300]

@@ -12,7 +12,7 @@ from judgeloop.method.prompts import PromptSet
 from judgeloop.models.references import BUILTIN, check_base, describe_base
 from judgeloop.prompt_sets import load_prompts
 from judgeloop.schema.config import BACKGROUND, MAX_PIXELS
-from judgeloop.schema.errors import ConfigError
+from judgeloop.schema.errors import ConfigError, reason_of
 from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import JudgeVersion, ModelRef
 from judgeloop.store import folder_checksums
@@ -99,7 +99,8 @@ def _adapter(folder: Path, prompts: str | None) -> JudgeModel:
         base = describe_base(settings["base_model_name_or_path"], settings.get("revision"))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
-            f"{folder}/adapter_config.json names no base model ({error}); give a PEFT folder"
+            f"{folder}/adapter_config.json names no base model ({reason_of(error)}); give a PEFT "
+            "folder"
         ) from error
     model = msgspec.structs.replace(
         base,

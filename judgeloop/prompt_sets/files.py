@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from judgeloop.method.prompts.files import belongs
-from judgeloop.schema.errors import ConfigError
+from judgeloop.schema.errors import ConfigError, reason_of
 from judgeloop.schema.home import expand_home
 from judgeloop.store import open_store
 
@@ -68,4 +68,4 @@ def _text(place: str, name: str, data: bytes) -> str:
 
 
 def _unreadable(place: str, name: str, error: Exception) -> ConfigError:
-    return ConfigError(f"prompts {place}: {name} cannot be read ({error}); {_HINT}")
+    return ConfigError(f"prompts {place}: {name} cannot be read ({reason_of(error)}); {_HINT}")

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from judgeloop.registry.addresses import fetch_version
+from judgeloop.runtime.garbage_collector import collect_rarely
 from judgeloop.schema.errors import JudgeLoopError
 
 
@@ -51,6 +52,7 @@ def fetch_beside(uri: str, folder: Path, meanwhile: Callable[[], None]) -> str:
 
 
 def _main() -> None:
+    collect_rarely()
     uri, folder = sys.argv[1:]
     try:
         sys.stdout.write(fetch_version(uri, Path(folder)).version)

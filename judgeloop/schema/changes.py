@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from judgeloop.schema.errors import ConfigError
+from judgeloop.schema.hints import QUOTES
 from judgeloop.schema.yaml_tree import read_yaml
 
 MAX_SHOWN = 200
@@ -40,7 +41,8 @@ def apply_change(tree: dict[str, Any], change: str) -> str:
     try:
         value = read_yaml(text, "the value")
     except yaml.YAMLError as error:
-        raise ConfigError(f"{shown}: the value is not YAML: {error}") from error
+        advice = f"\n{QUOTES}" if "mapping values" in str(error) else ""
+        raise ConfigError(f"{shown}: the value is not YAML: {error}{advice}") from error
     path = path.strip()
     *parents, last = path.split(".")
     node: Any = tree

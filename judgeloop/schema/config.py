@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import difflib
 import math
-import re
 import typing
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from judgeloop.schema.decoding import decodable
 from judgeloop.schema.engine_section import EngineSection, scripted_misfit
 from judgeloop.schema.errors import ConfigError
 from judgeloop.schema.evaluation_sections import EvaluationSection, GateSection
+from judgeloop.schema.hints import hint, section_type
 from judgeloop.schema.layers import leaves, merge, read_layers
 from judgeloop.schema.method_sections import (
     FilteringSection,
@@ -249,23 +249,9 @@ def parse_section(tree: dict[str, Any], kind: type[S], where: str) -> S:
         return msgspec.convert(tree, decodable(kind))
     except msgspec.ValidationError as error:
         message = str(error).replace("`$.", "`").replace("`$`", "the top level")
-        raise ConfigError(f"{where}: {message}{_known_values(message, kind)}") from error
+        raise ConfigError(f"{where}: {message}{hint(message, kind)}") from error
     except (OverflowError, RecursionError, ValueError) as error:
         raise ConfigError(f"{where}: a value cannot be read: {error}") from error
-
-
-def _known_values(message: str, kind: type) -> str:
-    """Lists the values of a field that takes few, where a message is about one of them."""
-    found = re.search(r"^Invalid enum value .* at `([\w.]+)`$", message)
-    if not found:
-        return ""
-    annotation: Any = kind
-    for name in found[1].split("."):
-        section = _section_type(annotation)
-        members = msgspec.structs.fields(section) if section else ()
-        annotation = {member.name: member.type for member in members}.get(name)
-    values = [value for value in typing.get_args(annotation) if isinstance(value, str)]
-    return f"; known: {', '.join(values)}" if values else ""
 
 
 def _refuse_unknown_keys(tree: dict[str, Any], kind: type, path: str, where: str) -> None:
@@ -278,13 +264,6 @@ def _refuse_unknown_keys(tree: dict[str, Any], kind: type, path: str, where: str
             raise ConfigError(f"{where}: unknown key `{full}`; {hint}")
         if isinstance(value, float) and math.isinf(value):
             raise ConfigError(f"{where}: `{full}` is infinite; give a number")
-        nested = _section_type(fields[key])
+        nested = section_type(fields[key])
         if nested and isinstance(value, dict):
             _refuse_unknown_keys(value, nested, f"{full}.", where)
-
-
-def _section_type(annotation: Any) -> type | None:
-    for candidate in (annotation, *typing.get_args(annotation)):
-        if isinstance(candidate, type) and issubclass(candidate, msgspec.Struct):
-            return candidate
-    return None

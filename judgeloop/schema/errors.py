@@ -17,6 +17,18 @@ The exit code lets a retry policy tell a bad configuration from a lost node. A m
 happened, where (file, line, record id, key path) and what to do.
 """
 
+import re
+
+_NUMBER = re.compile(r"\[Errno -?\d+\] ")
+
+
+def reason_of(error: Exception) -> str:
+    """Returns what an error says, without the number and the file's name that the system adds.
+
+    A message names the file itself, as its user wrote it.
+    """
+    return getattr(error, "strerror", None) or _NUMBER.sub("", str(error))
+
 
 class JudgeLoopError(Exception):
     """Base of all errors of judgeloop; `exit_code` is what the command line ends with."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from judgeloop.schema.errors import ConfigError
+from judgeloop.schema.errors import ConfigError, reason_of
 from judgeloop.schema.yaml_tree import read_yaml
 
 PRESETS = Path(__file__).resolve().parents[2] / "pipelines" / "configs"
@@ -94,7 +94,7 @@ def _read(file: Path) -> Tree:
         tree = read_yaml(file.read_text(encoding="utf-8"), file.name)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"{file}: cannot be read ({error}). Give a readable YAML file."
+            f"{file}: cannot be read ({reason_of(error)}). Give a readable YAML file."
         ) from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{file}: not YAML: {error}") from error

@@ -151,17 +151,18 @@ def checked_key(key: str) -> str:
             like a temporary file, or holds a backslash, a control character or half a surrogate
             pair.
     """
-    if reason := _trouble(key):
+    if reason := key_fault(key):
         raise StoreError(f"the store refuses the key {key!r}: {reason}")
     return key
 
 
 def is_key(name: str) -> bool:
     """Return whether `checked_key` would take a name: a store's folder may hold others' files."""
-    return not _trouble(name)
+    return not key_fault(name)
 
 
-def _trouble(key: str) -> str:
+def key_fault(key: str) -> str:
+    """Return why `checked_key` refuses a key; empty if it does not."""
     parts = key.split("/")
     if any(part in ("", ".", "..") for part in parts):
         return "it must be a relative path without empty, '.' or '..' parts"

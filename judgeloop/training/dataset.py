@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judgeloop.models.control_tokens import ControlTokens
-from judgeloop.schema.errors import DataError, TrainingError
+from judgeloop.schema.errors import DataError, TrainingError, reason_of
 from judgeloop.schema.records import Example, from_json
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def read_examples(path: Path, images: Path) -> list[Example]:
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
-        raise TrainingError(f"{path}: the examples cannot be read: {error}") from error
+        raise TrainingError(f"{path}: the examples cannot be read: {reason_of(error)}") from error
     examples = [from_json(line, Example, f"{path}:{n}") for n, line in enumerate(lines, start=1)]
     if not examples:
         raise TrainingError(f"{path}: no example to train on; look at what filtering dropped")

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 from PIL import Image
 
-from judgeloop.schema.errors import TrainingError
+from judgeloop.schema.errors import TrainingError, reason_of
 from judgeloop.schema.training_section import TrainingSection
 from judgeloop.store.images import decode_image
 
@@ -103,4 +103,4 @@ def read_job(path: Path) -> TrainingJob:
     try:
         return msgspec.json.decode(path.read_bytes(), type=TrainingJob)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise TrainingError(f"{path}: not a training job: {error}") from error
+        raise TrainingError(f"{path}: not a training job: {reason_of(error)}") from error

@@ -24,7 +24,7 @@ from typing import Any
 
 from judgeloop.cluster.own_pod import IN_POD
 from judgeloop.ops.doctor.release import KUBEFLOW
-from judgeloop.schema.errors import ConfigError
+from judgeloop.schema.errors import ConfigError, reason_of
 
 POD_TOKEN = "/var/run/secrets/kubeflow/pipelines/token"
 
@@ -86,7 +86,7 @@ class Connection:
             return self.token_file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(
-                f"KF_PIPELINES_SA_TOKEN_PATH={self.token_file}: cannot be read ({error})"
+                f"KF_PIPELINES_SA_TOKEN_PATH={self.token_file}: cannot be read ({reason_of(error)})"
             ) from error
 
     def open(self) -> Any:

@@ -106,7 +106,7 @@ IMAGES = [
         Image.new("RGBA", (8, 8), (255, 0, 0, 0)), "PNG"), "nothing to be seen"),
     bad("an image with pixels of 32 bits", float_pixels, "8 or 16 bits a channel"),
     named("a path out of the data set's folder", "../secret.png", "without empty, '.' or '..'"),
-    named("an absolute path", "/etc/passwd", "it must be a relative path"),
+    named("an absolute path", "/etc/passwd", "relative to their file"),
     named("an address in place of a path", "https://host/a.png", "is an address, not a path"),
     named("a path with a control character", "a\0.png", "control characters"),
     named("a folder in place of an image", "folder", "there is no image 'folder' in"),

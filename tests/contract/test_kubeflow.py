@@ -76,7 +76,7 @@ def test_a_token_its_file_and_a_cookie_open_the_door(kfp_server: KfpServer, tmp_
         ({}, "KF_PIPELINES_ENDPOINT is not set"),
         ({"KF_PIPELINES_ENDPOINT": "kubeflow:8888"}, "begin it with http:// or https://"),
         ({"KF_PIPELINES_ENDPOINT": "http://k", "KF_PIPELINES_SA_TOKEN_PATH": "/no/file"},
-         "KF_PIPELINES_SA_TOKEN_PATH=/no/file: cannot be read"),
+         r"KF_PIPELINES_SA_TOKEN_PATH=/no/file: cannot be read \(No such"),
     ],
 )  # fmt: skip
 def test_what_is_missing_is_named(variables: dict[str, str], said: str) -> None:

@@ -164,7 +164,13 @@ BLAMED = [
     (["filtering.keep=all"], "known: agreeing, unfiltered, shuffled"),
     (["training.dtype=float16"], "known: float32, bfloat16"),
     (["training.start=last"], "known: previous, best, base"),
+    (["data.kinds={a: x}"], "known: caption, long_answer, multiple_choice"),
+    (["data.columns={a: x}"], "known: id, images, text, kind, choices"),
     (["synthesis.errors=colour"], "--set synthesis.errors=colour: Expected `array`, got `str`"),
+    (["evaluation.benchmarks=vl-rewardbench"], "a list has brackets, as in [a, b]"),
+    (["model.base=scripted:"], """reads a mapping here: put text in quotes, as in "model.base='"""),
+    (["registry.model_name=7"], "YAML reads a number here: put text in quotes"),
+    (["model.base=a: b: c"], """put text in quotes, as in "model.base='scripted:'\""""),
 ]
 
 

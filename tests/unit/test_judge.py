@@ -175,13 +175,16 @@ def test_a_file_is_judged_and_bad_rows_are_put_aside_with_reasons(
         {"id": "x", "images": [picture.name], "question": QUESTION, "a": "red"},
         {**good[1], "id": "y", "images": ["gone.png"]},
         {**good[1], "id": "z", "images": ["../red.png"]},
+        {**good[1], "id": "absolute", "images": [str(picture)]},
+        {**good[1], "id": "text", "images": ["rows.txt"]},
     ]
+    (tmp_path / "rows.txt").write_text("no image")
     out = tmp_path / "out.jsonl"
     found = judged(write(tmp_path, [*good, *bad]), out)
     assert (found.n, found.labelled, found.agreement) == (4, 4, 1.0)
     assert found.winners == {"a": 2, "b": 2}
     assert found.first_shown_rate == 0.5
-    assert found.dropped == {"bad_id": 1, "bad_image": 2, "bad_record": 1, "incomplete": 1}
+    assert found.dropped == {"bad_id": 1, "bad_image": 4, "bad_record": 1, "incomplete": 1}
     lines = [
         msgspec.json.decode(line, type=PairJudgement)
         for line in out.read_bytes().split(b"\n")
@@ -189,8 +192,14 @@ def test_a_file_is_judged_and_bad_rows_are_put_aside_with_reasons(
     ]
     assert [line.id for line in lines] == ["p0", "p1", "p2", "p3"]
     assert [line.label for line in lines] == ["b", "a", "b", "a"]
-    dropped = (tmp_path / "out.jsonl.dropped.jsonl").read_text().splitlines()
-    assert len(dropped) == 5
+    dropped = (tmp_path / "out.jsonl.dropped.jsonl").read_bytes().splitlines()
+    said = {each["id"]: each["detail"] for each in map(msgspec.json.decode, dropped)}
+    assert len(said) == 7
+    assert said["y"].startswith(f"there is no image 'gone.png' in {tmp_path}")
+    for name, path in (("z", "../red.png"), ("absolute", str(picture))):
+        assert said[name].startswith(f"image {path!r}: it must be a relative path")
+        assert said[name].endswith("rows name images relative to their file")
+    assert said["text"].startswith("image 'rows.txt': not an image")
     assert not (tmp_path / "out.jsonl.work").exists()
 
 
@@ -276,7 +285,7 @@ def test_the_command_prints_the_summary(
     assert main([*asked, str(tmp_path / "two.jsonl")]) == 0
     assert "agreement 1.0" in capsys.readouterr().out
     assert main(["judge", "none.jsonl", *asked[2:], str(tmp_path / "three.jsonl")]) == 2
-    assert "none.jsonl" in capsys.readouterr().err
+    assert "none.jsonl: cannot be read (No such file or directory)" in capsys.readouterr().err
 
 
 def test_the_package_offers_what_it_names() -> None:

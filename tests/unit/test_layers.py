@@ -69,7 +69,7 @@ def test_a_name_that_is_too_long_for_a_folder_stays_a_name(tmp_path: Path) -> No
         ("extends: my.yaml\n", "more than 10 files"),
         (f"extends: {'x' * 300}\n", "xx: there is no such file or preset; presets: "),
         ("extends: [tiny]\n", "`extends` names one preset or file"),
-        ("extends: none.yaml\n", "none.yaml: cannot be read"),
+        ("extends: none.yaml\n", "none.yaml: cannot be read (No such file or directory). Give"),
         ("extends: tiny\nloop: {iteration: 2}\n", "did you mean `loop.iterations`?"),
         (
             "extends: tiny\nengine: {kind: transformer}\n",

@@ -97,10 +97,17 @@ def test_a_base_has_no_base_beside_it_and_the_error_says_so(ask: Ask) -> None:
     assert "name a judge that was trained" in said
 
 
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        ("/no/none.png", "cannot be read (No such file or directory)"),
+        ("http://example.org/a.png", "a URL is not fetched"),
+    ],
+)
 def test_an_image_that_cannot_be_read_is_told_before_the_judge_is_fetched(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    image: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(Judge, "load", lambda *a, **k: pytest.fail("it was loaded"))
-    asked = ["--model", BASE, "--image", str(tmp_path / "none.png"), "--question", QUESTION]
+    asked = ["--model", BASE, "--image", image, "--question", QUESTION]
     assert main(["verdict", *asked, "--a", "1", "--b", "2"]) == 3
-    assert "none.png: cannot be read" in capsys.readouterr().err
+    assert f"image {image}: {said}" in capsys.readouterr().err

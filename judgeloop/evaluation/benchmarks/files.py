@@ -23,7 +23,7 @@ from judgeloop.data.file_format import (
     refuse_other_formats,
 )
 from judgeloop.evaluation.benchmarks.base import Fault, Item, Loaded, Row
-from judgeloop.schema.errors import DataError
+from judgeloop.schema.errors import DataError, reason_of
 from judgeloop.store.checksums import sha256_file
 
 T = TypeVar("T")
@@ -95,7 +95,7 @@ def read_rows(file: Path, faults: list[Fault]) -> Iterator[tuple[str, Row]]:
         else:
             yield from _json_lines(file, faults)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{file}: cannot be read: {error}") from error
+        raise DataError(f"{file}: cannot be read: {reason_of(error)}") from error
 
 
 def typed_rows(
