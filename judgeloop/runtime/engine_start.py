@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from judgeloop.engines import load_engine
 from judgeloop.engines.fit import check_fit
 from judgeloop.engines.lazy import LazyEngine
+from judgeloop.engines.libraries import warm_up
 from judgeloop.models.fetch import fetch_model
+from judgeloop.runtime.garbage_collector import keep_imported
 
 if TYPE_CHECKING:
     from judgeloop.engines import Engine
@@ -42,7 +44,10 @@ def open_engine(
         from judgeloop.engines.endpoint import EndpointEngine
 
         return EndpointEngine(settings, model, images)
-    return load_engine(settings, fetch_model(model, store), images)
+    local = fetch_model(model, store)
+    warm_up(settings)
+    keep_imported()
+    return load_engine(settings, local, images)
 
 
 @contextmanager

@@ -16,3 +16,14 @@ def collect_rarely() -> None:
     """
     gc.set_threshold(_ALLOCATIONS_A_COLLECTION, 50, 100)
     atexit.register(gc.freeze)
+
+
+def keep_imported() -> None:
+    """Leaves what exists by now out of every later collection, after `collect_rarely`.
+
+    To be called when large libraries were imported: a collection, as an engine makes one when it is
+    closed, looks through their objects for a third of a second. Elsewhere, as in a notebook, where
+    other objects may become garbage, it does nothing.
+    """
+    if gc.get_threshold()[0] == _ALLOCATIONS_A_COLLECTION:
+        gc.freeze()

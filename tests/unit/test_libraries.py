@@ -1,16 +1,23 @@
 """What is imported before a judge is known, and how a version is fetched meanwhile."""
 
+import gc
 import importlib.metadata
 import importlib.util
+import json
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
+from judgeloop.cli.main import main
 from judgeloop.engines import libraries
 from judgeloop.models import judge
 from judgeloop.registry import beside
+from judgeloop.runtime.garbage_collector import keep_imported
 from judgeloop.schema.errors import RegistryError
 
 
@@ -69,3 +76,42 @@ def test_where_mlflow_is_imported_no_other_process_is_started(
 
     monkeypatch.setattr(beside, "fetch_version", found)
     assert beside.fetch_beside("models:/judge/3", tmp_path, lambda: None) == "3"
+
+
+SEEN = """
+import sys
+from judgeloop.cli.main import main
+code = main(sys.argv[1:])
+print(code, *sorted({"pandas", "scipy", "torch", "mlflow"} & {name for name in sys.modules}))
+"""
+
+
+def test_a_batch_imports_no_library_for_what_python_computes_as_well(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "red.png")
+    row = {"id": "1", "images": ["red.png"], "question": "colour?", "a": "red", "b": "blue"}
+    (tmp_path / "pairs.jsonl").write_text(json.dumps(row | {"label": "a"}) + "\n")
+    asked = ["judge", str(tmp_path / "pairs.jsonl"), "--judge", "scripted:skill=1"]
+    command = [sys.executable, "-c", SEEN, *asked, "--out", str(tmp_path / "out.jsonl")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "agreement_interval" in ended.stdout, ended.stderr
+    assert ended.stdout.splitlines()[-1] == "0"
+
+
+@pytest.fixture
+def usual_collections() -> Iterator[None]:
+    before = gc.get_threshold()
+    gc.set_threshold(700, 10, 10)
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*before)
+
+
+@pytest.mark.usefixtures("usual_collections")
+def test_a_command_collects_garbage_rarely_and_never_looks_through_the_libraries() -> None:
+    gc.unfreeze()
+    keep_imported()
+    assert gc.get_freeze_count() == 0  # in a program of others
+    assert main(["config", "show", "tiny"]) == 0
+    assert gc.get_threshold()[0] > 10_000
+    keep_imported()
+    assert gc.get_freeze_count() > 10_000

@@ -6,6 +6,7 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from judgeloop.evaluation.statistics import mean_interval, paired_interval, wilson
 from judgeloop.schema.scorecard import Interval
@@ -34,6 +35,13 @@ def coverage(rounds: list[tuple[Interval, float]]) -> float:
 )
 def test_wilson_gives_the_values_of_newcombes_table(successes, n, low, high):
     assert close(wilson(successes, n), low, high)  # Newcombe 1998, two-sided intervals, method 3
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 10, 37, 1000, 10**9])
+def test_wilsons_interval_is_scipys(n):
+    for successes in {0, 1, n // 3, n // 2, n - 1, n}:
+        found = binomtest(successes, n).proportion_ci(0.95, method="wilson")
+        assert wilson(successes, n) == pytest.approx((found.low, found.high), rel=1e-12, abs=1e-15)
 
 
 def test_without_items_nothing_is_known():

@@ -12,8 +12,9 @@ the version of pyarrow: another version may store the same images a second time.
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -44,10 +45,11 @@ def pack_bytes(hashes: Sequence[str], images: Sequence[bytes]) -> bytes:
     from pyarrow import parquet
 
     column = pa.StructArray.from_arrays(
-        [pa.array(images, pa.binary()), pa.nulls(len(images), pa.string())], ["bytes", "path"]
+        [_column(images, pa.binary()), pa.nulls(len(images), pa.string())], ["bytes", "path"]
     )
     features = {"huggingface": json.dumps({"info": {"features": _FEATURES}})}
-    table = pa.table({"sha256": pa.array(hashes, pa.string()), "image": column})
+    names = _column([name.encode() for name in hashes], pa.string())
+    table = pa.table({"sha256": names, "image": column})
     sink = pa.BufferOutputStream()
     parquet.write_table(
         table.replace_schema_metadata(features), sink,
@@ -90,13 +92,13 @@ def write_index(path: Path, entries: Iterable[tuple[str, Position]]) -> None:
     with parquet.ParquetWriter(path, schema, compression="zstd", write_statistics=False) as writer:
         entries = iter(entries)
         while block := list(islice(entries, ROW_GROUP)):
+            rows = pa.py_buffer(array("I", [position.row for _, position in block]))
             columns = [
-                [name for name, _ in block],
-                [position.pack for _, position in block],
-                [position.row for _, position in block],
+                _column([name.encode() for name, _ in block], pa.string()),
+                _column([position.pack.encode() for _, position in block], pa.string()),
+                pa.Array.from_buffers(pa.uint32(), len(block), [None, rows]),
             ]
-            arrays = map(pa.array, columns, schema.types)
-            writer.write_batch(pa.record_batch(list(arrays), schema=schema))
+            writer.write_batch(pa.record_batch(columns, schema=schema))
 
 
 class Index:
@@ -151,6 +153,14 @@ class Index:
         if low == len(hashes) or hashes[low].as_py() != image_hash:
             return None
         return Position(self._table["pack"][low].as_py(), self._table["row"][low].as_py())
+
+
+def _column(values: Sequence[bytes], kind: pyarrow.DataType) -> pyarrow.Array:
+    """Returns a column of texts or bytes; `pa.array` imports pandas, to ask what it was given."""
+    import pyarrow as pa
+
+    ends = pa.py_buffer(array("i", accumulate(map(len, values), initial=0)))
+    return pa.Array.from_buffers(kind, len(values), [None, ends, pa.py_buffer(b"".join(values))])
 
 
 def _index_schema() -> pyarrow.Schema:
