@@ -52,7 +52,7 @@ def _known_values(message: str, kind: type) -> str:
 
 
 def _values(annotation: Any) -> list[str]:
-    if isinstance(annotation, enum.EnumType):
+    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         return [str(member.value) for member in annotation]
     return [value for value in typing.get_args(annotation) if isinstance(value, str)]
 
