@@ -71,10 +71,12 @@ class Display:
         rate, working = self._tasks[step.task], step.done < step.total
         left, tokens = rate.seconds_left(step), rate.tokens_per_second(step)
         loop, pulse = self._loop.seconds_left(step.at), step.pulse
+        # What filtering keeps of the judgements is not known yet.
+        share = "right" if "/judge/" in step.task else "kept"
         parts = [
             f"{_time(left)} left" if working and left is not None else "",
             step.note,
-            f"kept {pulse.kept / pulse.tried:.2f}" if pulse and pulse.tried else "",
+            f"{share} {pulse.kept / pulse.tried:.2f}" if pulse and pulse.tried else "",
             f"{tokens:.0f} tokens/s" if tokens else "",
             f"{pulse.requests} in flight" if working and pulse else "",
             f"loop at most {_time(loop)}" if loop is not None else "",

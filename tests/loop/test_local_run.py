@@ -261,7 +261,8 @@ def test_a_live_line_tells_the_speed_what_is_kept_and_how_long_task_and_loop_may
         display.update()
     line = shown.getvalue().splitlines()[-1]
     assert line.startswith("002/judge/p000         100/400 pairs")
-    assert "2 min left, kept 0.75, 200 tokens/s, 32 in flight, loop at most 26 min" in line
+    assert "kept 0.75" in shown.getvalue()  # of the questions; which judgements, filtering decides
+    assert "2 min left, right 0.75, 200 tokens/s, 32 in flight, loop at most 26 min" in line
 
 
 def test_a_terminal_shows_bars_and_keeps_a_line_of_what_is_done(

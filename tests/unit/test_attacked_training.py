@@ -15,8 +15,10 @@ from judgeloop.report.story import read_story
 from judgeloop.runtime.ledger import Entry, Ledger
 from judgeloop.schema.config import load_config
 from judgeloop.schema.errors import ConfigError
+from judgeloop.schema.method_sections import JudgingSection
 from judgeloop.schema.records import Example, Judgement, Manifest, Pair
 from judgeloop.schema.results import Funnel
+from judgeloop.schema.sampling import Sampling
 from judgeloop.store import FolderStore
 from judgeloop.store.shards import read_records
 from tests.unit.test_attacks import obedient
@@ -100,5 +102,6 @@ def test_no_pair_is_attacked_by_default_and_other_shares_are_refused(
     judged, kept = run(load_config(MICRO), store, PAIRS[:20])
     assert kept.expect(Funnel).attacks == {}
     assert b"attack" not in store.read(judged.shards[0].key)
+    assert JudgingSection(sampling=Sampling()).attacked_share == 0.0
     with pytest.raises(ConfigError, match="attacked_share"):
         load_config(MICRO, ["judging.attacked_share=1.5"])

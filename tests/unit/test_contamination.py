@@ -87,6 +87,7 @@ REPEATED = (
 NEW = (
     "Which of the two boats is nearer?",
     "Which of the two boats has a red sail, and who is steering it to the shore?",
+    "Which of the two boats is nearer to the red buoy, and which one is going to leave the bay?",
     "",
 )
 
@@ -157,12 +158,14 @@ def test_ingest_leaves_out_what_gold_pairs_of_one_s_own_show(tmp_path: Path) -> 
     ]
     rows.append({"id": "copied", "images": ["small.png"], "text": "What is it?"})
     rows.append({"id": "asked", "images": ["0.jpg"], "text": PROMPT.upper()})
+    rows.append({"id": "second", "images": ["1.jpg", "small.png"], "text": "Which is larger?"})
     store, own = FolderStore(tmp_path / "store"), f"{tmp_path}/more.jsonl"
     guarded = ingest(configured(tmp_path, rows, own), store)
-    assert guarded.counts["dropped/in_benchmark"] == 2
+    assert guarded.counts["dropped/in_benchmark"] == 3
     names = [name for name in store.list(f"ingest/{guarded.key}") if "quarantine" in name]
     quarantined = b"".join(store.read(name) for name in names)
     assert b"more.jsonl: item g has this image in another encoding" in quarantined
     assert b"more.jsonl: item g has this prompt" in quarantined
+    assert b'"second"' in quarantined  # each image of a question is looked at
     (tmp_path / "3.jpg").write_bytes((tmp_path / "2.jpg").read_bytes())
     assert ingest(configured(tmp_path, rows, own), store).key != guarded.key

@@ -14,7 +14,7 @@ from judgeloop.runtime.stages.filter import filter_judgements
 from judgeloop.runtime.stages.judge import judge
 from judgeloop.schema.config import Config, load_config
 from judgeloop.schema.records import Example, Judgement, Kind, Manifest, Pair, Voted
-from judgeloop.schema.requests import Request
+from judgeloop.schema.requests import Request, Response, Usage
 from judgeloop.schema.results import Funnel
 from judgeloop.store import FolderStore
 from judgeloop.store.shards import Work, finish, read_records, write_shards
@@ -150,6 +150,37 @@ def test_a_judgement_is_kept_only_where_the_verdict_is_the_same(
     assert names == {"pair0", "pair2", "pair4", "pair6", "pair7"}
     shown = {example.prompt for example in read_records(store, kept, Example)}
     assert all("blue red" not in prompt for prompt in shown)  # trained on as it was asked first
+
+
+def unread_again(request: Request) -> str:
+    """A judge that is right, but has no verdict where the options stand in another order."""
+    if "blue red" in request.variables["question"]:
+        return "I see red"
+    return f"I see red {'A' if request.variables['answer_a'] == 'red' else 'B'}"
+
+
+class Local(Canned):
+    """An engine that counts no tokens by itself, as those on this machine."""
+
+    def poll(self) -> list[tuple[int, Response]]:
+        return [
+            (at, msgspec.structs.replace(response, usage=Usage()))
+            for at, response in super().poll()
+        ]
+
+
+def test_no_verdict_the_second_time_is_not_the_same_and_its_tokens_count(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made = Local(unread_again)
+    monkeypatch.setattr(ENGINE, lambda *_: nullcontext(made))
+    pairs = [choice(at, "colour: red blue", ("red", "blue"), "red", "blue") for at in range(3)]
+    config = load_config(MICRO, ["filtering.permuted_options=true"])
+    judged, kept = run(config, FolderStore(tmp_path), pairs)
+    assert judged.tokens["completion"] == len(made.asked) == 12
+    funnel = kept.expect(Funnel)
+    assert (funnel.kept, funnel.further) == (0, {"permuted_options": 3})
+    assert set(funnel.errors) == {"vote"}  # a pair by vote has no planted error
 
 
 def test_nothing_is_asked_again_by_default(engine: Canned, tmp_path: Path) -> None:

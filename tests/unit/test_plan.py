@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from judgeloop.cli.main import main
+from judgeloop.method.judging.attacks import ATTACKS
 from judgeloop.ops.plan.estimate import GPUS, REPORTED_AS, Plan, Rates, make_plan
 from judgeloop.ops.plan.overhead import BOUND, TASK_WAIT_S
 from judgeloop.ops.plan.shapes import KNOWN, shape_of
@@ -106,6 +107,7 @@ def test_permuted_options_cost_another_judgement_of_the_pairs_with_options() -> 
     for before, after in zip(work_of(once, "judge"), work_of(again, "judge"), strict=True):
         assert after == pytest.approx(grows * before)
     assert again.gpu_hours["judge"] > once.gpu_hours["judge"]
+    assert again.pairs == once.pairs  # no pair is made twice
     for group in ("synthesize", "train", "evaluate"):
         assert again.gpu_hours[group] == once.gpu_hours[group]
 
@@ -117,6 +119,29 @@ def test_answers_that_decide_a_kind_cost_what_they_are() -> None:
     requests = work_of(routed, "synthesize")[0] - work_of(once, "synthesize")[0]
     assert requests == pytest.approx(10_000 * (1 - held_out) * 0.1 * 4)
     assert routed.gpu_hours["synthesize"] > once.gpu_hours["synthesize"]
+
+
+def test_asking_what_a_copy_means_costs_an_answer_for_each_pair_of_an_open_question() -> None:
+    once = planned(load_config(QWEN, ["synthesis.check_meaning=false"]))
+    asked = planned(load_config(QWEN, ["synthesis.check_meaning=true"]))
+    more = [
+        after - before
+        for before, after in zip(work_of(once, "synthesize"), work_of(asked, "synthesize"),
+                                 strict=True)
+    ]  # fmt: skip
+    share = 1 - load_config(QWEN, []).validation.share
+    assert more[0] == pytest.approx(10_000 * share * 0.5 * Assumptions().open_yield)
+    assert min(more) > 0
+    assert work_of(asked, "judge") == work_of(once, "judge")
+
+
+def test_attacks_cost_a_judgement_of_each_kind_and_order() -> None:
+    once = planned(load_config(QWEN, ["evaluation.attacks=0"]), gold=100)
+    attacked = planned(load_config(QWEN, ["evaluation.attacks=30"]), gold=100)
+    assert work_of(once, "evaluate")[0] == 2 * 100
+    assert work_of(attacked, "evaluate")[0] == 2 * (100 + 30 * len(ATTACKS))
+    few = planned(load_config(QWEN, ["evaluation.attacks=30"]), gold=10)
+    assert work_of(few, "evaluate")[0] == 2 * (10 + 10 * len(ATTACKS))
 
 
 def test_a_model_that_is_too_large_is_told() -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from judgeloop.evaluation.statistics import wilson
-from judgeloop.report.page import funnel, markdown_page
+from judgeloop.report.page import funnel, html_page, markdown_page
 from judgeloop.report.retention import losses, retention
 from judgeloop.report.story import Iteration, Story
 from judgeloop.schema.config import load_config
@@ -63,3 +64,18 @@ def test_the_report_says_what_was_lost_by_kind_and_by_error(story: Story) -> Non
     page = markdown_page(story, load_config(MICRO)).replace("\\", "")
     assert "| 1 | error: count | 100 | 20 | 0.200 [0.133, 0.289] | 40 one order, 30 disag" in page
     assert "| caption | 0.200 [0.133, 0.289] | 0.400 [0.309, 0.498] |" in page
+    assert "| 1 | training examples | 36 | 4 pairs per image |" in page
+    assert "in another order" not in page
+
+
+def test_the_report_says_how_many_pairs_were_judged_with_permuted_options(story: Story) -> None:
+    first, second = story.iterations
+    assert second.filtered is not None
+    again = msgspec.structs.replace(
+        second, filtered=msgspec.structs.replace(second.filtered, permuted=7)
+    )
+    story = msgspec.structs.replace(story, iterations=(first, again))
+    said = "7 pairs were judged once more with the question's options in another order"
+    config = load_config(MICRO)
+    assert f"Iteration 2: {said}." in markdown_page(story, config)
+    assert html_page(story, config, {}, None).count(said) == 1

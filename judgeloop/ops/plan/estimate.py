@@ -9,7 +9,14 @@ import msgspec
 
 from judgeloop.ops.plan.overhead import Overhead, overhead
 from judgeloop.ops.plan.shapes import ModelShape
-from judgeloop.ops.plan.workload import Assumptions, Questions, StageWork, loop_work
+from judgeloop.ops.plan.workload import (
+    Assumptions,
+    Questions,
+    StageWork,
+    asked_each_iteration,
+    loop_work,
+    pairs_of,
+)
 from judgeloop.schema.config import Config
 
 GIB = 2**30
@@ -128,7 +135,7 @@ def make_plan(
         price=None if price_per_hour is None else round(total * price_per_hour, 2),
         overhead=overhead(config, questions, seconds),
         questions=questions,
-        pairs=by_stage["judge"].requests / (2 * config.judging.samples),
+        pairs=pairs_of(asked_each_iteration(config, questions), questions, assumed),
         examples=by_stage["train"].requests / (config.training.epochs or 1),
         work=tuple(work),
         assumptions=assumed,

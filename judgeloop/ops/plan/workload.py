@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from judgeloop.method.judging.attacks import ATTACKS
 from judgeloop.ops.plan.shapes import ModelShape
 from judgeloop.schema.config import Config
 
@@ -58,6 +59,18 @@ class StageWork(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens that are written, or trained on, each time."""
 
 
+def asked_each_iteration(config: Config, questions: Questions) -> float:
+    """Returns the questions of which an iteration makes pairs."""
+    training = questions.count * (1 - config.validation.share)
+    return min(config.data.per_iteration or training, training)
+
+
+def pairs_of(count: float, questions: Questions, assumed: Assumptions) -> float:
+    """Returns the pairs that so many questions give."""
+    share = questions.open_share
+    return count * (share * assumed.open_yield + (1 - share) * assumed.closed_yield)
+
+
 def loop_work(
     config: Config, shape: ModelShape, questions: Questions, gold: int, assumed: Assumptions
 ) -> list[StageWork]:
@@ -73,15 +86,13 @@ def loop_work(
     image_tokens = questions.images * shape.image_tokens(questions.image_pixels)
     asked = image_tokens + questions.text_tokens
     held_out = questions.count * config.validation.share
-    training = questions.count - held_out
-    per_iteration = min(config.data.per_iteration or training, training)
+    per_iteration = asked_each_iteration(config, questions)
     iterations = config.loop.iterations
     answer = assumed.answer_share * config.synthesis.answer.max_tokens
     judged = asked + 2 * answer + assumed.prompt_words
 
     def pairs(count: float) -> float:
-        share = questions.open_share
-        return count * (share * assumed.open_yield + (1 - share) * assumed.closed_yield)
+        return pairs_of(count, questions, assumed)
 
     def synthesis(stage: str, count: float, runs: int) -> StageWork:
         return _synthesis(config, questions, assumed, stage, count, runs, asked)
@@ -107,6 +118,7 @@ def loop_work(
         if config.filtering.permuted_options
         else 0.0
     )
+    attacked = min(config.evaluation.attacks, gold) * len(ATTACKS)
     trained = assumed.answer_share * sampling.max_tokens
     return [
         synthesis("hold_out", held_out, 1),
@@ -125,7 +137,9 @@ def loop_work(
         judging(
             "validate", pairs(held_out), iterations + 1, 1, config.validation.sampling.max_tokens
         ),
-        judging("evaluate", gold, iterations + 1, 1, config.evaluation.sampling.max_tokens),
+        judging(
+            "evaluate", gold + attacked, iterations + 1, 1, config.evaluation.sampling.max_tokens
+        ),
     ]  # fmt: skip
 
 
@@ -140,7 +154,8 @@ def _synthesis(
 ) -> StageWork:
     """An open question is answered and its answer altered; a closed one is answered N times.
 
-    One of an unsure kind is answered before, for its kind.
+    One of an unsure kind is answered before, for its kind. With `check_meaning` each pair's texts
+    are read once more.
     """
     settings = config.synthesis
     is_open, closed = count * questions.open_share, count * (1 - questions.open_share)
@@ -149,16 +164,20 @@ def _synthesis(
         for sampling in (settings.answer, settings.alter, settings.vote)
     )
     words = assumed.prompt_words
+    compared = is_open * assumed.open_yield * settings.check_meaning
     routed = count * questions.unsure_share * bool(settings.route_samples)
     return StageWork(
         stage=stage,
         runs=runs,
         requests=is_open * (1 + settings.alter_tries)
+        + compared
         + closed * settings.vote_samples
         + routed * settings.route_samples,
         prompt_tokens=is_open * (2 * (asked + words) + answer)
+        + compared * (asked + 2 * answer + words)
         + (closed + routed) * (asked + words),
         completion_tokens=is_open * (answer + altered * settings.alter_tries)
+        + compared * altered
         + closed * settings.vote_samples * vote
         + routed * settings.route_samples * answer,
     )
