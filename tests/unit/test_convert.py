@@ -2,6 +2,8 @@
 
 import json
 import shlex
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,9 @@ import pytest
 
 from judgeloop.cli.main import main
 from judgeloop.data.convert.conversion import Conversion, convert
-from judgeloop.data.convert.layouts import TextOnlyError, read_row
+from judgeloop.data.convert.layouts import Draft, TextOnlyError, read_row
 from judgeloop.data.convert.pictures import Pictures
+from judgeloop.data.images import READ_AHEAD
 from judgeloop.schema.errors import ConfigError, DataError
 from tests.conftest import REPOSITORY
 from tests.data_sets import (
@@ -115,6 +118,32 @@ def test_an_image_that_many_rows_name_is_fetched_once(tmp_path: Path) -> None:
     assert len(placed) == 200
     assert sorted(store.asked) == sorted(f"{colour}.png" for colour in COLOURS)
     assert len(list(out.iterdir())) == 3
+
+
+def test_the_images_of_several_rows_are_fetched_at_a_time_in_a_window(tmp_path: Path) -> None:
+    together = threading.Barrier(2, timeout=20)
+    drawn = placed = 0
+
+    class Slow(CountingStore):
+        def read(self, key: str) -> bytes:
+            together.wait()  # breaks where images are fetched one by one
+            return super().read(key)
+
+    def drafts() -> Iterator[tuple[str, Draft]]:
+        nonlocal drawn
+        for number in range(3 * READ_AHEAD):
+            drawn += 1
+            (tmp_path / f"{number}.png").write_bytes(png(COLOURS[number % 3]))
+            yield "", read_row({"image": f"{number}.png", "text": "Which?"}, str(number), {})
+
+    out = tmp_path / "out"
+    out.mkdir()
+    for _, draft, images in Pictures(Slow(tmp_path), out).placed(drafts()):
+        assert isinstance(draft, Draft)
+        assert (draft.id, images[0].fault) == (str(placed), "")
+        placed += 1
+        assert drawn <= placed + READ_AHEAD
+    assert placed == 3 * READ_AHEAD
 
 
 def test_an_id_of_digits_stays_as_it_is_written(tmp_path: Path) -> None:

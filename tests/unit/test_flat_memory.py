@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from judgeloop.data.convert.conversion import convert
 from judgeloop.data.images import SourceImages
 from judgeloop.data.rows import QuestionRow, image_names, read_questions
 from judgeloop.data.source import Source
@@ -195,5 +196,22 @@ def test_what_ingest_knows_of_rows_and_images(
             assert sum(1 for _ in read_questions(source, images, None, {})) == rows
 
         return read
+
+    assert_flat(prepare, tmp_path)
+
+
+def test_a_conversion(tmp_path: Path) -> None:
+    def prepare(folder: Path, rows: int) -> Callable[[], object]:
+        folder.mkdir(parents=True)
+        with (folder / "rows.jsonl").open("w") as file:
+            for number in range(rows):
+                (folder / f"{number}.bmp").write_bytes(picture(number))
+                file.write(f'{{"id": "q{number}", "image": "{number}.bmp", "text": "count"}}\n')
+
+        def converted() -> None:
+            found = convert(str(folder / "rows.jsonl"), folder / "out", {})
+            assert found.questions == rows
+
+        return converted
 
     assert_flat(prepare, tmp_path)

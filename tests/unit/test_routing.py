@@ -145,9 +145,31 @@ def test_a_file_without_any_question_is_an_error_that_names_the_first_row(tmp_pa
         route_file(tmp_path / "qa.jsonl")
 
 
-@pytest.mark.parametrize("name", ["nlvr_mini", "photo_objects", "photos", "charts"])
-def test_real_questions_are_routed(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+SETS = ("nlvr_mini", "photo_objects", "photos", "charts")
+
+
+@pytest.fixture
+def real_sets() -> None:
     if not DATA.is_dir():
         pytest.skip("the real image sets are not beside the repository (../shared/data)")
+
+
+@pytest.mark.usefixtures("real_sets")
+@pytest.mark.parametrize("name", SETS)
+def test_real_questions_are_routed(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["route", "--data", str(DATA / name), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["accuracy"] >= 0.95
+
+
+@pytest.mark.usefixtures("real_sets")
+def test_the_page_shows_how_real_questions_are_routed() -> None:
+    found = [route_file(DATA / name / "qa.jsonl") for name in SETS]
+    page = (REPOSITORY / "docs/data.md").read_text(encoding="utf-8")
+    for stated in Kind:
+        counts = [
+            sum(one.confusion.get(stated, {}).get(kind, 0) for one in found)
+            for kind in sorted(Kind)
+        ]
+        row = f"| {stated} | {' | '.join(map(str, counts))} |"
+        assert row in page, row
+    assert f"The wording of {sum(one.unsure for one in found)} of these rows" in page
