@@ -12,6 +12,7 @@ from judgeloop.runtime.reference import Reference, parse_reference
 from judgeloop.schema.errors import ConfigError
 from judgeloop.schema.home import expand_home
 from judgeloop.schema.records import from_json
+from judgeloop.schema.registry_section import RegistrySection
 from judgeloop.store import Store, open_store
 
 ARGUMENTS = "arguments.json"
@@ -34,15 +35,23 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     reference: Reference | None = None
     """Names the configuration of that run's loop, in `store`."""
 
-    def model_name(self) -> str:
-        """Returns the name under which the run's loop registers its versions.
+    def registered_as(self) -> RegistrySection:
+        """Returns under which names the run's loop registers its versions and enters its runs.
 
         Raises:
             ConfigError: It is no run's folder, or the store has lost its configuration.
         """
         if self.reference is None or self.loop_id is None:
             raise ConfigError(f"{self.name}: it is no run's folder, such as runs/demo")
-        return self.reference.read(self.loop_id)[0].registry.model_name
+        return self.reference.read(self.loop_id)[0].registry
+
+    def model_name(self) -> str:
+        """Returns the name under which the run's loop registers its versions.
+
+        Raises:
+            ConfigError: As for `registered_as`.
+        """
+        return self.registered_as().model_name
 
     @property
     def registry(self) -> str:

@@ -23,7 +23,9 @@ WHOLE_LOOP = "loop"
 NOTE_TAG = "mlflow.note.content"
 """Holds what MLflow shows as the description of a run or an experiment."""
 _KIND_TAG, _KIND = "mlflow.experimentKind", "custom_model_development"
-"""With it MLflow's pages show training runs and metrics, not traces of a generative application."""
+"""With it MLflow's pages show training runs and metrics, not traces of a generative application.
+Those of 3.17 have a switch for that, which goes by an address (`judgeloop mlflow`) and not by this.
+"""
 _ABOUT = (
     "Loops of judgeloop, which train a judge of vision-language models. A run is a loop; its child "
     "runs are the loop's iterations. `validation/` is of held-out synthetic pairs, which choose "
@@ -186,6 +188,18 @@ def open_experiment(client: MlflowClient, name: str) -> str:
     if _KIND_TAG not in found.tags:  # another's choice stays
         client.set_experiment_tag(found.experiment_id, _KIND_TAG, _KIND)
     return str(found.experiment_id)
+
+
+def find_experiment(name: str) -> str | None:
+    """Returns an experiment's id; None if there is none.
+
+    Raises:
+        RegistryError: The server cannot be used.
+    """
+    client = connect()
+    with registry_errors(f"cannot look for the experiment {name}"):
+        found = client.get_experiment_by_name(name)
+    return None if found is None else str(found.experiment_id)
 
 
 def refuse_deleted(experiment: Any) -> None:

@@ -87,6 +87,7 @@ PRODUCERS: dict[str, Producer] = {
     ),
     "it is a JSON array": cli("check-data", "{folder}/array.jsonl"),
     "no usable row": cli("check-data", "{folder}/bad.jsonl"),
+    "there is no image": cli("check-data", "{folder}/elsewhere.jsonl"),
     "examples, min_examples is": cli("check-data", "{folder}/few.jsonl"),
     "decide nothing": cli("check-data", "{folder}/gold.jsonl"),
     "name the judge, or give --run DIR": cli("verdict", *ASKED),
@@ -126,7 +127,8 @@ def test_a_message_of_the_page_is_said(
     gold = {"id": "1", "images": ["a.png"], "question": "what?", "kind": "caption",
             "category": "c", "chosen": "x", "rejected": "y"}  # fmt: skip
     files = {"array": f"[{json.dumps(row)}]", "bad": '{"id": 1}', "few": json.dumps(row),
-             "gold": json.dumps(gold)}  # fmt: skip
+             "gold": json.dumps(gold),
+             "elsewhere": json.dumps(row | {"images": ["b.png"]})}  # fmt: skip
     for name, text in files.items():
         (tmp_path / f"{name}.jsonl").write_text(text + "\n")
     PRODUCERS[message](tmp_path, monkeypatch)
