@@ -17,6 +17,7 @@ import contextlib
 import json
 import math
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
@@ -158,12 +159,14 @@ def described(found: list[Outcome]) -> list[str]:
         "kept",
         "examples",
         "length ratio",
+        "no pair, by reason",
     )
     rows = [
         (
             one.name, str(one.converted.rows), str(one.converted.questions),
             str(sum(row.questions for row in one.yields)), str(one.funnel.pairs),
             str(one.funnel.kept), str(one.funnel.examples), f"{one.length_ratio:.3f}",
+            no_pair(one),
         )
         for one in found
     ]  # fmt: skip
@@ -176,6 +179,15 @@ def described(found: list[Outcome]) -> list[str]:
             f"{lost.one_order} right in one order, {lost.kept} kept"
         )
     return lines
+
+
+def no_pair(one: Outcome) -> str:
+    """Says how many questions in training gave no pair, by reason, the most frequent first."""
+    reasons = Counter[str]()
+    for row in one.yields:
+        reasons.update(row.reasons)
+    ordered = sorted(reasons.items(), key=lambda each: (-each[1], each[0]))
+    return ", ".join(f"{count} {reason}" for reason, count in ordered)
 
 
 def _yield_line(row: Yield) -> str:

@@ -15,6 +15,7 @@ from judgeloop.data.convert.layouts import Draft, TextOnlyError, read_row
 from judgeloop.data.convert.pictures import Pictures
 from judgeloop.data.images import READ_AHEAD
 from judgeloop.schema.errors import ConfigError, DataError
+from judgeloop.store.checksums import sha256_bytes
 from tests.conftest import REPOSITORY
 from tests.data_sets import (
     ANSWER,
@@ -62,6 +63,8 @@ def test_a_documented_command_converts_a_data_set_of_that_layout(
     found = questions(out)
     assert len(found) == len(COLOURS)
     assert all((out / image).is_file() for row in found for image in row["images"])
+    for image in (out / "images").iterdir():
+        assert image.stem == sha256_bytes(image.read_bytes())
     everything = b"".join(path.read_bytes() for path in out.rglob("*") if path.is_file())
     assert ANSWER.encode() not in everything
     summary = json.loads((out / "conversion.json").read_text())

@@ -155,11 +155,13 @@ def test_length_is_compared_by_its_ratio_so_that_half_and_twice_are_as_far() -> 
         assert pair.rejected == longer
 
 
-def test_several_copies_are_sampled_unless_a_preset_says_otherwise() -> None:
+def test_presets_of_real_models_sample_several_copies_with_errors_of_all_kinds() -> None:
     assert SETTINGS.alter_tries == 4
     for name in ("paper", "qwen2.5-vl-7b", "qwen3-vl-8b"):
         config = load_config(REPOSITORY / f"pipelines/configs/{name}.yaml")
         assert config.synthesis.alter_tries > 1
+        assert set(config.synthesis.errors) == set(ERROR_KINDS)
+    assert len(ERROR_KINDS) == 10
 
 
 def test_yields_add_up_by_what_was_tried() -> None:

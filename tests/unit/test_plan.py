@@ -144,6 +144,12 @@ def test_attacks_cost_a_judgement_of_each_kind_and_order() -> None:
     assert work_of(few, "evaluate")[0] == 2 * (10 + 10 * len(ATTACKS))
 
 
+def test_what_is_not_counted_is_said() -> None:
+    assert planned(load_config(QWEN, ["evaluation.benchmarks=[]"])).notes == ()
+    (note,) = planned(load_config(QWEN, ["evaluation.benchmarks=[more.jsonl]"])).notes
+    assert "evaluation.benchmarks are not counted" in note
+
+
 def test_a_model_that_is_too_large_is_told() -> None:
     config = load_config(PRESETS / "paper.yaml", [])
     assert planned(config).fits

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.real_questions import COLUMNS, run, save_as_onevision
+from benchmarks.real_questions import COLUMNS, SAVED, no_pair, run, save_as_onevision
 from judgeloop.report.contact_sheet import PAIRS
 from judgeloop.store import FolderStore
 from tests.conftest import REPOSITORY
@@ -32,6 +32,10 @@ def test_photographs_become_judged_pairs_in_either_layout(layout: str, tmp_path:
     assert found.funnel.pairs == lost + found.funnel.kept
     assert found.funnel.examples == 2 * found.funnel.kept > 0
     assert 0.98 < found.length_ratio < 1.02
+    name = SAVED if layout == "onevision" else "photos"
+    figures = (50, 50, asked, found.funnel.pairs, found.funnel.kept, found.funnel.examples)
+    row = f"| {name} | {' | '.join(map(str, figures))} | {found.length_ratio:.3f} "
+    assert f"{row}| {no_pair(found)} |" in (REPOSITORY / "docs/data.md").read_text(encoding="utf-8")
     store = FolderStore(tmp_path / "store")
     (sheet,) = [name for name in store.list("synthesize") if name.endswith("contact_sheet.html")]
     assert store.read(sheet).count(b"<article>") == PAIRS

@@ -140,8 +140,13 @@ def make_plan(
         work=tuple(work),
         assumptions=assumed,
         rates=rates,
-        notes=tuple(notes),
+        notes=(*notes, *_not_counted(config)),
     )
+
+
+def _not_counted(config: Config) -> list[str]:
+    left_out = "the items of evaluation.benchmarks are not counted: their number is not known here"
+    return [left_out] if config.evaluation.benchmarks else []
 
 
 def _hours(stage: StageWork, config: Config, shape: ModelShape, gpu: Gpu, rates: Rates) -> float:
