@@ -7,7 +7,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from judgeloop.schema.errors import EngineError
+from judgeloop.schema.errors import EngineError, reason_of
 
 MAX_HEAD_BYTES = 8 * 1024 * 1024
 """Enough for 50,000 tensors."""
@@ -25,7 +25,7 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
             names = file.keys()
             return {name: tuple(file.get_slice(name).get_shape()) for name in names}
     except (OSError, SafetensorError) as error:
-        raise EngineError(f"{path} is not a safetensors file ({error})") from error
+        raise EngineError(f"{path} is not a safetensors file ({reason_of(error)})") from error
 
 
 def _check_head(path: Path) -> None:
