@@ -7,7 +7,8 @@ from tests.bad_input.images import IMAGES
 from tests.bad_input.models import MODELS
 from tests.bad_input.rows import ROWS
 from tests.bad_input.settings import SETTINGS
+from tests.bad_input.sources import SOURCES
 
-CASES = [*IMAGES, *ROWS, *DATA_SETS, *ANSWERS, *SETTINGS, *MODELS]
+CASES = [*IMAGES, *ROWS, *DATA_SETS, *SOURCES, *ANSWERS, *SETTINGS, *MODELS]
 
 __all__ = ["CASES", "Case", "Outcome"]

@@ -23,7 +23,8 @@ renew it: `RENEW_DOCS=1 make test ARGS=tests/unit/test_bad_input.py`. Files lie 
   give the same command. In a pipeline the code is the failed task's, and the report names it.
   {codes}.
 - A **quarantined** row lies with its reason in `quarantine-*.jsonl` beside the shards of `ingest`
-  or `gold` in the store, a row that a later stage could not use at the end of that stage's shard.
+  or `gold` in the store, of `judgeloop convert` in its folder's `quarantine.jsonl`, a row that a
+  later stage could not use at the end of that stage's shard.
   The counts are in the stage's manifest and in the report.
 - Judgements that hold no verdict are **undecided**, with a reason; they count as wrong and never
   train.
