@@ -138,8 +138,12 @@ ROWS: dict[str, Row] = {
         "tests/contract/test_evaluation_alone.py::"
         "test_versions_of_two_loops_are_compared_once_both_were_evaluated_in_one_store"
     ),
-    "judgeloop compare A B --benchmark NAME --data DIR": Row(AS_FAR),
-    "judgeloop suspects A B ... --out FILE": Row(AS_FAR),
+    "judgeloop compare A B --benchmark NAME --data DIR": Row(
+        "tests/unit/test_benchmark_intervals.py::test_two_judges_saved_outputs_are_compared"
+    ),
+    "judgeloop suspects A B ... --out FILE": Row(
+        "tests/unit/test_benchmark_intervals.py::test_the_command_writes_the_list"
+    ),
     "judgeloop arms RUN... --out FOLDER": Row(AS_FAR),
     'make evaluate CONFIG=FILE SET="model.start=models:/NAME/VERSION"': Row(AS_FAR),
     "make submit PIPELINE=evaluate": Row(AS_FAR),

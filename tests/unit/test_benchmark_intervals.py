@@ -118,6 +118,18 @@ def test_items_that_no_judge_gets_right_are_listed_unless_all_are_unclear() -> N
         find_suspects({"a": results([RIGHT]), "b": results([RIGHT, RIGHT])})
 
 
+def test_two_judges_saved_outputs_are_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [outputs(tmp_path, "a", 30), outputs(tmp_path, "b", 10)]
+    arguments = ["--benchmark", "vl-rewardbench", "--data", str(tmp_path)]
+    assert main(["compare", *files, *arguments]) == 0
+    said = capsys.readouterr().out
+    assert "a.jsonl is better than" in said
+    assert "+0.500 in both-order accuracy" in said
+    assert "20 won and 0 lost" in said
+
+
 def test_the_command_writes_the_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = [outputs(tmp_path, "a", 30), outputs(tmp_path, "b", 10)]
     out = tmp_path / "s.jsonl"
