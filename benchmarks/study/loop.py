@@ -20,7 +20,7 @@ from benchmarks.study.arms import Arm
 from benchmarks.study.promotion import gate_on_gold
 from benchmarks.study.relabel import correct_answers, relabelled
 from benchmarks.study.sight import sight_shares
-from judgeloop.method.synthesis.answers import normalise
+from judgeloop.method.synthesis.answers import normalize
 from judgeloop.runtime.ledger import Entry, Ledger
 from judgeloop.runtime.stages.evaluate import evaluate
 from judgeloop.runtime.stages.filter import filter_judgements
@@ -160,7 +160,7 @@ def right_share(store: Store, examples: Manifest, used: Manifest, made: Manifest
 def majority_right(store: Store, made: Manifest, answers: dict[str, str]) -> float:
     """Returns the share of the pairs by vote whose majority is the correct answer."""
     return mean(
-        normalise(pair.chosen, pair.question) == normalise(answers[pair.question.id], pair.question)
+        normalize(pair.chosen, pair.question) == normalize(answers[pair.question.id], pair.question)
         for pair in read_records(store, made, Pair)
         if isinstance(pair.origin, Voted)
     )

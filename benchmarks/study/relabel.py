@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from benchmarks.study.arms import Arm
-from judgeloop.method.synthesis.answers import normalise
+from judgeloop.method.synthesis.answers import normalize
 from judgeloop.schema.keys import content_key, fraction
 from judgeloop.schema.records import Manifest, Pair, Voted
 from judgeloop.store import Store
@@ -68,8 +68,8 @@ def by_answer(answers: dict[str, str]) -> Change:
     """Leaves out the pairs whose chosen answer, the majority's, is not the correct one."""
 
     def change(pair: Pair) -> Pair | None:
-        right = normalise(answers[pair.question.id], pair.question)
-        return pair if normalise(pair.chosen, pair.question) == right else None
+        right = normalize(answers[pair.question.id], pair.question)
+        return pair if normalize(pair.chosen, pair.question) == right else None
 
     return change
 

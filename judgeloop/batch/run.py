@@ -176,7 +176,7 @@ class _Batch:
             "max_pixels": self._max_pixels,
             "background": self._found.background,
             "file": sha256_file(self._pairs),
-            "images": self._images.look(),
+            "images": self._images.scan(),
         }
         key, version = declared_key(STAGE, {}, inputs), key_spec(STAGE).version
         header = Manifest(stage=STAGE, stage_version=version, key=key, model=self._found.model)

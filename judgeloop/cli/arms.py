@@ -11,7 +11,7 @@ from judgeloop.cli.command import command
 from judgeloop.cli.table import table
 from judgeloop.ops.target import open_target
 from judgeloop.report.arms import Arm, arms_page, arms_rows
-from judgeloop.report.story import read_story
+from judgeloop.report.history import read_history
 from judgeloop.runtime.ledger import Ledger
 from judgeloop.schema.errors import ConfigError
 from judgeloop.store.local_files import write_whole
@@ -45,5 +45,5 @@ def _arm(run: str) -> Arm:
     if target.reference is None or target.loop_id is None:
         raise ConfigError(f"{run}: it is no run's folder, such as runs/demo")
     keep = target.reference.read(target.loop_id)[0].filtering.keep
-    story = read_story(Ledger(target.store, target.loop_id), "")
-    return Arm(name=f"{keep}, {target.loop_id}", story=story)
+    history = read_history(Ledger(target.store, target.loop_id), "")
+    return Arm(name=f"{keep}, {target.loop_id}", history=history)

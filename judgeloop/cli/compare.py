@@ -11,8 +11,8 @@ import click
 import msgspec
 
 from judgeloop.cli import options
-from judgeloop.cli.asked import run, use_run
 from judgeloop.cli.command import command
+from judgeloop.cli.judge_selection import run, use_run
 from judgeloop.cli.score import NAMES
 from judgeloop.cli.table import table
 from judgeloop.schema.errors import ConfigError, DataError

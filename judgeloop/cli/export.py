@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from judgeloop.cli import options
-from judgeloop.cli.asked import asked_judge
 from judgeloop.cli.command import command
+from judgeloop.cli.judge_selection import selected_judge
 from judgeloop.schema.errors import ConfigError
 
 JUDGE_FORMS, DATA_FORMS = ("adapter", "merged"), ("pairs", "examples")
@@ -50,7 +50,7 @@ def export(judge_name: str | None, run: str | None, out: Path, form: str, as_jso
         return _export_data(run, form, out)
     from judgeloop.ops import export as exporting
 
-    found = exporting.export_judge(asked_judge(judge_name, run), out, merged=form == "merged")
+    found = exporting.export_judge(selected_judge(judge_name, run), out, merged=form == "merged")
     return exporting.as_json(found) if as_json else exporting.described(found)
 
 

@@ -9,8 +9,8 @@ import click
 import msgspec
 
 from judgeloop.cli import options
-from judgeloop.cli.asked import AskedJudge, judge_options
 from judgeloop.cli.command import command
+from judgeloop.cli.judge_selection import SelectedJudge, judge_options
 
 
 @command(
@@ -26,7 +26,7 @@ from judgeloop.cli.command import command
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def judge(
     pairs: Path,
-    asked: AskedJudge,
+    asked: SelectedJudge,
     out: Path,
     samples: int,
     temperature: float,

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from judgeloop.cli.asked import run, use_run
 from judgeloop.cli.command import command
+from judgeloop.cli.judge_selection import run, use_run
 
 if TYPE_CHECKING:
     from judgeloop.registry.manual import Move

@@ -10,8 +10,8 @@ from types import FrameType
 
 import click
 
-from judgeloop.cli.asked import asked_judge
 from judgeloop.cli.command import command, command_line
+from judgeloop.cli.judge_selection import selected_judge
 from judgeloop.schema.errors import ConfigError
 
 HOST = "127.0.0.1"
@@ -53,15 +53,15 @@ def serve(
         JudgeLoopError: The judge cannot be loaded.
     """
     key = _key(key_variable, host)
-    judge = asked_judge(name, run)
+    judge = selected_judge(name, run)
     sys.stderr.write(f"loading {judge}\n")
     from judgeloop.serve.server import JudgeServer
-    from judgeloop.serve.start import open_desk
+    from judgeloop.serve.start import open_dispatcher
 
     signal.signal(signal.SIGTERM, _interrupt)
     with (
-        open_desk(judge, engine) as (desk, names),
-        JudgeServer((host, port), desk, names, key).serving() as url,
+        open_dispatcher(judge, engine) as (dispatcher, names),
+        JudgeServer((host, port), dispatcher, names, key).serving() as url,
     ):
         asks = ["verdict", "--model", judge, "--endpoint", url, "--served-model", names[0]]
         asks += ["--image", "scene.png", "--question", "...", "--a", "...", "--b", "..."]
@@ -70,7 +70,7 @@ def serve(
         )
         sys.stdout.flush()
         try:
-            desk.work()
+            dispatcher.work()
         except KeyboardInterrupt:
             sys.stderr.write("stopped\n")
     return 0

@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 
 from judgeloop.cli import options
-from judgeloop.cli.asked import run
 from judgeloop.cli.command import command
 from judgeloop.cli.compare import read_results, self_contradicting
+from judgeloop.cli.judge_selection import run
 from judgeloop.cli.score import NAMES
 
 

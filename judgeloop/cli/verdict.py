@@ -12,8 +12,8 @@ import click
 import msgspec
 
 from judgeloop.cli import options
-from judgeloop.cli.asked import AskedJudge, judge_options
 from judgeloop.cli.command import command
+from judgeloop.cli.judge_selection import SelectedJudge, judge_options
 from judgeloop.method.judging.comparison import SIDES, PairJudgement
 
 
@@ -35,7 +35,7 @@ from judgeloop.method.judging.comparison import SIDES, PairJudgement
 @options.sampling
 @options.as_json
 def verdict(
-    asked: AskedJudge,
+    asked: SelectedJudge,
     images: Sequence[str],
     question: str,
     a: str,

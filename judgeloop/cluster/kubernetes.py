@@ -44,8 +44,8 @@ class Cluster(Protocol):
         ...
 
 
-class AskedOnce:
-    """A namespace that is not asked again once it has not answered: each try takes seconds.
+class FailFastCluster:
+    """A namespace that fails fast: once it has not answered, later calls raise without a request.
 
     Args:
         cluster: The namespace.
@@ -57,7 +57,7 @@ class AskedOnce:
         self._silence: ClusterError | None = None
 
     def ask(self, path: str, body: Tree | None = None) -> Tree:
-        """Returns the answer of a path, or raises at once why there was none before."""
+        """Returns the answer of a path, or raises the earlier failure at once."""
         if self._silence:
             raise self._silence
         try:

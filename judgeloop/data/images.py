@@ -56,8 +56,8 @@ class SourceImages:
         """Returns the number of images that are named."""
         return len(self._hashes)
 
-    def look(self, advance: Advance = lambda images: None) -> str:
-        """Hashes the images, which comes before everything else.
+    def scan(self, advance: Advance = lambda images: None) -> str:
+        """Hashes the images; call this before any other method.
 
         Args:
             advance: Called with the number of images that are done.

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from judgeloop.evaluation.bias import BIAS_SHARES, Share, longer_is_better
 from judgeloop.evaluation.clusters import difference_interval
-from judgeloop.evaluation.habits import HABITS, Share, longer_is_better
 from judgeloop.evaluation.own_answers import OwnAnswers, Writers, own_answers
 from judgeloop.schema.errors import DataError
 from judgeloop.schema.records import ItemResult
@@ -95,7 +95,7 @@ def compare(
         groups.setdefault(mine[item].category, []).append(item)
     overall = _difference(items, mine, theirs)
     sides = (list(mine.values()), list(theirs.values()))
-    shares = {name: (share(sides[0]), share(sides[1])) for name, share in HABITS.items()}
+    shares = {name: (share(sides[0]), share(sides[1])) for name, share in BIAS_SHARES.items()}
     return Comparison(
         names=names,
         overall=overall,

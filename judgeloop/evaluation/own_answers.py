@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from judgeloop.evaluation.habits import clustered_share
+from judgeloop.evaluation.bias import clustered_share
 from judgeloop.schema.records import ItemResult
 from judgeloop.schema.scorecard import Interval
 

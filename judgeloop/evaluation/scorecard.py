@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
+from judgeloop.evaluation.bias import firsts, longer
 from judgeloop.evaluation.clusters import FEWEST_CLUSTERS, share_interval
-from judgeloop.evaluation.habits import firsts, longer
 from judgeloop.evaluation.statistics import VERDICTS_PER_ITEM, mean_interval, wilson
 from judgeloop.schema.records import Choice, ItemResult
 from judgeloop.schema.scorecard import CategoryScore, Interval, Scorecard

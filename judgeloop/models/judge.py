@@ -67,9 +67,9 @@ def find_judge(
         RegistryError: There is no such version, or its prompts cannot be made here.
     """
     if name.startswith("models:/"):
-        from judgeloop.registry.beside import fetch_beside
+        from judgeloop.registry.concurrent_fetch import fetch_concurrently
 
-        version = fetch_beside(name, scratch, meanwhile)
+        version = fetch_concurrently(name, scratch, meanwhile)
         return msgspec.structs.replace(_registered(scratch, name, prompts), version=version)
     folder = Path(name)
     if (folder / "judge.json").is_file():

@@ -93,7 +93,7 @@ def check_data(file: str, config: Config) -> Checked:
             image_names(source, GoldRow, None) if gold else image_names(source, QuestionRow, None)
         )
         images = SourceImages(source.folder, names)
-        images.look()
+        images.scan()
         images.add_all(_measure(found.pictures, config))
         rows: Iterator[Question | Pair | Dropped]
         rows = (

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from judgeloop.report.story import Story, read_story, summed
+from judgeloop.report.history import LoopHistory, read_history, summed
 from judgeloop.runtime.ledger import AFTER_LOOP, BASE_ITERATION, Entry, Ledger, is_loop_id
 from judgeloop.runtime.stage_table import stage_place, stages_of
 from judgeloop.schema.records import Record, from_json
@@ -110,7 +110,7 @@ def read_status(store: Store, loop_id: str, workers: Sequence[str] = ()) -> Loop
     """
     ledger = Ledger(store, loop_id)
     entries = ledger.entries()
-    story = read_story(ledger, "")
+    history = read_history(ledger, "")
     place = f"loops/{loop_id}/loop.json"
     settings = from_json(store.read(place), LoopSettings, place)
     missing = tuple(_missing(entries, settings.loop, ledger.evaluates))
@@ -119,7 +119,7 @@ def read_status(store: Store, loop_id: str, workers: Sequence[str] = ()) -> Loop
     return LoopStatus(
         loop_id=loop_id,
         state=_state(entries, missing, workers),
-        iterations=len([item for item in story.iterations if item.decision]),
+        iterations=len([item for item in history.iterations if item.decision]),
         bound=settings.loop.iterations,
         costs=_costs(entries),
         seconds=round(sum(entry.seconds for entry in entries), 3),
@@ -133,9 +133,9 @@ def read_status(store: Store, loop_id: str, workers: Sequence[str] = ()) -> Loop
             if entry.manifest is None
         ),
         workers=tuple(workers),
-        ended=_ended(story),
+        ended=_ended(history),
         model_name=settings.registry.model_name,
-        champion=story.champion_version,
+        champion=history.champion_version,
         report=f"{store.uri}/{report}" if store.exists(report) else None,
     )
 
@@ -218,9 +218,9 @@ def _costs(entries: Sequence[Entry]) -> tuple[StageCost, ...]:
     )
 
 
-def _ended(story: Story) -> str:
-    gate = story.promotion
+def _ended(history: LoopHistory) -> str:
+    gate = history.promotion
     if gate is None:
         return ""
     verb = "promoted" if gate.promoted else "refused"
-    return "; ".join(filter(None, [story.stopped_because, f"{verb}: {gate.reason}"]))
+    return "; ".join(filter(None, [history.stopped_because, f"{verb}: {gate.reason}"]))

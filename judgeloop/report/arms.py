@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from judgeloop.report.environment import page_environment
+from judgeloop.report.history import Estimate, Iteration, LoopHistory
 from judgeloop.report.panels import Curve, Panel, panel_chart
-from judgeloop.report.story import Estimate, Iteration, Story
 from judgeloop.report.summary import NONE, interval, share
 from judgeloop.schema.errors import DataError
 from judgeloop.schema.records import Record
@@ -26,7 +26,7 @@ class Arm(Record, frozen=True, kw_only=True):
 
     name: str
     """Its filter (`filtering.keep`) and its id."""
-    story: Story
+    history: LoopHistory
 
 
 def arms_page(arms: Sequence[Arm]) -> str:
@@ -36,7 +36,7 @@ def arms_page(arms: Sequence[Arm]) -> str:
         DataError: A loop has no figures yet, or two were scored on different gold pairs.
     """
     check_arms(arms)
-    panels = [Panel(title=arm.name, curves=_curves(arm.story)) for arm in arms]
+    panels = [Panel(title=arm.name, curves=_curves(arm.history)) for arm in arms]
     chart = panel_chart("arms", "Right in both orders, by loop", NOTE, panels)
     template = page_environment(escape=True).get_template("arms.html.jinja")
     header, *rows = arms_rows(arms)
@@ -51,7 +51,7 @@ def arms_rows(arms: Sequence[Arm]) -> list[tuple[str, ...]]:
         ("loop", "iteration", "n", "both orders [95 %]", "accuracy [95 %]", "first", "kept")
     ]
     for arm in arms:
-        rows += [(arm.name, *_cells(item)) for item in arm.story.evaluated]
+        rows += [(arm.name, *_cells(item)) for item in arm.history.evaluated]
     return rows
 
 
@@ -61,10 +61,10 @@ def check_arms(arms: Sequence[Arm]) -> None:
     Raises:
         DataError: A loop has no figures yet, or two were scored on different gold pairs.
     """
-    empty = [arm.name for arm in arms if not arm.story.evaluated]
+    empty = [arm.name for arm in arms if not arm.history.evaluated]
     if empty:
         raise DataError(f"{', '.join(empty)}: no judge was evaluated on gold pairs yet")
-    pairs = {arm.name: {i.gold.pairs for i in arm.story.evaluated if i.gold} for arm in arms}
+    pairs = {arm.name: {i.gold.pairs for i in arm.history.evaluated if i.gold} for arm in arms}
     if len(set.union(*pairs.values())) > 1:
         raise DataError(
             f"{', '.join(pairs)} were scored on different gold pairs: name loops with the same "
@@ -72,9 +72,11 @@ def check_arms(arms: Sequence[Arm]) -> None:
         )
 
 
-def _curves(story: Story) -> tuple[Curve, ...]:
-    gold = [(item.number, item.gold.both_orders) for item in story.evaluated if item.gold]
-    held = [(item.number, item.held_out.both_orders) for item in story.iterations if item.held_out]
+def _curves(history: LoopHistory) -> tuple[Curve, ...]:
+    gold = [(item.number, item.gold.both_orders) for item in history.evaluated if item.gold]
+    held = [
+        (item.number, item.held_out.both_orders) for item in history.iterations if item.held_out
+    ]
     found: list[tuple[str, list[tuple[int, Estimate]]]] = list(zip(SETS, (gold, held), strict=True))
     return tuple(
         Curve(name=name, points=tuple(points), chance=COIN) for name, points in found if points

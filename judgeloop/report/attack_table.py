@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from judgeloop.evaluation.statistics import wilson
-from judgeloop.report.story import Estimate, Story
+from judgeloop.report.history import Estimate, LoopHistory
 from judgeloop.schema import results
 from judgeloop.schema.records import Record
 
@@ -17,10 +17,10 @@ class AttackCell(Record, frozen=True, kw_only=True):
     undecided: int
 
 
-def attack_rows(story: Story) -> dict[str, dict[int, AttackCell]]:
+def attack_rows(history: LoopHistory) -> dict[str, dict[int, AttackCell]]:
     """Returns by kind of attack, and iteration, how often verdicts flip; empty where none ran."""
     rows: dict[str, dict[int, AttackCell]] = {}
-    for item in story.evaluated:
+    for item in history.evaluated:
         found = item.gold.manifest.expect(results.Scores).attacks if item.gold else {}
         for kind, score in found.items():
             if score.pairs:

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 from judgeloop.report.benchmark_columns import ALL, COLUMNS, MACRO, STRICT
 from judgeloop.report.drawing import Chart
+from judgeloop.report.history import Estimate, LoopHistory
 from judgeloop.report.panels import Curve, Panel, panel_chart
-from judgeloop.report.story import Estimate, Story
 from judgeloop.schema.records import Record
 from judgeloop.schema.results import Scores
 
@@ -55,11 +55,11 @@ class BenchmarkCurves(Record, frozen=True, kw_only=True):
         ]
 
 
-def benchmark_curves(story: Story) -> list[BenchmarkCurves]:
+def benchmark_curves(history: LoopHistory) -> list[BenchmarkCurves]:
     """Returns the curves of every further set of `evaluation.benchmarks`, by name."""
     judged = {
         item.number: item.gold.manifest.expect(Scores).further
-        for item in story.evaluated
+        for item in history.evaluated
         if item.gold
     }
     found = []
@@ -70,9 +70,9 @@ def benchmark_curves(story: Story) -> list[BenchmarkCurves]:
     return found
 
 
-def benchmark_charts(story: Story) -> list[Chart]:
+def benchmark_charts(history: LoopHistory) -> list[Chart]:
     """Draws all items of each set beside each other, where there are several, then each set."""
-    curves = benchmark_curves(story)
+    curves = benchmark_curves(history)
     charts = [
         panel_chart(one.chart_name, f"{one.name}, by group", _note(one.name), one.panels)
         for one in curves

@@ -7,9 +7,9 @@ from typing import Any
 
 from judgeloop.report.benchmark_curves import benchmark_charts
 from judgeloop.report.drawing import HUES, INK, MARKERS, MUTED, Chart, svg
+from judgeloop.report.history import Estimate, LoopHistory, Scores
 from judgeloop.report.panels import Curve, Panel, panel_chart
 from judgeloop.report.retention import retention
-from judgeloop.report.story import Estimate, Scores, Story
 
 COIN = 0.25
 """Both-order accuracy of a coin without position bias: two independent tosses come out right."""
@@ -17,14 +17,14 @@ SIZE = (5.2, 3.3)
 """Width and height of a chart in inches, at 72 points each."""
 
 
-def draw_charts(story: Story) -> list[Chart]:
-    """Draws every chart that the story has figures for; none on an empty story."""
+def draw_charts(history: LoopHistory) -> list[Chart]:
+    """Draws every chart that the history has figures for; none on an empty history."""
     charts = (_accuracy, _first_position, _categories, _retention, _seconds)
-    return [*(chart for draw in charts if (chart := draw(story))), *benchmark_charts(story)]
+    return [*(chart for draw in charts if (chart := draw(history))), *benchmark_charts(history)]
 
 
-def _accuracy(story: Story) -> Chart | None:
-    series = _both_sets(story)
+def _accuracy(history: LoopHistory) -> Chart | None:
+    series = _both_sets(history)
     if not series:
         return None
 
@@ -51,10 +51,10 @@ def _accuracy(story: Story) -> Chart | None:
     )
 
 
-def _first_position(story: Story) -> Chart | None:
+def _first_position(history: LoopHistory) -> Chart | None:
     decided = [
         (name, [(at, scores) for at, scores in points if scores.first_position is not None])
-        for name, points in _both_sets(story)
+        for name, points in _both_sets(history)
     ]
     series = [(name, points) for name, points in decided if points]
     if not series:
@@ -80,9 +80,9 @@ def _first_position(story: Story) -> Chart | None:
     )
 
 
-def _categories(story: Story) -> Chart | None:
+def _categories(history: LoopHistory) -> Chart | None:
     points: dict[str, list[tuple[int, Estimate]]] = {}
-    for item in story.evaluated:
+    for item in history.evaluated:
         for category in item.gold.categories if item.gold else ():
             points.setdefault(category.name, []).append((item.number, category.estimate))
     panels = [
@@ -96,8 +96,8 @@ def _categories(story: Story) -> Chart | None:
     return panel_chart("categories", "Right in both orders, by category", note, panels)
 
 
-def _retention(story: Story) -> Chart | None:
-    series = retention(story)
+def _retention(history: LoopHistory) -> Chart | None:
+    series = retention(history)
     if not series:
         return None
 
@@ -128,8 +128,8 @@ def _retention(story: Story) -> Chart | None:
     )
 
 
-def _seconds(story: Story) -> Chart | None:
-    seconds = {stage: value for stage, value in story.seconds().items() if value > 0}
+def _seconds(history: LoopHistory) -> Chart | None:
+    seconds = {stage: value for stage, value in history.seconds().items() if value > 0}
     if not seconds:
         return None
 
@@ -148,15 +148,15 @@ def _seconds(story: Story) -> Chart | None:
         name="seconds",
         title="Time by stage",
         label="; ".join(f"{stage} {value:.1f} s" for stage, value in seconds.items()),
-        note="Task times added up over iterations and partitions, which may run side by side.",
+        note="Task times added up over iterations and partitions, which may run in parallel.",
         svg=_svg("seconds", draw),
         width=SIZE[0],
     )
 
 
-def _both_sets(story: Story) -> list[tuple[str, list[tuple[int, Scores]]]]:
-    gold = [(item.number, item.gold) for item in story.iterations if item.gold]
-    held = [(item.number, item.held_out) for item in story.iterations if item.held_out]
+def _both_sets(history: LoopHistory) -> list[tuple[str, list[tuple[int, Scores]]]]:
+    gold = [(item.number, item.gold) for item in history.iterations if item.gold]
+    held = [(item.number, item.held_out) for item in history.iterations if item.held_out]
     named = (("gold pairs", gold), ("held-out synthetic pairs", held))
     return [(name, points) for name, points in named if points]
 

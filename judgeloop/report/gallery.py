@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from heapq import nsmallest
 from typing import NamedTuple
 
-from judgeloop.report.story import Iteration, Story
+from judgeloop.report.history import Iteration, LoopHistory
 from judgeloop.report.thumbnails import Thumbnail, Thumbnails
 from judgeloop.runtime.ledger import BASE_ITERATION
 from judgeloop.schema.config import ReportSection
@@ -89,7 +89,7 @@ class Gallery(Record, frozen=True, kw_only=True):
 
 
 def draw_gallery(
-    story: Story, store: Store, images: ImageLibrary, settings: ReportSection, seed: int
+    history: LoopHistory, store: Store, images: ImageLibrary, settings: ReportSection, seed: int
 ) -> Gallery | None:
     """Draws items of the last evaluated iteration; None if there is nothing to show.
 
@@ -99,11 +99,11 @@ def draw_gallery(
     Raises:
         JudgeLoopError: Item results or pairs can't be read. An image that can't is left blank.
     """
-    source = _source(story, store)
+    source = _source(history, store)
     if source is None or not settings.gallery:
         return None
     last, items, manifest, pairs = source
-    drawn = _draw(store, manifest, _base(story, items, manifest), settings.gallery, seed)
+    drawn = _draw(store, manifest, _base(history, items, manifest), settings.gallery, seed)
     wanted = {result.item_id for part in (drawn.right, drawn.wrong) for result, _ in part}
     found = {pair.id: pair for pair in read_records(store, pairs, Pair) if pair.id in wanted}
     images.prefetch(sorted({name for pair in found.values() for name in pair.question.images}))
@@ -126,10 +126,10 @@ def draw_gallery(
     )
 
 
-def _source(story: Story, store: Store) -> tuple[Iteration, str, Manifest, Manifest] | None:
+def _source(history: LoopHistory, store: Store) -> tuple[Iteration, str, Manifest, Manifest] | None:
     """Finds the last iteration with results, what they are about, the results and their pairs."""
     for items, stage in (("gold", "gold"), ("held-out synthetic", "hold_out")):
-        for item in reversed(story.iterations):
+        for item in reversed(history.iterations):
             scores = item.gold if stage == "gold" else item.held_out
             pairs = finished(store, stage, scores.pairs) if scores else None
             if scores and pairs:
@@ -137,9 +137,9 @@ def _source(story: Story, store: Store) -> tuple[Iteration, str, Manifest, Manif
     return None
 
 
-def _base(story: Story, items: str, judged: Manifest) -> Manifest | None:
+def _base(history: LoopHistory, items: str, judged: Manifest) -> Manifest | None:
     """Returns the start model's results on the very items that were judged; None without any."""
-    start = next((item for item in story.iterations if item.number == BASE_ITERATION), None)
+    start = next((item for item in history.iterations if item.number == BASE_ITERATION), None)
     scores = None if start is None else start.gold if items == "gold" else start.held_out
     if scores is None or scores.manifest.inputs != judged.inputs:
         return None

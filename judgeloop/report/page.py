@@ -1,4 +1,4 @@
-"""Renders the story by templates: one self-contained HTML page, and Markdown."""
+"""Renders a loop's history with templates: one self-contained HTML page, and Markdown."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from judgeloop.evaluation.statistics import wilson
 from judgeloop.report.attack_table import attack_rows
 from judgeloop.report.benchmark_curves import benchmark_curves
 from judgeloop.report.benchmark_table import BenchmarkTable, as_markdown, benchmark_table
+from judgeloop.report.bias import bias_rows
 from judgeloop.report.drawing import Chart
 from judgeloop.report.environment import page_environment
 from judgeloop.report.gallery import Gallery
-from judgeloop.report.habits import habits
+from judgeloop.report.history import Estimate, Iteration, LoopHistory, Task
 from judgeloop.report.prediction import prediction
 from judgeloop.report.retention import losses, retention
 from judgeloop.report.shortcut_table import shortcut_rows
-from judgeloop.report.story import Estimate, Iteration, Story, Task
 from judgeloop.report.summary import NONE
 from judgeloop.report.this_run import REASONS, this_run
 from judgeloop.report.yields import yields
@@ -36,22 +36,22 @@ class Step(Record, frozen=True, kw_only=True):
     share: float
     """Of the widest bar."""
     lost: str
-    """What was lost on the way here."""
+    """What was lost before this step."""
     note: str = ""
     """What the count means, where its label does not say all."""
 
 
 def html_page(
-    story: Story,
+    history: LoopHistory,
     config: ReportSettings,
     charts: list[Chart],
     gallery: Gallery | None,
     gallery_error: str = "",
 ) -> str:
-    """Returns the page; it loads nothing from anywhere and runs no script.
+    """Returns the page; it loads no external resource and runs no script.
 
     Args:
-        story: What happened.
+        history: What happened.
         config: What was asked for.
         charts: Drawn by `charts.draw_charts`.
         gallery: Drawn by `gallery.draw_gallery`.
@@ -60,58 +60,58 @@ def html_page(
     environment = page_environment(escape=True)
     drawings = {chart.name: (chart, Markup(chart.svg)) for chart in charts}
     return environment.get_template("template.html.jinja").render(
-        _content(story, config), drawings=drawings, gallery=gallery, gallery_error=gallery_error
+        _content(history, config), drawings=drawings, gallery=gallery, gallery_error=gallery_error
     )
 
 
-def markdown_page(story: Story, config: ReportSettings) -> str:
+def markdown_page(history: LoopHistory, config: ReportSettings) -> str:
     """Returns the report without charts and images as Markdown."""
     environment = page_environment(escape=False)
-    return environment.get_template("template.md.jinja").render(_content(story, config))
+    return environment.get_template("template.md.jinja").render(_content(history, config))
 
 
-def _content(story: Story, config: ReportSettings) -> dict[str, object]:
-    benchmarks = story_table(story)
+def _content(history: LoopHistory, config: ReportSettings) -> dict[str, object]:
+    benchmarks = history_table(history)
     return {
-        "story": story,
+        "history": history,
         "config": config,
-        "headline": headline(story),
-        "facts": facts(story),
+        "headline": headline(history),
+        "facts": facts(history),
         "control": config.filtering.keep if config.filtering.keep != "agreeing" else "",
-        "funnels": [(item, funnel(item)) for item in story.iterations if item.filtered],
-        "yields": yields(story),
-        "kinds": retention(story),
-        "losses": losses(story),
-        "shortcuts": shortcut_rows(story),
-        "attacks": attack_rows(story),
-        "categories": categories(story),
-        "prediction": prediction(story),
+        "funnels": [(item, funnel(item)) for item in history.iterations if item.filtered],
+        "yields": yields(history),
+        "kinds": retention(history),
+        "losses": losses(history),
+        "shortcuts": shortcut_rows(history),
+        "attacks": attack_rows(history),
+        "categories": categories(history),
+        "prediction": prediction(history),
         "benchmarks": benchmarks,
-        "curves": benchmark_curves(story),
-        "habits": habits(story),
+        "curves": benchmark_curves(history),
+        "bias": bias_rows(history),
         "benchmarks_markdown": as_markdown(benchmarks).strip() if benchmarks else "",
-        "undecided": undecided_reasons(story),
-        "this_run": this_run(story, config),
+        "undecided": undecided_reasons(history),
+        "this_run": this_run(history, config),
         "reasons": REASONS,
-        "finished": finished(story),
+        "finished": finished(history),
         "dash": NONE,
         "when": when,
     }
 
 
-def headline(story: Story) -> str:
+def headline(history: LoopHistory) -> str:
     """Says in one sentence how the loop ended."""
-    promotion = story.promotion
-    if story.failures:
-        task = story.failures[0]
-        more = f", and {len(story.failures) - 1} more" if len(story.failures) > 1 else ""
+    promotion = history.promotion
+    if history.failures:
+        task = history.failures[0]
+        more = f", and {len(history.failures) - 1} more" if len(history.failures) > 1 else ""
         return f"The loop failed in {task.stage.replace('_', ' ')}, {when(task)}{more}."
-    if story.status == "CANCELED":
+    if history.status == "CANCELED":
         return "The run was cancelled."
-    if story.failed:
-        return f"The pipeline ended as {story.status}, though no task left an error."
+    if history.failed:
+        return f"The pipeline ended as {history.status}, though no task recorded an error."
     if promotion is None:
-        done = len(story.evaluated)
+        done = len(history.evaluated)
         return f"The loop has not finished; {done} model{'s' * (done != 1)} evaluated so far."
     said = "No version was promoted"
     if promotion.candidate:
@@ -123,22 +123,22 @@ def headline(story: Story) -> str:
     return f"{said}; there is no champion."
 
 
-def facts(story: Story) -> list[str]:
-    """Says in a few sentences why the loop ended so, and what the judges reached."""
+def facts(history: LoopHistory) -> list[str]:
+    """Summarizes in a few sentences why the loop ended and how the judges scored."""
     found = []
-    promotion = story.promotion
+    promotion = history.promotion
     if promotion and promotion.reason:
         found.append(_sentence(promotion.reason))
-    start, judge = next(iter(story.evaluated), None), story.judge
+    start, judge = next(iter(history.evaluated), None), history.judge
     if start and start.gold and judge and judge.gold:
         text = f"On {judge.gold.n} gold pairs the {_model(judge.number)} is right in both orders "
         text += f"for {_percent(judge.gold.both_orders)}"
         if judge.number != start.number:
             text += f"; the {_model(start.number)} was for {_percent(start.gold.both_orders)}"
         found.append(text + ".")
-    trained = max((item.number for item in story.iterations if item.trained), default=0)
-    if story.stop and not story.failures:
-        number, reason = story.stop
+    trained = max((item.number for item in history.iterations if item.trained), default=0)
+    if history.stop and not history.failures:
+        number, reason = history.stop
         found.append(_sentence(f"the loop stopped after iteration {number}: {reason}"))
     elif trained:
         found.append(f"{trained} iteration{'s' * (trained != 1)} trained a judge.")
@@ -177,7 +177,7 @@ def funnel(item: Iteration) -> list[Step]:
 
 
 def _blind_step(found: results.Funnel, widest: int) -> list[Step]:
-    """Returns how often the rejected answer was told from its wording, without the picture."""
+    """Returns how often the rejected answer was guessed from its wording, without the picture."""
     guesses, right = found.blind_guesses, found.blind_right
     if not guesses:
         return []
@@ -188,40 +188,42 @@ def _blind_step(found: results.Funnel, widest: int) -> list[Step]:
     )
     if explain_giveaway(guesses, right) is not None:
         note = f"WARNING: above chance. {note}"
-    label = "told by wording alone"
+    label = "guessed from wording alone"
     return [Step(label=label, count=right, share=right / widest, lost="", note=note)]
 
 
-def story_table(story: Story) -> BenchmarkTable | None:
+def history_table(history: LoopHistory) -> BenchmarkTable | None:
     """Returns the table of the named benchmarks, a row an iteration."""
     return benchmark_table(
         [
             (_model(item.number), item.gold.manifest.expect(results.Scores))
-            for item in story.evaluated
+            for item in history.evaluated
             if item.gold
         ]
     )
 
 
-def categories(story: Story) -> dict[str, dict[int, tuple[int, Estimate]]]:
+def categories(history: LoopHistory) -> dict[str, dict[int, tuple[int, Estimate]]]:
     """Returns n and both-order accuracy on gold by category and iteration."""
     found: dict[str, dict[int, tuple[int, Estimate]]] = {}
-    for item in story.evaluated:
+    for item in history.evaluated:
         for category in item.gold.categories if item.gold else ():
             cell = (category.n, category.estimate)
             found.setdefault(category.name, {})[item.number] = cell
     return dict(sorted(found.items()))
 
 
-def undecided_reasons(story: Story) -> dict[int, dict[str, int]]:
+def undecided_reasons(history: LoopHistory) -> dict[int, dict[str, int]]:
     """Returns why training judgements stayed undecided, by iteration."""
-    return {item.number: item.undecided for item in story.iterations if item.undecided is not None}
+    return {
+        item.number: item.undecided for item in history.iterations if item.undecided is not None
+    }
 
 
-def finished(story: Story) -> dict[str, list[str]]:
+def finished(history: LoopHistory) -> dict[str, list[str]]:
     """Returns the stages that finished, with the number of their tasks, by place in the loop."""
     found: dict[str, Counter[str]] = {}
-    for task in story.tasks:
+    for task in history.tasks:
         if task.manifest:
             found.setdefault(when(task), Counter())[task.stage.replace("_", " ")] += 1
     return {

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from judgeloop.report.drawing import HUES, MARKERS, MUTED, Chart, svg
-from judgeloop.report.story import Estimate
+from judgeloop.report.history import Estimate
 from judgeloop.schema.records import Record
 
 COLUMNS = 4

@@ -1,8 +1,8 @@
-"""How well the held-out synthetic pairs foretell the gold pairs, over a loop's iterations."""
+"""How well scores on held-out synthetic pairs predict scores on gold pairs, over iterations."""
 
 from __future__ import annotations
 
-from judgeloop.report.story import Story
+from judgeloop.report.history import LoopHistory
 from judgeloop.schema.records import Record
 
 FEWEST = 3
@@ -10,7 +10,7 @@ FEWEST = 3
 
 
 class Prediction(Record, frozen=True, kw_only=True):
-    """What choosing by validation cost, in both-order accuracy on gold."""
+    """The cost of choosing by validation, in both-order accuracy on gold."""
 
     points: tuple[tuple[int, float, float], ...]
     """Iteration, validation, gold."""
@@ -36,11 +36,11 @@ class Prediction(Record, frozen=True, kw_only=True):
         return said
 
 
-def prediction(story: Story) -> Prediction | None:
+def prediction(history: LoopHistory) -> Prediction | None:
     """Compares validation with gold; None where fewer than two models have both."""
     points = tuple(
         (item.number, item.held_out.both_orders.value, item.gold.both_orders.value)
-        for item in story.iterations
+        for item in history.iterations
         if item.gold and item.held_out
     )
     if len(points) < 2:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from judgeloop.evaluation.statistics import wilson
-from judgeloop.report.story import Estimate, Iteration, Story
+from judgeloop.report.history import Estimate, Iteration, LoopHistory
 from judgeloop.schema.records import Record
 from judgeloop.schema.results import KindFunnel
 
@@ -25,13 +25,13 @@ class Loss(Record, frozen=True, kw_only=True):
     """The most frequent first; with `kept` they add up to `pairs`."""
 
 
-def retention(story: Story) -> dict[str, dict[int, Estimate]]:
+def retention(history: LoopHistory) -> dict[str, dict[int, Estimate]]:
     """Returns the kept share by kind of question, and under `ALL`, by iteration.
 
     Intervals are Wilson's, at 95 %.
     """
     found: dict[str, dict[int, Estimate]] = {}
-    for item in story.iterations:
+    for item in history.iterations:
         funnel = item.filtered
         if funnel is None:
             continue
@@ -42,9 +42,9 @@ def retention(story: Story) -> dict[str, dict[int, Estimate]]:
     return found
 
 
-def losses(story: Story) -> list[Loss]:
+def losses(history: LoopHistory) -> list[Loss]:
     """Returns what became of the pairs, by iteration, kind of question and planted error."""
-    return [loss for item in story.iterations for loss in _of_iteration(item)]
+    return [loss for item in history.iterations for loss in _of_iteration(item)]
 
 
 def _of_iteration(item: Iteration) -> Iterator[Loss]:

@@ -1,9 +1,9 @@
-"""The table of what tells the answers of held-out pairs apart without looking."""
+"""The table of text-only rules that tell the answers of held-out pairs apart."""
 
 from __future__ import annotations
 
 from judgeloop.evaluation.statistics import wilson
-from judgeloop.report.story import Estimate, Story
+from judgeloop.report.history import Estimate, LoopHistory
 from judgeloop.schema import results
 from judgeloop.schema.records import Record
 
@@ -19,9 +19,9 @@ class ShortcutRow(Record, frozen=True, kw_only=True):
     """Whether the interval leaves one half out."""
 
 
-def shortcut_rows(story: Story) -> list[ShortcutRow]:
+def shortcut_rows(history: LoopHistory) -> list[ShortcutRow]:
     """Returns the rules' scores; the pairs are the same in all iterations."""
-    held_out = next((item.held_out for item in story.iterations if item.held_out), None)
+    held_out = next((item.held_out for item in history.iterations if item.held_out), None)
     if held_out is None:
         return []
     rows = []

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from judgeloop.report.story import Estimate, Iteration, Story
+from judgeloop.report.history import Estimate, Iteration, LoopHistory
 
 NONE = "–"
 """Shown where there is no figure."""
 
 
-def summary(story: Story) -> dict[str, Any]:
+def summary(history: LoopHistory) -> dict[str, Any]:
     """Returns the figures of every evaluated iteration and how the loop ended.
 
     Shares are in 0..1, intervals are 95 %, `n` counts gold pairs, `undecided` is the share of the
     2n judgements without a verdict. `kept_share` is None for iteration 0, which filters nothing.
     """
     return {
-        "iterations": [_row(item) for item in story.evaluated],
-        "champion_version": story.champion_version,
-        "stopped_because": story.stopped_because,
+        "iterations": [_row(item) for item in history.evaluated],
+        "champion_version": history.champion_version,
+        "stopped_because": history.stopped_because,
     }
 
 
@@ -44,28 +44,28 @@ def _row(item: Iteration) -> dict[str, Any]:
     }
 
 
-def table(story: Story) -> str:
+def table(history: LoopHistory) -> str:
     """Returns a plain text table: one row an iteration, the baselines below, how it ended."""
     header = ("iteration", "n", "undecided", "accuracy [95 %]", "both orders [95 %]")
     rows: list[tuple[str, ...]] = [(*header, "first", "kept", "decision")]
-    rows += [_iteration_row(item) for item in story.iterations]
+    rows += [_iteration_row(item) for item in history.iterations]
     rows += [
         (
             *(base.name, str(base.n), NONE),
             *(interval(base.accuracy), interval(base.both_orders)),
             *(NONE, NONE, "baseline"),
         )
-        for base in story.baselines
+        for base in history.baselines
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(header) + 3)]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     lines.insert(1, "  ".join("-" * width for width in widths))
-    if story.evaluated:
+    if history.evaluated:
         lines.append("Gold pairs, each judged in both orders; undecided counts as wrong.")
-    if story.stopped_because:
-        lines.append(f"Stopped: {story.stopped_because}")
-    if story.promotion:
-        lines.append(f"Champion: {story.champion_version or 'none'}")
+    if history.stopped_because:
+        lines.append(f"Stopped: {history.stopped_because}")
+    if history.promotion:
+        lines.append(f"Champion: {history.champion_version or 'none'}")
     return "\n".join(lines)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
-from judgeloop.report.story import Story
+from judgeloop.report.history import LoopHistory
 from judgeloop.schema.counts import PAIR
 from judgeloop.schema.records import Record
 
@@ -21,10 +21,10 @@ class Yield(Record, frozen=True, kw_only=True):
     """Questions that gave no pair, by reason, the most frequent first."""
 
 
-def yields(story: Story) -> list[Yield]:
+def yields(history: LoopHistory) -> list[Yield]:
     """Returns the yields of a loop's pairs, training and held-out ones together, by name."""
     total: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for task in story.tasks:
+    for task in history.tasks:
         if task.stage in ("synthesize", "hold_out") and task.manifest:
             for tried, outcomes in task.manifest.counted.outcomes.items():
                 total[tried].update(outcomes)

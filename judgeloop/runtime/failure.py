@@ -1,4 +1,4 @@
-"""What the ledger says of an error, and the exit code that it stands for."""
+"""The message that the ledger records for an error, and its exit code."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from judgeloop.schema.errors import JudgeLoopError, StoreError
 from judgeloop.store.local_files import disk_failure
 
 
-def told(error: Exception) -> tuple[str, int]:
+def describe_error(error: Exception) -> tuple[str, int]:
     """Returns an error's message, without secrets, and its exit code.
 
     Args:
-        error: One of ours, or what a library or the system raised: of a disk that is full,
-            read-only or broken it is told what to do.
+        error: One of ours, or one of a library or the system; for a full, read-only or broken
+            disk the message says what to do.
     """
     text, code = f"{type(error).__name__}: {error}", JudgeLoopError.exit_code
     if isinstance(error, JudgeLoopError):

@@ -36,7 +36,7 @@ from typing import NamedTuple
 import msgspec
 
 from judgeloop.runtime.holder_pod import is_pod_gone, this_pod
-from judgeloop.runtime.progress import Standing, standing
+from judgeloop.runtime.progress import ProgressSnapshot, latest_progress
 from judgeloop.schema.errors import DataError, JudgeLoopError, StoreError
 from judgeloop.schema.records import Record, from_json, to_json
 from judgeloop.store import MissingObjectError, Store, sha256_bytes
@@ -86,7 +86,7 @@ class Holder(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
     since: str
     """UTC on the holder's clock, for people to read; nothing is computed from it."""
     beats: int = 0
-    progress: Standing | None = None
+    progress: ProgressSnapshot | None = None
     """How far its work is, for people to read."""
 
     def is_gone(self) -> bool:
@@ -258,7 +258,9 @@ class Lease:
                 )
                 return
             beats = self._holder.beats + 1
-            self._holder = msgspec.structs.replace(self._holder, beats=beats, progress=standing())
+            self._holder = msgspec.structs.replace(
+                self._holder, beats=beats, progress=latest_progress()
+            )
             self._store.write(self._key(self._generation), to_json(self._holder))
         except JudgeLoopError as error:
             logger.warning("lease=%s missed a heartbeat: %s", self._name, error)

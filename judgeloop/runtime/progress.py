@@ -22,13 +22,13 @@ logger = logging.getLogger(__name__)
 FILE_VARIABLE = "JUDGELOOP_PROGRESS"
 LOG_EVERY_S = 15.0
 PULSE_EVERY_S = 2.0
-"""Minimum interval between two lines that tell of no finished row."""
+"""Minimum interval between two lines without a newly finished row."""
 RATE_STEPS = 50
-"""So many newest steps tell the rate: shards that were found done count at the start only."""
+"""Number of newest steps that the rate is computed from."""
 
 
 class Pulse(msgspec.Struct, frozen=True, kw_only=True):
-    """What an engine has done for a task since this process began with it, and does now."""
+    """An engine's counters for a task since this process started it."""
 
     tokens: int = 0
     """Generated."""
@@ -55,8 +55,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """Of a task that runs a model."""
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """How far the task of this process is; its lease tells others."""
+class ProgressSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """How far this process's task is; its lease publishes it."""
 
     step: Step
     rate: float
@@ -82,13 +82,13 @@ class _Latest:
     seen: ClassVar[deque[tuple[float, int]]] = deque(maxlen=RATE_STEPS)
 
 
-def standing() -> Standing | None:
+def latest_progress() -> ProgressSnapshot | None:
     """Returns how far this process's newest task is; None if it has none."""
     step, seen = _Latest.step, list(_Latest.seen)
     if step is None:
         return None
     (began, first), (now, last) = seen[0], seen[-1]
-    return Standing(step=step, rate=(last - first) / (now - began) if now > began else 0.0)
+    return ProgressSnapshot(step=step, rate=(last - first) / (now - began) if now > began else 0.0)
 
 
 class Progress:
@@ -109,7 +109,7 @@ class Progress:
         self._report(note)
 
     def beat(self, pulse: Pulse) -> None:
-        """Takes what the engine does now; it is written with the next step, or alone in a while."""
+        """Records the engine's counters, written with the next step or alone after a while."""
         self._pulse = pulse
         if time.monotonic() - self._written >= PULSE_EVERY_S:
             self._written = time.monotonic()

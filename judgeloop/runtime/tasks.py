@@ -22,7 +22,7 @@ import msgspec
 from judgeloop.runtime import spent
 from judgeloop.runtime.decided import loop_hash
 from judgeloop.runtime.ending import State, read_ending
-from judgeloop.runtime.failure import told
+from judgeloop.runtime.failure import describe_error
 from judgeloop.runtime.garbage_collector import collect_rarely
 from judgeloop.runtime.json_log import About
 from judgeloop.runtime.ledger import AFTER_LOOP, BASE_ITERATION, Entry, Ledger
@@ -131,7 +131,7 @@ class Task(msgspec.Struct, frozen=True):
         try:
             yield
         except Exception as error:
-            text, code = told(error)
+            text, code = describe_error(error)
             logger.error("failed: %s", text)
             entry = self._entry(started, clock, error=text, exit_code=code)
             if not in_ledger:

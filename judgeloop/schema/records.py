@@ -74,7 +74,7 @@ class Voted(Record, frozen=True, kw_only=True, tag="voted", tag_field="how"):
     """The chosen answer is the majority of N samples, the rejected one another candidate."""
 
     counts: dict[str, int]
-    """Votes by normalised answer; samples without one readable answer have none."""
+    """Votes by normalized answer; samples without one readable answer have none."""
 
 
 class Labelled(Record, frozen=True, kw_only=True, tag="labelled", tag_field="how"):

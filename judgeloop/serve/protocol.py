@@ -42,7 +42,7 @@ class RefusedError(Exception):
         self.status = status
 
 
-class Asked(NamedTuple):
+class ChatRequest(NamedTuple):
     """A request of a client."""
 
     model: str
@@ -102,7 +102,7 @@ def served_names(model: ModelRef) -> tuple[str, ...]:
     return (BASE, JUDGE, f"adapter-{model.adapter_sha256[:_NAME_DIGITS]}")
 
 
-def read_request(body: bytes, names: tuple[str, ...]) -> Asked:
+def read_request(body: bytes, names: tuple[str, ...]) -> ChatRequest:
     """Reads a chat completion's request.
 
     Args:
@@ -132,7 +132,7 @@ def read_request(body: bytes, names: tuple[str, ...]) -> Asked:
     if not 0 <= seed < 2**63:
         raise RefusedError(400, "seed must be 0 or more, below 2^63")
     text, pictures, last = _content(asked.messages[0].content)
-    return Asked(asked.model, text, pictures, last, sampling, seed, asked.n)
+    return ChatRequest(asked.model, text, pictures, last, sampling, seed, asked.n)
 
 
 def _content(content: str | list[_Part]) -> tuple[str, tuple[bytes, ...], bool]:
@@ -163,7 +163,7 @@ def _content(content: str | list[_Part]) -> tuple[str, tuple[bytes, ...], bool]:
     return text, pictures, place == 0 and bool(urls)
 
 
-def completion(asked: Asked, number: int, response: Response) -> dict[str, Any]:
+def completion(asked: ChatRequest, number: int, response: Response) -> dict[str, Any]:
     """Returns the answer to a request.
 
     Raises:

@@ -14,7 +14,7 @@ import msgspec
 
 from judgeloop.runtime.redaction import shown
 from judgeloop.schema.errors import ConfigError, DataError
-from judgeloop.serve.desk import Desk
+from judgeloop.serve.dispatcher import Dispatcher
 from judgeloop.serve.protocol import RefusedError, completion, models, read_request
 
 MAX_BODY = 64 * 2**20
@@ -28,7 +28,7 @@ class JudgeServer(ThreadingHTTPServer):
 
     Args:
         address: Host and port; port 0 takes a free one.
-        desk: Has requests answered.
+        dispatcher: Has requests answered.
         names: Under which the judge is served.
         key: What a client must send as a bearer token; None asks for none.
 
@@ -40,9 +40,13 @@ class JudgeServer(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(
-        self, address: tuple[str, int], desk: Desk, names: tuple[str, ...], key: str | None
+        self,
+        address: tuple[str, int],
+        dispatcher: Dispatcher,
+        names: tuple[str, ...],
+        key: str | None,
     ) -> None:
-        self.desk, self.names, self.key = desk, names, key
+        self.dispatcher, self.names, self.key = dispatcher, names, key
         try:
             super().__init__(address, _Handler)
         except OSError as error:
@@ -60,7 +64,7 @@ class JudgeServer(ThreadingHTTPServer):
         try:
             yield f"http://{host!s}:{port}/v1"
         finally:
-            self.desk.end()
+            self.dispatcher.end()
             self.shutdown()
             self.server_close()
 
@@ -102,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path != _CHAT:
             raise RefusedError(404, f"no such page; there are {_MODELS} and {_CHAT}")
         asked = read_request(body, self.server.names)
-        number, response = self.server.desk.ask(asked)
+        number, response = self.server.dispatcher.ask(asked)
         return completion(asked, number, response)
 
     def _body(self) -> bytes:

@@ -12,7 +12,7 @@ from judgeloop.models.judge import find_judge
 from judgeloop.runtime.engine_start import open_engine
 from judgeloop.schema.errors import ConfigError
 from judgeloop.schema.records import ModelRef
-from judgeloop.serve.desk import Desk
+from judgeloop.serve.dispatcher import Dispatcher
 from judgeloop.serve.images import HeldImages
 from judgeloop.serve.protocol import served_names
 from judgeloop.store import FolderStore
@@ -22,7 +22,7 @@ _DRIVER = Path("/proc/driver/nvidia/version")
 
 
 @contextmanager
-def open_desk(name: str, engine: str | None) -> Iterator[tuple[Desk, tuple[str, ...]]]:
+def open_dispatcher(name: str, engine: str | None) -> Iterator[tuple[Dispatcher, tuple[str, ...]]]:
     """Loads a judge for a block; yields what answers for it, and the names that it is served by.
 
     Args:
@@ -40,7 +40,7 @@ def open_desk(name: str, engine: str | None) -> Iterator[tuple[Desk, tuple[str, 
         images = HeldImages(store, found.max_pixels, found.background)
         opened = open_engine(settings, found.model, images, store)
         try:
-            yield Desk(opened, images), served_names(found.model)
+            yield Dispatcher(opened, images), served_names(found.model)
         finally:
             opened.close()
 

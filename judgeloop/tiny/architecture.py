@@ -1,4 +1,4 @@
-"""The tiny base's tokenizer, processor, chat template, configuration and initialisation.
+"""The tiny base's tokenizer, processor, chat template, configuration and initialization.
 
 Idefics3 (SigLIP-like vision tower, Llama text model) is the one small architecture that
 Transformers, TRL, PEFT and vLLM all handle without torchvision. Nothing is downloaded: the

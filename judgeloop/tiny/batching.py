@@ -154,8 +154,8 @@ def _words(scene: Scene) -> torch.Tensor:
 
     found = torch.zeros(len(PLACES), len(WORDS))
     found[:, -len(PLACES) :] = torch.eye(len(PLACES))
-    for thing in scene.things:
-        found[thing.cell, [WORDS.index(thing.colour), WORDS.index(thing.shape)]] = 1
+    for obj in scene.objects:
+        found[obj.cell, [WORDS.index(obj.colour), WORDS.index(obj.shape)]] = 1
     return found
 
 

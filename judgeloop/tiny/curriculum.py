@@ -24,7 +24,7 @@ from judgeloop.tiny.questions import (
     gold_answer,
     make_question,
 )
-from judgeloop.tiny.scenes import COLOURS, PLACES, SHAPES, Scene, Split, Thing, sample_from
+from judgeloop.tiny.scenes import COLOURS, PLACES, SHAPES, Scene, SceneObject, Split, sample_from
 
 FIRST_BIAS = 0.7
 """Probability of A in a judge turn of the pretraining."""
@@ -79,10 +79,10 @@ def text_turn(rng: random.Random) -> Turn:
 
 def alter_turn(rng: random.Random) -> Turn:
     """A copy of some scene's caption with one planted mistake of the kind asked for."""
-    things = sample_from(Split.PRETRAINING, rng).things
+    objects = sample_from(Split.PRETRAINING, rng).objects
     error = rng.choice(formats.ERRORS)
     return Turn(
-        formats.alter(error, caption(things)), "", caption(plant_mistake(things, error, rng))
+        formats.alter(error, caption(objects)), "", caption(plant_mistake(objects, error, rng))
     )
 
 
@@ -149,12 +149,12 @@ def _wrong(scene: Scene, question: SceneQuestion, right: str, rng: random.Random
     if question.topic != "caption":
         return wrong_answer(scene, question, right, rng)
     if rng.random() < 0.8:
-        return caption(plant_mistake(scene.things, _draw(DISTRACTORS, rng), rng))
-    return caption(_other(scene.things, rng))
+        return caption(plant_mistake(scene.objects, _draw(DISTRACTORS, rng), rng))
+    return caption(_other(scene.objects, rng))
 
 
-def _other(things: Sequence[Thing], rng: random.Random) -> tuple[Thing, ...]:
-    while (other := sample_from(Split.PRETRAINING, rng).things) == tuple(things):
+def _other(objects: Sequence[SceneObject], rng: random.Random) -> tuple[SceneObject, ...]:
+    while (other := sample_from(Split.PRETRAINING, rng).objects) == tuple(objects):
         pass
     return other
 

@@ -90,7 +90,7 @@ def write_gold(folder: Path, count: int, seed: int) -> Path:
         question = make_question(scene, topic, rng)
         right = gold_answer(scene, question)
         if question == CAPTION:
-            wrong = caption(plant_mistake(scene.things, rng.choice(formats.ERRORS), rng))
+            wrong = caption(plant_mistake(scene.objects, rng.choice(formats.ERRORS), rng))
         else:
             wrong = wrong_answer(scene, question, right, rng)
         name = f"g{number:06d}"

@@ -12,10 +12,12 @@ from collections.abc import Sequence
 import msgspec
 
 from judgeloop.tiny.questions import SceneQuestion, domain
-from judgeloop.tiny.scenes import COLOURS, PLACES, SHAPES, Scene, Thing
+from judgeloop.tiny.scenes import COLOURS, PLACES, SHAPES, Scene, SceneObject
 
 
-def plant_mistake(things: Sequence[Thing], error: str, rng: random.Random) -> tuple[Thing, ...]:
+def plant_mistake(
+    objects: Sequence[SceneObject], error: str, rng: random.Random
+) -> tuple[SceneObject, ...]:
     """Returns the objects with one mistake planted, one of `formats.ERRORS`.
 
     `count` leaves one of two objects out, or adds one to a single object; the others replace one
@@ -23,16 +25,16 @@ def plant_mistake(things: Sequence[Thing], error: str, rng: random.Random) -> tu
     one moves.
     """
     if error == "count":
-        return _miscount(things, rng)
+        return _miscount(objects, rng)
     which, attribute = error.split()
-    index = 0 if which == "first" else len(things) - 1
+    index = 0 if which == "first" else len(objects) - 1
     candidates = [
-        (*things[:index], changed, *things[index + 1 :])
-        for changed in _variants(things[index], attribute)
+        (*objects[:index], changed, *objects[index + 1 :])
+        for changed in _variants(objects[index], attribute)
     ]
     valid = [c for c in candidates if _in_order(c) and not _has_equal_objects(c)]
     if not valid:
-        return plant_mistake(things, "last place" if which == "first" else "first place", rng)
+        return plant_mistake(objects, "last place" if which == "first" else "first place", rng)
     return rng.choice(valid)
 
 
@@ -46,38 +48,38 @@ def wrong_answer(scene: Scene, question: SceneQuestion, right: str, rng: random.
     others = [word for word in domain(question.target) if word != right]
     if question.target == "count":
         return rng.choice(others)
-    near = [str(getattr(t, question.target)) for t in scene.things]
+    near = [str(getattr(t, question.target)) for t in scene.objects]
     near = [word for word in near if word != right]
     return rng.choice(near) if near and rng.random() < 0.5 else rng.choice(others)
 
 
-def _variants(thing: Thing, attribute: str) -> list[Thing]:
+def _variants(obj: SceneObject, attribute: str) -> list[SceneObject]:
     replace = msgspec.structs.replace
     if attribute == "colour":
-        return [replace(thing, colour=word) for word in COLOURS if word != thing.colour]
+        return [replace(obj, colour=word) for word in COLOURS if word != obj.colour]
     if attribute == "shape":
-        return [replace(thing, shape=word) for word in SHAPES if word != thing.shape]
-    return [replace(thing, cell=cell) for cell in range(len(PLACES)) if cell != thing.cell]
+        return [replace(obj, shape=word) for word in SHAPES if word != obj.shape]
+    return [replace(obj, cell=cell) for cell in range(len(PLACES)) if cell != obj.cell]
 
 
-def _miscount(things: Sequence[Thing], rng: random.Random) -> tuple[Thing, ...]:
-    if len(things) > 1:
-        left_out = rng.randrange(len(things))
-        return (*things[:left_out], *things[left_out + 1 :])
-    only = things[0]
+def _miscount(objects: Sequence[SceneObject], rng: random.Random) -> tuple[SceneObject, ...]:
+    if len(objects) > 1:
+        left_out = rng.randrange(len(objects))
+        return (*objects[:left_out], *objects[left_out + 1 :])
+    only = objects[0]
     while True:
-        added = Thing(rng.randrange(len(PLACES)), rng.choice(COLOURS), rng.choice(SHAPES))
+        added = SceneObject(rng.randrange(len(PLACES)), rng.choice(COLOURS), rng.choice(SHAPES))
         if added.cell != only.cell and not added.alike(only):
             return tuple(sorted((only, added)))
 
 
-def _in_order(things: Sequence[Thing]) -> bool:
-    cells = [thing.cell for thing in things]
+def _in_order(objects: Sequence[SceneObject]) -> bool:
+    cells = [obj.cell for obj in objects]
     return cells == sorted(set(cells))
 
 
-def _has_equal_objects(things: Sequence[Thing]) -> bool:
-    return len({(thing.colour, thing.shape) for thing in things}) < len(things)
+def _has_equal_objects(objects: Sequence[SceneObject]) -> bool:
+    return len({(obj.colour, obj.shape) for obj in objects}) < len(objects)
 
 
 def differences(original: str, copy: str) -> tuple[str, ...]:
@@ -92,7 +94,7 @@ def differences(original: str, copy: str) -> tuple[str, ...]:
         return ()
     if len(old) != len(new):
         shorter, longer = sorted((old, new), key=len)
-        added = [thing for thing in longer if thing not in shorter]
+        added = [obj for obj in longer if obj not in shorter]
         return ("count",) if len(added) == 1 == len(longer) - len(shorter) else ()
     changed = [
         (index, name)
@@ -109,7 +111,7 @@ def differences(original: str, copy: str) -> tuple[str, ...]:
 
 def parse(text: str) -> list[tuple[str, str, str]] | None:
     """Reads a caption into (colour, shape, place) words; None if it is no caption."""
-    things = []
+    objects = []
     for part in text.split(", "):
         words = part.split(" ")
         if len(words) != 3:
@@ -117,5 +119,5 @@ def parse(text: str) -> list[tuple[str, str, str]] | None:
         colour, shape, place = words
         if colour not in COLOURS or shape not in SHAPES or place not in PLACES:
             return None
-        things.append((colour, shape, place))
-    return things
+        objects.append((colour, shape, place))
+    return objects

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 from judgeloop.tiny import formats
-from judgeloop.tiny.scenes import COLOURS, PLACES, SHAPES, Scene, Thing
+from judgeloop.tiny.scenes import COLOURS, PLACES, SHAPES, Scene, SceneObject
 
 TOPICS = ("count", "colour", "shape", "place", "either", "choice")
 """Topics of closed questions."""
@@ -58,12 +58,12 @@ def make_question(scene: Scene, topic: str, rng: random.Random) -> SceneQuestion
         subject = rng.choice((rng.choice(COLOURS), rng.choice(SHAPES), _present(scene, rng), "all"))
         return SceneQuestion(topic, f"count {subject}", "count", subject)
     target = topic if topic in ("colour", "shape", "place") else rng.choice(TOPICS[1:4])
-    subject, thing = _pick(scene, target, rng)
+    subject, obj = _pick(scene, target, rng)
     text = f"{target} of {subject}"
     if topic in ("colour", "shape", "place"):
         return SceneQuestion(topic, text, target, subject)
     size = 2 if topic == "either" else 3
-    shown = _shown(target, getattr(thing, target), size, rng)
+    shown = _shown(target, getattr(obj, target), size, rng)
     if topic == "either":
         return SceneQuestion(topic, f"{' or '.join(shown)} of {subject}", target, subject, None)
     lettered = " ".join(f"{x} {word}" for x, word in zip("abc", shown, strict=True))
@@ -73,21 +73,21 @@ def make_question(scene: Scene, topic: str, rng: random.Random) -> SceneQuestion
 def gold_answer(scene: Scene, question: SceneQuestion) -> str:
     """Returns the right answer: the only function that turns a scene into one."""
     if question.target == "caption":
-        return caption(scene.things)
+        return caption(scene.objects)
     if question.target == "count":
-        return str(sum(question.subject in ("all", t.colour, t.shape) for t in scene.things))
-    (thing,) = [t for t in scene.things if fits(t, question.subject)]
-    return str(getattr(thing, question.target))
+        return str(sum(question.subject in ("all", t.colour, t.shape) for t in scene.objects))
+    (obj,) = [t for t in scene.objects if fits(t, question.subject)]
+    return str(getattr(obj, question.target))
 
 
-def caption(things: Sequence[Thing]) -> str:
+def caption(objects: Sequence[SceneObject]) -> str:
     """Lists objects in the order given, such as `red circle north, blue cross west`."""
-    return ", ".join(thing.describe() for thing in things)
+    return ", ".join(obj.describe() for obj in objects)
 
 
-def fits(thing: Thing, subject: str) -> bool:
+def fits(obj: SceneObject, subject: str) -> bool:
     """Whether every word of a description holds for an object."""
-    return set(subject.split()) <= {thing.colour, thing.shape, thing.place}
+    return set(subject.split()) <= {obj.colour, obj.shape, obj.place}
 
 
 def domain(target: str) -> tuple[str, ...]:
@@ -100,20 +100,20 @@ def domain(target: str) -> tuple[str, ...]:
     }[target]
 
 
-def _pick(scene: Scene, target: str, rng: random.Random) -> tuple[str, Thing]:
+def _pick(scene: Scene, target: str, rng: random.Random) -> tuple[str, SceneObject]:
     """Draws an object and a description of it that fits no other and leaves out the target."""
-    thing = rng.choice(scene.things)
+    obj = rng.choice(scene.objects)
     if target == "place":
-        described = [thing.colour, thing.shape, f"{thing.colour} {thing.shape}"]
+        described = [obj.colour, obj.shape, f"{obj.colour} {obj.shape}"]
     else:
-        described = [thing.place, thing.shape if target == "colour" else thing.colour]
-    unique = [words for words in described if sum(fits(t, words) for t in scene.things) == 1]
-    return rng.choice(unique), thing
+        described = [obj.place, obj.shape if target == "colour" else obj.colour]
+    unique = [words for words in described if sum(fits(t, words) for t in scene.objects) == 1]
+    return rng.choice(unique), obj
 
 
 def _present(scene: Scene, rng: random.Random) -> str:
-    thing = rng.choice(scene.things)
-    return rng.choice((thing.colour, thing.shape))
+    obj = rng.choice(scene.objects)
+    return rng.choice((obj.colour, obj.shape))
 
 
 def _shown(target: str, right: str, size: int, rng: random.Random) -> tuple[str, ...]:

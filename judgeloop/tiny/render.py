@@ -29,20 +29,20 @@ _SHADE = 22
 
 def draw(scene: Scene) -> Image.Image:
     """Returns the scene as an RGB image of 48 x 48 pixels."""
-    rng = random.Random(scene.looks)
+    rng = random.Random(scene.render_seed)
     paper = tuple(rng.randint(225, 250) for _ in range(3))
     image = Image.new("RGB", (SIZE, SIZE), paper)
     canvas = ImageDraw.Draw(image)
-    for thing in scene.things:
+    for obj in scene.objects:
         radius = rng.randint(4, 6)
         slack = CELL // 2 - 1 - radius
-        x = thing.cell % 3 * CELL + CELL // 2 + rng.randint(-slack, slack)
-        y = thing.cell // 3 * CELL + CELL // 2 + rng.randint(-slack, slack)
+        x = obj.cell % 3 * CELL + CELL // 2 + rng.randint(-slack, slack)
+        y = obj.cell // 3 * CELL + CELL // 2 + rng.randint(-slack, slack)
         shift = rng.randint(-_SHADE, _SHADE)
         fill = tuple(
-            max(0, min(255, channel + shift + rng.randint(-8, 8))) for channel in _RGB[thing.colour]
+            max(0, min(255, channel + shift + rng.randint(-8, 8))) for channel in _RGB[obj.colour]
         )
-        _draw_shape(canvas, thing.shape, x, y, radius, fill)
+        _draw_shape(canvas, obj.shape, x, y, radius, fill)
     return image
 
 

@@ -1,7 +1,8 @@
 """Scenes: one or two coloured shapes on a 3 x 3 grid, sampled by seed and split by a hash.
 
-A scene's *layout* (what stands where) decides its split, so no layout is in two splits. Its *looks*
-(jitter of place, size, colour and background) make two pictures of one layout differ.
+A scene's *layout* (which objects stand where) decides its split, so no layout is in two splits. Its
+*render seed* decides the jitter of place, size, colour and background: two pictures of one layout
+differ.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Split(StrEnum):
     EVALUATION = "evaluation"
 
 
-class Thing(msgspec.Struct, frozen=True, order=True):
+class SceneObject(msgspec.Struct, frozen=True, order=True):
     """One object: its cell (0 to 8, reading order), colour and shape."""
 
     cell: int
@@ -45,7 +46,7 @@ class Thing(msgspec.Struct, frozen=True, order=True):
         """The compass word of the cell."""
         return PLACES[self.cell]
 
-    def alike(self, other: Thing) -> bool:
+    def alike(self, other: SceneObject) -> bool:
         """Whether colour and shape are the same; two objects of a scene never are alike."""
         return self.colour == other.colour and self.shape == other.shape
 
@@ -55,16 +56,17 @@ class Thing(msgspec.Struct, frozen=True, order=True):
 
 
 class Scene(msgspec.Struct, frozen=True):
-    """A layout and the seed of its looks."""
+    """A layout and the seed of its picture."""
 
-    things: tuple[Thing, ...]
+    objects: tuple[SceneObject, ...]
     """In reading order, each in a cell of its own."""
-    looks: int
+    render_seed: int
+    """Decides the jitter of the picture."""
 
     @property
     def layout(self) -> str:
-        """What stands where, as text; two scenes with one layout differ in looks alone."""
-        return ", ".join(thing.describe() for thing in self.things)
+        """What stands where, as text; two scenes with one layout differ in `render_seed` alone."""
+        return ", ".join(obj.describe() for obj in self.objects)
 
     @property
     def split(self) -> Split:
@@ -80,10 +82,10 @@ def sample_scene(rng: random.Random) -> Scene:
     """Draws a scene from the whole world; its objects differ in colour, in shape or in both."""
     count = 1 if rng.random() < SINGLE_SHARE else 2
     cells = sorted(rng.sample(range(len(PLACES)), count))
-    things = tuple(Thing(cell, rng.choice(COLOURS), rng.choice(SHAPES)) for cell in cells)
-    if count == 2 and things[0].alike(things[1]):
+    objects = tuple(SceneObject(cell, rng.choice(COLOURS), rng.choice(SHAPES)) for cell in cells)
+    if count == 2 and objects[0].alike(objects[1]):
         return sample_scene(rng)
-    return Scene(things=things, looks=rng.getrandbits(32))
+    return Scene(objects=objects, render_seed=rng.getrandbits(32))
 
 
 def sample_from(split: Split, rng: random.Random) -> Scene:

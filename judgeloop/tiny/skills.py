@@ -83,7 +83,7 @@ def _judging(answer: Answer, scenes: list[Scene], rng: random.Random) -> dict[st
             question = make_question(scene, topics[number % len(topics)], rng)
             right = gold_answer(scene, question)
             if question == CAPTION:
-                wrong = caption(plant_mistake(scene.things, rng.choice(formats.ERRORS), rng))
+                wrong = caption(plant_mistake(scene.objects, rng.choice(formats.ERRORS), rng))
             else:
                 wrong = wrong_answer(scene, question, right, rng)
             for pair in ((right, wrong), (wrong, right)):

@@ -17,9 +17,9 @@ from judgeloop.tiny import formats
 from judgeloop.tiny.dataset import write_image, write_lines
 from judgeloop.tiny.mistakes import plant_mistake
 from judgeloop.tiny.questions import CAPTION, caption
-from judgeloop.tiny.scenes import COLOURS, PLACES, SHAPES, Scene, Split, Thing, sample_from
+from judgeloop.tiny.scenes import COLOURS, PLACES, SHAPES, Scene, SceneObject, Split, sample_from
 
-Things = tuple[Thing, ...]
+Objects = tuple[SceneObject, ...]
 
 
 def write_unplanted(folder: Path, count: int, seed: int) -> Path:
@@ -42,7 +42,7 @@ def write_unplanted(folder: Path, count: int, seed: int) -> Path:
         scene, wrong = None, None
         while scene is None or wrong is None:
             scene = _scene(objects, rng)
-            wrong = plant(scene.things, rng)
+            wrong = plant(scene.objects, rng)
         name = f"u{number:06d}"
         rows.append(
             {
@@ -51,44 +51,46 @@ def write_unplanted(folder: Path, count: int, seed: int) -> Path:
                 "question": CAPTION.text,
                 "kind": CAPTION.kind,
                 "category": category,
-                "chosen": caption(scene.things),
+                "chosen": caption(scene.objects),
                 "rejected": caption(wrong),
             }
         )
     return write_lines(folder / "gold.jsonl", rows)
 
 
-def _scene(objects: int, rng: random.Random) -> Scene:
+def _scene(count: int, rng: random.Random) -> Scene:
     """Draws a scene of the evaluation split with so many objects, no two of them alike."""
     while True:
-        if objects < 3:
+        if count < 3:
             scene = sample_from(Split.EVALUATION, rng)
         else:
-            cells = sorted(rng.sample(range(len(PLACES)), objects))
-            things = tuple(Thing(cell, rng.choice(COLOURS), rng.choice(SHAPES)) for cell in cells)
-            scene = Scene(things=things, looks=rng.getrandbits(32))
-        kinds = {(thing.colour, thing.shape) for thing in scene.things}
-        is_whole = len(scene.things) == objects == len(kinds)
+            cells = sorted(rng.sample(range(len(PLACES)), count))
+            objects = tuple(
+                SceneObject(cell, rng.choice(COLOURS), rng.choice(SHAPES)) for cell in cells
+            )
+            scene = Scene(objects=objects, render_seed=rng.getrandbits(32))
+        kinds = {(obj.colour, obj.shape) for obj in scene.objects}
+        is_whole = len(scene.objects) == count == len(kinds)
         if is_whole and scene.split is Split.EVALUATION:
             return scene
 
 
-def _swap_colours(things: Sequence[Thing], rng: random.Random) -> Things | None:
+def _swap_colours(objects: Sequence[SceneObject], rng: random.Random) -> Objects | None:
     """Exchanges two objects' colours; None where that makes the same caption."""
-    first, second = things
+    first, second = objects
     replace = msgspec.structs.replace
     swapped = replace(first, colour=second.colour), replace(second, colour=first.colour)
     return swapped if swapped != (first, second) else None
 
 
-def _omit(things: Sequence[Thing], rng: random.Random) -> Things:
-    left_out = rng.randrange(len(things))
-    return (*things[:left_out], *things[left_out + 1 :])
+def _omit(objects: Sequence[SceneObject], rng: random.Random) -> Objects:
+    left_out = rng.randrange(len(objects))
+    return (*objects[:left_out], *objects[left_out + 1 :])
 
 
-def _change_middle(things: Sequence[Thing], rng: random.Random) -> Things | None:
+def _change_middle(objects: Sequence[SceneObject], rng: random.Random) -> Objects | None:
     """Replaces one attribute of the middle object; None where another object would change."""
-    first, middle, last = things
+    first, middle, last = objects
     # In a pair with the last one the middle object is the first.
     made = plant_mistake(
         (middle, last), rng.choice(("first colour", "first shape", "first place")), rng
@@ -97,21 +99,23 @@ def _change_middle(things: Sequence[Thing], rng: random.Random) -> Things | None
     return whole if made[1] == last and _is_caption(whole) else None
 
 
-def _change_end(things: Sequence[Thing], rng: random.Random) -> Things:
+def _change_end(objects: Sequence[SceneObject], rng: random.Random) -> Objects:
     """Replaces one attribute of the first or last object, as synthesis does."""
     return plant_mistake(
-        things, rng.choice([name for name in formats.ERRORS if name != "count"]), rng
+        objects, rng.choice([name for name in formats.ERRORS if name != "count"]), rng
     )
 
 
-def _is_caption(things: Things) -> bool:
+def _is_caption(objects: Objects) -> bool:
     """Whether the objects are in reading order and no two are alike."""
-    cells = [thing.cell for thing in things]
-    kinds = {(thing.colour, thing.shape) for thing in things}
-    return cells == sorted(set(cells)) and len(kinds) == len(things)
+    cells = [obj.cell for obj in objects]
+    kinds = {(obj.colour, obj.shape) for obj in objects}
+    return cells == sorted(set(cells)) and len(kinds) == len(objects)
 
 
-CATEGORIES: dict[str, tuple[int, Callable[[Sequence[Thing], random.Random], Things | None]]] = {
+CATEGORIES: dict[
+    str, tuple[int, Callable[[Sequence[SceneObject], random.Random], Objects | None]]
+] = {
     "swapped colours": (2, _swap_colours),
     "omitted, of two": (2, _omit),
     "omitted, of three": (3, _omit),

@@ -12,9 +12,9 @@ import msgspec
 from rich.console import Console
 
 from components.images import image
-from judgeloop.cluster.kubernetes import AskedOnce
+from judgeloop.cluster.kubernetes import FailFastCluster
 from judgeloop.ops.doctor.needs import Needs, parse_needs
-from judgeloop.ops.doctor.preflight import Finding, examine_namespace, examine_references, look
+from judgeloop.ops.doctor.preflight import Finding, examine_namespace, examine_references, run_check
 from judgeloop.ops.doctor.quota import check_quotas
 from judgeloop.ops.doctor.release import check_release
 from judgeloop.ops.doctor.retries import check_retries
@@ -50,14 +50,14 @@ def examine_cluster(
 
 
 def _findings(server: Kubeflow, profile: Profile, account: str | None) -> Iterator[Finding]:
-    host, cluster = server.connection.host, AskedOnce(PersonsCluster(server.namespace))
+    host, cluster = server.connection.host, FailFastCluster(PersonsCluster(server.namespace))
     needs = needs_of(profile)
     yield Finding("server", "ok", f"{host} speaks v2beta1 and lets us in")
-    yield look("version", lambda: check_release(server.release))
-    yield look("quota", lambda: check_quotas(needs.tasks, cluster))
+    yield run_check("version", lambda: check_release(server.release))
+    yield run_check("quota", lambda: check_quotas(needs.tasks, cluster))
     yield from examine_references(needs, cluster)
     yield from examine_namespace(needs, cluster, account)
-    yield look("retries", lambda: check_retries(cluster, profile.retry.count))
+    yield run_check("retries", lambda: check_retries(cluster, profile.retry.count))
 
 
 def needs_of(profile: Profile) -> Needs:

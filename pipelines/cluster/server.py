@@ -22,7 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from judgeloop.ops.doctor.release import told_version
+from judgeloop.ops.doctor.release import reported_version
 from judgeloop.schema.errors import ClusterError, ConfigError, JudgeLoopError
 from pipelines.cluster.connection import Connection
 from pipelines.cluster.run_answer import RunAnswer, read_run
@@ -223,7 +223,7 @@ class Kubeflow:
             raise ConfigError(
                 f"{self.connection.host} has several users: set KF_PIPELINES_NAMESPACE to yours"
             )
-        self.release = told_version(found[0])
+        self.release = reported_version(found[0])
 
     def _read_health(self) -> dict[str, Any]:
         """Returns the whole response: KFP's client drops fields that its schema does not name."""

@@ -22,7 +22,7 @@ def secrets_of(spec: Spec) -> Iterator[str]:
 def secrets_in(text: str) -> list[str]:
     """Returns what in a text looks like a secret, in words; never the value.
 
-    Values of this process's own variables that are named like secrets are recognised too.
+    Values of this process's own variables that are named like secrets are recognized too.
     """
     found = [what for what, form in FORMS.items() if form.search(text)]
     if IN_ADDRESS.search(text):

@@ -10,8 +10,8 @@ import click
 import yaml
 
 from judgeloop.cli import options
-from judgeloop.cli.asked import asked_judge
 from judgeloop.cli.command import command
+from judgeloop.cli.judge_selection import selected_judge
 from judgeloop.ops.served_judge import served_judge
 from judgeloop.schema.errors import ConfigError
 from pipelines.profile import read_profile
@@ -75,7 +75,7 @@ def deploy(
             "another by --profile, or use `judgeloop serve`"
         )
     image = _image()
-    judge = served_judge(asked_judge(name, run))
+    judge = served_judge(selected_judge(name, run))
     made = manifests(judge, read, image, form, object_name, namespace)
     made = json.loads(json.dumps(made))  # parts that are shared would become anchors of YAML
     text = f"# {judge.address} on vLLM, as `judgeloop deploy` writes it.\n" + yaml.safe_dump_all(

@@ -120,7 +120,7 @@ def with_image(make: Make) -> Callable[[Path], Outcome]:
     return run
 
 
-def normalised(make: Make) -> Callable[[Path], Outcome]:
+def normalized(make: Make) -> Callable[[Path], Outcome]:
     """As `with_image`; the message says what a model sees of the image."""
 
     def run(folder: Path) -> Outcome:

@@ -9,7 +9,7 @@ from tests.bad_input.case import (
     Case,
     Make,
     beside_good_rows,
-    normalised,
+    normalized,
     png,
     question,
     with_image,
@@ -89,7 +89,7 @@ def named(what: str, name: str, words: str) -> Case:
 
 
 def unusual(what: str, data: Make, words: str) -> Case:
-    return Case(GROUP, what, normalised(data), words, accepted=True)
+    return Case(GROUP, what, normalized(data), words, accepted=True)
 
 
 IMAGES = [

@@ -14,7 +14,7 @@ HEAD = """# Bad input
 
 What happens to {cases} kinds of bad input: {errors} end a command with an error, {quarantined} are
 quarantined with a reason that is counted while the good rows beside them go on, {undecided} are
-judgements without a verdict, and {accepted} are accepted and normalised. None ends in a traceback.
+judgements without a verdict, and {accepted} are accepted and normalized. None ends in a traceback.
 
 This page is made by a test from what it saw, and the test fails when the page is out of date. To
 renew it: `RENEW_DOCS=1 make test ARGS=tests/unit/test_bad_input.py`. Files lie in `/data` here.

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from judgeloop.ops.doctor.needs import parse_needs
-from judgeloop.ops.doctor.preflight import Finding, examine_around
+from judgeloop.ops.doctor.preflight import Finding, examine_in_pod
 from judgeloop.runtime import tasks
 from judgeloop.runtime.ledger import Ledger
 from judgeloop.runtime.progress import FILE_VARIABLE
@@ -49,7 +49,7 @@ def test_where_everything_fits_all_is_ok(
     pod: Pod, kfp_server: KfpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KF_PIPELINES_ENDPOINT", kfp_server.url)
-    assert list(examine_around(parse_needs(needs()))) == [
+    assert list(examine_in_pod(parse_needs(needs()))) == [
         Finding("version", "ok", "Kubeflow Pipelines 2.17.0"),
         Finding("quota", "ok", "every task fits into each of the 1 quota(s) of team"),
         Finding("settings", "ok", "this pod has every key that is not optional"),
@@ -76,7 +76,7 @@ def test_a_release_is_too_old_new_enough_or_not_told(
 ) -> None:  # fmt: skip
     monkeypatch.setenv("KF_PIPELINES_ENDPOINT", kfp_server.url)
     kfp_server.control(execute=False, health=HEALTH | told)
-    version, *_ = examine_around(None)
+    version, *_ = examine_in_pod(None)
     assert version.state == state
     assert said in version.said
 
@@ -87,7 +87,7 @@ def test_a_server_that_does_not_answer_is_unknown_within_seconds(
 ) -> None:
     monkeypatch.setenv("KF_PIPELINES_ENDPOINT", silent if address == "silent" else address)
     began = time.monotonic()
-    version, *_ = examine_around(None)
+    version, *_ = examine_in_pod(None)
     assert time.monotonic() - began < WITHIN_S
     assert version.state == "unknown"
     assert "does not tell its version" in version.said
@@ -109,7 +109,7 @@ def test_who_sends_us_elsewhere_is_not_followed(pod: Pod, monkeypatch: pytest.Mo
     with serving(elsewhere) as there, HTTPServer(("127.0.0.1", 0), Login) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setenv("KF_PIPELINES_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
-        version, *_ = examine_around(None)
+        version, *_ = examine_in_pod(None)
         server.shutdown()
     assert version.state == "unknown"
     assert "(302: Found)" in version.said
@@ -121,7 +121,7 @@ def test_a_silent_cluster_is_unknown_within_seconds(
 ) -> None:
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", silent.rpartition(":")[2])
     began = time.monotonic()
-    _, quota, *_ = examine_around(parse_needs(needs()))
+    _, quota, *_ = examine_in_pod(parse_needs(needs()))
     assert time.monotonic() - began < WITHIN_S
     assert quota.state == "unknown"
     assert "timed out" in quota.said
@@ -129,7 +129,7 @@ def test_a_silent_cluster_is_unknown_within_seconds(
 
 def test_a_quota_that_the_account_may_not_read_is_unknown_and_names_the_manifest(pod: Pod) -> None:
     (pod.account / "namespace").write_text("closed")
-    _, quota, *_ = examine_around(parse_needs(needs()))
+    _, quota, *_ = examine_in_pod(parse_needs(needs()))
     assert quota.state == "unknown"
     assert "403: resourcequotas is forbidden" in quota.said
     assert "`kubectl apply -k k8s/overlays/standalone`" in quota.said
@@ -137,7 +137,7 @@ def test_a_quota_that_the_account_may_not_read_is_unknown_and_names_the_manifest
 
 def test_a_cluster_of_another_authority_gets_no_token(pod: Pod) -> None:
     write_authority(pod.account)  # the server keeps the certificate of the one before
-    _, quota, *_ = examine_around(parse_needs(needs()))
+    _, quota, *_ = examine_in_pod(parse_needs(needs()))
     assert quota.state == "unknown"
     assert "certificate verify failed" in quota.said
     assert pod.api.asked == []
@@ -146,7 +146,7 @@ def test_a_cluster_of_another_authority_gets_no_token(pod: Pod) -> None:
 @pytest.mark.parametrize("token", ["another", "two\nlines", "\u2713"])
 def test_a_wrong_token_is_unknown_and_never_shown(token: str, pod: Pod) -> None:
     (pod.account / "token").write_text(token, encoding="utf-8")
-    _, quota, *_ = examine_around(parse_needs(needs()))
+    _, quota, *_ = examine_in_pod(parse_needs(needs()))
     assert quota.state == "unknown"
     assert token not in quota.said
     assert repr(token)[1:-1] not in quota.said
@@ -155,12 +155,12 @@ def test_a_wrong_token_is_unknown_and_never_shown(token: str, pod: Pod) -> None:
 @pytest.mark.parametrize("file", ["token", "namespace", "ca.crt"])
 def test_a_pod_without_an_account_is_unknown(file: str, pod: Pod) -> None:
     (pod.account / file).unlink()
-    _, quota, *_ = examine_around(parse_needs(needs()))
+    _, quota, *_ = examine_in_pod(parse_needs(needs()))
     assert quota.state == "unknown"
 
 
 def test_without_a_run_the_quotas_are_shown_and_compared_with_nothing(pod: Pod) -> None:
-    _, quota, *_ = examine_around(None)
+    _, quota, *_ = examine_in_pod(None)
     assert quota.state == "unknown"
     assert "team holds 256Gi limits.memory, 10 pods, 4 requests.nvidia.com/gpu;" in quota.said
 

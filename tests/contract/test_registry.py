@@ -149,7 +149,12 @@ def test_a_version_alone_gives_back_its_judge_file_and_the_very_adapter(loop, tm
 def test_another_process_fetches_the_very_version(loop, tmp_path):
     made = loop.register(1, tmp_path, validation=20, gold=30)
     fetch_version(made.result.uri, tmp_path / "here")
-    command = [sys.executable, "-m", "judgeloop.registry.beside", f"models:/{loop.name}@candidate"]
+    command = [
+        sys.executable,
+        "-m",
+        "judgeloop.registry.concurrent_fetch",
+        f"models:/{loop.name}@candidate",
+    ]
     ran = subprocess.run(
         [*command, str(tmp_path / "there")], capture_output=True, text=True, check=True
     )

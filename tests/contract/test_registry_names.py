@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from judgeloop.ops.doctor.checks import check_registry
-from judgeloop.ops.doctor.preflight import look, require_registry
+from judgeloop.ops.doctor.preflight import require_registry, run_check
 from judgeloop.registry.addresses import fetch_version, resolve_model
 from judgeloop.registry.client import connect
 from judgeloop.registry.versions import aliases, version_uri
@@ -100,7 +100,7 @@ def test_a_deleted_experiment_is_named_before_anything_is_computed(
     assert check_registry(loop.config)
     client = connect()
     client.delete_experiment(client.create_experiment(loop.name))
-    finding = look("registry", lambda: check_registry(loop.config))
+    finding = run_check("registry", lambda: check_registry(loop.config))
     assert finding.state == "FAILED"
     assert f"the experiment {loop.name!r} (registry.experiment) was deleted" in finding.said
     with pytest.raises(RegistryError, match="restore it there, or choose another name"):

@@ -9,7 +9,7 @@ from rich.console import Console
 from judgeloop.cluster.own_pod import OwnCluster
 from judgeloop.ops.doctor.needs import parse_needs
 from judgeloop.ops.doctor.preflight import (
-    examine_around,
+    examine_in_pod,
     examine_namespace,
     examine_references,
 )
@@ -67,10 +67,10 @@ def test_the_pods_of_a_run_may_do_what_their_tasks_ask(
     pod: Surroundings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with_claim(pod.api)
-    assert list(examine_around(NEEDS))
+    assert list(examine_in_pod(NEEDS))
     monkeypatch.setenv(NAME, "mine")
     monkeypatch.setenv(UID, "uid")
     assert is_pod_gone(this_pod())
     pod.api.pods = [Pod("p", "run", "Succeeded", "2026-01-01T00:00:00Z", "", LAST)]
-    assert Watch(OwnCluster(), "run", 60).look(print) == "the run's work is done"
+    assert Watch(OwnCluster(), "run", 60).watch(print) == "the run's work is done"
     assert pod.api.calls - MORE == granted("judgeloop-task")

@@ -47,7 +47,7 @@ class Time:
             raise AssertionError(reason)
 
         looks = Watch(OwnCluster(), "run", within_s, self.pause, lambda: self.now)
-        return looks.look(end or refuse)
+        return looks.watch(end or refuse)
 
 
 def test_a_run_whose_task_never_starts_is_ended_by_the_run_itself_with_the_reason(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from judgeloop.method.judging.verdict import parse_verdict
 from judgeloop.method.synthesis.alter import pair_by_alteration
-from judgeloop.method.synthesis.answers import normalise
+from judgeloop.method.synthesis.answers import normalize
 from judgeloop.method.synthesis.errors import ERROR_KINDS
 from judgeloop.schema.changes import apply_change, split_changes
 from judgeloop.schema.config import config_from_json, load_config, parse_config
@@ -119,7 +119,7 @@ def alteration(texts: tuple[str, str], _: Path) -> None:
 
 def verdict(text: str, _: Path) -> None:
     parse_verdict(text)
-    normalise(text, QUESTION)
+    normalize(text, QUESTION)
 
 
 @st.composite

@@ -13,7 +13,7 @@ from PIL import Image
 
 from judgeloop.runtime.stages.report import report
 from judgeloop.schema.config import ReportSection
-from tests.story_fixture import HOSTILE, SampleLoop
+from tests.history_fixture import HOSTILE, SampleLoop
 
 WINDOW = (1200, 9000)
 """Tall enough for the whole page."""

@@ -30,8 +30,8 @@ from judgeloop.schema.records import (
     Verdict,
 )
 from judgeloop.store.shards import Work, write_shards
+from tests.history_fixture import HOSTILE, ITEMS, SampleLoop
 from tests.loop.test_report_page import FLAGS
-from tests.story_fixture import HOSTILE, ITEMS, SampleLoop
 
 HOSTILES = (HOSTILE, "</script><img src=x onerror=document.title='hit'>", "<!-- <script>", "\u2028")
 Look = Callable[..., str]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judgeloop.method.synthesis.answers import MAX_ANSWER, normalise
+from judgeloop.method.synthesis.answers import MAX_ANSWER, normalize
 from judgeloop.method.synthesis.units import in_one_unit
 from judgeloop.schema.records import Kind, Question
 from tests.unit.answer_cases import CHOICES, IN_TEXT, OPTIONS, PHRASES, YES_NO
@@ -45,7 +45,7 @@ SAME = [
 
 def counted(kind: Kind, text: str) -> str | None:
     choices = CHOICES if kind is Kind.MULTIPLE_CHOICE else None
-    return normalise(text, Question(id="q", images=("0",), text="?", kind=kind, choices=choices))
+    return normalize(text, Question(id="q", images=("0",), text="?", kind=kind, choices=choices))
 
 
 @pytest.mark.parametrize(("kind", "text", "expected"), CASES)
@@ -62,7 +62,7 @@ def test_options_that_stand_in_the_question_are_read_from_there(
     question = Question(
         id="q", images=("0",), text=WITH_OPTIONS, kind=Kind.MULTIPLE_CHOICE, choices=None
     )
-    assert normalise(text, question) == expected
+    assert normalize(text, question) == expected
 
 
 @pytest.mark.parametrize(("kind", "one", "other", "same"), SAME)

@@ -8,18 +8,18 @@ import pytest
 
 from judgeloop.cli.main import main
 from judgeloop.report.arms import Arm, arms_page, arms_rows
-from judgeloop.report.story import Story, read_story
+from judgeloop.report.history import LoopHistory, read_history
 from judgeloop.schema.errors import DataError
-from tests.story_fixture import SampleLoop
+from tests.history_fixture import SampleLoop
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
-    return read_story(SampleLoop(tmp_path_factory.mktemp("arm")).whole().ledger, "SUCCEEDED")
+def history(tmp_path_factory: pytest.TempPathFactory) -> LoopHistory:
+    return read_history(SampleLoop(tmp_path_factory.mktemp("arm")).whole().ledger, "SUCCEEDED")
 
 
-def test_every_loop_has_a_panel_and_every_iteration_a_row(story: Story) -> None:
-    arms = [Arm(name="agreeing, a", story=story), Arm(name="unfiltered, <b>", story=story)]
+def test_every_loop_has_a_panel_and_every_iteration_a_row(history: LoopHistory) -> None:
+    arms = [Arm(name="agreeing, a", history=history), Arm(name="unfiltered, <b>", history=history)]
     rows = arms_rows(arms)
     assert [row[:3] for row in rows[1:]] == [
         (arm.name, str(number), "60") for arm in arms for number in range(4)
@@ -33,15 +33,17 @@ def test_every_loop_has_a_panel_and_every_iteration_a_row(story: Story) -> None:
 
 
 def test_loops_of_other_gold_pairs_or_without_figures_are_refused(
-    story: Story, tmp_path: Path
+    history: LoopHistory, tmp_path: Path
 ) -> None:
     loop = SampleLoop(tmp_path)
     with pytest.raises(DataError, match="b: no judge was evaluated"):
-        arms_page([Arm(name="a", story=story), Arm(name="b", story=read_story(loop.ledger, ""))])
+        arms_page(
+            [Arm(name="a", history=history), Arm(name="b", history=read_history(loop.ledger, ""))]
+        )
     loop.results("evaluate", 0, loop.pairs("hold_out"))
-    other = read_story(loop.ledger, "")
+    other = read_history(loop.ledger, "")
     with pytest.raises(DataError, match="different gold pairs"):
-        arms_page([Arm(name="a", story=story), Arm(name="b", story=other)])
+        arms_page([Arm(name="a", history=history), Arm(name="b", history=other)])
 
 
 def test_a_folder_that_is_no_run_is_named(

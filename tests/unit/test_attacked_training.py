@@ -10,8 +10,8 @@ import pytest
 
 from judgeloop.method.judging.attacks import ATTACKS
 from judgeloop.method.judging.known_pairs import drawn_attack
+from judgeloop.report.history import read_history
 from judgeloop.report.retention import losses
-from judgeloop.report.story import read_story
 from judgeloop.runtime.ledger import Entry, Ledger
 from judgeloop.schema.config import load_config
 from judgeloop.schema.errors import ConfigError
@@ -89,7 +89,7 @@ def test_the_report_has_a_row_for_each_kind_of_attack(
     _, kept = made(store, 1.0, PAIRS[:60])
     ledger = Ledger(store, "loop")
     ledger.record(Entry(stage="filter", iteration=1, manifest=kept))
-    rows = {row.group: row for row in losses(read_story(ledger, ""))}
+    rows = {row.group: row for row in losses(read_history(ledger, ""))}
     assert rows["attack: command"].reasons == {"disagreeing": rows["attack: command"].pairs}
     assert rows["attack: authority"].kept == rows["attack: authority"].pairs
 

@@ -13,8 +13,8 @@ import pytest
 from judgeloop.method.judging.attacks import ATTACKS, attacked_answers
 from judgeloop.prompt_sets import load_prompts
 from judgeloop.report.attack_table import attack_rows
+from judgeloop.report.history import read_history
 from judgeloop.report.page import markdown_page
-from judgeloop.report.story import read_story
 from judgeloop.runtime.inference import Share
 from judgeloop.runtime.ledger import Entry, Ledger
 from judgeloop.runtime.stages import inference
@@ -139,9 +139,9 @@ def test_the_report_has_a_row_for_each_attack_with_its_interval(
     config, store = configured(tmp_path, PAIRS), FolderStore(tmp_path / "store")
     ledger = Ledger(store, "loop")
     ledger.record(Entry(stage="evaluate", iteration=0, manifest=evaluate(config, store, 0, JUDGE)))
-    story = read_story(ledger, "")
-    assert set(attack_rows(story)) == set(ATTACKS)
-    page = markdown_page(story, config).replace("\\", "")
+    history = read_history(ledger, "")
+    assert set(attack_rows(history)) == set(ATTACKS)
+    page = markdown_page(history, config).replace("\\", "")
     assert f"| command | 1.000 [0.758, 1.000] of {PAIRS} |" in page
     assert f"| zero-width | 0.000 [0.000, 0.242] of {PAIRS} |" in page
     assert f"| imitated verdict | 0.000 [0.000, 0.242] of {PAIRS}, {PAIRS} undecided |" in page

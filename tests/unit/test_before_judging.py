@@ -4,13 +4,13 @@ from pathlib import Path
 
 from judgeloop.report.charts import draw_charts
 from judgeloop.report.contact_sheet import PAIRS
+from judgeloop.report.history import read_history
 from judgeloop.report.page import html_page, markdown_page
-from judgeloop.report.story import read_story
 from judgeloop.runtime.stage_table import stage_names
 from judgeloop.runtime.stages import synthesize as stage
 from judgeloop.schema.records import ModelRef
 from judgeloop.store import FolderStore
-from tests.story_fixture import SampleLoop
+from tests.history_fixture import SampleLoop
 from tests.unit.test_synthesize import UNCLEAR, configured, pool
 
 
@@ -65,11 +65,11 @@ def test_the_report_shows_yields_by_what_was_tried_and_why_there_was_no_pair(
         "yield/number: vote/pair": 2, "yield/number: vote/unanimous": 1,
     }  # fmt: skip
     loop.done("synthesize", 3, partition=0, counts=counts)
-    story = read_story(loop.ledger, "SUCCEEDED")
-    page = html_page(story, loop.config, draw_charts(story), None)
+    history = read_history(loop.ledger, "SUCCEEDED")
+    page = html_page(history, loop.config, draw_charts(history), None)
     assert '<th scope="row">caption: first colour</th><td class="number">5</td>' in page
     assert "<td>2 unchanged</td>" in page
     assert "<td>1 too long</td>" in page
-    text = markdown_page(story, loop.config)
+    text = markdown_page(history, loop.config)
     assert "| caption: count | 1 | 0 | 1 too long |" in text
     assert "| number: vote | 3 | 2 | 1 unanimous |" in text

@@ -10,11 +10,11 @@ import pytest
 
 from judgeloop.report.benchmark_columns import ALL, COLUMNS
 from judgeloop.report.benchmark_curves import benchmark_curves
+from judgeloop.report.bias import bias_rows
 from judgeloop.report.charts import draw_charts
 from judgeloop.report.drawing import Chart
-from judgeloop.report.habits import habits
+from judgeloop.report.history import Estimate, LoopHistory, read_history
 from judgeloop.report.page import html_page, markdown_page
-from judgeloop.report.story import Estimate, Story, read_story
 from judgeloop.report.summary import interval
 from judgeloop.runtime.ledger import Entry
 from judgeloop.runtime.stages.benchmark import flat_figures
@@ -23,7 +23,7 @@ from judgeloop.schema.records import ModelRef
 from judgeloop.schema.results import Scores
 from judgeloop.store import FolderStore
 from tests.benchmark_rows import mm_row, rlhf_row, vl_row, write_lines
-from tests.story_fixture import SampleLoop
+from tests.history_fixture import SampleLoop
 from tests.unit.test_benchmark_stage import configured
 from tests.unit.test_images import picture
 
@@ -82,17 +82,17 @@ def loop(tmp_path_factory: pytest.TempPathFactory) -> SampleLoop:
 
 
 @pytest.fixture(scope="module")
-def story(loop: SampleLoop) -> Story:
-    return read_story(loop.ledger, "SUCCEEDED")
+def history(loop: SampleLoop) -> LoopHistory:
+    return read_history(loop.ledger, "SUCCEEDED")
 
 
 @pytest.fixture(scope="module")
-def charts(story: Story) -> dict[str, Chart]:
-    return {chart.name: chart for chart in draw_charts(story)}
+def charts(history: LoopHistory) -> dict[str, Chart]:
+    return {chart.name: chart for chart in draw_charts(history)}
 
 
-def test_every_set_has_a_curve_of_all_items_and_one_of_each_group(story: Story) -> None:
-    found = {one.name: one for one in benchmark_curves(story)}
+def test_every_set_has_a_curve_of_all_items_and_one_of_each_group(history: LoopHistory) -> None:
+    found = {one.name: one for one in benchmark_curves(history)}
     assert sorted(found) == ["mm-rewardbench", "mm-rlhf-rewardbench", "more", "vl-rewardbench"]
     for name in COLUMNS:
         # a video is shown to no engine here, so its group has no figure
@@ -104,10 +104,10 @@ def test_every_set_has_a_curve_of_all_items_and_one_of_each_group(story: Story) 
     assert [panel.title for panel in found["more"].panels] == ["all items", "x", "y"]
 
 
-def test_every_point_of_a_curve_has_an_interval_around_it(story: Story) -> None:
+def test_every_point_of_a_curve_has_an_interval_around_it(history: LoopHistory) -> None:
     points = [
         (one.name, group, name, at, estimate)
-        for one in benchmark_curves(story)
+        for one in benchmark_curves(history)
         for group, name, cells in one.rows
         for at, estimate in cells.items()
     ]
@@ -122,20 +122,22 @@ def test_every_point_of_a_curve_has_an_interval_around_it(story: Story) -> None:
 
 
 def test_the_report_draws_each_set_by_group_and_all_sets_side_by_side(
-    loop: SampleLoop, story: Story, charts: dict[str, Chart]
+    loop: SampleLoop, history: LoopHistory, charts: dict[str, Chart]
 ) -> None:
     assert {f"benchmark-{name}" for name in (*COLUMNS, "more")} < set(charts)
     assert "mm-rewardbench, official: " in charts["benchmarks"].label
     assert "Coding" in charts["benchmark-mm-rewardbench"].svg
-    html = html_page(story, loop.config, list(charts.values()), None)
+    html = html_page(history, loop.config, list(charts.values()), None)
     assert html.count("<svg") == len(charts)
-    for page in (html, markdown_page(story, loop.config)):
+    for page in (html, markdown_page(history, loop.config)):
         assert "Hallucination" in page
-        assert "neither" in page or "### more, by group" in page
+        assert "do not use these figures" in page or "### more, by group" in page
 
 
-def test_more_categories_than_colours_are_drawn_too(story: Story, charts: dict[str, Chart]) -> None:
-    gold = story.evaluated[0].gold
+def test_more_categories_than_colours_are_drawn_too(
+    history: LoopHistory, charts: dict[str, Chart]
+) -> None:
+    gold = history.evaluated[0].gold
     assert gold is not None
     assert len(gold.categories) > 6
     for category in gold.categories:
@@ -150,12 +152,12 @@ def test_lists_of_figures_have_numbers_and_intervals_have_ends() -> None:
     assert not [name for name in found if "calibration/low" in name]
 
 
-def test_habits_stand_beside_the_figures_and_say_how_often_a_judge_prefers_its_base(
-    loop: SampleLoop, story: Story
+def test_bias_stand_beside_the_figures_and_say_how_often_a_judge_prefers_its_base(
+    loop: SampleLoop, history: LoopHistory
 ) -> None:
-    found = {(one.name, one.iteration): one for one in habits(story)}
+    found = {(one.name, one.iteration): one for one in bias_rows(history)}
     gold = found["gold pairs", 0]
-    scores = story.evaluated[0].gold
+    scores = history.evaluated[0].gold
     assert scores is not None
     assert gold.first_position
     assert (gold.first_position.low or 0) < (gold.first_position.high or 0)
@@ -175,9 +177,9 @@ def test_habits_stand_beside_the_figures_and_say_how_often_a_judge_prefers_its_b
     changed = msgspec.structs.replace(made, further=further)
     manifest = msgspec.structs.replace(entry.manifest, result=changed)
     item = msgspec.structs.replace(
-        story.iterations[1], gold=msgspec.structs.replace(scores, manifest=manifest)
+        history.iterations[1], gold=msgspec.structs.replace(scores, manifest=manifest)
     )
-    told = msgspec.structs.replace(story, iterations=(story.iterations[0], item))
+    told = msgspec.structs.replace(history, iterations=(history.iterations[0], item))
     for page in (html_page(told, loop.config, [], None), markdown_page(told, loop.config)):
         assert "0.713 [0.600, 0.800] (0.312)" in page or "0.712 [0.600, 0.800] (0.312)" in page
         assert interval(gold.first_position) in page

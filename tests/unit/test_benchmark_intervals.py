@@ -13,7 +13,7 @@ from judgeloop.evaluation.benchmarks.mm_rlhf_rewardbench import MM_RLHF_REWARDBE
 from judgeloop.evaluation.benchmarks.score import score
 from judgeloop.evaluation.benchmarks.vl_rewardbench import VL_REWARDBENCH
 from judgeloop.evaluation.benchmarks.voting import voting
-from judgeloop.evaluation.habits import longer_preference
+from judgeloop.evaluation.bias import longer_preference
 from judgeloop.evaluation.statistics import wilson
 from judgeloop.evaluation.suspects import find_suspects
 from judgeloop.schema.errors import DataError

@@ -8,9 +8,9 @@ import pytest
 
 from judgeloop.report.benchmark_table import as_latex, as_markdown, benchmark_table, table_files
 from judgeloop.report.evaluated import evaluation_files
+from judgeloop.report.history import Estimate, Iteration, LoopHistory
+from judgeloop.report.history import Scores as Shown
 from judgeloop.report.prediction import prediction
-from judgeloop.report.story import Estimate, Iteration, Story
-from judgeloop.report.story import Scores as Shown
 from judgeloop.schema.records import Manifest
 from judgeloop.schema.results import Check, Scores
 from judgeloop.schema.scorecard import CategoryScore, Interval, Scorecard
@@ -108,10 +108,10 @@ def test_an_evaluations_page_shows_every_judge_and_escapes_what_others_wrote() -
     assert not re.search(r"<script|https?:|src=", text)
     alone = evaluation_files("evaluation-two", {"judge": SCORES})["report.html"]
     assert "benchmarks.md" not in alone
-    assert "does not clear" not in alone
+    assert "not shown to beat" not in alone
 
 
-def story(*points: tuple[float, float]) -> Story:
+def history(*points: tuple[float, float]) -> LoopHistory:
     def shown(value: float) -> Shown:
         one = Estimate(value=value)
         return Shown(
@@ -123,7 +123,7 @@ def story(*points: tuple[float, float]) -> Story:
         Iteration(number=at, held_out=shown(validation), gold=shown(gold), unused={})
         for at, (validation, gold) in enumerate(points)
     ]
-    return Story(loop_id="l", status="", iterations=tuple(iterations), tasks=())
+    return LoopHistory(loop_id="l", status="", iterations=tuple(iterations), tasks=())
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def story(*points: tuple[float, float]) -> Story:
     ],
 )
 def test_validation_is_held_against_gold(points, chosen, best, lost, correlation) -> None:
-    found = prediction(story(*points))
+    found = prediction(history(*points))
     assert found is not None
     assert (found.chosen, found.best) == (chosen, best)
     assert found.lost == pytest.approx(lost)
@@ -145,4 +145,4 @@ def test_validation_is_held_against_gold(points, chosen, best, lost, correlation
 
 
 def test_one_model_says_nothing_of_validation() -> None:
-    assert prediction(story((0.1, 0.2))) is None
+    assert prediction(history((0.1, 0.2))) is None

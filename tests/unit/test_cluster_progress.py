@@ -8,7 +8,7 @@ import pytest
 from judgeloop.runtime import progress as module
 from judgeloop.runtime.lease import FOLDER, this_process
 from judgeloop.runtime.ledger import Entry, Ledger
-from judgeloop.runtime.progress import Progress, Standing, Step, standing
+from judgeloop.runtime.progress import Progress, ProgressSnapshot, Step, latest_progress
 from judgeloop.schema.config import load_config
 from judgeloop.schema.records import Manifest, to_json
 from judgeloop.schema.results import Decision, Funnel, Result, Supply
@@ -51,7 +51,7 @@ def test_a_task_at_work_tells_rows_rate_and_time_left(tmp_path: Path) -> None:
     ledger.claim(config)
     for number, task in enumerate(("000/hold_out", "009/judge/p000", "")):
         step = Step(task=task, done=120, total=400, unit="pairs")
-        given = Standing(step=step, rate=2.0) if task else None
+        given = ProgressSnapshot(step=step, rate=2.0) if task else None
         holder = msgspec.structs.replace(this_process(), progress=given)
         store.write(f"{FOLDER}/work-{number}/00001.json", to_json(holder))
     loop = LoopOfRun("one", ledger, 1)
@@ -76,7 +76,7 @@ def test_a_fine_tuning_tells_its_steps_the_loss_and_the_time_left(
         with (tmp_path / "progress.jsonl").open("ab") as file:
             file.write(msgspec.json.encode(step) + b"\n")
         relay()
-    assert str(standing()) == "120 of 400 steps, loss 0.53, 30 s each, 140 min left"
+    assert str(latest_progress()) == "120 of 400 steps, loss 0.53, 30 s each, 140 min left"
 
 
 def test_the_rate_is_that_of_the_newest_steps(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +86,7 @@ def test_the_rate_is_that_of_the_newest_steps(monkeypatch: pytest.MonkeyPatch) -
     progress.advance(500)  # found done
     for _ in range(module.RATE_STEPS):
         progress.advance(4)
-    found = standing()
+    found = latest_progress()
     assert found is not None
     assert (found.step.done, found.step.task) == (700, "000/judge/p000")
     assert 0 < found.rate <= 4

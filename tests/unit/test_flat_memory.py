@@ -14,7 +14,7 @@ from judgeloop.data.rows import QuestionRow, image_names, read_questions
 from judgeloop.data.source import Source
 from judgeloop.evaluation.scores import ScoreTally
 from judgeloop.report.gallery import draw_gallery
-from judgeloop.report.story import read_story
+from judgeloop.report.history import read_history
 from judgeloop.runtime.ledger import Entry, Ledger
 from judgeloop.runtime.stages.filter import filter_judgements
 from judgeloop.schema.config import ReportSection, load_config
@@ -141,11 +141,11 @@ def test_the_reports_gallery(tmp_path: Path) -> None:
             )
             made = msgspec.structs.replace(made, result=scores)
             ledger.record(Entry(stage="validate", iteration=iteration, manifest=made))
-        story = read_story(ledger, "")
+        history = read_history(ledger, "")
         images = ImageLibrary(store, 1000)
 
         def draw() -> None:
-            gallery = draw_gallery(story, store, images, ReportSection(), seed=0)
+            gallery = draw_gallery(history, store, images, ReportSection(), seed=0)
             assert gallery is not None
             assert len(gallery.right) == ReportSection().gallery
             assert gallery.rights == rows
@@ -195,7 +195,7 @@ def test_what_ingest_knows_of_rows_and_images(
 
         def read() -> None:
             images = SourceImages(data, image_names(source, QuestionRow, None))
-            images.look()
+            images.scan()
             with ImageLibrary(FolderStore(folder / "store"), 1000).adding() as add:
                 images.add_all(add)
             assert sum(1 for _ in read_questions(source, images, None, {})) == rows

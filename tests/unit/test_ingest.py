@@ -209,7 +209,7 @@ def test_a_question_with_held_out_and_training_images_is_quarantined(tmp_path: P
 def test_an_image_that_changes_while_the_data_is_read_ends_the_stage(tmp_path: Path) -> None:
     (tmp_path / "0.png").write_bytes(png((0, 0, 0)))
     images = SourceImages(FolderStore(tmp_path), ["0.png"])
-    images.look()
+    images.scan()
     (tmp_path / "0.png").write_bytes(png((1, 1, 1)))
     with pytest.raises(StoreError, match=r"0\.png: the image changed"):
         images.add_all(lambda data: "never")
@@ -229,7 +229,7 @@ def test_images_are_read_ahead_by_threads_in_a_window_and_added_in_order(tmp_pat
             return super().read(key)
 
     images = SourceImages(Slow(tmp_path), names)
-    images.look()
+    images.scan()
     read.clear()
     added: list[str] = []
     ahead: list[int] = []

@@ -16,7 +16,7 @@ from PIL import Image
 from judgeloop.cli.main import main
 from judgeloop.engines import libraries
 from judgeloop.models import judge
-from judgeloop.registry import beside
+from judgeloop.registry import concurrent_fetch
 from judgeloop.runtime.garbage_collector import keep_imported
 from judgeloop.schema.errors import RegistryError
 
@@ -66,7 +66,9 @@ def test_where_mlflow_is_imported_no_other_process_is_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "mlflow", sys)
-    monkeypatch.setattr(beside.subprocess, "Popen", lambda *a, **k: pytest.fail("started"))
+    monkeypatch.setattr(
+        concurrent_fetch.subprocess, "Popen", lambda *a, **k: pytest.fail("started")
+    )
 
     class Found:
         version = "3"
@@ -74,8 +76,8 @@ def test_where_mlflow_is_imported_no_other_process_is_started(
     def found(uri: str, folder: Path) -> Any:
         return Found
 
-    monkeypatch.setattr(beside, "fetch_version", found)
-    assert beside.fetch_beside("models:/judge/3", tmp_path, lambda: None) == "3"
+    monkeypatch.setattr(concurrent_fetch, "fetch_version", found)
+    assert concurrent_fetch.fetch_concurrently("models:/judge/3", tmp_path, lambda: None) == "3"
 
 
 SEEN = """

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from judgeloop.cluster.kubernetes import AskedOnce, RefusedError, Tree
+from judgeloop.cluster.kubernetes import FailFastCluster, RefusedError, Tree
 from judgeloop.ops.doctor.admission import check_admission, task_pod
 from judgeloop.ops.doctor.namespace import (
     check_claim,
@@ -16,7 +16,7 @@ from judgeloop.ops.doctor.namespace import (
     check_writable,
 )
 from judgeloop.ops.doctor.needs import Named, Needs, Toleration, parse_needs
-from judgeloop.ops.doctor.preflight import look
+from judgeloop.ops.doctor.preflight import run_check
 from judgeloop.ops.doctor.retries import check_retries
 from judgeloop.schema.errors import ClusterError, PreflightError
 
@@ -77,7 +77,7 @@ LATE = {"volumeBindingMode": "WaitForFirstConsumer",
 def test_a_claim_is_bound_or_will_be_or_would_keep_tasks_waiting(
     answers: Tree, state: str, said: str
 ) -> None:
-    found = look("claim", lambda: check_claim(Needs(claim="models"), Answers(answers)))
+    found = run_check("claim", lambda: check_claim(Needs(claim="models"), Answers(answers)))
     assert (found.state, said in found.said) == (state, True), found
 
 
@@ -100,7 +100,7 @@ def test_secrets_and_configmaps_have_the_keys_that_the_profile_names(
     kind: str, answers: Tree, state: str, said: str
 ) -> None:
     cluster = Answers({f"{NAMESPACE}/{kind}/{name}": held for name, held in answers.items()})
-    found = look("secrets", lambda: check_references(kind, [STORE, HUB], cluster))
+    found = run_check("secrets", lambda: check_references(kind, [STORE, HUB], cluster))
     assert (found.state, said in found.said) == (state, True), found
 
 
@@ -134,7 +134,7 @@ def test_a_quota_needs_a_limitrange_with_what_it_counts(
         f"{NAMESPACE}/resourcequotas": {"items": [{"spec": {"hard": hard}}]},
         f"{NAMESPACE}/limitranges": {"items": ranges},
     })  # fmt: skip
-    assert look("defaults", lambda: check_defaults(cluster)).state == state
+    assert run_check("defaults", lambda: check_defaults(cluster)).state == state
 
 
 def node(name: str = "n", taints: tuple[Tree, ...] = (TAINT,), **allocatable: str) -> Tree:
@@ -160,7 +160,7 @@ def test_some_node_can_hold_each_task_or_the_nearest_says_why_not(
 ) -> None:
     needs = Needs(**{"tasks": {"training": GPU}, "tolerations": (TOLERATED,), **changes})
     cluster = Answers({"/api/v1/nodes": {"items": nodes}})
-    found = look("nodes", lambda: check_nodes(needs, cluster))
+    found = run_check("nodes", lambda: check_nodes(needs, cluster))
     assert (found.state, said in found.said) == (state, True), found
 
 
@@ -185,7 +185,7 @@ def test_a_task_without_a_model_does_without_selector_and_tolerations() -> None:
 def test_admission_is_asked_without_making_a_pod(answer: Any, state: str, said: str) -> None:
     needs = Needs(tasks={"cpu": {"cpu": "1"}, "training": GPU})
     cluster = Answers({f"{NAMESPACE}/pods?dryRun=All": answer})
-    found = look("admission", lambda: check_admission(needs, cluster, "runner"))
+    found = run_check("admission", lambda: check_admission(needs, cluster, "runner"))
     assert (found.state, said in found.said) == (state, True), found
 
 
@@ -219,12 +219,12 @@ def test_the_controller_s_setting_is_told_by_what_it_means(data: Tree, said: str
 
 @pytest.mark.parametrize("answer", [403, 404, {"data": {"config": "[: no"}}])
 def test_a_controller_s_setting_that_cannot_be_read_is_unknown(answer: Any) -> None:
-    assert look("retries", lambda: check_retries(Answers({MAP: answer}))).state == "unknown"
+    assert run_check("retries", lambda: check_retries(Answers({MAP: answer}))).state == "unknown"
 
 
 def test_a_cluster_that_does_not_answer_is_asked_once() -> None:
     cluster = Answers({"/a": ClusterError("silent"), "/b": 403, "/c": {}})
-    once = AskedOnce(cluster)
+    once = FailFastCluster(cluster)
     with pytest.raises(RefusedError):
         once.ask("/b")
     assert once.ask("/c") == {}

@@ -13,7 +13,7 @@ from judgeloop.ops.pods.waiting import findings
 from judgeloop.ops.target import open_target
 from judgeloop.runtime.lease import FOLDER, this_process
 from judgeloop.runtime.ledger import Ledger
-from judgeloop.runtime.progress import Standing, Step
+from judgeloop.runtime.progress import ProgressSnapshot, Step
 from judgeloop.schema.config import load_config
 from judgeloop.schema.records import to_json
 from judgeloop.store import FolderStore
@@ -83,7 +83,7 @@ def test_status_shows_for_what_a_training_is_queued(tmp_path: Path) -> None:
     Ledger(store, "one").claim(config)
     step = Step(task="001/train", done=0, total=1, unit="TrainJob",
                 note="queued: needs 1 more nvidia.com/gpu")  # fmt: skip
-    holder = msgspec.structs.replace(this_process(), progress=Standing(step=step, rate=0.0))
+    holder = msgspec.structs.replace(this_process(), progress=ProgressSnapshot(step=step, rate=0.0))
     store.write(f"{FOLDER}/train-{'a' * 24}/00001.json", to_json(holder))
     said = show_loops(open_target(str(tmp_path / "store")), "one", as_json=False)
     assert f"train/{'a' * 24}: 0 of 1 TrainJob, queued: needs 1 more nvidia.com/gpu" in said

@@ -1,4 +1,4 @@
-"""The report: what the story says of whole, failed and empty loops, and that its pages are safe."""
+"""The report: the history of whole, failed and empty loops, and that its pages are safe."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from judgeloop.ops.outcome import read_outcome
 from judgeloop.report import thumbnails
 from judgeloop.report.charts import draw_charts
 from judgeloop.report.gallery import draw_gallery
+from judgeloop.report.history import LoopHistory, read_history
 from judgeloop.report.markdown import markdown_cell
 from judgeloop.report.page import funnel, headline, html_page, markdown_page
-from judgeloop.report.story import Story, read_story
 from judgeloop.report.summary import NONE, summary, table
 from judgeloop.runtime.ledger import AFTER_LOOP, Entry
 from judgeloop.runtime.stages.report import report
@@ -26,7 +26,7 @@ from judgeloop.schema.config import load_config
 from judgeloop.schema.results import Scores
 from judgeloop.store.shards import finished
 from tests.conftest import REPOSITORY
-from tests.story_fixture import HOSTILE, ITEMS, SampleLoop
+from tests.history_fixture import HOSTILE, ITEMS, SampleLoop
 
 MICRO = REPOSITORY / "pipelines" / "configs" / "micro.yaml"
 STARVED = "filtering left 8 examples, filtering.min_examples is 32.\nSecond <b>line</b> ```"
@@ -65,8 +65,8 @@ def failed(tmp_path: Path) -> SampleLoop:
     return loop
 
 
-def story_of(loop: SampleLoop, status: str = "SUCCEEDED") -> Story:
-    return read_story(loop.ledger, status)
+def history_of(loop: SampleLoop, status: str = "SUCCEEDED") -> LoopHistory:
+    return read_history(loop.ledger, status)
 
 
 def pages(loop: SampleLoop, status: str) -> tuple[str, str, dict[str, Any]]:
@@ -76,7 +76,7 @@ def pages(loop: SampleLoop, status: str) -> tuple[str, str, dict[str, Any]]:
 
 
 def test_the_summary_has_a_row_for_every_evaluated_iteration(whole: SampleLoop) -> None:
-    found = summary(story_of(whole))
+    found = summary(history_of(whole))
     assert [row["iteration"] for row in found["iterations"]] == [0, 1, 2, 3]
     assert [row["kept_share"] for row in found["iterations"]] == [None, 0.215, 0.295, 0.375]
     assert found["champion_version"] == "3"
@@ -88,14 +88,14 @@ def test_the_summary_has_a_row_for_every_evaluated_iteration(whole: SampleLoop) 
 
 
 def test_an_iteration_that_was_not_evaluated_is_in_the_table_only(failed: SampleLoop) -> None:
-    story = story_of(failed, "FAILED")
-    assert [row["iteration"] for row in summary(story)["iterations"]] == [0, 1]
-    assert re.search(r"^2 +– ", table(story), flags=re.MULTILINE)
+    history = history_of(failed, "FAILED")
+    assert [row["iteration"] for row in summary(history)["iterations"]] == [0, 1]
+    assert re.search(r"^2 +– ", table(history), flags=re.MULTILINE)
 
 
 def test_the_table_has_intervals_undecided_counts_and_baselines(whole: SampleLoop) -> None:
-    lines = table(story_of(whole)).splitlines()
-    gold = story_of(whole).evaluated[3].gold
+    lines = table(history_of(whole)).splitlines()
+    gold = history_of(whole).evaluated[3].gold
     assert gold is not None
     (row,) = [line for line in lines if line.startswith("3 ")]
     share, low, high = gold.accuracy.value, gold.accuracy.low, gold.accuracy.high
@@ -110,8 +110,8 @@ def test_the_table_has_intervals_undecided_counts_and_baselines(whole: SampleLoo
 
 
 def test_the_funnel_says_what_a_judge_without_the_picture_can_tell(whole: SampleLoop) -> None:
-    step = funnel(story_of(whole).iterations[1])[-1]
-    assert (step.label, step.count) == ("told by wording alone", 65)
+    step = funnel(history_of(whole).iterations[1])[-1]
+    assert (step.label, step.count) == ("guessed from wording alone", 65)
     assert step.note.startswith("WARNING: above chance. 0.650 [0.553, 0.736] of 100 guesses")
     html, markdown, _ = pages(whole, "SUCCEEDED")
     assert step.note in html
@@ -119,18 +119,18 @@ def test_the_funnel_says_what_a_judge_without_the_picture_can_tell(whole: Sample
 
 
 def test_counts_of_partitions_are_added_up(whole: SampleLoop) -> None:
-    steps = funnel(story_of(whole).iterations[1])
+    steps = funnel(history_of(whole).iterations[1])
     assert [(step.label, step.count) for step in steps] == [
         ("questions asked", 1200),
         ("pairs made", 400),
         ("decided in both orders", 394),
         ("right in one order at least", 246),
         ("kept", 86),
-        ("told by wording alone", 65),
+        ("guessed from wording alone", 65),
     ]
     assert steps[1].lost == "120 tie, 620 unanimous, 60 unchanged"
-    assert story_of(whole).seconds()["judge"] == pytest.approx(75)
-    assert story_of(whole).left_out()["ingest", "truncated_image"] == 3
+    assert history_of(whole).seconds()["judge"] == pytest.approx(75)
+    assert history_of(whole).left_out()["ingest", "truncated_image"] == 3
 
 
 def test_the_judge_that_counts_is_the_candidate_of_the_gate(tmp_path: Path) -> None:
@@ -138,9 +138,9 @@ def test_the_judge_that_counts_is_the_candidate_of_the_gate(tmp_path: Path) -> N
     loop.start()
     for number in (1, 2):
         loop.iteration(number)
-    last = story_of(loop).judge
+    last = history_of(loop).judge
     loop.promotion("refuse", "too close", candidate="1")
-    chosen = story_of(loop).judge
+    chosen = history_of(loop).judge
     assert (last and last.number, chosen and chosen.number) == (2, 1)
 
 
@@ -176,7 +176,7 @@ def test_the_judge_that_counts_is_the_candidate_of_the_gate(tmp_path: Path) -> N
         (
             lambda loop: None,
             "CANCELLED",
-            "The pipeline ended as CANCELLED, though no task left an error.",
+            "The pipeline ended as CANCELLED, though no task recorded an error.",
         ),
         (
             lambda loop: loop.start(),
@@ -190,7 +190,7 @@ def test_the_headline_says_how_the_loop_ended(
 ) -> None:
     loop = SampleLoop(tmp_path)
     build(loop)
-    assert headline(story_of(loop, status)) == expected
+    assert headline(history_of(loop, status)) == expected
 
 
 def test_a_failed_loop_shows_the_error_and_what_was_finished(failed: SampleLoop) -> None:
@@ -211,7 +211,7 @@ def test_a_failed_loop_shows_the_error_and_what_was_finished(failed: SampleLoop)
 
 def test_a_task_that_went_well_when_run_again_is_no_failure(failed: SampleLoop) -> None:
     failed.iteration(2)
-    assert not story_of(failed).failed
+    assert not history_of(failed).failed
 
 
 def test_a_loop_that_ran_out_of_compiled_iterations_says_so(tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_a_loop_that_ran_out_of_compiled_iterations_says_so(tmp_path: Path) -> N
     loop.start()
     loop.iteration(1)
     loop.iteration(2)
-    assert story_of(loop).stopped_because == ""  # it may still go on
+    assert history_of(loop).stopped_because == ""  # it may still go on
     loop.promotion("refuse", "too close", candidate="2")
     html, markdown, figures = pages(loop, "SUCCEEDED")
     for text in (html, markdown, str(figures["stopped_because"])):
@@ -238,7 +238,7 @@ def test_a_starved_loop_names_the_gate_that_stopped_it(tmp_path: Path) -> None:
 
 
 def test_gold_rows_that_were_left_out_are_counted_once(whole: SampleLoop) -> None:
-    assert story_of(whole).left_out()["gold", "bad_record"] == 1  # of four evaluations
+    assert history_of(whole).left_out()["gold", "bad_record"] == 1  # of four evaluations
     html, markdown, _ = pages(whole, "SUCCEEDED")
     assert '<th scope="row">gold</th><td>bad record</td>' in html
     assert "| gold | bad\\_record | 1 |" in markdown
@@ -258,7 +258,7 @@ def test_a_judge_that_decided_nothing_has_no_first_position(tmp_path: Path) -> N
     assert f"<b>{NONE}</b><span>prefers the first answer" in html
     assert "Position bias" not in html
     assert "nan" not in markdown.lower()
-    assert "first-position" not in [chart.name for chart in draw_charts(story_of(loop))]
+    assert "first-position" not in [chart.name for chart in draw_charts(history_of(loop))]
 
 
 def test_an_empty_ledger_gives_a_report_too(tmp_path: Path) -> None:
@@ -304,7 +304,7 @@ def test_the_page_refers_to_nothing_outside(whole: SampleLoop) -> None:
 
 
 def test_every_chart_is_drawn_with_the_colours_of_the_page(whole: SampleLoop) -> None:
-    charts = {chart.name: chart.svg for chart in draw_charts(story_of(whole))}
+    charts = {chart.name: chart.svg for chart in draw_charts(history_of(whole))}
     assert list(charts) == ["accuracy", "first-position", "categories", "retention", "seconds"]
     for svg in charts.values():
         colours = set(re.findall(r"#[0-9a-f]{6}\b", svg))
@@ -314,8 +314,8 @@ def test_every_chart_is_drawn_with_the_colours_of_the_page(whole: SampleLoop) ->
 
 
 def test_the_gallery_shows_first_what_the_start_model_got_wrong(whole: SampleLoop) -> None:
-    story, settings = story_of(whole), whole.config.report
-    gallery = draw_gallery(story, whole.store, whole.images, settings, seed=0)
+    history, settings = history_of(whole), whole.config.report
+    gallery = draw_gallery(history, whole.store, whole.images, settings, seed=0)
     assert gallery is not None
     assert gallery.iteration == 3
     assert gallery.rights + gallery.wrongs == ITEMS
@@ -325,7 +325,7 @@ def test_the_gallery_shows_first_what_the_start_model_got_wrong(whole: SampleLoo
     assert not any(all(part.right for part in card.readings) for card in gallery.wrong)
     (thumbnail,) = gallery.right[0].thumbnails
     assert (thumbnail.width, thumbnail.height) == (192, 192)
-    other = draw_gallery(story, whole.store, whole.images, settings, seed=1)
+    other = draw_gallery(history, whole.store, whole.images, settings, seed=1)
     assert other is not None
     assert other.wrong != gallery.wrong
 
@@ -354,13 +354,13 @@ def test_lost_item_results_leave_out_the_gallery_with_the_reason(failed: SampleL
     assert manifest is not None
     failed.store.delete(manifest.shards[0].key)
     html, _, _ = pages(failed, "FAILED")
-    assert "The gallery could not be drawn" in html
+    assert "The gallery could not be rendered" in html
     assert "How good is the judge?" in html
 
 
-def test_the_table_of_habits_has_no_column_without_a_figure(whole: SampleLoop) -> None:
-    page = Elements(html_page(story_of(whole), whole.config, [], None)).text
-    assert "same both ways" in page
+def test_the_table_of_bias_has_no_column_without_a_figure(whole: SampleLoop) -> None:
+    page = Elements(html_page(history_of(whole), whole.config, [], None)).text
+    assert "right if decidedconsistentfirst position" in page
     assert "calibration error" not in page
     assert "own (is better)" not in page
 
@@ -385,10 +385,13 @@ def test_a_control_run_says_so(tmp_path: Path) -> None:
 def test_every_condition_of_the_gate_stands_in_the_report_with_its_figures(
     whole: SampleLoop,
 ) -> None:
-    story = story_of(whole)
-    charts = draw_charts(story)
-    for page in (html_page(story, whole.config, charts, None), markdown_page(story, whole.config)):
-        assert "Why the gate decided so" in page
+    history = history_of(whole)
+    charts = draw_charts(history)
+    for page in (
+        html_page(history, whole.config, charts, None),
+        markdown_page(history, whole.config),
+    ):
+        assert "Gate decision" in page
         assert "no group falls" in page
         assert "0.69 is above 0" in page
         assert "By validation the best judge is that of iteration" in page

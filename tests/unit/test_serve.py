@@ -15,16 +15,16 @@ import pytest
 from PIL import Image
 
 from judgeloop import Judge
-from judgeloop.cli.asked import asked_engine
+from judgeloop.cli.judge_selection import selected_engine
 from judgeloop.cli.main import main
 from judgeloop.cli.serve import _is_loopback
 from judgeloop.engines.base import EngineDiedError
 from judgeloop.schema.errors import DataError, EngineError
 from judgeloop.schema.requests import Request, Response, Sample
-from judgeloop.serve.desk import Desk
+from judgeloop.serve.dispatcher import Dispatcher
 from judgeloop.serve.images import HeldImages
 from judgeloop.serve.server import MAX_BODY, JudgeServer
-from judgeloop.serve.start import open_desk
+from judgeloop.serve.start import open_dispatcher
 from judgeloop.store import FolderStore, MissingObjectError
 
 NAMES = ("base", "judge", "adapter-0123456789abcdef")
@@ -111,19 +111,19 @@ class Client:
 def client(tmp_path: Path) -> Iterator[Client]:
     engine, images = Echo(), HeldImages(FolderStore(tmp_path), 100)
     engine.images = images
-    desk = Desk(engine, images)
-    worker = threading.Thread(target=lambda: _work(desk), daemon=True)
+    dispatcher = Dispatcher(engine, images)
+    worker = threading.Thread(target=lambda: _work(dispatcher), daemon=True)
     worker.start()
-    with JudgeServer(("127.0.0.1", 0), desk, NAMES, KEY).serving() as url:
+    with JudgeServer(("127.0.0.1", 0), dispatcher, NAMES, KEY).serving() as url:
         yield Client(url)
     worker.join(10)
     assert not worker.is_alive()
     assert not images._held  # nothing is kept of what was asked
 
 
-def _work(desk: Desk) -> None:
+def _work(dispatcher: Dispatcher) -> None:
     try:
-        desk.work()
+        dispatcher.work()
     except EngineDiedError:
         return
 
@@ -250,11 +250,11 @@ def test_an_address_that_cannot_be_used_is_refused_before_a_model_is_loaded(
 
 def test_the_verdict_over_http_is_that_of_the_same_judge_in_this_process() -> None:
     judge, asked = "builtin:tiny-vlm", ("count all", [picture()], "1", "2")
-    with open_desk(judge, None) as (desk, names):
-        worker = threading.Thread(target=desk.work, daemon=True)
+    with open_dispatcher(judge, None) as (dispatcher, names):
+        worker = threading.Thread(target=dispatcher.work, daemon=True)
         worker.start()
-        with JudgeServer(("127.0.0.1", 0), desk, names, None).serving() as url:
-            engine = asked_engine("openai", url, names[0], None)
+        with JudgeServer(("127.0.0.1", 0), dispatcher, names, None).serving() as url:
+            engine = selected_engine("openai", url, names[0], None)
             with Judge.load(judge, engine=engine) as there:
                 remote = there.judge(*asked)
         worker.join(10)

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from judgeloop.evaluation.shortcuts import shortcuts
+from judgeloop.report.history import read_history
 from judgeloop.report.page import markdown_page
-from judgeloop.report.story import read_story
 from judgeloop.runtime.ledger import Entry, Ledger
 from judgeloop.schema.config import load_config
 from judgeloop.schema.keys import fraction
@@ -70,7 +70,7 @@ def test_the_report_shows_the_rules_of_the_held_out_pairs(tmp_path: object) -> N
     made = msgspec.structs.replace(made, result=scores)
     ledger.record(Entry(stage="validate", iteration=0, manifest=made))
     config = load_config(REPOSITORY / "pipelines/configs/micro.yaml")
-    page = markdown_page(read_story(ledger, ""), config).replace("\\", "")
+    page = markdown_page(read_history(ledger, ""), config).replace("\\", "")
     assert "| longer | 100 | 0.800 [0.711, 0.867] | yes |" in page
     assert "| blind judge | 100 | 0.520 [0.423, 0.615] | not shown |" in page
     assert "| preamble |" not in page

@@ -17,7 +17,7 @@ from judgeloop.method.filtering.reasons import (
     reason_of,
     words_of,
 )
-from judgeloop.method.filtering.sieve import Sieve, sifts
+from judgeloop.method.filtering.sieve import Sieve, needs_sieve
 from judgeloop.schema.method_sections import FilteringSection
 from judgeloop.schema.records import Choice, Example, Judgement
 from judgeloop.schema.results import Funnel
@@ -190,6 +190,6 @@ def test_the_stage_counts_what_the_sieve_left_out_and_stays_balanced(tmp_path: P
 
 
 def test_nothing_is_sifted_by_default() -> None:
-    assert not sifts(FilteringSection())
-    assert sifts(FilteringSection(max_sentence_share=0.5))
+    assert not needs_sieve(FilteringSection())
+    assert needs_sieve(FilteringSection(max_sentence_share=0.5))
     assert words_of("It's 3, 图!") == ["it's", "3", "图"]

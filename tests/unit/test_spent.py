@@ -7,7 +7,7 @@ import pytest
 from judgeloop.cli.status import show_loops
 from judgeloop.ops.status import read_status
 from judgeloop.ops.target import open_target
-from judgeloop.report.story import read_story
+from judgeloop.report.history import read_history
 from judgeloop.runtime import spent
 from judgeloop.runtime.ledger import Entry, Ledger
 from judgeloop.runtime.pulse import Meter
@@ -74,4 +74,4 @@ def test_status_and_report_show_them_by_stage(ledger: Ledger, tmp_path: Path) ->
     said = show_loops(open_target(str(tmp_path / "store")), "one", as_json=False)
     (line,) = [each for each in said.splitlines() if each.startswith("synthesize ")]
     assert line.split() == ["synthesize", "2", "0", "20.0", "160.0", "3,000"]
-    assert read_story(ledger, "").spent() == {"synthesize": (20.0, 160.0, 3000)}
+    assert read_history(ledger, "").spent() == {"synthesize": (20.0, 160.0, 3000)}

@@ -9,13 +9,13 @@ import msgspec
 import pytest
 
 from judgeloop.report import gallery
+from judgeloop.report.history import LoopHistory, Task, read_history
 from judgeloop.report.page import html_page, markdown_page
-from judgeloop.report.story import Story, Task, read_story
 from judgeloop.report.this_run import REASONS, this_run
 from judgeloop.runtime import machine
 from judgeloop.store.shards import read_shards
 from tests.conftest import REPOSITORY
-from tests.story_fixture import ITEMS, SampleLoop
+from tests.history_fixture import ITEMS, SampleLoop
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def loop(tmp_path_factory: pytest.TempPathFactory) -> SampleLoop:
     return SampleLoop(tmp_path_factory.mktemp("store")).whole()
 
 
-def timed(story: Story) -> Story:
+def timed(history: LoopHistory) -> LoopHistory:
     tasks = (
         Task(
             name="a",
@@ -37,47 +37,47 @@ def timed(story: Story) -> Story:
         ),
         Task(name="c", stage="judge", iteration=1, seconds=60),
     )
-    return msgspec.structs.replace(story, tasks=tasks)
+    return msgspec.structs.replace(history, tasks=tasks)
 
 
 def test_times_are_from_the_first_start_to_the_last_end(loop: SampleLoop) -> None:
-    rows = dict(this_run(timed(read_story(loop.ledger, "SUCCEEDED")), loop.config))
-    assert rows["begun"] == "2026-01-02 10:00 UTC"
+    rows = dict(this_run(timed(read_history(loop.ledger, "SUCCEEDED")), loop.config))
+    assert rows["started"] == "2026-01-02 10:00 UTC"
     assert rows["last task ended"] == "2026-01-02 11:05 UTC"
     assert rows["wall time"] == "1 h 05 min, pauses included"
-    assert rows["work"] == "3 min 00 s of tasks, some side by side"
+    assert rows["work"] == "3 min 00 s of tasks, some in parallel"
 
 
 def test_where_results_are_and_the_next_command_are_on_both_pages(loop: SampleLoop) -> None:
-    story = read_story(loop.ledger, "SUCCEEDED")
-    for text in (html_page(story, loop.config, [], None), markdown_page(story, loop.config)):
+    history = read_history(loop.ledger, "SUCCEEDED")
+    for text in (html_page(history, loop.config, [], None), markdown_page(history, loop.config)):
         assert "models:/judgeloop-tiny, versions 1, 2, 3; version 3 is champion" in text
         assert f"judgeloop export --run {loop.config.store} --judge models:/" in text
         assert "loops/sample/loop.json" in text
-    failed = read_story(loop.ledger, "FAILED")
+    failed = read_history(loop.ledger, "FAILED")
     assert dict(this_run(failed, loop.config))["next"] == f"judgeloop status {loop.config.store}"
 
 
 def test_the_data_are_named_with_their_rows_and_hash(loop: SampleLoop) -> None:
-    rows = dict(this_run(read_story(loop.ledger, "SUCCEEDED"), loop.config))
+    rows = dict(this_run(read_history(loop.ledger, "SUCCEEDED"), loop.config))
     assert rows["questions"] == ("tiny-world: 4800 of 4803 rows used, content key ingest-0-None")
     assert rows["gold pairs"] == f"tiny-world: {ITEMS} pairs, content key gold-items"
 
 
 def test_every_machine_that_tasks_ran_on_is_told_with_their_number(loop: SampleLoop) -> None:
-    story = timed(read_story(loop.ledger, "SUCCEEDED"))
+    history = timed(read_history(loop.ledger, "SUCCEEDED"))
 
     def told(*names: str) -> str:
         tasks = tuple(
             msgspec.structs.replace(task, machine=name)
-            for task, name in zip(story.tasks, names, strict=True)
+            for task, name in zip(history.tasks, names, strict=True)
         )
-        ran = msgspec.structs.replace(story, tasks=tasks)
+        ran = msgspec.structs.replace(history, tasks=tasks)
         return dict(this_run(ran, loop.config))["machine"]
 
     assert told("2 cores", "2 cores", "2 cores") == "2 cores"
     assert told("2 cores", "1 GPU", "2 cores") == "1 GPU (1 tasks); 2 cores (2 tasks)"
-    assert told("", "", "") == "not written down"
+    assert told("", "", "") == "not recorded"
 
 
 def test_a_task_writes_down_what_it_ran_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,8 +110,8 @@ def test_pairs_of_identical_answers_are_no_mistakes_in_the_gallery(
             probes = [msgspec.structs.replace(batch[0], identical=True)] if not number else []
             yield [*probes, *batch[len(probes) :]]
 
-    story = read_story(loop.ledger, "SUCCEEDED")
+    history = read_history(loop.ledger, "SUCCEEDED")
     monkeypatch.setattr(gallery, "read_shards", with_a_probe)
-    drawn = gallery.draw_gallery(story, loop.store, loop.images, loop.config.report, seed=0)
+    drawn = gallery.draw_gallery(history, loop.store, loop.images, loop.config.report, seed=0)
     assert drawn is not None
     assert drawn.rights + drawn.wrongs == ITEMS - 1

@@ -16,7 +16,7 @@ from judgeloop.tiny.dataset import write_gold, write_questions
 from judgeloop.tiny.mistakes import differences, parse, plant_mistake
 from judgeloop.tiny.questions import TOPICS, caption, gold_answer, make_question
 from judgeloop.tiny.render import draw, png
-from judgeloop.tiny.scenes import COLOURS, PLACES, SHAPES, Scene, Split, Thing, sample_from
+from judgeloop.tiny.scenes import COLOURS, PLACES, SHAPES, Scene, SceneObject, Split, sample_from
 
 
 def scenes(split: Split, count: int, seed: int = 0) -> list[Scene]:
@@ -47,11 +47,11 @@ def test_no_layout_is_in_two_splits():
 
 def test_the_splits_hold_about_60_30_and_10_percent_of_the_layouts():
     every = {
-        Scene((Thing(cell, colour, shape), Thing(8, "red", "cross")), 0)
+        Scene((SceneObject(cell, colour, shape), SceneObject(8, "red", "cross")), 0)
         for cell in range(8)
         for colour in COLOURS
         for shape in SHAPES
-    } | {Scene((Thing(cell, c, s),), 0) for cell in range(9) for c in COLOURS for s in SHAPES}
+    } | {Scene((SceneObject(cell, c, s),), 0) for cell in range(9) for c in COLOURS for s in SHAPES}
     shares = Counter(scene.split for scene in every)
     assert shares[Split.PRETRAINING] / len(every) == pytest.approx(0.6, abs=0.08)
     assert shares[Split.LOOP] / len(every) == pytest.approx(0.3, abs=0.08)
@@ -92,11 +92,11 @@ def test_a_gold_caption_is_right_and_its_rejected_copy_has_one_mistake(tmp_path)
             mistakes = differences(row["chosen"], row["rejected"])
             assert mistakes
             kinds.update({error.split()[-1] for error in mistakes})
-            things = [
-                Thing(PLACES.index(place), colour, shape)
+            objects = [
+                SceneObject(PLACES.index(place), colour, shape)
                 for colour, shape, place in parse(row["chosen"])
             ]
-            assert things_seen(image) == {thing.cell: thing for thing in things}
+            assert objects_seen(image) == {obj.cell: obj for obj in objects}
     assert set(kinds) == {"colour", "shape", "place", "count"}
     assert sum(kinds.values()) == 40
 
@@ -105,22 +105,22 @@ def test_a_gold_closed_answer_is_right_by_the_pixels_and_the_rejected_one_is_wro
     rows = [r for r in lines(write_gold(tmp_path, 240, 6)) if r["category"] != "caption"]
     assert {r["category"] for r in rows} == {f"closed/{topic}" for topic in TOPICS}
     for row in rows:
-        things = list(things_seen((tmp_path / row["images"][0]).read_bytes()).values())
-        assert holds(things, row["question"], row["chosen"]), row
-        assert not holds(things, row["question"], row["rejected"]), row
+        objects = list(objects_seen((tmp_path / row["images"][0]).read_bytes()).values())
+        assert holds(objects, row["question"], row["chosen"]), row
+        assert not holds(objects, row["question"], row["rejected"]), row
 
 
-def holds(things: list[Thing], question: str, answer: str) -> bool:
+def holds(objects: list[SceneObject], question: str, answer: str) -> bool:
     """Answers a question by reading its text: independent of `gold_answer`."""
     if question.startswith("count "):
         word = question.split()[1]
-        return answer == str(sum(word == "all" or word in t.describe().split() for t in things))
+        return answer == str(sum(word == "all" or word in t.describe().split() for t in objects))
     subject = question.split(" of ")[1].split(":")[0].split()
-    (about,) = [t for t in things if all(word in t.describe().split() for word in subject)]
+    (about,) = [t for t in objects if all(word in t.describe().split() for word in subject)]
     return answer in about.describe().split() and answer not in subject
 
 
-def things_seen(data: bytes) -> dict[int, Thing]:
+def objects_seen(data: bytes) -> dict[int, SceneObject]:
     """Reads a picture back, cell by cell, from its pixels alone."""
     import io
 
@@ -134,7 +134,7 @@ def things_seen(data: bytes) -> dict[int, Thing]:
         part = values[y : y + 16, x : x + 16]
         ink = (part != paper).any(axis=2)
         if ink.any():
-            found[cell] = Thing(cell, colour_of(part[ink].mean(axis=0)), shape_of(ink))
+            found[cell] = SceneObject(cell, colour_of(part[ink].mean(axis=0)), shape_of(ink))
     return found
 
 
@@ -165,7 +165,7 @@ def shape_of(ink: np.ndarray) -> str:
 def test_a_planted_mistake_is_one_mistake_of_the_kind_asked_for(error):
     rng = random.Random(error)
     for scene in scenes(Split.LOOP, 200):
-        wrong = plant_mistake(scene.things, error, rng)
+        wrong = plant_mistake(scene.objects, error, rng)
         made = differences(scene.layout, caption(wrong))
         assert error in made or (error.endswith(" place") and made[0].endswith(" place"))
         assert [t.cell for t in wrong] == sorted({t.cell for t in wrong})
@@ -188,7 +188,7 @@ def test_two_mistakes_none_and_broken_captions_are_not_one_mistake():
 
 def test_two_pictures_of_one_layout_differ_and_one_scene_has_one_picture():
     scene = scenes(Split.LOOP, 1)[0]
-    twin = Scene(scene.things, scene.looks + 1)
+    twin = Scene(scene.objects, scene.render_seed + 1)
     assert png(scene) == png(scene)
     assert png(scene) != png(twin)
     assert draw(scene).size == (48, 48)
@@ -200,7 +200,7 @@ def test_every_question_has_exactly_one_answer_and_it_is_among_the_choices():
         for topic in TOPICS:
             asked = make_question(scene, topic, rng)
             answer = gold_answer(scene, asked)
-            assert holds(list(scene.things), asked.text, answer)
+            assert holds(list(scene.objects), asked.text, answer)
             assert asked.choices is None or answer in asked.choices
 
 

@@ -18,7 +18,7 @@ def rows(tmp_path_factory):
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
-def things(row):
+def objects(row):
     return parse(row["chosen"]), parse(row["rejected"])
 
 
@@ -41,7 +41,7 @@ def test_every_category_has_as_many_pairs(rows):
 
 def test_both_answers_are_captions_in_reading_order_and_differ(rows):
     for row in rows:
-        right, wrong = things(row)
+        right, wrong = objects(row)
         assert right != wrong
         for caption in (right, wrong):
             cells = [PLACES.index(place) for _, _, place in caption]
@@ -51,19 +51,17 @@ def test_both_answers_are_captions_in_reading_order_and_differ(rows):
 
 def test_swapped_colours_keep_every_word_and_are_no_single_mistake(rows):
     for row in of(rows, "swapped colours"):
-        right, wrong = things(row)
-        assert [thing[1:] for thing in right] == [thing[1:] for thing in wrong]
-        assert [thing[0] for thing in right] == [thing[0] for thing in wrong][::-1]
+        right, wrong = objects(row)
+        assert [obj[1:] for obj in right] == [obj[1:] for obj in wrong]
+        assert [obj[0] for obj in right] == [obj[0] for obj in wrong][::-1]
         assert differences(row["chosen"], row["rejected"]) == ()
 
 
-@pytest.mark.parametrize(
-    ("category", "objects"), [("omitted, of two", 2), ("omitted, of three", 3)]
-)
-def test_omission_leaves_one_object_out_and_changes_no_other(rows, category, objects):
+@pytest.mark.parametrize(("category", "count"), [("omitted, of two", 2), ("omitted, of three", 3)])
+def test_omission_leaves_one_object_out_and_changes_no_other(rows, category, count):
     for row in of(rows, category):
-        right, wrong = things(row)
-        assert (len(right), len(wrong)) == (objects, objects - 1)
+        right, wrong = objects(row)
+        assert (len(right), len(wrong)) == (count, count - 1)
         assert set(wrong) < set(right)
 
 
@@ -72,7 +70,7 @@ def test_omission_leaves_one_object_out_and_changes_no_other(rows, category, obj
 )
 def test_of_three_objects_one_attribute_of_the_named_one_is_wrong(rows, category, places):
     for row in of(rows, category):
-        right, wrong = things(row)
+        right, wrong = objects(row)
         changed = [at for at in range(3) if right[at] != wrong[at]]
         assert len(changed) == 1
         assert set(changed) <= places

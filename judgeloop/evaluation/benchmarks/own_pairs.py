@@ -28,7 +28,7 @@ class OwnPairs:
 
     def files(self) -> dict[str, str]:
         """Returns what the pairs are: hashes of the file and of all its images."""
-        return {"file": sha256_file(self._source.file), "images": self._images.look()}
+        return {"file": sha256_file(self._source.file), "images": self._images.scan()}
 
     def items(self, name: str) -> Iterator[Seen]:
         """Yields each pair's prompt and images; `name` is the set's, for messages."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from judgeloop.evaluation.benchmarks.base import Benchmark, Item, Output, choice
 from judgeloop.evaluation.benchmarks.intervals import ALL, MACRO, Outcome, outcome_intervals
-from judgeloop.evaluation.habits import HABITS, longer_is_better
+from judgeloop.evaluation.bias import BIAS_SHARES, longer_is_better
 from judgeloop.evaluation.scorecard import scorecard
 from judgeloop.schema.records import Choice, ItemResult
 
@@ -63,7 +63,7 @@ def strict_figures(results: Sequence[ItemResult], one_order: int) -> dict[str, A
         "accuracy_interval": list(single[ALL]),
         "both_orders_macro": sum(group.both_orders for group in groups.values()) / len(groups),
         "both_orders_macro_interval": list(both[MACRO]),
-        **_habits(results),
+        **_bias_figures(results),
         "longer_is_better": longer_is_better(results),
         "groups": {
             name: {
@@ -91,10 +91,10 @@ def strict(
     return None, "no item was judged in both orders: the outputs hold one order only"
 
 
-def _habits(results: Sequence[ItemResult]) -> dict[str, Any]:
+def _bias_figures(results: Sequence[ItemResult]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name, habit in HABITS.items():
-        share = habit(results)
+    for name, measure in BIAS_SHARES.items():
+        share = measure(results)
         found[name] = None if share is None else share.value
         found[f"{name}_interval"] = None if share is None else list(share.interval)
     return found

@@ -61,7 +61,7 @@ class Sieve:
         return None
 
 
-def sifts(settings: FilteringSection) -> bool:
+def needs_sieve(settings: FilteringSection) -> bool:
     """Returns whether any setting may leave out a trace that agrees."""
     return bool(
         settings.reason_words

@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from judgeloop.method.filtering.sieve import sifts
+from judgeloop.method.filtering.sieve import needs_sieve
 from judgeloop.schema.keys import fraction
 from judgeloop.schema.method_sections import FilteringSection
 from judgeloop.schema.records import Altered, Choice, Judgement, Pair
@@ -47,7 +47,7 @@ class Subsampler:
         self._caps = {name: cap for name, cap in caps.items() if cap is not None}
         self._limit = settings.max_examples
         self._whole = (
-            settings.both_orders and settings.traces_per_pair is None and not sifts(settings)
+            settings.both_orders and settings.traces_per_pair is None and not needs_sieve(settings)
         )
         # A control that keeps what it is told is not balanced: one letter may be all that there is.
         self._balanced = settings.keep != "unfiltered" or not settings.both_orders

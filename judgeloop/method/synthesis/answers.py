@@ -39,7 +39,7 @@ _FENCE = re.compile(r"^\s*(?:`{3,}|~{3,})\w{0,20}\s*$")
 _DECORATION = " \t*_`"
 
 
-def normalise(text: str, question: Question) -> str | None:
+def normalize(text: str, question: Question) -> str | None:
     """Returns the counted form of a response's final answer, or None if there is no one answer.
 
     A response of more than `MAX_ANSWER` characters has none.

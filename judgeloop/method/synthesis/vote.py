@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from judgeloop.method.synthesis.answers import normalise
+from judgeloop.method.synthesis.answers import normalize
 from judgeloop.method.synthesis.units import in_one_unit
 from judgeloop.schema.keys import content_key, fraction
 from judgeloop.schema.method_sections import SynthesisSection
@@ -25,7 +25,7 @@ def pair_by_vote(
     if response.error is not None:
         return Dropped(id=question.id, reason="engine_error", detail=response.error)
     answers = [
-        normalise(sample.text, question) if sample.finish_reason == "stop" else None
+        normalize(sample.text, question) if sample.finish_reason == "stop" else None
         for sample in response.samples
     ]
     if question.kind is Kind.NUMBER:

@@ -21,7 +21,7 @@ from judgeloop.ops.doctor.checks import (
     check_secrets,
     check_store,
 )
-from judgeloop.ops.doctor.preflight import Finding, look
+from judgeloop.ops.doctor.preflight import Finding, run_check
 from judgeloop.registry.client import TRACKING_URI
 from judgeloop.schema.config import Config
 from judgeloop.schema.errors import ConfigError, DataError, PreflightError
@@ -45,20 +45,20 @@ def examine_machine(config: Config, out: Path) -> Iterator[Finding]:
         config: The configuration, with its store below `out` where it is relative.
         out: The run's folder, which need not exist.
     """
-    yield look("files", lambda: check_files(config))
-    yield look("packages", lambda: check_packages(config))
-    yield look("gpu", check_gpu)
-    yield look("disk", partial(check_disk, out))
+    yield run_check("files", lambda: check_files(config))
+    yield run_check("packages", lambda: check_packages(config))
+    yield run_check("gpu", check_gpu)
+    yield run_check("disk", partial(check_disk, out))
     own_registry = TRACKING_URI not in os.environ
     if not own_registry:
-        yield look("secrets", lambda: check_secrets(config))
-    yield look("store", lambda: _check_store(config))
-    yield look("clock", lambda: check_clock(config))
-    yield look("model", lambda: check_model(config))
+        yield run_check("secrets", lambda: check_secrets(config))
+    yield run_check("store", lambda: _check_store(config))
+    yield run_check("clock", lambda: check_clock(config))
+    yield run_check("model", lambda: check_model(config))
     if own_registry:
         yield Finding("registry", "ok", f"the run makes its own, {out}/mlflow/mlflow.db")
     else:
-        yield look("registry", lambda: check_registry(config))
+        yield run_check("registry", lambda: check_registry(config))
 
 
 def check_files(config: Config) -> str:

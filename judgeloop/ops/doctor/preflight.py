@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Literal, NamedTuple
 
-from judgeloop.cluster.kubernetes import AskedOnce, Cluster
+from judgeloop.cluster.kubernetes import Cluster, FailFastCluster
 from judgeloop.cluster.own_pod import OwnCluster
 from judgeloop.ops.doctor.admission import check_admission
 from judgeloop.ops.doctor.checks import (
@@ -52,8 +52,8 @@ class Finding(NamedTuple):
         return f"{self.check:<9} {self.state:<7} {self.said}"
 
 
-def look(name: str, check: Callable[[], str]) -> Finding:
-    """Makes one check: it returns what it found, or raises what is wrong.
+def run_check(name: str, check: Callable[[], str]) -> Finding:
+    """Runs one check, which returns what it found or raises what is wrong.
 
     What a cluster does not tell (`ClusterError`) is unknown; every other error is a failure.
     """
@@ -80,26 +80,26 @@ def examine(config: Config, needs: Needs | None = None) -> Iterator[Finding]:
         ("registry", partial(check_registry, config)),
     ]
     for name, check in checks:
-        yield look(name, check)
-    yield from examine_around(needs)
+        yield run_check(name, check)
+    yield from examine_in_pod(needs)
 
 
-def examine_around(needs: Needs | None) -> Iterator[Finding]:
+def examine_in_pod(needs: Needs | None) -> Iterator[Finding]:
     """Yields what the cluster tells of itself in whose pod this is.
 
     Args:
         needs: What a loop's tasks need of it; None if that is not known.
     """
-    yield look("version", lambda: check_release(ask_release()))
+    yield run_check("version", lambda: check_release(ask_release()))
     try:
-        cluster = AskedOnce(OwnCluster())
+        cluster = FailFastCluster(OwnCluster())
     except ClusterError as error:
         yield Finding("quota", "unknown", str(error))
         return
-    yield look("quota", lambda: check_quotas(needs.tasks if needs else None, cluster))
+    yield run_check("quota", lambda: check_quotas(needs.tasks if needs else None, cluster))
     if needs:
-        yield look("settings", lambda: check_variables(needs))
-        yield look("writable", lambda: check_writable(needs))
+        yield run_check("settings", lambda: check_variables(needs))
+        yield run_check("writable", lambda: check_writable(needs))
         yield from examine_namespace(needs, cluster)
 
 
@@ -113,16 +113,16 @@ def examine_namespace(
         cluster: Who is asked.
         account: The pods' service account, where it is known.
     """
-    yield look("defaults", lambda: check_defaults(cluster))
-    yield look("claim", lambda: check_claim(needs, cluster))
-    yield look("nodes", lambda: check_nodes(needs, cluster))
-    yield look("admission", lambda: check_admission(needs, cluster, account))
+    yield run_check("defaults", lambda: check_defaults(cluster))
+    yield run_check("claim", lambda: check_claim(needs, cluster))
+    yield run_check("nodes", lambda: check_nodes(needs, cluster))
+    yield run_check("admission", lambda: check_admission(needs, cluster, account))
 
 
 def examine_references(needs: Needs, cluster: Cluster) -> Iterator[Finding]:
     """Yields whether the Secrets and ConfigMaps are there that the profile names."""
-    yield look("secrets", lambda: check_references("secrets", needs.secrets, cluster))
-    yield look("settings", lambda: check_references("configmaps", needs.settings, cluster))
+    yield run_check("secrets", lambda: check_references("secrets", needs.secrets, cluster))
+    yield run_check("settings", lambda: check_references("configmaps", needs.settings, cluster))
 
 
 def require_sound(config: Config, needs: Needs | None = None) -> None:
@@ -142,7 +142,7 @@ def require_sound(config: Config, needs: Needs | None = None) -> None:
 
 def log_around(needs: Needs | None) -> None:
     """Logs what the cluster tells of itself, where the store and so the configuration is away."""
-    for finding in examine_around(needs):
+    for finding in examine_in_pod(needs):
         logger.log(_level(finding), "preflight: %s", finding)
 
 

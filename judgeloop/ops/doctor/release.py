@@ -33,7 +33,7 @@ UNNAMED = ("", "unknown")
 _RELEASE = re.compile(r"v?(\d+)\.(\d+)\b")
 
 
-def told_version(health: Mapping[str, Any]) -> str | None:
+def reported_version(health: Mapping[str, Any]) -> str | None:
     """Returns the version in the answer of a health check, or None if there is none.
 
     Args:
@@ -56,7 +56,7 @@ def check_release(version: str | None) -> str:
     """Says that a server is recent enough.
 
     Args:
-        version: The version that the server reports (`told_version`).
+        version: The version that the server reports (`reported_version`).
 
     Raises:
         ClusterError: It does not tell, or what it tells is not a version.
@@ -86,7 +86,7 @@ def ask_release() -> str | None:
     authority = os.environ.get("KF_PIPELINES_CA_CERT") or None
     try:
         answer = ask(f"{address}/apis/v2beta1/healthz", authority)
-        return told_version(msgspec.json.decode(answer, type=dict[str, Any]))
+        return reported_version(msgspec.json.decode(answer, type=dict[str, Any]))
     except ValueError:  # no JSON, or no text
         reason = "what answers is not its API"
     except ClusterError as error:

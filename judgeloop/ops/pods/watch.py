@@ -80,8 +80,8 @@ class Watch:
         self._refused: list[Pod] = []
         self._worked: datetime | None = None
 
-    def look(self, end: Callable[[Pod, str], None]) -> str:
-        """Looks until the run's work is done, or a task is late; returns why it stopped.
+    def watch(self, end: Callable[[Pod, str], None]) -> str:
+        """Polls until the run's work is done or a task is late; returns why it stopped.
 
         Args:
             end: Ends the run because of a pod, for a reason; raises a `ClusterError` where it
@@ -172,7 +172,7 @@ def watch_run(config: str, loop_id: str, run_id: str, start_within_s: int) -> No
         KubeflowApi().post(f"runs/{run_id}:terminate", None, dict[str, Any])
 
     try:
-        said = Watch(OwnCluster(), run_id, start_within_s).look(end)
+        said = Watch(OwnCluster(), run_id, start_within_s).watch(end)
     except ClusterError as error:
         said = str(error)
     logger.info("nothing is watched any more: %s", said)

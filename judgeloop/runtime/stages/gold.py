@@ -46,7 +46,7 @@ def load_gold(config: EvaluateSettings, store: Store, library: ImageLibrary) -> 
 
     with open_source(config.evaluation.gold, make, Rows.PAIRS) as source:
         images = SourceImages(source.folder, image_names(source, GoldRow, _limit(config)))
-        header = stage_manifest(STAGE, config, file=sha256_file(source.file), images=images.look())
+        header = stage_manifest(STAGE, config, file=sha256_file(source.file), images=images.scan())
 
         def write(_: Turn) -> Manifest:
             return _write(config, store, library, source, images, header)

@@ -56,7 +56,7 @@ def ingest(config: IngestSettings, store: Store) -> Manifest:
         seen_items(places) as seen,
     ):
         images = SourceImages(source.folder, image_names(source, QuestionRow, _limit(config)))
-        looked = images.look(Progress(TASK, len(images), "images hashed").advance)
+        looked = images.scan(Progress(TASK, len(images), "images hashed").advance)
         header = stage_manifest(
             STAGE, config, file=sha256_file(source.file), images=looked, benchmarks=seen.files()
         )

@@ -12,8 +12,8 @@ from judgeloop.report.benchmark_table import table_files
 from judgeloop.report.charts import draw_charts
 from judgeloop.report.drawing import Chart
 from judgeloop.report.gallery import Gallery, draw_gallery
-from judgeloop.report.page import html_page, markdown_page, story_table
-from judgeloop.report.story import Story, read_story
+from judgeloop.report.history import LoopHistory, read_history
+from judgeloop.report.page import history_table, html_page, markdown_page
 from judgeloop.report.summary import summary, table
 from judgeloop.runtime.ledger import Ledger
 from judgeloop.runtime.stage_settings import ReportSettings
@@ -61,9 +61,9 @@ def report(
     Raises:
         DataError, StoreError: The ledger cannot be read, or the report cannot be written.
     """
-    story = read_story(ledger, status)
-    gallery, gallery_error = _gallery(story, config, store, images)
-    charts = draw_charts(story)
+    history = read_history(ledger, status)
+    gallery, gallery_error = _gallery(history, config, store, images)
+    charts = draw_charts(history)
     folder = f"loops/{ledger.loop_id}/report"
     files = Report(
         html=f"{folder}/report.html",
@@ -71,11 +71,11 @@ def report(
         summary=f"{folder}/summary.json",
         table=f"{folder}/table.txt",
     )
-    store.write(files.html, html_page(story, config, charts, gallery, gallery_error).encode())
-    store.write(files.markdown, markdown_page(story, config).encode())
-    store.write(files.summary, to_json(summary(story)) + b"\n")
-    store.write(files.table, table(story).encode() + b"\n")
-    for name, text in table_files(story_table(story)).items():
+    store.write(files.html, html_page(history, config, charts, gallery, gallery_error).encode())
+    store.write(files.markdown, markdown_page(history, config).encode())
+    store.write(files.summary, to_json(summary(history)) + b"\n")
+    store.write(files.table, table(history).encode() + b"\n")
+    for name, text in table_files(history_table(history)).items():
         store.write(f"{folder}/{name}", text.encode())
     run = (config.registry.experiment, ledger.loop_id, loop_hash)
     _enter(run, store, ledger, files, (charts, gallery))
@@ -113,10 +113,10 @@ def _enter(
 
 
 def _gallery(
-    story: Story, config: ReportSettings, store: Store, images: ImageLibrary
+    history: LoopHistory, config: ReportSettings, store: Store, images: ImageLibrary
 ) -> tuple[Gallery | None, str]:
     try:
-        return draw_gallery(story, store, images, config.report, config.loop.seed), ""
+        return draw_gallery(history, store, images, config.report, config.loop.seed), ""
     except JudgeLoopError as error:
         log.warning("the report has no gallery: %s", error)
         return None, str(error)

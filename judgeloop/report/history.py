@@ -1,4 +1,4 @@
-"""What happened in a loop, read from its ledger; works on an unfinished or failed loop too."""
+"""A loop's history, read from its ledger; an unfinished or failed loop has one too."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Category(Record, frozen=True, kw_only=True):
 
 
 class Baseline(Record, frozen=True, kw_only=True):
-    """What a rule that sees no image reaches on the gold pairs."""
+    """How a rule that sees no image scores on the gold pairs."""
 
     name: str
     n: int
@@ -72,7 +72,7 @@ class Scores(Record, frozen=True, kw_only=True):
 
 
 class Iteration(Record, frozen=True, kw_only=True):
-    """One round of the loop; iteration 0 is the start model. What is not done is None or empty."""
+    """One iteration of the loop; 0 is the start model. Stages that did not run have None."""
 
     number: int
     gold: Scores | None = None
@@ -103,7 +103,7 @@ class Promotion(Record, frozen=True, kw_only=True):
     reason: str
     candidate: str | None
     champion: str | None
-    """The champion when the gate was asked."""
+    """The champion when the gate decided."""
     opponent: str
     difference: Estimate | None
     """Both-order accuracy of the candidate minus the opponent's, paired by item."""
@@ -124,13 +124,13 @@ class Task(Record, frozen=True, kw_only=True):
     gpu_seconds: float = 0.0
     generated: int = 0
     machine: str = ""
-    """What it ran on; empty if nobody wrote it down."""
+    """What it ran on; empty if not recorded."""
     manifest: Manifest | None = None
     error: str | None = None
 
 
-class Story(Record, frozen=True, kw_only=True):
-    """Everything that the report shows, but for the gallery."""
+class LoopHistory(Record, frozen=True, kw_only=True):
+    """Everything that the report shows except the gallery."""
 
     loop_id: str
     status: str
@@ -236,12 +236,12 @@ class Story(Record, frozen=True, kw_only=True):
         return dict(total)
 
 
-def read_story(ledger: Ledger, status: str) -> Story:
+def read_history(ledger: Ledger, status: str) -> LoopHistory:
     """Reads a loop's ledger.
 
     Args:
         ledger: The ledger; it may be empty.
-        status: How the pipeline ended, such as `SUCCEEDED`; empty if nobody knows.
+        status: How the pipeline ended, such as `SUCCEEDED`; empty if unknown.
 
     Raises:
         DataError, StoreError: The ledger cannot be read.
@@ -249,7 +249,7 @@ def read_story(ledger: Ledger, status: str) -> Story:
     entries = sorted(ledger.entries(), key=_order)
     numbers = sorted({entry.iteration for entry in entries if entry.iteration != AFTER_LOOP})
     promoted = [e.manifest for e in entries if e.stage == "promote" and e.manifest]
-    return Story(
+    return LoopHistory(
         loop_id=ledger.loop_id,
         status=status,
         iterations=tuple(

@@ -1,4 +1,4 @@
-"""What a judge does whatever is asked: how often it decides, and which answers it prefers.
+"""A judge's biases: how often it decides, and which answers it prefers whatever their quality.
 
 Each share has an interval. Two verdicts on one item depend on each other, and so do items about one
 image: an item counts once, by the share of its verdicts, and whole images are drawn again.
@@ -51,7 +51,7 @@ def consistency(results: Sequence[ItemResult]) -> Share | None:
     return _share([(each, [each.clear]) for each in results])
 
 
-HABITS: dict[str, Callable[[Sequence[ItemResult]], Share | None]] = {
+BIAS_SHARES: dict[str, Callable[[Sequence[ItemResult]], Share | None]] = {
     "undecided": undecided,
     "decided_only": decided_only,
     "consistency": consistency,

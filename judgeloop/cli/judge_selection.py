@@ -24,7 +24,7 @@ run = click.option(
 )  # fmt: skip
 
 
-def asked_judge(name: str | None, run: str | None) -> str:
+def selected_judge(name: str | None, run: str | None) -> str:
     """Returns the judge's name; with a run, the registry of that run is the one that is asked.
 
     Args:
@@ -57,7 +57,7 @@ def use_run(run: str) -> Target:
     return place
 
 
-def asked_engine(
+def selected_engine(
     kind: str | None, endpoint: str | None, served_model: str | None, key_variable: str | None
 ) -> EngineSection | str | None:
     """Returns the engine as `judgeloop.Judge.load` takes it.
@@ -86,7 +86,7 @@ def asked_engine(
         raise ConfigError(f"--endpoint {endpoint}: {error}") from error
 
 
-class AskedJudge(NamedTuple):
+class SelectedJudge(NamedTuple):
     """The judge that a command asks, as `judgeloop.Judge.load` takes it."""
 
     name: str
@@ -98,7 +98,7 @@ class AskedJudge(NamedTuple):
 def judge_options(flag: str) -> Callable[[Any], Any]:
     """Declares which judge, under `flag`, and how it is run.
 
-    The command gets all of it as `asked`, an `AskedJudge`.
+    The command gets all of it as `asked`, an `SelectedJudge`.
     """
     declared = options.together(
         click.option(
@@ -140,9 +140,9 @@ def judge_options(flag: str) -> Callable[[Any], Any]:
             max_pixels: int | None,
             **others: Any,
         ) -> Any:
-            name = asked_judge(judge_name, run)
-            runner = asked_engine(engine, endpoint, served_model, key_variable)
-            asked = AskedJudge(name, runner, prompts, max_pixels)
+            name = selected_judge(judge_name, run)
+            runner = selected_engine(engine, endpoint, served_model, key_variable)
+            asked = SelectedJudge(name, runner, prompts, max_pixels)
             return function(*arguments, asked=asked, **others)
 
         return declared(call)

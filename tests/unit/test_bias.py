@@ -1,11 +1,11 @@
-"""A judge's habits: what share, of what, and how surely."""
+"""A judge's biases: what share, of what, and how surely."""
 
 from itertools import product
 
 import numpy as np
 import pytest
 
-from judgeloop.evaluation.habits import (
+from judgeloop.evaluation.bias import (
     clustered_share,
     consistency,
     decided_only,
@@ -32,9 +32,9 @@ def items(
     ]  # fmt: skip
 
 
-def test_each_habit_is_a_share_of_its_own_kind_of_verdicts() -> None:
+def test_each_bias_is_a_share_of_its_own_kind_of_verdicts() -> None:
     judged = items([RIGHT] * 30 + [FIRST] * 10 + [(A, NONE)] * 20 + [SILENT] * 40)
-    shares = [habit(judged) for habit in (undecided, first_position, decided_only, consistency,
+    shares = [measure(judged) for measure in (undecided, first_position, decided_only, consistency,
                                           longer_preference)]  # fmt: skip
     # verdicts: 100 decided of 200; of these 30 + 20 + 20 for the first, 60 + 10 + 20 right
     assert [share and share.value for share in shares] == [0.5, 0.7, 0.9, 0.3, 1]
@@ -69,7 +69,7 @@ def test_items_about_one_image_widen_the_interval() -> None:
     assert widths[1] > 2 * widths[0]
 
 
-def test_the_scorecard_has_the_same_habits() -> None:
+def test_the_scorecard_has_the_same_shares() -> None:
     for size, verdicts in product((0, 4), ([RIGHT] * 30 + [FIRST] * 20, [(A, NONE), WRONG] * 30)):
         judged = items(verdicts, image=size)
         card, first, longer = scorecard(judged), first_position(judged), longer_preference(judged)

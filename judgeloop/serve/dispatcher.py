@@ -1,4 +1,4 @@
-"""Between the threads of HTTP and the engine, which one thread alone may use."""
+"""Passes requests from HTTP threads to the engine, which only one thread may use."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from judgeloop.engines.base import Engine, EngineDiedError
 from judgeloop.schema.errors import EngineError, StoreError
 from judgeloop.schema.requests import Response
 from judgeloop.serve.images import HeldImages
-from judgeloop.serve.protocol import Asked, RefusedError
+from judgeloop.serve.protocol import ChatRequest, RefusedError
 
 MAX_WAITING = 256
-"""Requests that wait; a further one is refused, and clients try it again later."""
+"""Length of the queue; when it is full, requests are refused, and clients retry later."""
 _IDLE_S = 0.2
 
 
-class Desk:
-    """Takes requests from threads, and has them answered by an engine.
+class Dispatcher:
+    """Queues requests from threads and runs them on an engine.
 
     Args:
-        engine: Answers; it is used by `work` alone.
+        engine: Used only by the thread that calls `work`.
         images: Where the engine finds images.
     """
 
     def __init__(self, engine: Engine, images: HeldImages) -> None:
         self._engine = engine
         self._images = images
-        self._coming: queue.Queue[tuple[int, Asked, tuple[str, ...], Future[Response]]]
+        self._coming: queue.Queue[tuple[int, ChatRequest, tuple[str, ...], Future[Response]]]
         self._coming = queue.Queue(MAX_WAITING)
         self._numbers = count(1)
         self._ended = threading.Event()
 
-    def ask(self, asked: Asked) -> tuple[int, Response]:
+    def ask(self, asked: ChatRequest) -> tuple[int, Response]:
         """Waits for an answer; returns the request's number and the answer.
 
         Raises:
@@ -58,7 +58,7 @@ class Desk:
                     raise RefusedError(500, str(error)) from error
 
     def end(self) -> None:
-        """Makes `work` return."""
+        """Stops `work`."""
         self._ended.set()
 
     def work(self) -> None:
@@ -67,7 +67,7 @@ class Desk:
         Raises:
             EngineDiedError: The engine cannot be used any more.
         """
-        waiting: deque[tuple[int, Asked, tuple[str, ...], Future[Response]]] = deque()
+        waiting: deque[tuple[int, ChatRequest, tuple[str, ...], Future[Response]]] = deque()
         asked: dict[int, Future[Response]] = {}
         try:
             while not self._ended.is_set():
@@ -84,7 +84,10 @@ class Desk:
             self._ended.set()
 
     def _take(
-        self, waiting: deque[tuple[int, Asked, tuple[str, ...], Future[Response]]], *, idle: bool
+        self,
+        waiting: deque[tuple[int, ChatRequest, tuple[str, ...], Future[Response]]],
+        *,
+        idle: bool,
     ) -> None:
         try:
             waiting.append(self._coming.get(timeout=_IDLE_S) if idle else self._coming.get_nowait())
@@ -95,7 +98,7 @@ class Desk:
 
     def _step(
         self,
-        waiting: deque[tuple[int, Asked, tuple[str, ...], Future[Response]]],
+        waiting: deque[tuple[int, ChatRequest, tuple[str, ...], Future[Response]]],
         asked: dict[int, Future[Response]],
     ) -> None:
         while waiting and self._engine.has_room():

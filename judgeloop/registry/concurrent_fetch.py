@@ -1,4 +1,4 @@
-"""Brings a registered version in a process of its own, while this one does something else.
+"""Fetches a registered version in a separate process, while this one does other work.
 
 MLflow takes as long to import as half of an engine. Both in one process would wait for each other.
 """
@@ -16,8 +16,8 @@ from judgeloop.registry.addresses import fetch_version
 from judgeloop.schema.errors import JudgeLoopError
 
 
-def fetch_beside(uri: str, folder: Path, meanwhile: Callable[[], None]) -> str:
-    """Brings a version into a folder, as `fetch_version` does; returns its number.
+def fetch_concurrently(uri: str, folder: Path, meanwhile: Callable[[], None]) -> str:
+    """Fetches a version into a folder, as `fetch_version` does; returns its number.
 
     Where MLflow is imported already, there is nothing to gain, and no other process is started.
     What fails there is tried again here, so that the error is raised here.

@@ -1,15 +1,15 @@
-"""What a judge does whatever is asked: how often it decides, and which answers it prefers.
+"""A judge's biases: how often it decides, and which answers it prefers whatever their quality.
 
-A judge that only learned the verdict's form has fewer undecided verdicts and the same accuracy of
-the decided ones. Position, length and authorship say nothing of quality.
+A judge that has learned only the verdict format returns fewer undecided verdicts at the same
+accuracy on the decided ones. Position, length and authorship do not indicate quality.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from judgeloop.report.story import Estimate, Story
-from judgeloop.report.story import Scores as Gold
+from judgeloop.report.history import Estimate, LoopHistory
+from judgeloop.report.history import Scores as Gold
 from judgeloop.schema.records import Record
 from judgeloop.schema.results import Scores
 from judgeloop.schema.scorecard import Interval
@@ -17,8 +17,8 @@ from judgeloop.schema.scorecard import Interval
 GOLD = "gold pairs"
 
 
-class Habits(Record, frozen=True, kw_only=True):
-    """A judge's habits on one set; shares of 0..1, None where there is no figure."""
+class BiasRow(Record, frozen=True, kw_only=True):
+    """A judge's biases on one set; shares of 0..1, None where there is no figure."""
 
     name: str
     """Of the set."""
@@ -43,12 +43,12 @@ class Habits(Record, frozen=True, kw_only=True):
     """Expected distance of the share of votes from the accuracy."""
 
 
-def habits(story: Story) -> list[Habits]:
-    """Returns the habits of every evaluated model: on gold first, then on each named set."""
-    found = [_on_gold(item.number, item.gold) for item in story.evaluated if item.gold]
+def bias_rows(history: LoopHistory) -> list[BiasRow]:
+    """Returns the biases of every evaluated model: on gold first, then on each named set."""
+    found = [_on_gold(item.number, item.gold) for item in history.evaluated if item.gold]
     further = {
         item.number: item.gold.manifest.expect(Scores).further
-        for item in story.evaluated
+        for item in history.evaluated
         if item.gold
     }
     for name in sorted({name for sets in further.values() for name in sets}):
@@ -58,10 +58,10 @@ def habits(story: Story) -> list[Habits]:
     return found
 
 
-def _on_gold(number: int, gold: Gold) -> Habits:
+def _on_gold(number: int, gold: Gold) -> BiasRow:
     decided = 1 - gold.undecided
     card = gold.manifest.expect(Scores).card
-    return Habits(
+    return BiasRow(
         name=GOLD,
         iteration=number,
         undecided=gold.undecided,
@@ -74,8 +74,8 @@ def _on_gold(number: int, gold: Gold) -> Habits:
     )
 
 
-def _on_set(name: str, number: int, figures: Mapping[str, float]) -> Habits:
-    return Habits(
+def _on_set(name: str, number: int, figures: Mapping[str, float]) -> BiasRow:
+    return BiasRow(
         name=name,
         iteration=number,
         undecided=figures.get("strict/undecided"),
