@@ -3,6 +3,7 @@
 import random
 import sys
 
+import msgspec
 import pytest
 
 from judgeloop.evaluation.giveaway import explain_giveaway
@@ -10,6 +11,7 @@ from judgeloop.evaluation.statistics import wilson
 from judgeloop.method.filtering.agreement import Outcome
 from judgeloop.method.filtering.blind import MIN_PAIRS, WARM_UP, BlindJudge
 from judgeloop.method.filtering.funnel import FunnelCounter
+from judgeloop.schema.keys import fraction
 from judgeloop.schema.records import Altered, Kind, Pair, Question
 
 COLOURS = ("red", "green", "blue", "yellow", "white", "black", "brown", "grey")
@@ -60,6 +62,18 @@ def test_what_gives_answers_away_is_found(give_away: str) -> None:
     judge = judged(pairs(400, give_away))
     assert judge.right / judge.guesses > 0.9
     assert "finds the rejected answers" in (explain_giveaway(judge.guesses, judge.right) or "")
+
+
+def test_pairs_without_any_difference_are_guessed_both_ways() -> None:
+    judge, guesses = judged(pairs(WARM_UP)), set()
+    for number in range(20):
+        (pair,) = pairs(1, seed=number)
+        alike = msgspec.structs.replace(pair, id=f"alike/{number}", rejected=pair.chosen)
+        before = judge.right
+        judge.add(alike)
+        is_first = fraction("blind", alike.id) < 0.5
+        guesses.add((judge.right > before) == is_first)
+    assert guesses == {True, False}
 
 
 def test_a_funnel_counts_guesses_at_kept_pairs_alone() -> None:

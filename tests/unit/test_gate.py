@@ -149,7 +149,7 @@ def test_better_in_both_orders_and_worse_by_single_verdicts_is_refused():
 
 def test_a_group_that_loses_more_than_its_bound_is_refused_and_one_item_is_no_evidence():
     def group(at: int) -> str:
-        return "small" if at >= 80 else "large"
+        return "small" if at >= 90 else "large"
 
     theirs = results([RIGHT] * 20 + [FIRST] * 60 + [RIGHT] * 20, group)
     for lost, decision in ((1, "promote"), (2, "refuse")):

@@ -192,6 +192,7 @@ def test_a_file_is_judged_and_bad_rows_are_put_aside_with_reasons(
     ]
     assert [line.id for line in lines] == ["p0", "p1", "p2", "p3"]
     assert [line.label for line in lines] == ["b", "a", "b", "a"]
+    assert {line.base for line in lines} == {None}  # nobody asked it
     dropped = (tmp_path / "out.jsonl.dropped.jsonl").read_bytes().splitlines()
     said = {each["id"]: each["detail"] for each in map(msgspec.json.decode, dropped)}
     assert len(said) == 7
