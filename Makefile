@@ -240,8 +240,7 @@ soak: $(INSTALLED) ## Kill loops on S3 fifty times while much else goes wrong; e
 	$(PYTHON) -m tests.loop.campaign $(ARGS)
 
 mutants: $(INSTALLED) $(MUTMUT) ## Change what decides results and see which tests notice; resumes [ARGS="judgeloop.schema.keys*"].
-	PYTHONPATH=$(abspath $(dir $(MUTMUT))) nice $(PYTHON) -m mutmut run --max-children $(JOBS) $(ARGS)
-	PYTHONPATH=$(abspath $(dir $(MUTMUT))) $(PYTHON) -m mutmut results
+	PYTHONPATH=$(abspath $(dir $(MUTMUT))) nice -n 19 $(PYTHON) -m tests.mutants $(ARGS)
 
 $(MUTMUT): requirements/mutants.lock
 	$(PIP) --require-hashes --upgrade --target $(dir $@) -r $<

@@ -1,4 +1,4 @@
-"""Rows of a file of answer pairs: good ones are judged, bad ones are put aside with a reason."""
+"""Rows of a file of answer pairs: good ones are judged, bad ones quarantined with a reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file of judgements says as a whole."""
+"""The summary of a file of judgements."""
 
 from __future__ import annotations
 

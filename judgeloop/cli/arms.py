@@ -1,4 +1,4 @@
-"""`judgeloop arms`: several loops beside each other, as a table and a page."""
+"""`judgeloop arms`: compares several loops, in a table and a page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`judgeloop suspects A B ...`: labels to look at, as a list."""
+"""`judgeloop suspects A B ...`: suspect labels, as a list."""
 
 from __future__ import annotations
 

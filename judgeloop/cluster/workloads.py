@@ -1,4 +1,4 @@
-"""Why a queue of Kueue's has not admitted work yet: told by its Workload, and by nothing else."""
+"""Why a queue of Kueue's has not admitted work yet: read from its Workload alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tells a file that is no JSON lines by what it holds, and says how to make it one."""
+"""Recognizes files that are not JSON Lines by their content, and says how to convert them."""
 
 from __future__ import annotations
 

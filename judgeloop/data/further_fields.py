@@ -1,4 +1,4 @@
-"""Fields of a data row that the program has no use for: carried along, within limits."""
+"""Unknown fields of a data row: passed through, within limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When two texts say the same to a reader, whatever their white space, case and normal form."""
+"""Whether two texts read the same, whatever their white space, case and Unicode normal form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One chat completion, read as servers write it, which is not always as the API's document says.
+"""Parses a chat completion leniently: not every server follows the API's documentation.
 
 Text Generation Inference ends with `eos_token`, Gemini with `STOP`, xAI and Bedrock with
 `end_turn`, SGLang with an empty reason. Content may be a list of parts. OpenRouter answers 200 and

@@ -52,7 +52,7 @@ class RequestForm:
             refusal: The service's words.
         """
         if self.limit == _LIMITS[0] and _LIMITS[1] in refusal:
-            logger.warning("the endpoint refuses %s: it gets %s from now on", *_LIMITS)
+            logger.warning("the endpoint rejects %s: sending %s from now on", *_LIMITS)
             self.limit = _LIMITS[1]
 
     def advice(self, refusal: str, sampling: Sampling) -> str:

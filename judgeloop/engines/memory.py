@@ -1,4 +1,4 @@
-"""Says before loading that a model does not fit, where its size and the memory can be known."""
+"""Checks before loading that a model fits in memory, if both sizes are known."""
 
 from __future__ import annotations
 

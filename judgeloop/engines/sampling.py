@@ -1,4 +1,4 @@
-"""Draws tokens by each sample's own seed, so that a batch's make-up changes no text.
+"""Draws tokens by each sample's own seed, so that no text depends on the rest of the batch.
 
 `torch.manual_seed` would give one stream of random numbers to a whole batch. Here every sample has
 a stream of its own, and each token takes one number of it, by inversion of the distribution that

@@ -1,4 +1,4 @@
-"""Judges that look at nothing: rows of every table that a real judge must beat.
+"""Baselines that see no image: rows of every table that a real judge must beat.
 
 They are computed from another judge's item results, which name the items and the answers' lengths.
 """

@@ -1,4 +1,4 @@
-"""What a judge must beat, whatever its opponent: judges that look at nothing.
+"""What a judge must beat, whatever its opponent: baselines that see no image.
 
 The gate, the loop's choice of its best version, and the start from a champion all go by this.
 """

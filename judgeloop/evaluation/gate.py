@@ -1,4 +1,4 @@
-"""The promotion gate: may a candidate take the champion's place?
+"""The promotion gate: decides whether a candidate replaces the champion.
 
 A pure function of two judges' item results and a policy; it knows no registry and no store.
 """

@@ -1,4 +1,4 @@
-"""Which held-out answers can be told apart without looking: a judge may learn that instead.
+"""Text-only rules that tell held-out answers apart: a judge may learn these instead.
 
 Each shortcut is a rule that sees texts alone. At one half it tells nothing; a rule that is right on
 clearly fewer tells as much, the other way round.

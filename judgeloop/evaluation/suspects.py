@@ -1,4 +1,4 @@
-"""Labels to look at: items that every judge misses, or that contradict their own reference answer.
+"""Suspect labels: items that every judge misses, or that contradict their own reference answer.
 
 It is a list for reading. An item on it may be hard, or every judge may share a fault; nothing is
 left out of a figure because of it.

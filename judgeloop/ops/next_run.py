@@ -90,7 +90,7 @@ def _start(
     # An older run of this name is of a loop that was forgotten since, and has ended.
     for each in found:
         if each.created_at >= this.created_at:
-            logger.info("the next run, %s, is there already", name)
+            logger.info("the next run, %s, exists already", name)
             return each.run_id
     settings = this.runtime_config
     parameters = settings.parameters | {"config": str(given._replace(first=ending.first))}

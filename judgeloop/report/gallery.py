@@ -1,4 +1,4 @@
-"""Judgements to look at: some that were right and some that were wrong, with their images.
+"""Sample judgements: some that were right and some that were wrong, with their images.
 
 The draw does not look at what the texts say: items are taken in the order of a hash of their id.
 """

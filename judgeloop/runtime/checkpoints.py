@@ -66,7 +66,7 @@ class Checkpoints:
             self._remove(key for key in older if _step_of(key) != checkpoint.name)
         except StoreError as error:
             logger.warning(
-                "the checkpoint at step %d is not stored, and training goes on: %s",
+                "the checkpoint at step %d could not be stored, training continues: %s",
                 int(checkpoint.name),
                 error,
             )

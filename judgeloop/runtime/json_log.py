@@ -1,4 +1,4 @@
-"""Log lines as JSON objects, for a collector of logs: `JUDGELOOP_LOG_FORMAT=json`.
+"""Log lines as JSON objects, for a log collector: `JUDGELOOP_LOG_FORMAT=json`.
 
 It imports the standard library alone: `make images` runs where nothing is installed.
 """

@@ -1,4 +1,4 @@
-"""How much is logged, as `JUDGELOOP_LOG` says."""
+"""The log level, set by `JUDGELOOP_LOG`."""
 
 from __future__ import annotations
 

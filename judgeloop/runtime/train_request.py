@@ -1,4 +1,4 @@
-"""What one training is asked for: the arguments of the stage, as they also lie in the store."""
+"""The arguments of one training, as the stage receives and stores them."""
 
 from __future__ import annotations
 

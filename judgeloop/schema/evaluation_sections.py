@@ -19,7 +19,7 @@ class EvaluationSection(Section, frozen=True, kw_only=True):
     count: Positive | None = None
     sampling: Sampling
     benchmarks: tuple[str, ...] = ()
-    """Further sets, for people alone: names of benchmarks, or files such as `gold.jsonl`."""
+    """Further sets, for information only: names of benchmarks, or files such as `gold.jsonl`."""
     data: dict[str, str] = msgspec.field(default_factory=dict)
     """Folder or file of each named benchmark, or `s3://bucket/prefix`, `hub:OWNER/NAME@REVISION`.
     A benchmark's own script beside its data gives the official prompt."""

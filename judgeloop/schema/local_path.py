@@ -1,4 +1,4 @@
-"""Tells what is no path on this machine, though a folder could be given that name."""
+"""Detects values that are not local paths, although a folder could have that name."""
 
 from __future__ import annotations
 

@@ -202,7 +202,7 @@ class Scores(Result, frozen=True, kw_only=True, tag="scores"):
     prompt_hash: str = ""
     """Of the prompt set that the judge was asked with; empty in results of earlier versions."""
     baselines: dict[str, Scorecard] = {}
-    """What judges that look at nothing reach on the pairs, by name."""
+    """How baselines that see no image score on the pairs, by name."""
     attacks: dict[str, AttackScore] = {}
     """By kind of attack, where `evaluation.attacks` asks for it."""
     shortcuts: dict[str, Shortcut] = {}

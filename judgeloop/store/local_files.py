@@ -1,4 +1,4 @@
-"""Whole files on the local disk: written beside their place, then moved there in one step."""
+"""Whole files on the local disk: written to a temporary file in the same folder, then renamed."""
 
 import errno
 import os

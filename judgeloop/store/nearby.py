@@ -1,4 +1,4 @@
-"""What a stage reads more than once: kept on this machine's disk for the length of a block."""
+"""Caches what a stage reads more than once on the local disk, for the duration of a block."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers that no S3 server gives: a web page, a half listing, a redirect to nowhere.
+"""Rejects responses that no S3 server sends: a web page, a truncated listing, a bare redirect.
 
 botocore takes any 200 for success and any answer without the elements that it looks for as empty.
 So a wrong address that answers everything with a page would be a store that takes all and holds

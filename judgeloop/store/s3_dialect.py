@@ -1,4 +1,4 @@
-"""What one S3 server understands of what not every S3 server does, and requests made to suit it.
+"""Which optional features an S3 server supports, and requests adapted to it.
 
 Amazon's SDKs send a checksum header with every upload since 2025, which Backblaze B2, OVHcloud,
 Cloudflare R2 and older Ceph, MinIO and Storj gateways refuse, each in words of its own; over https

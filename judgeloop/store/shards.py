@@ -176,7 +176,7 @@ class StageShards:
 
     def begin(self, index: int, inputs: int) -> None:
         """Logs that the work on a shard begins."""
-        logger.info("shard begun name=%s rows=%d", self._name(index), inputs)
+        logger.info("shard started name=%s rows=%d", self._name(index), inputs)
 
     def store(self, index: int, inputs: int, made: Work) -> None:
         """Writes a shard and adds it; where another was first, that one counts.

@@ -1,4 +1,4 @@
-"""Gold pairs with mistakes that synthesis never plants: they measure generalisation.
+"""Gold pairs with mistakes that synthesis never plants: they measure generalization.
 
 Synthesis asks for one wrong attribute of the first or last object, or for another count, in scenes
 of one or two objects. Here two objects exchange their colours, and scenes have three objects, which

@@ -1,4 +1,4 @@
-"""What one training process is told: a JSON file, and where that process leaves its results."""
+"""The job file of a training process, and the paths of its results."""
 
 from __future__ import annotations
 

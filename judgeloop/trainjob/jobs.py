@@ -54,7 +54,7 @@ class Jobs:
                     return False
                 if error.status not in RETRIED or not left:
                     raise ClusterError(_advice(error)) from None
-                logger.warning("TrainJob is not taken yet, retry: %s", error)
+                logger.warning("TrainJob not accepted yet, retrying: %s", error)
                 time.sleep(PAUSE_S)
         raise AssertionError("unreachable")
 

@@ -104,7 +104,7 @@ def create_or_attach(jobs: Jobs, document: Tree) -> None:
     jobs.delete(name)
     if not jobs.create(document):
         raise ClusterError(f"TrainJob {name} was created by somebody else in this moment")
-    logger.info("TrainJob %s created anew", name)
+    logger.info("TrainJob %s recreated", name)
 
 
 def _place() -> JobPlace:

@@ -1,4 +1,4 @@
-"""The objects of a collection, kept up to date: listed, watched, and listed anew after a loss.
+"""The objects of a collection, kept up to date: listed, watched, and listed again after a loss.
 
 A watch ends by itself after some minutes, when its connection is lost, or with 410 once the version
 that it began with is forgotten. All of them are told apart by nobody here: the list is taken anew,

@@ -145,7 +145,7 @@ def test_a_run_that_cannot_be_ended_from_here_is_left_to_who_follows_it(
     monkeypatch.setenv("KF_PIPELINES_ENDPOINT", kfp_server.url)
     tasks.watch("judgeloop:nonsense", "one", "run", 60)
     said = capsys.readouterr().err
-    assert "the reason cannot be entered into the ledger" in said
+    assert "cannot write the reason to the ledger" in said
     assert "the run cannot be ended from here (401" in said
 
 

@@ -135,24 +135,24 @@ def test_the_count_sees_shards_made_again_and_engines_of_stages_that_were_done(
         tmp_path,
         "1",
         [
-            "7 shard begun name=judge/k/00000.jsonl rows=5",
+            "7 shard started name=judge/k/00000.jsonl rows=5",
             "7 engine started class=ScriptedEngine",
-            "7 shard begun name=judge/k/00001.jsonl rows=5",
+            "7 shard started name=judge/k/00001.jsonl rows=5",
             "7 shard stored name=judge/k/00000.jsonl",
-            "8 shard begun name=judge/l/00000.jsonl rows=5",
+            "8 shard started name=judge/l/00000.jsonl rows=5",
         ],
     )
     second = attempt(
         tmp_path,
         "2",
         [
-            "17 shard begun name=judge/k/00000.jsonl rows=5",
+            "17 shard started name=judge/k/00000.jsonl rows=5",
             "17 engine started class=ScriptedEngine",
             "17 shard stored name=judge/k/00000.jsonl",
-            "17 shard begun name=judge/k/00001.jsonl rows=5",
-            "17 shard begun name=judge/k/00002.jsonl rows=5",  # no attempt before has begun it
+            "17 shard started name=judge/k/00001.jsonl rows=5",
+            "17 shard started name=judge/k/00002.jsonl rows=5",  # no attempt before has begun it
             "17 shard stored name=judge/k/00001.jsonl",
-            "18 shard begun name=judge/l/00000.jsonl rows=5",
+            "18 shard started name=judge/l/00000.jsonl rows=5",
             "19 engine started class=ScriptedEngine",
         ],
         done=("judge/k",),

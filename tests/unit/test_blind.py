@@ -11,8 +11,11 @@ from judgeloop.evaluation.statistics import wilson
 from judgeloop.method.filtering.agreement import Outcome
 from judgeloop.method.filtering.blind import MIN_PAIRS, WARM_UP, BlindJudge
 from judgeloop.method.filtering.funnel import FunnelCounter
+from judgeloop.method.judging.verdict import undecided
 from judgeloop.schema.keys import fraction
-from judgeloop.schema.records import Altered, Kind, Pair, Question
+from judgeloop.schema.records import Altered, Choice, Kind, Pair, Question
+from tests.unit.test_filter import both
+from tests.unit.test_filter import pair as caption_pair
 
 COLOURS = ("red", "green", "blue", "yellow", "white", "black", "brown", "grey")
 THINGS = ("sofa", "car", "ball", "house", "door", "cup", "hat", "boat")
@@ -83,6 +86,18 @@ def test_a_funnel_counts_guesses_at_kept_pairs_alone() -> None:
     funnel = counter.funnel()
     assert funnel.blind_guesses == 200 - WARM_UP
     assert funnel.metrics()["blind_accuracy"] > 0.9
+
+
+def test_of_the_undecided_judgements_the_most_frequent_reason_is_quoted() -> None:
+    counter = FunnelCounter()
+    for number, why in enumerate(("two_verdicts", "empty", "empty")):
+        of = caption_pair(number)
+        answers = [
+            msgspec.structs.replace(each, verdict=undecided(why))
+            for each in both(of, Choice.UNDECIDED, Choice.UNDECIDED)
+        ]
+        counter.add(of, answers, Outcome(reason="undecided"))
+    assert counter.funnel().first_details["undecided"].startswith("empty in ")
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_a_store_that_takes_no_checkpoint_does_not_end_the_training(
     monkeypatch.setattr(store, "upload", full)
     checkpoints = Checkpoints(store, KEY)
     checkpoints.store(checkpoint(tmp_path / "here", 7))
-    assert "checkpoint at step 7 is not stored, and training goes on: the disk" in caplog.text
+    assert "checkpoint at step 7 could not be stored, training continues: the disk" in caplog.text
     checkpoints.clear()
 
 

@@ -52,7 +52,7 @@ def begun(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [
         message.split("name=")[1].split()[0]
         for message in caplog.messages
-        if message.startswith("shard begun")
+        if message.startswith("shard started")
     ]
 
 

@@ -66,6 +66,6 @@ def test_what_one_share_has_judged_is_not_asked_again(
     judge_share(config, store, 0, MODEL, Share(0, 2))
     caplog.set_level("INFO")
     judge_share(config, store, 0, MODEL, Share(0, 2))
-    assert "shard begun" not in caplog.text
+    assert "shard started" not in caplog.text
     evaluate(config, store, 0, MODEL)
-    assert caplog.text.count("shard begun") == len(judged(store)) // 2
+    assert caplog.text.count("shard started") == len(judged(store)) // 2

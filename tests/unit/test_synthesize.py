@@ -54,7 +54,9 @@ def test_a_slice_of_the_pool_fills_its_shards_and_slices_are_disjoint(
         caplog.clear()
         before = len(asked)
         made = stage.synthesize(config, store, iteration, 0, questions, UNCLEAR)
-        begun = [r.getMessage() for r in caplog.records if r.getMessage().startswith("shard begun")]
+        begun = [
+            r.getMessage() for r in caplog.records if r.getMessage().startswith("shard started")
+        ]
         rows = [int(message.rpartition("rows=")[2]) for message in begun]
         assert all(count == 10 for count in rows[:-1])
         assert made.counts["inputs"] == sum(rows) == len(asked) - before

@@ -57,7 +57,8 @@ def test_a_majority_below_the_threshold_gives_no_pair() -> None:
 
 
 def test_a_tie_gives_no_pair() -> None:
-    assert reason(pair_by_vote(QUESTION, votes("3", "3", "2", "2"), 2, 0)) == "tie"
+    result = pair_by_vote(QUESTION, votes("3", "3", "2", "2"), 2, 0)
+    assert result == Dropped(id="q", reason="tie", detail="2: 2, 3: 2")
 
 
 @pytest.mark.parametrize(("margin", "expected"), [(1, "pair"), (2, "pair"), (3, "small_margin")])

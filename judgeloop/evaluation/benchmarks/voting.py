@@ -1,4 +1,4 @@
-"""What several samples of one order are worth: the gain of voting, and how true votes are."""
+"""The gain of voting over several samples of one order, and the calibration of the votes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a judgement's text is a reason: its verdict and sentences that many share are none."""
+"""Extracts the reasoning from a judgement: not its verdict, nor sentences that many share."""
 
 from __future__ import annotations
 

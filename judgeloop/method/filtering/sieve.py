@@ -1,4 +1,4 @@
-"""Leaves out traces that teach no reasoning: without a reason, boilerplate, or said before."""
+"""Drops traces that teach no reasoning: without a reason, boilerplate, or near duplicates."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ QUIET_S = 120.0
 """A run without a pod for so long has failed: between two tasks Argo and a driver take some twenty
 seconds, a controller that is started anew a minute."""
 SILENT_S = 600.0
-"""Without an answer of Kubernetes' for so long nothing is watched any more."""
+"""Stops watching after so many seconds without an answer of Kubernetes."""
 LOOK_S = 60.0
 """How often the Workflow is read, which may be megabytes."""
 LAST = ("promote", "record")
@@ -168,14 +168,14 @@ def watch_run(config: str, loop_id: str, run_id: str, start_within_s: int) -> No
             entry = entry_of(place_of(pod), given.first, reason)
             Ledger(open_store(given.store), loop_id).record(entry)
         except (JudgeLoopError, OSError) as error:
-            logger.error("the reason cannot be entered into the ledger: %s", error)
+            logger.error("cannot write the reason to the ledger: %s", error)
         KubeflowApi().post(f"runs/{run_id}:terminate", None, dict[str, Any])
 
     try:
         said = Watch(OwnCluster(), run_id, start_within_s).watch(end)
     except ClusterError as error:
         said = str(error)
-    logger.info("nothing is watched any more: %s", said)
+    logger.info("stopped watching: %s", said)
 
 
 def _is_final(error: ClusterError) -> bool:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from judgeloop.store import Store, open_store
 from tests.loop.micro import LOOP_ID
 
-_BEGUN = re.compile(r"(\d+) shard begun name=(\S+)")
+_BEGUN = re.compile(r"(\d+) shard started name=(\S+)")
 _ENGINE = re.compile(r"(\d+) engine started")
 
 
@@ -36,7 +36,7 @@ class Attempt(NamedTuple):
 
     def begun(self, stage: str = "") -> int:
         """Shards that it has begun of a stage, or of all."""
-        return self.journal.read_text().count(f"shard begun name={stage}")
+        return self.journal.read_text().count(f"shard started name={stage}")
 
     def has_trained(self, iteration: int) -> bool:
         """Whether the training of an iteration has made its first step."""
