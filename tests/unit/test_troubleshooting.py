@@ -39,6 +39,7 @@ def made(*arguments: str) -> Producer:
 
 def doctor_with_a_gpu(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "NVIDIA_DRIVER", folder / "a.png")
+    monkeypatch.setattr(machine.metadata, "version", lambda _: "2.13.0+cpu")
     main(["doctor", "--config", str(MICRO), "--out", str(folder / "run")])
 
 
