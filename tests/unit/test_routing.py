@@ -69,7 +69,7 @@ WORDED = {
         "What can be inferred from the chart about the trend in sales?",
         "How does the process shown in the diagram work?",
         "Summarise the table in two or three sentences.",
-        "Write a history about the two friends.",
+        "Write a story about the two friends.",
         "Could you tell me more about the history of this place?",
         "Tell me something interesting",
     ),
