@@ -126,7 +126,7 @@ def test_the_name_of_the_limit_that_a_service_asks_for_is_learnt_once(
     sent = [entry["settings"] for entry in chat_server.noted() if entry["event"] == "in"]
     assert len(sent) == 8
     assert all(it["max_completion_tokens"] == 40 and "max_tokens" not in it for it in sent)
-    assert caplog.text.count("refuses max_tokens") == 1
+    assert caplog.text.count("rejects max_tokens") == 1
 
 
 def test_a_refused_temperature_is_named_with_the_setting_that_leaves_it_out(

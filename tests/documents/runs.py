@@ -144,9 +144,17 @@ ROWS: dict[str, Row] = {
     "judgeloop suspects A B ... --out FILE": Row(
         "tests/unit/test_benchmark_intervals.py::test_the_command_writes_the_list"
     ),
-    "judgeloop arms RUN... --out FOLDER": Row(AS_FAR),
-    'make evaluate CONFIG=FILE SET="model.start=models:/NAME/VERSION"': Row(AS_FAR),
-    "make submit PIPELINE=evaluate": Row(AS_FAR),
+    "judgeloop arms RUN... --out FOLDER": Row(
+        "tests/unit/test_arms.py::test_the_command_writes_the_page_of_two_runs"
+    ),
+    'make evaluate CONFIG=FILE SET="model.start=models:/NAME/VERSION"': Row(
+        "tests/loop/test_micro_loop.py::test_make_evaluate_scores_a_version_without_a_loop"
+    ),
+    "make submit PIPELINE=evaluate": Row(
+        "tests/loop/test_submit_evaluation.py::"
+        "test_an_evaluation_is_submitted_runs_to_its_end_and_is_not_started_again",
+        note="`judgeloop submit --pipeline evaluate`, which it calls",
+    ),
     "judgeloop promote models:/NAME/VERSION --instead-of CHAMPION --reason TEXT": Row(_HAND),
     "judgeloop rollback NAME --reason TEXT": Row(_HAND),
     # docs/gpu.md
@@ -196,7 +204,10 @@ ROWS: dict[str, Row] = {
     "make compile PROFILE=one-gpu ITERATIONS=4 PARTITIONS=8": Row(
         "tests/unit/test_estimate.py::test_the_page_shows_what_is_estimated"
     ),
-    "judgeloop compile --trainjob": Row(AS_FAR),
+    "judgeloop compile --trainjob": Row(
+        "tests/unit/test_profile.py::"
+        "test_the_command_compiles_a_training_task_that_creates_a_trainjob_and_has_no_gpu"
+    ),
     "judgeloop doctor --config FILE": Row(
         "tests/contract/test_doctor.py::test_the_command_line_has_one_line_a_check_and_an_exit_code"
     ),

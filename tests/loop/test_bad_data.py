@@ -40,7 +40,7 @@ def test_a_run_goes_on_without_the_bad_rows_and_its_report_counts_them(tmp_path:
     evaluated = run.manifest("001-evaluate").expect(Scores)
     assert evaluated.dropped == {"bad_text": 1, "duplicate_id": 1}
     assert evaluated.card.n == 20
-    left_out = run.report.partition("Bad input is quarantined")[2]
+    left_out = run.report.partition("Bad rows are quarantined")[2]
     for stage, reason, count in (("ingest", "bad_image", 3), ("ingest", "bad_record", 1),
                                  ("gold", "duplicate_id", 1)):  # fmt: skip
         cells = (reason.replace("_", " "), f'{REASONS[reason]}</td><td class="number">{count}')

@@ -1,7 +1,9 @@
 """The whole loop through the compiled pipeline and the KFP local runner, on the scripted engine."""
 
 import json
+import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +20,7 @@ from judgeloop.store.images import ImageLibrary
 from judgeloop.store.shards import finished, read_records
 from judgeloop.tiny.dataset import write_gold
 from tests.loop.micro import LOOP_ID, REPOSITORY, Run, run_and_kill, run_micro, without_registry
+from tests.make import make
 from tests.mlflow_server import use_database
 from tests.task_loop import TaskLoop, task_loop
 
@@ -102,6 +105,20 @@ def test_no_gold_scene_is_among_the_questions(micro: Run) -> None:
     gold_images = {i for p in read_records(micro.store, gold, Pair) for i in p.question.images}
     asked = read_records(micro.store, micro.manifest("000-ingest"), Question)
     assert not gold_images & {image for question in asked for image in question.images}
+
+
+@pytest.mark.slow
+def test_make_evaluate_scores_a_version_without_a_loop(micro: Run, tmp_path: Path) -> None:
+    shutil.copytree(micro.out / "mlflow", tmp_path / "mlflow")  # the evaluation enters itself
+    registry = f"sqlite:///{tmp_path}/mlflow/mlflow.db"
+    changes = "model.start=models:/judgeloop-micro/1 loop.partitions=1"
+    done = make(
+        "evaluate", "CONFIG=micro", f"SET={changes}", f"OUT={tmp_path}/out", folder=REPOSITORY,
+        timeout_s=120, MLFLOW_TRACKING_URI=registry, JUDGELOOP=f"{sys.executable} -m judgeloop.cli",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "judgeloop-micro/1" in done.stdout
+    assert "both orders" in done.stdout
 
 
 def test_item_results_are_one_for_each_gold_pair(micro: Run) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from judgeloop.cli.main import main
+from judgeloop.ops.target import ARGUMENTS
 from judgeloop.report.arms import Arm, arms_page, arms_rows
 from judgeloop.report.history import LoopHistory, read_history
+from judgeloop.runtime.reference import write_config
 from judgeloop.schema.errors import DataError
 from tests.history_fixture import SampleLoop
 
@@ -44,6 +47,23 @@ def test_loops_of_other_gold_pairs_or_without_figures_are_refused(
     other = read_history(loop.ledger, "")
     with pytest.raises(DataError, match="different gold pairs"):
         arms_page([Arm(name="a", history=history), Arm(name="b", history=other)])
+
+
+def test_the_command_writes_the_page_of_two_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = [tmp_path / "method", tmp_path / "unfiltered"]
+    for run, change in zip(runs, ("agreeing", "unfiltered"), strict=True):
+        loop = SampleLoop(run / "store", f"filtering.keep={change}").whole()
+        reference = write_config(loop.store, loop.ledger.loop_id, loop.config)
+        arguments = {"config": str(reference), "loop_id": loop.ledger.loop_id}
+        (run / ARGUMENTS).write_text(json.dumps(arguments))
+    assert main(["arms", *map(str, runs), "--out", str(tmp_path / "out")]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("agreeing, sample") == printed.count("unfiltered, sample") == 4
+    page = (tmp_path / "out" / "arms.html").read_text()
+    assert "agreeing, sample" in page
+    assert "unfiltered, sample" in page
 
 
 def test_a_folder_that_is_no_run_is_named(

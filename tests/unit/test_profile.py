@@ -7,9 +7,11 @@ import msgspec
 import pytest
 import yaml
 
+from judgeloop.cli.main import main
 from judgeloop.ops.doctor.needs import parse_needs
 from judgeloop.runtime.stage_table import STAGES, stage_spec
 from judgeloop.schema.errors import ConfigError
+from judgeloop.trainjob.place import VARIABLE
 from pipelines.compile import compile_pipeline
 from pipelines.placement import WATCHER
 from pipelines.profile import FOLDER, Claim, Profile, Retry, Size, read_profile
@@ -125,6 +127,21 @@ def test_a_task_without_a_model_has_the_size_of_the_file(spec: Spec, profile: Pr
             assert resources["resourceCpuRequest"] == size_of(stage, profile).cpu
             assert "accelerator" not in resources
             assert "tolerations" not in settings
+
+
+def test_the_command_compiles_a_training_task_that_creates_a_trainjob_and_has_no_gpu(
+    tmp_path: Path,
+) -> None:
+    for name, more in (("task", ()), ("job", ("--trainjob",))):
+        out = str(tmp_path / f"{name}.yaml")
+        given = ("--out", out, "--partitions", "1", "--profile", "one-gpu", *more)
+        assert main(["compile", *given]) == 0
+    task, job = (
+        by_stage(read_spec(tmp_path / f"{name}.yaml"))["train"][1] for name in ("task", "job")
+    )
+    assert "accelerator" in task["resources"]
+    assert "accelerator" not in job["resources"]
+    assert VARIABLE in {each["name"] for each in job["env"]}
 
 
 def test_the_first_task_gets_the_sizes_to_compare_with_the_quota(
