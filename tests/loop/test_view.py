@@ -219,7 +219,7 @@ def test_a_person_goes_through_pairs_by_keys_marks_them_and_exports_gold_pairs(
     path.write_text(gold)
     with open_source(str(path), lambda _: folder) as source:
         images = SourceImages(source.folder, (name for row in rows for name in row["images"]))
-        images.look()
+        images.scan()
         pairs = list(read_gold(source, images, None))
     assert [type(pair) for pair in pairs] == [Pair, Pair]
 
