@@ -31,8 +31,9 @@ for role in ("CPU", "GPU"):
 # A job in the background of a shell ignores Ctrl-C, and so would the programs that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# A time limit for each example would fail on a busy machine; pytest-timeout ends what hangs.
-settings.register_profile("judgeloop", settings.default, deadline=None)
+# A time limit for each example would fail on a busy machine; pytest-timeout ends what hangs. The
+# same examples are drawn each time: a test that fails does so again.
+settings.register_profile("judgeloop", settings.default, deadline=None, derandomize=True)
 settings.load_profile("judgeloop")
 
 pytest_plugins = [

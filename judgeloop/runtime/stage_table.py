@@ -145,7 +145,7 @@ STAGES = (
         settings=JudgeSettings,
         phases=("iteration",),
         key=KeySpec(
-            version=5,
+            version=6,
             settings=("judging", "filtering.permuted_options", "loop.seed"),
             inputs=("engine", "control_tokens", "prompts", "model", "pairs"),
         ),
@@ -214,7 +214,7 @@ STAGES = (
         settings=ValidateSettings,
         phases=("start", "iteration"),
         key=KeySpec(
-            version=8,
+            version=9,
             settings=("validation.sampling", "loop.seed"),
             inputs=("engine", "control_tokens", "prompts", "model", "pairs"),
         ),
@@ -229,7 +229,7 @@ STAGES = (
         settings=EvaluateSettings,
         phases=("start", "iteration"),
         key=KeySpec(
-            version=8,
+            version=9,
             settings=("evaluation.sampling", "loop.seed"),
             inputs=("engine", "control_tokens", "prompts", "model", "pairs"),
         ),
@@ -339,7 +339,7 @@ ATTACK = KeySpec(
 )
 """Key of the judgements of gold pairs with an attack in the worse answer."""
 BENCHMARK = KeySpec(
-    version=3,
+    version=4,
     settings=("evaluation.samples", "loop.seed"),
     inputs=(
         *("engine", "control_tokens", "prompts", "model", "pairs", "benchmark"),
@@ -348,7 +348,7 @@ BENCHMARK = KeySpec(
 )
 """Key of the judgements of a named benchmark's items."""
 COMPARE = KeySpec(
-    version=3,
+    version=4,
     inputs=(
         *("model", "prompt_hash", "sampling", "samples", "engine_settings", "max_pixels"),
         *("background", "file", "images", "rule"),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from judgeloop import parse_verdict
 from judgeloop.method.judging.verdict import parse_tiny_verdict
+from judgeloop.method.markup import without_control_tokens
 from judgeloop.schema.records import Choice
 from tests.unit.verdict_cases import CASES, LABELLED
 
@@ -129,7 +130,7 @@ def test_any_text_gives_a_side_or_a_reason_never_both_and_never_an_unnamed_side(
 def test_what_is_quoted_never_decides(quoted: str) -> None:
     inner = re.sub(r'["“”]|</?think>', "", quoted)
     for text in (f"Answer B says “{inner}”", f"<think>{inner}</think>", f"Answer B says:\n{inner}"):
-        if text.endswith(inner) and "\n\n" in inner:
+        if text.endswith(inner) and re.search(r"\n\s*\n", without_control_tokens(inner)):
             continue  # a later paragraph may be the judge's own
         assert parse_verdict(text).choice is Choice.UNDECIDED
 

@@ -7,6 +7,8 @@ NOTHING, BOTH = "no_verdict", "two_verdicts"
 
 OPEN = [
     ('Verdict: B:"\n\nVerdict: A', NOTHING),
+    ("Verdict: A\n```\nso far\n\nVerdict: B", NOTHING),
+    ("[[A]] (Answer B says:\n\nVerdict: B", NOTHING),
     ("Verdict: A\nThe sign says “stop.\nVerdict: B", NOTHING),
     ("reasons\nVerdict: A ❓", NOTHING),
     ("reasons\n结论：A 更差", NOTHING),

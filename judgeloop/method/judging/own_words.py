@@ -57,10 +57,10 @@ def own_words(text: str, labels: Labels) -> list[str] | None:
         return None
     said = without_control_tokens(said)
     said = _TAG.sub("", _BREAK.sub("\n", _TAGGED.sub(_on_its_own_line, said)))
-    lines = list(_without_fences(_with_json_read(said).split("\n"), labels))
+    lines = _without_fences(_with_json_read(said).split("\n"), labels)
     lines = [LEFT_OUT if line.lstrip().startswith(">") else line for line in lines]
     lines = _without_quotations("\n".join(lines), labels).split("\n")
-    return list(_without_introduced([line.strip() for line in lines], labels))
+    return _without_introduced([line.strip() for line in lines], labels)
 
 
 def _on_its_own_line(match: re.Match[str]) -> str:
@@ -102,30 +102,32 @@ def _fields(value: list[tuple[str, object]]) -> str:
     )
 
 
-def _without_fences(lines: list[str], labels: Labels) -> Iterator[str]:
+def _without_fences(lines: list[str], labels: Labels) -> list[str]:
     """Removes fenced blocks that hold more than a verdict, or a quotation from an answer."""
     outside = [line for line in lines if line.strip()]
     if len(outside) > 2 and _FENCE.match(outside[0]) and _FENCE.match(outside[-1]):
         within = outside[1:-1]
         if not any(_FENCE.match(line) for line in within):  # the whole text is fenced
-            yield from lines[lines.index(outside[0]) + 1 : -1]
-            return
+            return lines[lines.index(outside[0]) + 1 : -1]
+    kept: list[str] = []
     block: list[str] | None = None
     before = ""
     for line in lines:
         if not _FENCE.match(line):
             if block is None:
                 before = line if line.strip() else before
-                yield line
-            else:
-                block.append(line)
+            (kept if block is None else block).append(line)
         elif block is None:
             block = []
         else:
-            yield from _of_block(block, before, labels)
+            kept += _of_block(block, before, labels)
             block, before = None, ""
     if block is not None:
-        yield from _of_block(block, before, labels)
+        last = _of_block(block, before, labels)
+        if last == [LEFT_OUT] and labels.mentioned("\n".join(block)):
+            return last  # never closed: whatever follows may be quoted, or the judge's last word
+        kept += last
+    return kept
 
 
 def _of_block(block: list[str], before: str, labels: Labels) -> list[str]:
@@ -207,25 +209,33 @@ def _introduces(line: str, labels: Labels) -> bool:
     return names is not None or _OWN_STATEMENT.search(line) is None
 
 
-def _without_introduced(lines: list[str], labels: Labels) -> Iterator[str]:
+def _without_introduced(lines: list[str], labels: Labels) -> list[str]:
     """Removes what follows the introduction of a quotation.
 
     After a verb ("answer B says:") the quotation lasts until a later paragraph names an answer;
-    after a mere heading ("Answer B:") to the end of its paragraph.
+    after a mere heading ("Answer B:") to the end of its paragraph. Where a quotation after a verb
+    lasts to the end and its last paragraph names an answer, that may be the judge's last word:
+    then nothing is kept.
     """
     named = re.compile(labels.named, re.IGNORECASE)
+    kept: list[str] = []
+    last: list[str] = []
     quoting = quoted = heading = False
     for blank, group in groupby(lines, key=lambda line: not line):
         paragraph = list(group)
         if blank:
-            yield from paragraph
+            kept += paragraph
             continue
         if quoting and quoted and any(named.search(line) for line in paragraph):
             quoting = False
         heading = False
+        last = []
         for line in paragraph:
-            yield LEFT_OUT if quoting or heading else line
+            if quoting:
+                last.append(line)
+            kept.append(LEFT_OUT if quoting or heading else line)
             quoted = quoted or quoting
             if not quoting and _introduces(line, labels):
                 quoting = re.search(_QUOTES, line, re.IGNORECASE) is not None
                 heading, quoted = not quoting, False
+    return [LEFT_OUT] if labels.mentioned("\n".join(last)) else kept
