@@ -35,7 +35,7 @@ from judgeloop.runtime.lease import held
 from judgeloop.runtime.ledger import BASE_ITERATION, Ledger
 from judgeloop.runtime.stage_key import stage_manifest
 from judgeloop.runtime.stage_settings import RegisterSettings
-from judgeloop.runtime.stages.start_model import CURVES, enter_start, prefixed, start_figures
+from judgeloop.runtime.stages.start_model import curve_points, prefixed
 from judgeloop.schema.errors import RegistryError
 from judgeloop.schema.keys import content_key
 from judgeloop.schema.records import Manifest, ModelRef
@@ -187,7 +187,7 @@ def _inherited(config: RegisterSettings, ledger: Ledger) -> list[str]:
 def _start(ledger: Ledger) -> dict[str, float]:
     """Returns the start model's figures on held-out pairs."""
     made = ledger.manifests("validate").get(BASE_ITERATION)
-    return start_figures("validation", made[-1].expect(Scores)) if made else {}
+    return prefixed("validation", made[-1].expect(Scores).metrics()) if made else {}
 
 
 def _publish(config: RegisterSettings, store: Store, made: _Made) -> str:
@@ -213,10 +213,8 @@ def _publish(config: RegisterSettings, store: Store, made: _Made) -> str:
     )
     params = flat(judge.config)
     about = loop_note(judge.loop_id, judge.model.base, config.loop.iterations)
-    log_run(parent, {}, params, {NOTE_TAG: about})
-    enter_start(parent, made.start)
-    points = {name: [(judge.iteration, metrics[name])] for name in CURVES if name in metrics}
-    log_curves(parent, points)
+    log_run(parent, prefixed("start", made.start), params, {NOTE_TAG: about})
+    log_curves(parent, curve_points({BASE_ITERATION: made.start, judge.iteration: metrics}))
     shown = {"judgeloop.version": version, NOTE_TAG: note}
     log_run(run, metrics, params, shown, judge.iteration, model_id=model_id)
     log_curves(run, {"training/loss": made.losses})

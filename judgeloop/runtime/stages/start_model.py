@@ -7,7 +7,7 @@ order in which tasks run. So `promote`, which waits for them, enters them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from judgeloop.registry.notes import start_note
@@ -25,25 +25,18 @@ CURVES = (
 """Figures that are curves over the iterations of a loop."""
 
 
-def start_figures(stage: str, scores: Scores) -> dict[str, float]:
-    """Returns the start model's figures by name.
+def curve_points(
+    figures: Mapping[int, Mapping[str, float]],
+) -> dict[str, list[tuple[int, float]]]:
+    """Returns (iteration, value) by the name of each curve.
 
     Args:
-        stage: `validation` or `evaluation`.
-        scores: What it reaches there.
+        figures: By iteration, which is 0 for the start model; others than `CURVES` are left out.
     """
-    return prefixed(stage, scores.metrics())
-
-
-def enter_start(parent: Run, figures: dict[str, float]) -> None:
-    """Enters figures of the start model into a loop's run: as metrics and as the curves' step 0.
-
-    Raises:
-        RegistryError: MLflow cannot be used.
-    """
-    log_run(parent, prefixed("start", figures), {}, {})
-    beginnings = {name: [(BASE_ITERATION, figures[name])] for name in CURVES if name in figures}
-    log_curves(parent, beginnings)
+    return {
+        name: [(step, found[name]) for step, found in figures.items() if name in found]
+        for name in CURVES
+    }
 
 
 def enter_start_gold(
@@ -60,8 +53,9 @@ def enter_start_gold(
     Raises:
         RegistryError: MLflow cannot be used.
     """
-    figures = start_figures("evaluation", scores)
-    enter_start(parent, figures)
+    figures = prefixed("evaluation", scores.metrics())
+    log_run(parent, prefixed("start", figures), {}, {})
+    log_curves(parent, curve_points({BASE_ITERATION: figures}))
     note = start_note(figures)
     for iteration, version in versions:
         text = add_to_description(version.model_name, version.version, note)
