@@ -10,7 +10,7 @@ import msgspec.inspect
 from judgeloop.schema.config import Config
 from tests.conftest import REPOSITORY
 
-_NOT_OURS = {"mutants", "runs", "build", "dist", "__pycache__"}
+_NOT_OURS = {REPOSITORY / name for name in ("mutants", "runs", "build", "dist")}
 _PLANTED = "tests/unit/test_documents.py"
 """Names on purpose what does not exist."""
 
@@ -20,9 +20,14 @@ def files() -> frozenset[str]:
     """The repository's files, by their paths within it."""
     found = set()
     for folder, folders, names in os.walk(REPOSITORY):
-        folders[:] = [n for n in folders if n not in _NOT_OURS and not n.startswith(".")]
+        folders[:] = [name for name in folders if _is_ours(Path(folder) / name)]
         found |= {str((Path(folder) / name).relative_to(REPOSITORY)) for name in names}
     return frozenset(found)
+
+
+def _is_ours(folder: Path) -> bool:
+    generated = folder in _NOT_OURS or folder.name == "__pycache__"
+    return not generated and not folder.name.startswith(".")
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Run mutmut's mutants in forks of one pytest session: `make mutants` (see mutants.md).
+"""The pytest session that runs the mutants in place of its tests.
 
 mutmut makes the mutants, switches between them and shows them. It collects the tests again for
 each mutant, though, which takes longer than the tests. Here they are collected once; one fork runs
@@ -7,44 +7,31 @@ tests until one fails: varied ones first, the cheaper the earlier, up to a budge
 """
 
 import argparse
-import ctypes
 import fnmatch
 import gc
 import json
 import os
 import random
-import resource
-import signal
-import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Container, Iterator
-from contextlib import suppress
+from collections.abc import Container, Iterator
+from contextlib import chdir
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
-from typing import Any
 
 import pytest
-from mutmut.__main__ import (
-    copy_also_copy_files,
-    copy_src_dir,
-    create_mutants,
-    setup_source_paths,
-    walk_mutatable_files,
-)
-from mutmut.configuration import config
+from mutmut.__main__ import walk_mutatable_files
 from mutmut.mutation.data import SourceFileMutationData
 from mutmut.mutation.trampoline import set_mutant_under_test
 from mutmut.state import state
 from mutmut.stats import status_by_exit_code
 from mutmut.utils.format_utils import mangled_name_from_mutant_name
 
-KILLED, SURVIVED, NO_TESTS, TIMEOUT = 1, 0, 33, 36
+from tests.mutants.fork import KILLED, NO_TESTS, SURVIVED, in_fork
+from tests.mutants.table import print_table
+
 SLACK_S = 3
 """CPU seconds that a fork gets beyond three times those its tests take on the code as it is."""
-WALL = 10
-"""Seconds for each CPU second: the machine may be busy, and a mutant may wait for ever."""
-PR_SET_PDEATHSIG = 1
 COVERAGE = Path("coverage.jsonl")
 
 
@@ -92,7 +79,7 @@ class Mutants:
             if killer:
                 self.kills[function, killer] += 1
             data.exit_code_by_key[mutant] = code
-            with inside(self.root):
+            with chdir(self.root):
                 data.save()
             if code != KILLED:
                 print(mutant, status_by_exit_code[code], flush=True)
@@ -101,7 +88,7 @@ class Mutants:
 
     def files(self) -> Iterator[SourceFileMutationData]:
         """The mutants of each file that is mutated, with the results so far."""
-        with inside(self.root):
+        with chdir(self.root):
             for path in sorted(walk_mutatable_files()):
                 data = SourceFileMutationData(path=path)
                 data.load()
@@ -194,95 +181,3 @@ class Mutants:
                 item.session._setupstate.teardown_exact(None)
                 return KILLED, item.nodeid
         return SURVIVED, None
-
-
-class inside:
-    """Work in a folder for a while."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __enter__(self) -> None:
-        self.before = Path.cwd()
-        os.chdir(self.folder)
-
-    def __exit__(self, *_: object) -> None:
-        os.chdir(self.before)
-
-
-def in_fork(
-    session: pytest.Session, work: Callable[[], tuple[int, Any]], limit_s: int
-) -> tuple[int, Any]:
-    """What `work` gives in a fork of this process; a timeout where it takes too long."""
-    read, write = os.pipe()
-    child = os.fork()
-    if not child:
-        code = 3
-        with suppress(BaseException):
-            os.setsid()
-            quiet = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(quiet, 1)
-            os.dup2(quiet, 2)
-            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-            resource.setrlimit(resource.RLIMIT_CPU, (limit_s, limit_s))
-            session.config.pluginmanager.unregister(name="terminalreporter")
-            with open(write, "w") as pipe:
-                json.dump(work(), pipe)
-            code = 0
-        os._exit(code)
-    os.close(write)
-    timer = signal.signal(signal.SIGALRM, lambda *_: os.killpg(child, signal.SIGKILL))
-    signal.setitimer(signal.ITIMER_REAL, limit_s * WALL)
-    with open(read) as pipe:
-        answer = pipe.read()
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, timer)
-    _, status = os.waitpid(child, 0)
-    if answer and not status:
-        code, value = json.loads(answer)
-        return code, value
-    return (TIMEOUT if os.WIFSIGNALED(status) else KILLED), None
-
-
-def print_table(files: list[SourceFileMutationData]) -> None:
-    """Print what is known of the mutants of each file, as a table in Markdown."""
-    columns = ["killed", "timeout", "survived", "no tests"]
-    print("| module | mutants | run | killed | timeout | survived | no tests |")
-    print("| --- |" + " --- |" * 6)
-    total: Counter[str] = Counter()
-    for data in files:
-        found = Counter(status_by_exit_code[code] for code in data.exit_code_by_key.values())
-        found |= Counter({"mutants": found.total(), "run": found.total() - found["not checked"]})
-        total += found
-        print_row(str(data.path), found, columns)
-    print_row("all", total, columns)
-
-
-def print_row(name: str, found: Counter[str], columns: list[str]) -> None:
-    """Print one line of the table."""
-    cells = [name, *(f"{found[column]:,}" for column in ("mutants", "run", *columns))]
-    print(f"| {' | '.join(cells)} |", flush=True)
-
-
-def main() -> int:
-    """Make the mutants that are missing, and run."""
-    parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
-    parser.add_argument("patterns", nargs="*", help="names of mutants, such as judgeloop.schema.*")
-    parser.add_argument("--sample", type=int, help="at most so many of each file")
-    parser.add_argument("--seed", type=int, default=0, help="of the sample")
-    parser.add_argument("--budget", type=float, default=5, help="seconds of tests for a mutant")
-    parser.add_argument("--again", action="store_true", help="also those that have a result")
-    options = parser.parse_args()
-    del sys.modules["tests"]  # pytest imports the copy that the mutants see
-    copy_src_dir()
-    copy_also_copy_files()
-    setup_source_paths()
-    create_mutants(1)
-    selection = [*config().pytest_add_cli_args, *config().pytest_add_cli_args_test_selection]
-    os.chdir("mutants")
-    own = ["--rootdir=.", "--basetemp=../build/mutants-tmp", "-q", "-s"]
-    return int(pytest.main([*own, *selection], plugins=[Mutants(options)]))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
