@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["AnswerPair", "Judge", "PairJudgement", "__version__", "parse_verdict"]
 
-_PLACES = {
+_MODULES = {
     "AnswerPair": "judgeloop.judge",
     "Judge": "judgeloop.judge",
     "PairJudgement": "judgeloop.method.judging.comparison",
@@ -22,7 +22,7 @@ _PLACES = {
 
 
 def __getattr__(name: str) -> object:
-    """Loads what the package offers where it is asked for, so that importing it costs nothing."""
-    if name in _PLACES:
-        return getattr(import_module(_PLACES[name]), name)
+    """Imports an exported name on first access, so that importing the package stays cheap."""
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

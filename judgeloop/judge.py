@@ -1,4 +1,4 @@
-"""A trained judge, for programs.
+"""The Python API of a trained judge.
 
 from judgeloop import Judge
 
@@ -52,14 +52,14 @@ class AnswerPair(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Judge:
-    """A judge that is loaded; `close` it, or use it in a `with` block.
+    """A loaded judge; `close` it, or use it in a `with` block.
 
     Args:
-        version: What it is.
+        version: Identifies the judge.
         found: Its model and prompt set.
         engine: Runs it.
-        library: Where the engine finds images.
-        scratch: Is removed when the judge is closed.
+        library: The engine reads images from it.
+        scratch: Temporary folder, removed when the judge is closed.
     """
 
     def __init__(
@@ -94,10 +94,10 @@ class Judge:
             engine: A kind of engine (`transformers`, `vllm`, `scripted`) or all its settings; None
                 takes Transformers.
             prompts: Prompt set; None takes the one that the judge was trained with.
-            max_pixels: A larger image is made smaller; None is the limit of its training.
+            max_pixels: A larger image is scaled down; None takes the limit of its training.
 
         Raises:
-            ConfigError: The name means nothing, or engine and judge do not go together.
+            ConfigError: The name cannot be resolved, or the engine cannot run the judge.
             EngineError: The model cannot be loaded.
             RegistryError: There is no such version.
         """
@@ -137,13 +137,13 @@ class Judge:
             images: The images of the question, in order.
             a: One answer.
             b: The other.
-            samples: Judgements an order.
+            samples: Judgements per order.
             temperature: 0 gives the judge's most likely judgement; with more samples, raise it.
-            max_tokens: Of a judgement; None takes what the prompts need.
+            max_tokens: Limit of a judgement; None takes what the prompts need.
             beside_base: Ask the judge's base, without its adapter, as well.
 
         Raises:
-            ConfigError: The base is asked for, and the judge is one itself.
+            ConfigError: `beside_base` is set, and the judge is a base without an adapter.
             DataError: An image cannot be used.
             EngineError: The judge cannot answer.
         """
@@ -162,7 +162,7 @@ class Judge:
         max_tokens: int | None = None,
         beside_base: bool = False,
     ) -> list[PairJudgement]:
-        """Judges many pairs together, so that the engine stays full; arguments as `judge`.
+        """Judges many pairs together, so that the engine stays full; arguments as for `judge`.
 
         For more than some thousand pairs use `judgeloop judge`, which can be stopped and resumed.
         """

@@ -1,4 +1,4 @@
-"""A judge as a scorer of MLflow: each output of an application against a reference answer.
+"""An MLflow scorer that judges each output of an application against a reference answer.
 
 import mlflow
 from judgeloop import Judge
@@ -36,7 +36,7 @@ def judge_scorer(
 
     Args:
         judge: A loaded judge; it is asked by one thread at a time.
-        name: Of the feedback.
+        name: Name of the feedback.
         reference: The field of `expectations` that holds the other answer.
 
     Raises:
@@ -45,7 +45,7 @@ def judge_scorer(
     from mlflow.entities import AssessmentSource, Feedback
     from mlflow.genai.scorers import scorer
 
-    lock = threading.Lock()  # MLflow asks from several threads, an engine takes one
+    lock = threading.Lock()  # MLflow calls from several threads, an engine allows one
 
     def compare(
         inputs: Mapping[str, Any], outputs: Any, expectations: Mapping[str, Any]

@@ -32,7 +32,7 @@ class PairRow(msgspec.Struct, frozen=True, kw_only=True):
     def answers(self) -> tuple[str, str, Side | None] | None:
         """Returns answer a, answer b and the label; None if one of the answers is missing.
 
-        The chosen answer becomes `a`, which favours no judge: both orders are shown.
+        The chosen answer becomes `a`, which favors no judge: both orders are shown.
         """
         if self.a and self.b:
             return self.a, self.b, self.label

@@ -54,7 +54,7 @@ class BatchSettings(msgspec.Struct, frozen=True, kw_only=True):
     sampling: Sampling | None = None
     """None: greedy, with as many tokens as the prompts need."""
     max_pixels: int | None = None
-    """A larger image is made smaller; None is the limit of the judge's training."""
+    """A larger image is scaled down; None is the limit of the judge's training."""
 
 
 def judge_file(
@@ -63,7 +63,7 @@ def judge_file(
     settings: BatchSettings,
     advance: Callable[[int], None] = lambda rows: None,
 ) -> Summary:
-    """Judges every row of `pairs` in both orders and writes a `PairJudgement` a line to `out`.
+    """Judges every row of `pairs` in both orders and writes one `PairJudgement` per line to `out`.
 
     Interrupted and started again with the same arguments, it resumes after the last stored shard;
     shards are kept in `<out>.work` until all rows are done. Rows that cannot be judged are written
@@ -72,17 +72,17 @@ def judge_file(
     Args:
         pairs: JSONL file, see `judgeloop.batch.rows.PairRow`.
         out: File to write; it must not exist yet.
-        settings: How.
+        settings: How the pairs are judged.
         advance: Called with the number of rows of each stored shard.
 
     Raises:
-        ConfigError: `out` exists, `pairs` cannot be read, or the judge's name means nothing.
+        ConfigError: `out` exists, `pairs` cannot be read, or the judge's name cannot be resolved.
         DataError: No row could be judged.
         EngineError: The engine cannot run the judge, or died.
     """
     if out.exists():
         raise ConfigError(f"{out} already exists: remove it, or give another --out")
-    next(read_rows(pairs), None)  # an unreadable file is told before the judge is fetched
+    next(read_rows(pairs), None)  # report an unreadable file before the judge is downloaded
     work = out.with_name(f"{out.name}.work")
     with _alone(work, out):
         store = FolderStore(work)
@@ -108,9 +108,9 @@ def judge_file(
 
 @contextmanager
 def _alone(work: Path, out: Path) -> Iterator[None]:
-    """Keeps a second process from the same file: the first one's end would remove its work.
+    """Locks the output: a first process that ends would remove the work of a second one.
 
-    The lock ends with this process, however it ends.
+    The lock is released when this process ends, in whatever way.
 
     Raises:
         ConfigError: Another process writes the file.
@@ -130,13 +130,13 @@ def _alone(work: Path, out: Path) -> Iterator[None]:
             yield
         finally:
             with suppress(OSError):
-                work.rmdir()  # it is empty where nothing was begun
+                work.rmdir()  # it is empty if no work was begun
     finally:
         os.close(folder)
 
 
 class _Batch:
-    """The work on one file."""
+    """One run over a file."""
 
     def __init__(
         self,
@@ -165,7 +165,7 @@ class _Batch:
         self._images = SourceImages(FolderStore(pairs.absolute().parent), names)
 
     def run(self) -> Manifest:
-        """Judges what is not judged yet; returns the manifest."""
+        """Judges the rows that are not judged yet; returns the manifest."""
         inputs = {
             "model": self._found.model,
             "prompt_hash": prompt_hash(self._prompts),
@@ -224,7 +224,7 @@ class _Batch:
 
 
 def _write(file: Path, records: Sequence[object]) -> None:
-    """Writes a file of lines atomically."""
+    """Writes records to a JSONL file atomically."""
     part = file.with_name(f"{file.name}.part")
     part.write_bytes(b"".join(to_json(record) + b"\n" for record in records))
     part.replace(file)

@@ -23,8 +23,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     undecided: dict[str, int]
     """Pairs without a winner by reason."""
     first_shown_rate: float | None
-    """Share of the judgements that name an answer which name the one shown first; a judge without
-    position bias has one half where both orders are shown."""
+    """Share of the decided judgements that prefer the answer shown first; one half without position
+    bias, where both orders are shown."""
     labelled: int
     """Pairs whose better answer is known."""
     agreement: float | None

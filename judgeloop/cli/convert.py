@@ -65,4 +65,4 @@ def _described(found: Conversion, out: Path) -> str:
         *(f"  {count} left out: {reason}" for reason, count in found.dropped.items()),
     ]
     shares = ", ".join(f"{name or 'none stated'} {n}" for name, n in found.by_license.items())
-    return "\n".join([*lines, f"licences: {shares}"])
+    return "\n".join([*lines, f"licenses: {shares}"])

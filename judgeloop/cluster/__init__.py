@@ -1,1 +1,1 @@
-"""Kubernetes' API: what is asked of it, and how a pod reaches it by its service account."""
+"""The Kubernetes API, called from a pod with its service account."""

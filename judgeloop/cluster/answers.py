@@ -1,7 +1,7 @@
-"""What is read of Kubernetes' answers: fields that are absent, null or of another type fit a type.
+"""Types for the answers of the Kubernetes API, which is checked as a whole before it is used.
 
-Kubernetes leaves out what is empty; a proxy, an older server or a fake may say null, or something
-else entirely. An answer is checked whole before anything is concluded from it.
+Kubernetes leaves out empty fields; a proxy, an older server or a fake may return null, or something
+else entirely. Null fields are left out, and a field of another type is an error.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ Moment = Annotated[datetime, Meta(tz=True)]
 
 
 class _Part(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Base of all parts; what is None is left out again."""
+    """Base of all parts; None is left out when encoded."""
 
 
 class Metadata(_Part, frozen=True):
-    """What an object is called."""
+    """Metadata of an object."""
 
     name: str | None = None
     uid: str | None = None
@@ -37,7 +37,7 @@ class Metadata(_Part, frozen=True):
 
 
 class Condition(_Part, frozen=True):
-    """One thing that a pod has reached or not."""
+    """A condition of an object's status."""
 
     type: str
     status: str
@@ -61,7 +61,7 @@ class Terminated(_Part, frozen=True):
 
 
 class State(_Part, frozen=True):
-    """What a container does."""
+    """A container's state."""
 
     waiting: Waiting | None = None
     terminated: Terminated | None = None
@@ -86,20 +86,20 @@ class PodStatus(_Part, frozen=True):
 
 
 class Pod(_Part, frozen=True):
-    """A pod that may be gone: without its uid nothing is known of it."""
+    """A pod that may be gone: without a uid nothing is known of it."""
 
     metadata: Metadata | None = None
     status: PodStatus | None = None
 
 
 class Owner(_Part, frozen=True):
-    """What an object was made for."""
+    """A reference to an object's owner."""
 
     uid: str | None = None
 
 
-class OfList(_Part, frozen=True):
-    """What an object of a list is called: it has a name."""
+class ListedMetadata(_Part, frozen=True):
+    """Metadata of a listed object, which always has a name."""
 
     name: str
     uid: str | None = None
@@ -113,32 +113,32 @@ class OfList(_Part, frozen=True):
 class ListedPod(_Part, frozen=True):
     """A pod of a list."""
 
-    metadata: OfList
+    metadata: ListedMetadata
     status: PodStatus | None = None
 
 
 class WorkloadStatus(_Part, frozen=True):
-    """How far a queue is with it."""
+    """A Workload's status."""
 
     conditions: list[Condition] | None = None
 
 
 class Workload(_Part, frozen=True):
-    """What a queue of Kueue's admits: a job's or a pod's."""
+    """A Workload of Kueue, made for a job or a pod."""
 
-    metadata: OfList
+    metadata: ListedMetadata
     status: WorkloadStatus | None = None
 
 
 class ClaimSpec(_Part, frozen=True):
-    """What a claim wants."""
+    """A claim's spec."""
 
     access_modes: list[str] | None = None
     storage_class_name: str | None = None
 
 
 class ClaimStatus(_Part, frozen=True):
-    """Whether it has it."""
+    """A claim's status."""
 
     phase: str | None = None
 
@@ -157,15 +157,15 @@ class StorageClass(_Part, frozen=True):
     volume_binding_mode: str | None = None
 
 
-class Held(_Part, frozen=True):
-    """A Secret or a ConfigMap; only the names of its keys are looked at."""
+class SecretOrConfigMap(_Part, frozen=True):
+    """A Secret or a ConfigMap; only the names of its keys are used."""
 
     data: dict[str, Any] | None = None
     binary_data: dict[str, Any] | None = None
 
 
 class Hard(_Part, frozen=True):
-    """The resources that a quota counts."""
+    """A quota's spec: the limits of its resources."""
 
     hard: dict[str, Any] | None = None
 
@@ -177,7 +177,7 @@ class CountedQuota(_Part, frozen=True):
 
 
 class Limit(_Part, frozen=True):
-    """What a range sets for one kind of thing."""
+    """What a range sets for one type of object."""
 
     type: str | None = None
     default: dict[str, Any] | None = None
@@ -185,7 +185,7 @@ class Limit(_Part, frozen=True):
 
 
 class Limits(_Part, frozen=True):
-    """All of them."""
+    """A range's spec."""
 
     limits: list[Limit] | None = None
 
@@ -197,7 +197,7 @@ class LimitRange(_Part, frozen=True):
 
 
 class Taint(_Part, frozen=True):
-    """What keeps pods from a node."""
+    """A taint, which keeps pods off a node."""
 
     key: str
     effect: str
@@ -205,13 +205,13 @@ class Taint(_Part, frozen=True):
 
 
 class NodeSpec(_Part, frozen=True):
-    """What a node is meant for."""
+    """A node's spec."""
 
     taints: list[Taint] | None = None
 
 
 class NodeStatus(_Part, frozen=True):
-    """What a node holds."""
+    """A node's status."""
 
     allocatable: dict[str, str | int] | None = None
 
@@ -219,16 +219,16 @@ class NodeStatus(_Part, frozen=True):
 class Node(_Part, frozen=True):
     """A node."""
 
-    metadata: OfList
+    metadata: ListedMetadata
     spec: NodeSpec | None = None
     status: NodeStatus | None = None
 
 
 def tree_of(answer: bytes) -> Tree:
-    """Returns an answer as a tree of JSON.
+    """Parses an answer as a JSON object.
 
     Raises:
-        ClusterError: It is no JSON object, such as a page of a proxy.
+        ClusterError: It is not a JSON object, but a page of a proxy, for example.
     """
     try:
         return msgspec.json.decode(answer, type=Tree)
@@ -237,10 +237,10 @@ def tree_of(answer: bytes) -> Tree:
 
 
 def moment_of(date: str | None) -> datetime:
-    """Returns when an answer was made, as its HTTP header says.
+    """Parses the `Date` header of an answer.
 
     Raises:
-        ClusterError: It says no date.
+        ClusterError: It is not a date.
     """
     try:
         at = parsedate_to_datetime(str(date))
@@ -250,7 +250,7 @@ def moment_of(date: str | None) -> datetime:
 
 
 def checked(answer: Tree, kind: type[Kind]) -> Tree:
-    """Returns of an object what its kind says; what is null is left out.
+    """Decodes an object as a type; null fields are left out.
 
     Raises:
         ClusterError: Something in it is of another type.
@@ -263,7 +263,7 @@ def checked(answer: Tree, kind: type[Kind]) -> Tree:
 
 
 def checked_items(answer: Tree, kind: type[Kind]) -> list[Tree]:
-    """Returns of each object of a list what its kind says; see `checked`.
+    """Decodes each object of a list as a type; see `checked`.
 
     Raises:
         ClusterError: It is no list, or something in it is of another type.

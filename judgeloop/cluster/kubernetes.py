@@ -1,4 +1,4 @@
-"""Kubernetes' API as checks see it: asked by a pod's account, or by a person's kubeconfig."""
+"""The Kubernetes API as checks use it, with a pod's service account or a user's kubeconfig."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class RefusedError(ClusterError):
     """An API answered with an error.
 
     Args:
-        status: The HTTP status: 403 without the right, 404 where there is no such object.
+        status: The HTTP status: 403 without permission, 404 where there is no such object.
         said: The answer's message.
     """
 
@@ -31,10 +31,10 @@ class Cluster(Protocol):
     namespace: str
 
     def ask(self, path: str, body: Tree | None = None) -> Tree:
-        """Returns the answer of a path, such as `/api/v1/nodes`.
+        """Requests a path, such as `/api/v1/nodes`, and returns the answer.
 
         Args:
-            path: Of the API, with the query.
+            path: Path in the API, with the query.
             body: An object to post; None only reads.
 
         Raises:
@@ -73,7 +73,7 @@ def find(cluster: Cluster, path: str) -> Tree | None:
     """Returns an object, or None if there is none of that name.
 
     Raises:
-        ClusterError: It is not known: no right, or no answer.
+        ClusterError: It cannot be determined: no permission, or no answer.
     """
     try:
         return cluster.ask(path)

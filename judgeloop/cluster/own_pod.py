@@ -1,7 +1,7 @@
-"""Kubernetes' API as a pod reaches it: by the rights of its service account.
+"""The Kubernetes API, called from a pod with its service account.
 
-Over plain HTTP, for the core knows no client of Kubeflow's or Kubernetes'. What is not told, for
-whatever reason, is a `ClusterError`.
+It uses plain HTTP, since the core imports no client of Kubeflow or Kubernetes. Every failure is a
+`ClusterError`.
 """
 
 from __future__ import annotations
@@ -25,19 +25,20 @@ from judgeloop.cluster.kubernetes import OUTSIDE, RefusedError, Tree
 from judgeloop.schema.errors import ClusterError
 
 IN_POD = "KUBERNETES_SERVICE_HOST"
-"""A variable that Kubernetes sets in every pod."""
+"""An environment variable that Kubernetes sets in every pod."""
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-"""Where Kubernetes puts the token of a pod's service account, its authority and the namespace."""
+"""Where Kubernetes puts the token of a pod's service account, the certificate authority and the
+namespace."""
 TIMEOUT_S = 3.0
 MAX_BYTES = 32 << 20
-"""Of an answer: the pods of a run may be some megabytes."""
+"""Limit of an answer: the list of a run's pods may take some megabytes."""
 
 
 class OwnCluster:
-    """Kubernetes' API as a pod reaches it, by the rights of its service account.
+    """The Kubernetes API, called from a pod with its service account.
 
     Raises:
-        ClusterError: This is no pod, or it has no service account; says what to do.
+        ClusterError: This is not a pod, or it has no service account; the message says what to do.
     """
 
     def __init__(self) -> None:
@@ -56,7 +57,7 @@ class OwnCluster:
         """When the newest answer was given, by the API's own clock."""
 
     def ask(self, path: str, body: Tree | None = None) -> Tree:
-        """Returns the answer of a path; see `judgeloop.cluster.kubernetes`."""
+        """Requests a path and returns the answer; see `judgeloop.cluster.kubernetes`."""
         return self._answer(path, None if body is None else json.dumps(body).encode())
 
     def delete(self, path: str) -> None:
@@ -69,11 +70,11 @@ class OwnCluster:
         self._answer(path, json.dumps(options).encode(), "DELETE")
 
     def lines(self, path: str, silence_s: float) -> Iterator[Tree]:
-        """Yields what the API sends of a watch, a line each, until it ends the answer.
+        """Yields the lines of a watch until the API ends the answer.
 
         Args:
-            path: With the query of the watch.
-            silence_s: The connection counts as lost if it brings nothing for so long.
+            path: Path in the API, with the query of the watch.
+            silence_s: Seconds without data after which the connection counts as lost.
 
         Raises:
             RefusedError, ClusterError: As `ask` raises them; also when the connection is lost.
@@ -104,15 +105,15 @@ class _Request(NamedTuple):
     """None: POST with a body, GET without one."""
 
 
-class _StayHere(urllib.request.HTTPRedirectHandler):
-    """Follows nobody elsewhere: the token is for one server, and a login is no answer."""
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows no redirects: the token is for one server, and a login page is no answer."""
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
         return None
 
 
 def require_pod() -> None:
-    """Raises `ClusterError` where this is no pod of a cluster."""
+    """Raises `ClusterError` if this process does not run in a pod of a cluster."""
     if IN_POD not in os.environ:
         raise ClusterError(f"this is not a pod of a cluster. {OUTSIDE}")
 
@@ -120,16 +121,16 @@ def require_pod() -> None:
 def ask(
     address: str, authority: str | None, token: str | None = None, body: bytes | None = None
 ) -> bytes:
-    """Returns the body of an answer, asked for directly: proxies lead out of a cluster.
+    """Sends a request without any proxy, which would lead out of a cluster; returns the body.
 
     Args:
-        address: Where to ask.
+        address: URL of the request.
         authority: File with the certificate authority of an https address.
         token: A bearer token.
         body: JSON to post; None only reads.
 
     Raises:
-        ClusterError: There is none; says why, and never shows the token.
+        ClusterError: There is no answer; the message says why, and never shows the token.
     """
     with _opened(_Request(address, token, body), authority, TIMEOUT_S) as answer:
         found: bytes = answer.read(MAX_BYTES)
@@ -137,10 +138,11 @@ def ask(
 
 
 def _trust(authority: str | None) -> ssl.SSLContext:
-    """Returns what verifies a server by an authority's certificate, None for the system's.
+    """Returns an SSL context that trusts a certificate authority; None for the system's own.
 
     CPython 3.13 verifies by RFC 5280 to the letter by default and refuses the authorities of many
-    clusters, whose certificates lack key identifiers. Without that flag 3.13 does as 3.11 and 3.12.
+    clusters, whose certificates lack key identifiers. Without that flag 3.13 verifies as 3.11 and
+    3.12 do.
     """
     context = ssl.create_default_context(cafile=authority)
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
@@ -149,7 +151,7 @@ def _trust(authority: str | None) -> ssl.SSLContext:
 
 @contextmanager
 def _opened(given: _Request, authority: str | None, timeout_s: float) -> Iterator[Any]:
-    """Yields the answer of a request, to be read; errors of reading are told as those of asking."""
+    """Yields the open answer of a request; errors while it is read are raised like those before."""
     headers = {"Authorization": f"Bearer {given.token}"} if given.token else {}
     try:
         if given.body is not None:
@@ -158,7 +160,7 @@ def _opened(given: _Request, authority: str | None, timeout_s: float) -> Iterato
         opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}),
             urllib.request.HTTPSHandler(context=_trust(authority)),
-            _StayHere(),
+            _NoRedirects(),
         )
         with opener.open(request, timeout=timeout_s) as answer:
             yield answer
@@ -174,7 +176,7 @@ def _opened(given: _Request, authority: str | None, timeout_s: float) -> Iterato
 
 
 def _message(error: urllib.error.HTTPError) -> str:
-    """Returns what a refusal says, which is JSON where it comes from an API itself."""
+    """Returns the message of a refusal, which is JSON if it comes from the API itself."""
     try:
         said = msgspec.json.decode(error.read(MAX_BYTES), type=dict[str, Any]).get("message")
     except (ValueError, RecursionError, OSError, http.client.HTTPException):

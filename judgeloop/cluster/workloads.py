@@ -1,4 +1,4 @@
-"""Why a queue of Kueue's has not admitted work yet: read from its Workload alone."""
+"""Why Kueue has not admitted a job or a pod yet, read from its Workload."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from judgeloop.cluster.kubernetes import Tree
 
 API = "kueue.x-k8s.io/v1beta2"
 INADMISSIBLE = "Inadmissible"
-"""The queue does not exist: nothing admits this ever."""
+"""Reason of a Workload whose queue does not exist: it will never be admitted."""
 _LACKS = re.compile(r"quota for (?P<resource>\S+) in flavor \S+, (?P<amount>\S+) more needed")
-"""As Kueue 0.19 was recorded."""
+"""The message as it was recorded with Kueue 0.19."""
 
 
 class Queued(NamedTuple):
     """Why a Workload waits."""
 
     reason: str
-    """Of its condition, such as `Pending`."""
+    """Reason of its condition, such as `Pending`."""
     message: str
-    """In Kueue's words."""
+    """Kueue's message."""
 
     def __str__(self) -> str:
-        """Returns what is missing, such as `needs 1 more nvidia.com/gpu`, else Kueue's words."""
+        """Returns what is missing, such as `needs 1 more nvidia.com/gpu`, else Kueue's message."""
         lacks = [
             f"{each['amount']} more {each['resource']}" for each in _LACKS.finditer(self.message)
         ]
@@ -43,8 +43,8 @@ def why_queued(workloads: Iterable[Tree], uid: str) -> Queued | None:
     """Returns why a queue has not admitted an object yet; None if nothing says so.
 
     Args:
-        workloads: Of the namespace.
-        uid: Of the TrainJob or the pod.
+        workloads: All Workloads of the namespace.
+        uid: Uid of the TrainJob or the pod.
     """
     for workload in workloads:
         if uid not in _owners(workload):

@@ -1,1 +1,1 @@
-"""Data on its way in: where data sets lie, and rows that are checked or quarantined."""
+"""Reads data sets: finds them, checks their rows and quarantines bad ones."""

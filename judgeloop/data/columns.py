@@ -9,10 +9,10 @@ from judgeloop.schema.errors import DataError
 
 
 def renamed(fields: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
-    """Returns a row under our names; what is not mapped keeps its own.
+    """Returns a row under our names; columns that are not mapped keep their names.
 
-    A number as `id` becomes a text, and a single image a list of one. A column that one of our
-    fields had by name and that is mapped from elsewhere is left out.
+    A number as `id` becomes a text, and a single image a list of one. A column with the name of one
+    of our fields is left out where that field is mapped from another column.
 
     Args:
         fields: The row.
@@ -28,10 +28,10 @@ def renamed(fields: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, 
                 f"{', '.join(fields)}"
             )
     used = {*columns, *columns.values()}
-    made = {name: value for name, value in fields.items() if name not in used}
-    made |= {field: fields[column] for field, column in columns.items()}
-    if isinstance(made.get("images"), str):
-        made["images"] = [made["images"]]
-    if isinstance(made.get("id"), int):
-        made["id"] = str(made["id"])
-    return made
+    row = {name: value for name, value in fields.items() if name not in used}
+    row |= {field: fields[column] for field, column in columns.items()}
+    if isinstance(row.get("images"), str):
+        row["images"] = [row["images"]]
+    if isinstance(row.get("id"), int):
+        row["id"] = str(row["id"])
+    return row

@@ -1,8 +1,8 @@
-"""Keeps what will be evaluated out of training: questions whose image or prompt a benchmark has.
+"""Keeps evaluation data out of training: finds questions whose image or prompt a benchmark has.
 
 Images are compared by their bytes and by a perceptual hash, which survives another encoding and
-another size; prompts by the words of long runs, whatever their case and punctuation. What a
-benchmark answers is not known here.
+another size; prompts by long runs of words, regardless of case and punctuation. A benchmark's
+answers are not read.
 """
 
 from __future__ import annotations
@@ -26,35 +26,35 @@ if TYPE_CHECKING:
 HASH_SIDE = 16
 """Side of the perceptual hash: 16 x 16 bits."""
 MAX_DISTANCE = 20
-"""Bits, of 256, in which a copy may differ: `python -m benchmarks.contamination` shows it."""
+"""Bits, of 256, in which a copy may differ, as measured by `python -m benchmarks.contamination`."""
 WORDS = 8
 """Length of the runs of words that are compared; a shorter prompt is never refused by its text."""
 SHARED = 0.6
-"""Share of a prompt's runs that a benchmark must have."""
+"""Share of a prompt's runs that a benchmark must have for the prompt to count as repeated."""
 TEMPLATE = 3
-"""Images with which a run of words occurs in a benchmark that make it a template of questions."""
+"""Number of a benchmark's images from which on a run of words counts as a question template."""
 _MAX_PIXELS = 1_000_000
-"""Of an image that is hashed; a larger one is made smaller first."""
+"""Pixels of an image that is hashed; a larger one is scaled down first."""
 _WORD = re.compile(r"\w+")
 
 
-class Seen(msgspec.Struct, frozen=True):
+class BenchmarkItem(msgspec.Struct, frozen=True):
     """An item of a benchmark, without its answers."""
 
     name: str
-    """Of the item, for messages: `vl-rewardbench: item 3`."""
+    """Name of the item, for messages: `vl-rewardbench: item 3`."""
     prompt: str
     images: tuple[bytes, ...]
 
 
 class Guard:
-    """Knows the images and prompts of benchmarks, and names those that a question repeats.
+    """Finds the benchmark item whose image or prompt a question repeats.
 
     Args:
-        items: What will be evaluated; they are read once.
+        items: Items of the benchmarks that will be evaluated; iterated once.
     """
 
-    def __init__(self, items: Iterable[Seen]) -> None:
+    def __init__(self, items: Iterable[BenchmarkItem]) -> None:
         self._exact: dict[str, str] = {}
         self._names: list[str] = []
         hashes: list[np.ndarray] = []
@@ -77,7 +77,7 @@ class Guard:
         }
 
     def repeated_image(self, data: bytes) -> str | None:
-        """Names the item whose image this is, None where it is of none.
+        """Says which item has this image; None if no item has it.
 
         Args:
             data: The encoded image.
@@ -97,7 +97,7 @@ class Guard:
         return f"{self._names[nearest]} has this image in another encoding or size"
 
     def repeated_prompt(self, text: str) -> str | None:
-        """Names the item whose prompt this is, None where it is of none."""
+        """Says which item has this prompt; None if no item has it."""
         runs = word_runs(text)
         found = [self._runs[run] for run in runs if run in self._runs]
         if not runs or len(found) < SHARED * len(runs):
@@ -112,15 +112,15 @@ def word_runs(text: str) -> list[str]:
 
 
 def perceptual_hash(image: Image.Image) -> np.ndarray | None:
-    """Returns the bits of an image's hash as bytes; None for a picture of one colour."""
+    """Returns the bits of an image's hash as bytes; None for an image of a single color."""
     import imagehash
     import numpy as np
 
-    grey = image.convert("L")
-    low, high = grey.getextrema()
+    gray = image.convert("L")
+    low, high = gray.getextrema()
     if low == high:
         return None
-    return np.packbits(imagehash.phash(grey, hash_size=HASH_SIDE).hash)
+    return np.packbits(imagehash.phash(gray, hash_size=HASH_SIDE).hash)
 
 
 def hash_bytes(data: bytes) -> np.ndarray | None:

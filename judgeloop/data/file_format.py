@@ -16,7 +16,7 @@ from typing import NamedTuple
 from judgeloop.schema.errors import DataError
 
 _LOOKED_AT = 2**20
-"""Bytes at the beginning of a file by which its format is told."""
+"""Bytes at the beginning of a file from which its format is recognized."""
 _ROWS_COMPARED = 5
 
 
@@ -39,12 +39,12 @@ class Format(NamedTuple):
     """A format that is not JSON lines."""
 
     name: str
-    """Said after "it is"."""
+    """Completes the phrase "it is ..."."""
     remedy: str = ""
-    """What makes it a file of lines; empty where its rows must be written anew. At the end `_THEN`
-    says that more is to be done."""
+    """How to make it a file of lines; empty where its rows must be rewritten. It ends in `_THEN`
+    where another step follows."""
     ending: str = ""
-    """Of a file's name, with which `judgeloop convert` reads it."""
+    """File name suffix with which `judgeloop convert` reads it."""
 
 
 CSV, TSV = Format("a CSV file", "", ".csv"), Format("a TSV file", "", ".tsv")
@@ -99,7 +99,7 @@ _MAGIC = (
     (b"{\x00", _encoded("UTF-16LE without a byte order mark")),
     (b"\x00{", _encoded("UTF-16BE without a byte order mark")),
 )  # fmt: skip
-"""How files begin; a longer beginning stands before one that it begins with."""
+"""Prefixes of files; a longer prefix comes before its own prefix."""
 _PAGE = re.compile(rb"\s*<(?:!doctype\s+html|html|head|\?xml|svg)\b", re.IGNORECASE)
 
 
@@ -116,13 +116,13 @@ def not_utf8(error: UnicodeDecodeError) -> str:
 def refuse_other_formats(
     file: Path, place: str, rows: Rows, read_as_well: Container[Format] = ()
 ) -> None:
-    """Refuses a file that is no JSON lines as a whole, with what to do.
+    """Refuses a file that is not JSON Lines as a whole, and says what to do.
 
     Args:
         file: It exists.
         place: Names it in the message.
         rows: What its rows should be.
-        read_as_well: Formats that are read besides.
+        read_as_well: Other formats that are read too.
 
     Raises:
         DataError: It is of another format.
@@ -133,7 +133,7 @@ def refuse_other_formats(
 
 
 def other_format(file: Path) -> Format | None:
-    """Returns the format of a file; None where it may be JSON lines."""
+    """Returns the format of a file; None where it may be JSON Lines."""
     with file.open("rb") as opened:
         head = opened.read(_LOOKED_AT)
     if head.startswith(b"PK\x03\x04") or head.startswith(b"PK\x05\x06"):
@@ -206,7 +206,7 @@ def _of_text(head: bytes) -> Format | None:
 
 
 def _table(text: bytes) -> Format | None:
-    """Tells a table of text: its first rows have as many fields, two at least, and none is JSON."""
+    """Recognizes a text table: its first rows have as many fields, two or more, and no JSON."""
     lines = text.splitlines()
     if not lines or any(line.lstrip().startswith(b"{") for line in lines):
         return None

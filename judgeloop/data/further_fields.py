@@ -10,10 +10,10 @@ import msgspec
 from judgeloop.schema.errors import DataError
 
 MAX_BYTES = 20_000
-"""Of a row's further fields, as JSON."""
+"""Limit of a row's further fields, as JSON."""
 MAX_FIELDS = 100
 MAX_DEPTH = 20
-"""Lists and objects inside one another."""
+"""Limit of the nesting of lists and objects."""
 
 
 def further_fields(
@@ -29,24 +29,24 @@ def further_fields(
         The fields in their order; unset where there are none.
 
     Raises:
-        DataError: They are too many, too large or too deep, or no JSON.
+        DataError: They are too many, too large or too deep, or not JSON.
     """
     names = {field.encode_name for field in msgspec.structs.fields(known)}
-    made = dict(fields.get("meta") or {})
-    made |= {name: value for name, value in fields.items() if name not in names}
-    if not made:
+    result = dict(fields.get("meta") or {})
+    result |= {name: value for name, value in fields.items() if name not in names}
+    if not result:
         return msgspec.UNSET
-    if len(made) > MAX_FIELDS:
-        raise DataError(f"it has {len(made)} further fields, the limit is {MAX_FIELDS}")
-    _check(made, 0)
-    size = len(msgspec.json.encode(made))
+    if len(result) > MAX_FIELDS:
+        raise DataError(f"it has {len(result)} further fields, the limit is {MAX_FIELDS}")
+    _check(result, 0)
+    size = len(msgspec.json.encode(result))
     if size > MAX_BYTES:
         raise DataError(f"its further fields have {size} bytes, the limit is {MAX_BYTES}")
-    return made
+    return result
 
 
 def _check(value: Any, depth: int) -> None:
-    """Refuses what nests too deep, and numbers that JSON has not."""
+    """Refuses what nests too deep, and numbers that JSON does not have."""
     if depth > MAX_DEPTH:
         raise DataError(f"a further field is nested deeper than {MAX_DEPTH}")
     if isinstance(value, float) and not math.isfinite(value):

@@ -1,6 +1,6 @@
-"""The images that a data set names: hashed first, which shows a change, and stored then.
+"""The images that a data set names: hashed first, then stored if they are unchanged.
 
-They are read twice, ahead of where they are needed, and a window of them is in memory.
+They are read twice, by threads that read ahead; only a window of them is in memory.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from judgeloop.store.disk_dict import DiskDict
 T = TypeVar("T")
 R = TypeVar("R")
 AddImage = Callable[[bytes], str]
-"""Brings an image into the store and returns its hash, as `ImageLibrary.adding` gives it."""
+"""Adds an image to the store and returns its hash, as `ImageLibrary.adding` gives it."""
 Advance = Callable[[int], None]
 """Takes the number of images that are done."""
 READ_THREADS = 8
@@ -32,15 +32,15 @@ STEP = 200
 _ADDRESS = re.compile(r"data:|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _NORMAL_FORMS: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
 _UNREAD = ""
-"""In place of the hash of an image that was not read, or can't be."""
+"""Replaces the hash of an image that was not read, or cannot be read."""
 
 
 class SourceImages:
-    """Knows of each image its hash, or why it cannot be used; both on disk, in flat memory.
+    """The hash of each image, or why it cannot be used; both on disk, in constant memory.
 
     Args:
         folder: Where the images lie.
-        names: Their paths there, in order of mention; again is no matter.
+        names: Their paths there, in order of mention; repeats are allowed.
     """
 
     def __init__(self, folder: Store, names: Iterable[str]) -> None:
@@ -76,12 +76,12 @@ class SourceImages:
         return listed_key(read, (name for name, _ in self._faults.sorted_items()))
 
     def add_all(self, add: AddImage, advance: Advance = lambda images: None) -> None:
-        """Brings the images into the store, in the order of their names' first mention.
+        """Adds the images to the store, in the order of their names' first mention.
 
-        An image that `add` refuses is the fault of the rows that name it.
+        If `add` refuses an image, the rows that name it are faulty.
 
         Raises:
-            StoreError: The store cannot be written, or an image is no longer what it was.
+            StoreError: The store cannot be written, or an image has changed since it was hashed.
         """
         named = (name for name, digest in self._hashes.items() if digest != _UNREAD)
         for name, data in _counted(_ahead(named, self._read), advance):
@@ -110,7 +110,7 @@ class SourceImages:
         return tuple(self._hashes[name] for name in names)
 
     def known_hash(self, name: str) -> str | None:
-        """Returns the hash of an image that was read, None of another one."""
+        """Returns the hash of an image that was read, else None."""
         return self._hashes.get(name) or None
 
     def read(self, name: str) -> bytes | None:
@@ -136,7 +136,7 @@ def read_image(folder: Store, name: str) -> bytes:
 
     Raises:
         MissingObjectError: There is none of this name.
-        StoreError: It cannot be read, or the name is no path below the folder.
+        StoreError: It cannot be read, or the name is not a path below the folder.
     """
     if _ADDRESS.match(name):
         raise StoreError(

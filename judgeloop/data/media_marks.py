@@ -1,6 +1,6 @@
 """Image placeholders in a question's text, as other data set formats have them.
 
-Where an image is shown is the engines' business: it comes before the text. A mark left in the text
+Engines decide where an image is shown, which is before the text. A mark left in the text
 would be read as words, or as a control token.
 """
 

@@ -10,11 +10,11 @@ from judgeloop.schema.records import Kind
 
 
 class FoundKind(NamedTuple):
-    """What is known of a question's kind before any model is asked."""
+    """The kind of a question as far as it is known without a model."""
 
     kind: Kind
     choices: tuple[str, ...] | None
-    """Options that stand in the text of a multiple-choice question."""
+    """Options found in the text of a multiple-choice question."""
     unsure: bool
     """Whether only the wording gave the kind, and does not show the form of the answer."""
 

@@ -1,4 +1,4 @@
-"""What was dropped from a data set, by reason, and the error if nothing is left."""
+"""Counts of rows dropped from a data set, by reason, and the error if no row is left."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Rejections:
         """Returns the error for a data set of which nothing is left.
 
         Args:
-            name: Where the data set lies.
+            name: Location of the data set.
         """
         if not self._first:
             return DataError(f"{name}: the file is empty; give one JSON object a line")

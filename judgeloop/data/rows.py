@@ -75,7 +75,7 @@ def image_names(source: Source, kind: type[T], limit: int | None) -> Iterator[st
 
 
 def good_rows(source: Source, kind: type[T], limit: int | None = None) -> Iterator[T]:
-    """Yields the rows of the good lines of a file; bad ones are passed over."""
+    """Yields the rows of the good lines of a file; bad ones are skipped."""
     for _, row in _rows(source, kind, limit):
         if not isinstance(row, Dropped):
             yield row
@@ -90,7 +90,7 @@ def read_questions(
         source: The data set.
         images: What is known of its images.
         limit: Lines that are read at most; None reads all.
-        kinds: Of subsets, by their names: of rows that state no kind.
+        kinds: Kinds of subsets, by subset name, for rows that state no kind.
     """
 
     def make(row: QuestionRow, images: tuple[str, ...]) -> Question:
@@ -112,10 +112,10 @@ def read_questions(
 
 
 def read_gold(source: Source, images: SourceImages, limit: int | None) -> Iterator[Pair | Dropped]:
-    """Yields a labelled pair, or the reason against it; the arguments are `read_questions`'.
+    """Yields a labelled pair, or the reason against it; arguments as for `read_questions`.
 
-    Of pairs that say the same under several ids the first is kept, and none where they contradict
-    each other: one row's chosen answer is the other's rejected one.
+    Of equal pairs under several ids the first is kept; contradicting ones, where one row's chosen
+    answer is the other's rejected one, are all dropped.
     """
     seen: DiskDict[str, str] = DiskDict()
     contradicted: DiskDict[str, str] = DiskDict()
@@ -161,7 +161,7 @@ def read_gold(source: Source, images: SourceImages, limit: int | None) -> Iterat
 
 
 def _content(row: GoldRow, images: SourceImages) -> tuple[str, str]:
-    """Returns a key of what a pair says in either direction, and the direction: `0` or `1`."""
+    """Returns a key of a pair's content, the same in both directions, and the direction, 0 or 1."""
     answers = [same_text_key(row.chosen), same_text_key(row.rejected)]
     pictures = [images.known_hash(name) or name for name in row.images]
     options = [same_text_key(option) for option in row.choices or ()]
@@ -231,7 +231,7 @@ def _rows(source: Source, kind: type[T], limit: int | None) -> Iterator[tuple[st
 
 
 def _without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuses a key that occurs twice, of which a parser takes the last silently."""
+    """Refuses a key that occurs twice, where a parser would silently take the last."""
     made = dict(pairs)
     if len(made) < len(pairs):
         names = [name for name, _ in pairs]

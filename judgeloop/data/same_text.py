@@ -6,9 +6,10 @@ import unicodedata
 
 
 def same_text_key(text: str) -> str:
-    """Returns what texts that differ in white space, case and Unicode normal form have in common.
+    """Returns a key that is equal for texts that differ only in white space, case and Unicode form.
 
-    Compatibility forms (full width, ligatures) are one, invisible characters of formats go.
+    Compatibility forms (full width, ligatures) are unified, and invisible format characters
+    removed.
     """
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     visible = "".join(char for char in folded if unicodedata.category(char) != "Cf")

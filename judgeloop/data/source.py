@@ -1,4 +1,4 @@
-"""Where a data set lies: a JSONL file with images beside it, in a folder, on S3, or made here."""
+"""Opens a data set: a JSONL file with images beside it, in a folder, on S3, or generated."""
 
 from __future__ import annotations
 
@@ -50,11 +50,12 @@ def open_source(
     Args:
         uri: `tiny-world`, a path or an s3:// URI of a JSONL file.
         make: Writes the tiny world's data set into a folder and returns its JSONL file.
-        rows: What its rows are; a file of another format is refused with what makes it one.
+        rows: What its rows are; a file of another format is refused with a hint on how to convert
+            it.
         columns: Which column of a row holds which of our fields (`judgeloop.data.columns`).
 
     Raises:
-        ConfigError: The URI is of no file that can be opened.
+        ConfigError: The URI does not name a file that can be opened.
         DataError: The file is missing, or of another format than JSONL.
     """
     with scratch_folder("source") as name:

@@ -1,4 +1,4 @@
-"""Finds a prompt set by its name or place; what a set says is in `judgeloop.method.prompts`."""
+"""Finds a prompt set by name or location; `judgeloop.method.prompts` defines what a set holds."""
 
 from functools import cache
 
@@ -12,9 +12,9 @@ __all__ = ["load_prompts", "own_prompts"]
 
 @cache
 def load_prompts(name: str) -> PromptSet:
-    """Returns the prompt set of that name, or that in the folder of that path or s3:// URI.
+    """Returns a built-in prompt set by its name, or a user's by its folder's path or s3:// URI.
 
-    A folder is read once in a process.
+    A folder is read once per process.
 
     Raises:
         ConfigError: There is none, or a file of it is wrong.

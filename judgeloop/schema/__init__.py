@@ -1,1 +1,1 @@
-"""Records, configuration, errors and content keys: what everything else is written in terms of."""
+"""Records, configuration, errors and content keys, which all other packages use."""

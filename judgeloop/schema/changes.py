@@ -15,7 +15,7 @@ from judgeloop.schema.yaml_tree import read_yaml
 MAX_SHOWN = 200
 """Characters of a change that a message repeats."""
 MAX_TRIES = 20
-"""Places in one value where the next change might begin, before the value is taken to continue."""
+"""Candidate starts of the next change that are tried within one value; after these it is whole."""
 _NEXT = re.compile(r"\s+(?=[A-Za-z_]\w*(?:\.\w+)*\s*=)")
 
 
@@ -32,7 +32,7 @@ def apply_change(tree: dict[str, Any], change: str) -> str:
     """Applies one change to a tree, and returns the path that it sets.
 
     Raises:
-        ConfigError: It has no value, its value is no YAML, or its path leads through a value.
+        ConfigError: It has no value, its value is not YAML, or its path leads through a value.
     """
     path, separator, text = change.partition("=")
     shown = shown_change(change)
@@ -55,7 +55,7 @@ def apply_change(tree: dict[str, Any], change: str) -> str:
 
 
 def shown_change(change: str) -> str:
-    """Returns a change as a user gave it, cut where it is very long."""
+    """Returns a change as the user wrote it, truncated if it is very long."""
     return f"--set {change if len(change) <= MAX_SHOWN else change[:MAX_SHOWN] + ' ...'}"
 
 

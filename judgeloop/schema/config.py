@@ -53,18 +53,18 @@ class LoopSection(Section, frozen=True, kw_only=True):
     """How long the loop runs and how far it fans out."""
 
     iterations: Positive
-    """Bound of the loop, over all its runs."""
+    """Maximum number of iterations, over all runs of the loop."""
     iterations_per_run: Positive | None = None
     """Iterations in one run of the pipeline, whose last task starts the next run. None: on a
     cluster as many as the size of Argo's object allows, on one machine all of them."""
     reruns: Count = 2
-    """Runs that follow by themselves after one that a lost pod or a server's fault has ended, until
+    """Automatic reruns after a run that a lost pod or a server error ended; counted anew once
     another iteration is decided."""
     partitions: Positive
-    """Tasks that synthesis and judging are cut into, one pod each."""
+    """Tasks that synthesis and judging are split into, one pod each."""
     stop_error: Annotated[float, Meta(gt=0, le=0.5)] | None = 0.05
-    """Chance that the loop stops though an iteration gained `min_gain`: the stop rule is a paired
-    test on the held-out pairs. None: it compares the scores by `min_delta`."""
+    """Probability that the loop stops although an iteration gained `min_gain`: the stop rule is a
+    paired test on the held-out pairs. None: it compares the scores by `min_delta`."""
     min_gain: Annotated[float, Meta(gt=0, lt=1)] = 0.03
     """Gain in both-order accuracy that the test must rule out to stop."""
     min_delta: Annotated[float, Meta(ge=0)]
@@ -75,7 +75,7 @@ class LoopSection(Section, frozen=True, kw_only=True):
 
 
 class DataSection(Section, frozen=True, kw_only=True):
-    """The questions; never an answer."""
+    """The questions and their images; the loop reads no answers."""
 
     questions: str
     """`tiny-world`, or a JSONL file of questions (path or s3:// URI), images relative to it."""
@@ -92,11 +92,11 @@ class DataSection(Section, frozen=True, kw_only=True):
     """Make new pairs in every iteration; False: one pool, judged again by each judge."""
     max_pixels: Pixels = MAX_PIXELS
     """Width x height of what a model sees of an image, on every engine and in training; a larger
-    image is made smaller, in its shape. Above the bound no image is decoded."""
+    image is scaled down and keeps its aspect ratio."""
     background: Background = BACKGROUND
-    """Colour behind transparent pixels: `white`, `black`, `grey` or `#rrggbb`."""
+    """Color behind transparent pixels: `white`, `black`, `grey` or `#rrggbb`."""
     shard_size: Positive = 200
-    """Rows a shard: the unit of resumption."""
+    """Rows per shard, the unit of resumption."""
 
 
 class ModelSection(Section, frozen=True, kw_only=True):
@@ -143,7 +143,7 @@ class Config(Section, frozen=True, kw_only=True):
     report: ReportSection
 
     def to_json(self) -> str:
-        """Returns the configuration as the JSON text that travels as a pipeline parameter."""
+        """Returns the configuration as JSON text, to be passed as a pipeline parameter."""
         return msgspec.json.encode(self, order="deterministic").decode()
 
     def __post_init__(self) -> None:
@@ -181,11 +181,11 @@ def load_config(path: Path, changes: Sequence[str] = ()) -> Config:
 
 
 def resolve_config(path: Path, changes: Sequence[str] = ()) -> tuple[Config, dict[str, str]]:
-    """Reads as `load_config`, and says where the values come from.
+    """Reads as `load_config` does, and also returns where each value comes from.
 
     Returns:
         The configuration; and by path of a value, such as `loop.seed`, the file, the preset or
-        `--set`. What is not in it is a default.
+        `--set`. A value without an entry is a default.
     """
     tree: dict[str, Any] = {}
     origins: dict[str, str] = {}
@@ -229,7 +229,7 @@ def config_from_json(text: str) -> Config:
 
 
 def parse_config(tree: dict[str, Any], where: str) -> Config:
-    """Checks a parsed tree and makes the configuration of it.
+    """Validates a parsed tree and returns it as a configuration.
 
     Raises:
         ConfigError: As `parse_section` says.
@@ -238,7 +238,7 @@ def parse_config(tree: dict[str, Any], where: str) -> Config:
 
 
 def parse_section(tree: dict[str, Any], kind: type[S], where: str) -> S:
-    """Checks a parsed tree and makes a section, with those below it, of it.
+    """Validates a parsed tree and returns it as a section, with its subsections.
 
     Raises:
         ConfigError: An unknown key (with the nearest known one), a wrong type or value, or values

@@ -1,7 +1,7 @@
 """The counts of a manifest, by name in the file and by field in the code.
 
 A manifest holds a flat object, such as `{"dropped/tie": 3, "inputs": 24, "rows": 21}`, which people
-read and older versions wrote, too. Only this module knows how the names are made.
+read, and which older versions also wrote. Only this module knows how the names are built.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     tokens: dict[str, int] = {}
     """By kind: `prompt`, `completion`."""
     outcomes: dict[str, dict[str, int]] = {}
-    """Questions by what was tried for them, and then by what came of it: `pair` or a reason."""
+    """Questions by what was tried for them, then by the outcome: `pair` or a reason."""
 
     def named(self) -> dict[str, int]:
         """Returns the counts above zero by their names in a manifest, sorted."""
@@ -47,7 +47,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_counts(named: Mapping[str, int]) -> Counts:
-    """Reads the counts of a manifest; a name that this version does not know is left out."""
+    """Reads the counts of a manifest; an unknown name is left out."""
     outcomes: dict[str, Counter[str]] = {}
     for name, count in _below(_OUTCOME, named).items():
         tried, _, outcome = name.rpartition("/")

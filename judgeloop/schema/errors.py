@@ -13,8 +13,8 @@ JudgeLoopError            exit code 1
 └── PreflightError       10   a loop cannot run here
 ```
 
-The exit code lets a retry policy tell a bad configuration from a lost node. A message says what
-happened, where (file, line, record id, key path) and what to do.
+The exit code lets a retry policy distinguish a bad configuration from a lost node. A message says
+what happened, where (file, line, record id, key path) and what to do.
 """
 
 import re
@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"\[Errno -?\d+\] ")
 
 
 def reason_of(error: Exception) -> str:
-    """Returns what an error says, without the number and the file's name that the system adds.
+    """Returns an error's text, without the number and the file name that the system adds.
 
     A message names the file itself, as its user wrote it.
     """
@@ -31,7 +31,7 @@ def reason_of(error: Exception) -> str:
 
 
 class JudgeLoopError(Exception):
-    """Base of all errors of judgeloop; `exit_code` is what the command line ends with."""
+    """Base of all errors of judgeloop; the command line exits with `exit_code`."""
 
     exit_code = 1
 

@@ -12,7 +12,7 @@ from judgeloop.schema.section import Count, Positive, Section
 
 
 class EvaluationSection(Section, frozen=True, kw_only=True):
-    """Gold pairs: for people and the promotion gate, out of the loop's reach."""
+    """Evaluation on gold pairs: for reports and the promotion gate, never for the loop itself."""
 
     gold: str
     """`tiny-world`, or a JSONL file of gold pairs (path or s3:// URI)."""
@@ -24,14 +24,15 @@ class EvaluationSection(Section, frozen=True, kw_only=True):
     """Folder or file of each named benchmark, or `s3://bucket/prefix`, `hub:OWNER/NAME@REVISION`.
     A benchmark's own script beside its data gives the official prompt."""
     samples: Positive | None = None
-    """Samples an item of a named benchmark, in each order; None is the benchmark's own number."""
+    """Samples per item of a named benchmark, in each order; None is the benchmark's own number."""
     attacks: Count = 0
-    """Gold pairs, about, that are also judged with each kind of attack in the worse answer."""
+    """Approximate number of gold pairs also judged with each kind of attack in the worse answer."""
     base_prompts: tuple[str, ...] = ()
-    """Prompt sets by which an evaluation outside a loop asks the untrained base too, a row each."""
+    """Prompt sets with which an evaluation outside a loop also asks the untrained base, a row
+    each."""
 
     def __post_init__(self) -> None:
-        """Refuses sets that are named twice, or named without a place."""
+        """Refuses sets that are named twice, or named without a location."""
         if len(set(self.benchmarks)) != len(self.benchmarks):
             raise ValueError("benchmarks names a set twice")
         for name in self.benchmarks:
@@ -43,14 +44,14 @@ Bound = Annotated[float, Meta(ge=0, le=1)]
 
 
 class GateSection(Section, frozen=True, kw_only=True):
-    """When the champion moves. Every condition must hold; shares are of 0..1."""
+    """When a candidate becomes the champion. Every condition must hold; shares are in 0..1."""
 
     min_difference: Bound = 0.0
     """The paired 95 % interval of (candidate - champion), both-order accuracy, must lie above."""
     max_accuracy_loss: Bound = 0.0
     """Accuracy by single verdict may fall by no more than this."""
     max_group_loss: Bound = 0.05
-    """Both-order accuracy of a group may fall by no more than this; one item is no evidence."""
+    """Both-order accuracy of a group may fall by no more than this; a single item is not enough."""
     group_losses: dict[str, Bound] = msgspec.field(default_factory=dict)
     """The same for single groups, by name, instead of `max_group_loss`."""
     max_undecided_rise: Bound = 0.02

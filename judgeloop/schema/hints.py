@@ -1,4 +1,4 @@
-"""What helps against a wrong value in a configuration, beside what is wrong with it."""
+"""Hints on how to correct a wrong configuration value, appended to the error message."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _TYPES = {
     "object": "a mapping", "array": "a list", "int": "a number", "float": "a number",
     "bool": "true or false",
 }  # fmt: skip
-"""What YAML makes of a value, by msgspec's name for it."""
+"""Types that YAML reads, by msgspec's name for them."""
 
 
 def hint(message: str, kind: type) -> str:
-    """Returns what to write instead, with what separates it from the message; empty if unknown.
+    """Returns a hint on what to write instead, with its leading separator; empty if there is none.
 
     Args:
         message: Of msgspec, with the key's path.
-        kind: The section that was to be made.
+        kind: The section that was being decoded.
     """
     return _known_values(message, kind) or _other_type(message)
 
@@ -36,7 +36,7 @@ def section_type(annotation: Any) -> type | None:
 
 
 def _known_values(message: str, kind: type) -> str:
-    """Lists the values of a field that takes few, where a message is about one of them."""
+    """Lists the allowed values of an enumerated field, where the message is about one."""
     found = re.search(r"^Invalid enum value .* at (`key` in )?`([\w.]+)(\[\.\.\.\])?`$", message)
     if not found:
         return ""
@@ -58,7 +58,7 @@ def _values(annotation: Any) -> list[str]:
 
 
 def _other_type(message: str) -> str:
-    """Says how a value is written that YAML reads as one of another type."""
+    """Says how to write a value that YAML reads as another type."""
     found = re.match(r"Expected `([^`]+)`, got `(\w+)`", message)
     if not found:
         return ""

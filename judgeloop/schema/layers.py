@@ -17,7 +17,7 @@ from judgeloop.schema.errors import ConfigError, reason_of
 from judgeloop.schema.yaml_tree import read_yaml
 
 PRESETS = Path(__file__).resolve().parents[2] / "pipelines" / "configs"
-"""Beside the package, in the repository as in an environment where the wheel is installed."""
+"""Beside the package, both in the repository and where the wheel is installed."""
 EXTENDS = "extends"
 _NO_PATHS = {"tiny-world", "tiny", "tiny-choose", "default"}
 _MAX_DEPTH = 10
@@ -32,7 +32,7 @@ def read_layers(path: Path) -> list[tuple[str, Tree]]:
         path: A YAML file, or the name of a preset.
 
     Returns:
-        Of each layer its name and its tree, whose paths are relative to the current folder.
+        The name and the tree of each layer; paths in it are relative to the current folder.
 
     Raises:
         ConfigError: A file cannot be read, is no mapping, or extends itself.
@@ -71,7 +71,7 @@ def find_config(path: Path, folder: Path = Path()) -> Path:
 
 
 def merge(base: Tree, change: Tree) -> Tree:
-    """Returns a tree with the values of another one on top."""
+    """Returns a tree merged with another, whose values win."""
     merged = dict(base)
     for key, value in change.items():
         below = merged.get(key)
@@ -81,7 +81,7 @@ def merge(base: Tree, change: Tree) -> Tree:
 
 
 def leaves(tree: Tree, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yields the path and the value of everything in a tree that is no section."""
+    """Yields the path and the value of each leaf of a tree."""
     for key, value in tree.items():
         if isinstance(value, dict) and value:
             yield from leaves(value, f"{prefix}{key}.")

@@ -1,6 +1,6 @@
-"""The records that travel between stages, and their one codec.
+"""The records passed between stages, and their codec.
 
-Every record is an immutable msgspec Struct, written as one JSON object a line. Records are joined
+Every record is an immutable msgspec Struct, written as one JSON object per line. Records are joined
 by id, never by position. `SCHEMA_VERSION` is part of every manifest: a reader refuses another one.
 """
 
@@ -50,15 +50,15 @@ class Question(Record, frozen=True, kw_only=True):
     text: str
     kind: Kind
     kind_unsure: bool | msgspec.UnsetType = msgspec.UNSET
-    """True where nothing but a wording that does not show the form of the answer gave the kind."""
+    """True where only the wording gave the kind, and it does not show the form of the answer."""
     choices: tuple[str, ...] | None = None
     """The options of a multiple-choice question, in order; option 0 is (A)."""
     source: str = ""
-    """Where the row is from; kept, and decides nothing."""
+    """The subset or data set that the row is from."""
     license: str = ""
     """Of the image and the text, as the data set states it."""
     meta: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
-    """Further fields of the row, as they stand there; kept, and read by nothing in the loop."""
+    """Further fields of the row, unchanged; stored, but not used by the loop."""
 
 
 class Altered(Record, frozen=True, kw_only=True, tag="altered", tag_field="how"):
@@ -116,7 +116,7 @@ class Order(StrEnum):
 
 
 class Repeated(Record, frozen=True, kw_only=True):
-    """What a judgement became when the same was asked in another form."""
+    """A judgement repeated with the question in another form."""
 
     text: str
     verdict: Verdict
@@ -138,7 +138,7 @@ class Judgement(Record, frozen=True, kw_only=True, omit_defaults=True):
     """Kind of the attack in the rejected answer that was shown; empty where it was shown as it is.
     """
     permuted: Repeated | None = None
-    """The same with the question's options in another order; None where that was not asked."""
+    """The judgement with the options in another order; None where that was not requested."""
 
     @property
     def agrees(self) -> bool | None:
@@ -149,7 +149,7 @@ class Judgement(Record, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Example(Record, frozen=True, kw_only=True):
-    """What the judge is trained on: a judge prompt and the judge's own kept answer."""
+    """A training example: a judge prompt and the judge's own answer, which filtering kept."""
 
     id: str
     """`<pair id>/<order>/<sample>`."""
@@ -169,10 +169,10 @@ class ItemResult(Record, frozen=True, kw_only=True):
     """The judge's reasoning with the chosen answer shown as A."""
     rejected_first_text: str = ""
     lengths: tuple[int, int] | None = None
-    """Characters of the chosen and of the rejected answer: what a judge that looks at nothing may
-    go by. None in results of an earlier version."""
+    """Characters of the chosen and of the rejected answer: what a text-only baseline uses. None in
+    results of an earlier version."""
     image: str = ""
-    """The pair's first image, by which dependent items are known; empty if it is not."""
+    """The pair's first image, by which dependent items are grouped; empty if it is not."""
     identical: bool = False
     """True for a probe: both answers are the same text, so that neither verdict is right. Probes
     count in no accuracy."""
@@ -202,7 +202,7 @@ class ItemResult(Record, frozen=True, kw_only=True):
 
 
 class ModelRef(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
-    """Names a model; the model itself never travels between tasks."""
+    """A reference to a model; the model itself is never passed between tasks."""
 
     base: str
     """Hub id, folder, s3:// URI of a model folder, or `builtin:tiny-vlm`."""
@@ -214,7 +214,7 @@ class ModelRef(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
     adapter_sha256: str = ""
 
     def content(self) -> tuple[str, str, str]:
-        """What the model is, wherever it lies: goes into content keys."""
+        """The model's identity, wherever it is stored; part of content keys."""
         return (self.base_sha256 or self.base, self.revision or "", self.adapter_sha256)
 
 
@@ -223,17 +223,17 @@ class Dropped(Record, frozen=True, kw_only=True):
 
     id: str
     reason: str
-    """One of few words, counted: `tie`, `unchanged`, `bad_record`, ..."""
+    """One of a fixed set of words, counted: `tie`, `unchanged`, `bad_record`, ..."""
     detail: str = ""
     tried: str = ""
-    """What a pair of the question was to be made by, such as `caption: count`."""
+    """How a pair was to be made of the question, such as `caption: count`."""
 
 
 class JudgeVersion(Record, frozen=True, kw_only=True):
-    """Which judge it was."""
+    """Identifies a judge."""
 
     name: str
-    """As it was asked for, such as `models:/judgeloop-tiny@champion`."""
+    """As requested, such as `models:/judgeloop-tiny@champion`."""
     version: str | None
     """Of a registered judge."""
     base: str
@@ -254,26 +254,26 @@ class Shard(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
 
 
 class Manifest(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
-    """What a stage made: the only thing that travels as a pipeline artifact (under 1 MB).
+    """What a stage produced: the only kind of pipeline artifact (under 1 MB).
 
-    What a newer version adds is ignored, here and in what it holds; what would be read wrongly
+    Fields that a newer version adds are ignored, also in nested records; an incompatible change
     gets another `schema_version`.
     """
 
     stage: str
     stage_version: int
     key: str
-    """Content key: hash of everything that decides the result. It says whether work is done."""
+    """Content key: hash of everything that decides the result. It identifies finished work."""
     shards: tuple[Shard, ...] = ()
     counts: dict[str, Annotated[int, Meta(ge=0)]] = {}
     """By name, such as `rows` and `dropped/<reason>`. For people; code reads `counted`."""
     result: AnyResult | None = None
-    """What the stage found out, of the kind that the table of stages declares."""
+    """The stage's result, of the type that the table of stages declares."""
     model: ModelRef | None = None
-    """For model-making stages the model made, else the model used."""
+    """The model that the stage produced, else the model that it used."""
     details: dict[str, str] = {}
     """Engine and version, prompt hash, sampling and whatever else explains the figures, for people
-    to read: nothing is decided by it."""
+    to read; no code depends on it."""
     inputs: tuple[str, ...] = ()
     """Content keys of the manifests that this one was made from."""
     partition: int | None = None
@@ -306,7 +306,7 @@ class Manifest(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
         return self.counted.tokens
 
     def expect(self, kind: type[T]) -> T:
-        """Returns the result, which must be of a kind.
+        """Returns the result, checked to be of the type `kind`.
 
         Raises:
             DataError: It is of another kind, or there is none.

@@ -1,7 +1,7 @@
-"""The configuration's section about MLflow, with the names that MLflow and its databases take.
+"""The configuration's section about MLflow, with the names that MLflow and its databases accept.
 
-Refused are names under which nothing could be registered or found again. All others work: what
-MLflow takes in one place and not in another is derived (`judgeloop.registry.names`).
+Names under which nothing could be registered or found again are refused. All others work: a name
+that MLflow accepts in one place but not in another is derived (`judgeloop.registry.names`).
 """
 
 from __future__ import annotations

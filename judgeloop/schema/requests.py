@@ -1,7 +1,7 @@
-"""What is asked of a model and what comes back; every engine takes and gives these records.
+"""Requests to a model and the responses; every engine takes and returns these records.
 
 A request's answer depends on its prompt, images, adapter, sampling and seed alone, never on the
-batch that it travels in. Sample i of a request uses the seed `request.seed + i`.
+rest of its batch. Sample i of a request uses the seed `request.seed + i`.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
     n: int = 1
     verdict_endings: tuple[str, str] | None = None
-    """Of a judgement: how it ends where it prefers the first answer, and where the second; for an
-    engine that is to enforce it."""
+    """How a judgement ends that prefers the first answer, and one that prefers the second; for an
+    engine that enforces such an ending."""
     use_adapter: bool = True
     """False asks the base model without its adapter; no effect where the model has no adapter."""
 
@@ -45,11 +45,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def draws(self) -> int:
-        """Samples that have to be drawn: of greedy ones, all are copies of the first."""
+        """Number of samples to generate: greedy samples are copies of the first."""
         return min(self.n, 1) if self.sampling.temperature == 0 else self.n
 
     def spread(self, drawn: Sequence[Sample]) -> tuple[Sample, ...]:
-        """Returns the samples of a request of those that were drawn for it."""
+        """Returns all samples of the request, given those that were generated."""
         return tuple(drawn) if self.sampling.temperature else tuple(drawn) * self.n
 
 
@@ -62,7 +62,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """What an endpoint counted: what it is paid for. A prompt counts once for each sample."""
+    """Tokens that an endpoint counted and bills. A prompt counts once for each sample."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0

@@ -1,4 +1,4 @@
-"""What stages find out: one tagged record a kind, in the manifest of the stage.
+"""Results of stages: one tagged record type each, stored in the manifest of the stage.
 
 Figures for MLflow and for Kubeflow's page are derived from these records (`metrics`), never read
 back from them.
@@ -28,7 +28,7 @@ class Resolved(Result, frozen=True, kw_only=True, tag="resolved"):
     """The registered version that a loop continues from; None if it begins with the base."""
 
     start: str | None = None
-    """What `model.start` said."""
+    """The value of `model.start`."""
     version: str | None = None
     controls: tuple[str, ...] = ()
     """The study's control arms behind the version."""
@@ -42,7 +42,7 @@ class Ingested(Result, frozen=True, kw_only=True, tag="ingested"):
 
 
 class Verdicts(Result, frozen=True, kw_only=True, tag="verdicts"):
-    """What the judgements of a partition say."""
+    """Counts of the verdicts of a partition."""
 
     a: int
     b: int
@@ -89,11 +89,11 @@ class Funnel(Result, frozen=True, kw_only=True, tag="funnel"):
     """Share of the decided verdicts that are A; None if nothing was decided."""
     examples: int = 0
     blind_guesses: int = 0
-    """Kept pairs at which a judge guessed that sees neither picture nor question."""
+    """Kept pairs on which the blind judge, which sees neither image nor question, made a guess."""
     blind_right: int = 0
-    """Guesses of it that were right."""
+    """Guesses of the blind judge that were right."""
     first_details: dict[str, str] = {}
-    """What the first pair of each reason (`undecided`, ...) shows of it, for a person."""
+    """An example of each reason (`undecided`, ...), from its first pair, for people to read."""
     unpaired: dict[str, int] = {}
     """Questions that gave no pair, by reason."""
     first_unpaired: str = ""
@@ -111,7 +111,7 @@ class Funnel(Result, frozen=True, kw_only=True, tag="funnel"):
     def metrics(self) -> dict[str, float]:
         """Returns kept_share, kept_share/<kind>, and first_position where anything is decided.
 
-        `blind_accuracy` is there where the blind judge guessed at kept pairs.
+        `blind_accuracy` is included where the blind judge guessed on kept pairs.
         """
         found = {"kept_share": self.kept_share}
         for name, kind in self.kinds.items():
@@ -131,11 +131,11 @@ class Supply(Result, frozen=True, kw_only=True, tag="supply"):
 
 
 LOSS = "loss/"
-"""Of a step, in the figures of a training: the step's number comes after it."""
+"""Prefix of the loss of a step in the figures of a training, before the step's number."""
 
 
 class Training(Result, frozen=True, kw_only=True, tag="training"):
-    """How a training went; what a kind of trainer has not is None."""
+    """Figures of a training; None where the kind of trainer has no such figure."""
 
     examples: int
     steps: int | None = None
@@ -165,10 +165,10 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Shortcut(msgspec.Struct, frozen=True, kw_only=True):
-    """How often a rule that looks at no image prefers the chosen answer."""
+    """How often a text-only rule prefers the chosen answer."""
 
     guesses: int
-    """Pairs on which it prefers any."""
+    """Pairs on which it prefers one of the answers."""
     right: int
 
 
@@ -192,29 +192,30 @@ class AttackScore(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Scores(Result, frozen=True, kw_only=True, tag="scores"):
-    """How a judge did on one set of pairs, and what rules that see no image reach on it."""
+    """How a judge did on one set of pairs, and how text-only baselines did."""
 
     card: Scorecard
     pairs: str
     """Content key of the pairs: judges are compared on the same ones only."""
     protocol: str
-    """Content key of how the judge was asked and read: by one protocol only are they compared."""
+    """Content key of how the judge was asked and its answers read; judges are only compared under
+    the same protocol."""
     prompt_hash: str = ""
     """Of the prompt set that the judge was asked with; empty in results of earlier versions."""
     baselines: dict[str, Scorecard] = {}
-    """How baselines that see no image score on the pairs, by name."""
+    """Scores of text-only baselines on the pairs, by name."""
     attacks: dict[str, AttackScore] = {}
     """By kind of attack, where `evaluation.attacks` asks for it."""
     shortcuts: dict[str, Shortcut] = {}
-    """What rules that see texts alone make of held-out pairs (`judgeloop.evaluation.shortcuts`)."""
+    """How text-only rules do on held-out pairs (`judgeloop.evaluation.shortcuts`)."""
     below_floors: tuple[Check, ...] = ()
-    """What of `judgeloop.evaluation.floors` the judge does not clear."""
+    """The floors (`judgeloop.evaluation.floors`) that the judge does not clear."""
     dropped: dict[str, int] = {}
     """Bad rows of the gold file, by reason."""
     further: dict[str, dict[str, float]] = {}
     """Figures of further sets that were evaluated beside the gold pairs, by set."""
     protocols: dict[str, str] = {}
-    """How each named benchmark was asked and counted, in words for a table's caption."""
+    """How each named benchmark was run and scored, in words for a table's caption."""
 
     def metrics(self) -> dict[str, float]:
         """Returns the figures of the judge, its baselines' and those of further sets.
@@ -237,19 +238,19 @@ class Scores(Result, frozen=True, kw_only=True, tag="scores"):
 
 
 class BenchmarkProtocol(msgspec.Struct, frozen=True, kw_only=True):
-    """How a named benchmark was asked and counted, without which its figures name nothing."""
+    """How a named benchmark was run and scored, without which its figures cannot be compared."""
 
     name: str
     """Project and revision of the protocol."""
     samples: int
-    """Of each order."""
+    """Per order."""
     prompt: str
     """`official`, or which prompt set of the loop's."""
     data: dict[str, str]
     """SHA-256 of the data, by file."""
 
     def text(self) -> str:
-        """Returns it in words, for a table's caption."""
+        """Returns the protocol in words, for a table's caption."""
         files = ", ".join(f"{file} {sha256[:12]}" for file, sha256 in self.data.items())
         said = f"protocol {self.name}, {self.samples} samples an order, "
         return f"{said}prompt {self.prompt}, data {files}"

@@ -21,7 +21,7 @@ class CategoryScore(msgspec.Struct, frozen=True):
     accuracy: float
     both_orders: float
     both_orders_interval: Interval = Interval(0.0, 1.0)
-    """Clustered by image; 0 to 1, which says nothing, in results of an earlier version."""
+    """Clustered by image; 0 to 1 (no information) in results of an earlier version."""
 
 
 class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,13 +43,14 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
     """Share of the decided verdicts that chose the answer shown first: 0.5 without position bias.
     None if nothing was decided."""
     first_position_interval: Interval = Interval(0.0, 1.0)
-    """0 to 1, which says nothing, where nothing is decided and in results of earlier versions."""
+    """0 to 1 (no information) where nothing is decided and in results of earlier versions."""
     consistency: float | None = None
     """Share of items on which both orders prefer the same answer; None without any item, and in
     results of earlier versions."""
     consistency_interval: Interval = Interval(0.0, 1.0)
     longer: float | None = None
-    """Of the clear verdicts, those for the longer answer; `longer_is_better`: of all such items."""
+    """Share of the clear verdicts that prefer the longer answer; `longer_is_better` is the share of
+    items whose better answer is the longer one."""
     longer_interval: Interval = Interval(0.0, 1.0)
     longer_is_better: float | None = None
     undecided_verdicts: int

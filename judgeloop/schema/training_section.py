@@ -15,11 +15,13 @@ class TrainingSection(Section, frozen=True, kw_only=True):
     kind: Literal["lora", "scripted"]
     where: Literal["pod", "trainjob"] = "pod"
     """On a cluster: in the pod of the pipeline's task, or in a TrainJob of Kubeflow Trainer that
-    the task creates and follows. Both leave the same bytes."""
+    the task creates and follows. Both produce the same bytes."""
     start: Literal["previous", "best", "base"] = "previous"
-    """Go on from the judge before, from the best on the held-out pairs so far, or from the base."""
+    """Train on from the previous judge, from the best on the held-out pairs so far, or from the
+    base."""
     data: Literal["current", "all", "mixture"] = "current"
-    """Train on this iteration's examples, on all so far, or on these and a part of the earlier."""
+    """Train on this iteration's examples, on all so far, or on these and a share of earlier
+    ones."""
     current_share: Annotated[float, Meta(gt=0, le=1)] = 0.5
     """In a mixture, this iteration's share of the examples."""
     rank: Positive = 16
@@ -35,7 +37,7 @@ class TrainingSection(Section, frozen=True, kw_only=True):
     weight_decay: Annotated[float, Meta(ge=0)] = 0.0
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
     processes: Positive = 1
-    """Training processes of a node (one a GPU)."""
+    """Training processes per node (one per GPU)."""
     nodes: Positive = 1
     """Nodes of a TrainJob that train together, started by `torchrun`; more than one need
     `where: trainjob`. The batch of an optimizer step stays `batch_size`."""

@@ -1,9 +1,9 @@
 """Reads YAML into plain trees of texts, numbers, lists and mappings, and nothing else.
 
 PyYAML reads YAML 1.1, in which `5e-5` is a text, `1:30` is 90, `010` is 8 and `2026-02-30` raises.
-Here numbers are those of YAML 1.2, but for leading zeros, which are ambiguous: `010` is a text, and
-so is a date. Aliases are refused, by which some lines stand for gigabytes. Whatever cannot be read
-is a `YAMLError`.
+Here numbers are those of YAML 1.2, except with leading zeros, which are ambiguous: `010` is a text,
+and so is a date. Aliases are refused, since a few lines with them can expand to gigabytes. Whatever
+cannot be read is a `YAMLError`.
 """
 
 from __future__ import annotations

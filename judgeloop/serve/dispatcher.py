@@ -11,7 +11,7 @@ from itertools import count
 from judgeloop.engines.base import Engine, EngineDiedError
 from judgeloop.schema.errors import EngineError, StoreError
 from judgeloop.schema.requests import Response
-from judgeloop.serve.images import HeldImages
+from judgeloop.serve.images import RequestImages
 from judgeloop.serve.protocol import ChatRequest, RefusedError
 
 MAX_WAITING = 256
@@ -24,10 +24,10 @@ class Dispatcher:
 
     Args:
         engine: Used only by the thread that calls `work`.
-        images: Where the engine finds images.
+        images: The engine reads images from it.
     """
 
-    def __init__(self, engine: Engine, images: HeldImages) -> None:
+    def __init__(self, engine: Engine, images: RequestImages) -> None:
         self._engine = engine
         self._images = images
         self._coming: queue.Queue[tuple[int, ChatRequest, tuple[str, ...], Future[Response]]]
@@ -39,7 +39,7 @@ class Dispatcher:
         """Waits for an answer; returns the request's number and the answer.
 
         Raises:
-            RefusedError: The server is busy or ends, or the engine has failed.
+            RefusedError: The server is busy or shutting down, or the engine has failed.
             DataError: A picture cannot be used.
         """
         number, answer = next(self._numbers), Future[Response]()
@@ -47,13 +47,13 @@ class Dispatcher:
             try:
                 self._coming.put_nowait((number, asked, names, answer))
             except queue.Full as error:
-                raise RefusedError(429, f"{MAX_WAITING} requests wait already") from error
+                raise RefusedError(429, f"{MAX_WAITING} requests are waiting already") from error
             while True:
                 try:
                     return number, answer.result(timeout=_IDLE_S)
                 except TimeoutError as error:
                     if self._ended.is_set():
-                        raise RefusedError(503, "the server ends") from error
+                        raise RefusedError(503, "the server is shutting down") from error
                 except EngineError as error:
                     raise RefusedError(500, str(error)) from error
 

@@ -1,4 +1,4 @@
-"""The images of requests, in memory while they are needed: a server runs for months."""
+"""The images of requests, in memory only while they are needed: a server runs for months."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from judgeloop.store.images import ImageLibrary
 from judgeloop.store.images.decode import WHITE, decode_image
 
 
-class HeldImages(ImageLibrary):
-    """A library that holds images for the length of a block; threads may share it.
+class RequestImages(ImageLibrary):
+    """An image library in memory, which keeps images for the duration of a block; thread-safe.
 
     Args:
-        store: Holds none of them; the library needs one.
-        max_pixels: Width x height; a larger image is made smaller when it is opened.
-        background: Colour behind transparent pixels.
+        store: Required by the base class; no image is stored there.
+        max_pixels: Width x height; a larger image is scaled down when it is opened.
+        background: Color behind transparent pixels.
     """
 
     def __init__(self, store: Store, max_pixels: int, background: str = WHITE) -> None:
@@ -31,7 +31,7 @@ class HeldImages(ImageLibrary):
 
     @contextmanager
     def holding(self, pictures: Sequence[bytes]) -> Iterator[tuple[str, ...]]:
-        """Holds pictures in a block; yields their hashes.
+        """Keeps pictures in memory during a block; yields their hashes.
 
         Raises:
             DataError: One cannot be used.
@@ -55,9 +55,9 @@ class HeldImages(ImageLibrary):
         """Returns an image's encoded bytes.
 
         Raises:
-            MissingObjectError: It is not held.
+            MissingObjectError: It is not in memory.
         """
         try:
             return self._held[image_hash]
         except KeyError as error:
-            raise MissingObjectError(f"image {image_hash} is not held any more") from error
+            raise MissingObjectError(f"image {image_hash} is no longer in memory") from error

@@ -1,7 +1,7 @@
-"""What is read of a chat completion's request and written in answer, as the OpenAI API has it.
+"""Parses chat completion requests and builds the responses, in the format of the OpenAI API.
 
-A request has one user turn with a text and images as `data:` URIs. What is not known is refused
-where it would change the answer (streams, several turns), and ignored elsewhere.
+A request has one user turn with a text and images as `data:` URIs. Unsupported fields are refused
+where they would change the answer (streams, several turns), and ignored elsewhere.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from judgeloop.schema.requests import Request, Response
 from judgeloop.schema.sampling import Sampling
 
 BASE, JUDGE = "base", "judge"
-"""Names that every server has; the judge has the name of its adapter, too."""
+"""Model names that every server serves; the judge also has the name of its adapter."""
 MAX_SAMPLES = 16
 MAX_IMAGES = 32
 MAX_TEXT = 1_000_000
@@ -30,7 +30,7 @@ _SEED_BITS = 31
 
 
 class RefusedError(Exception):
-    """A request that is not answered.
+    """A request that is refused.
 
     Args:
         status: HTTP status.
@@ -54,11 +54,11 @@ class ChatRequest(NamedTuple):
     n: int
 
     def request(self, number: int, images: tuple[str, ...]) -> Request:
-        """Returns what an engine is asked.
+        """Returns the request to an engine.
 
         Args:
-            number: Names the request.
-            images: Hashes of the pictures, under which the engine finds them.
+            number: Identifies the request.
+            images: Hashes of the images, by which the engine finds them.
         """
         return Request(
             id=str(number), text=self.text, purpose="judge", images=images,
@@ -107,10 +107,10 @@ def read_request(body: bytes, names: tuple[str, ...]) -> ChatRequest:
 
     Args:
         body: The JSON.
-        names: Under which the model is served.
+        names: Names under which the model is served.
 
     Raises:
-        RefusedError: It is none, or asks for what this server does not do.
+        RefusedError: It is malformed, or needs something that this server does not support.
     """
     try:
         asked = msgspec.json.decode(body, type=decodable(_Body))
@@ -139,7 +139,7 @@ def _content(content: str | list[_Part]) -> tuple[str, tuple[bytes, ...], bool]:
     """Returns the text, the pictures, and whether the text comes before them.
 
     Raises:
-        RefusedError: There is not one text, or a picture cannot be taken.
+        RefusedError: There is no text or more than one, or a picture cannot be used.
     """
     parts = [_Part("text", content)] if isinstance(content, str) else content
     kinds = [part.type for part in parts]
@@ -149,7 +149,7 @@ def _content(content: str | list[_Part]) -> tuple[str, tuple[bytes, ...], bool]:
         raise RefusedError(400, f"give one text and at most {MAX_IMAGES} images")
     place = kinds.index("text")
     if 0 < place < len(kinds) - 1:
-        raise RefusedError(400, "the text stands before all images or after them")
+        raise RefusedError(400, "the text must come before all images or after them")
     text = parts[place].text
     if len(text) > MAX_TEXT:
         raise RefusedError(400, f"the text has {len(text)} characters, the limit is {MAX_TEXT}")

@@ -28,8 +28,8 @@ class JudgeServer(ThreadingHTTPServer):
 
     Args:
         address: Host and port; port 0 takes a free one.
-        dispatcher: Has requests answered.
-        names: Under which the judge is served.
+        dispatcher: Runs the requests.
+        names: Names under which the judge is served.
         key: What a client must send as a bearer token; None asks for none.
 
     Raises:
@@ -113,12 +113,12 @@ class _Handler(BaseHTTPRequestHandler):
         """Reads the body.
 
         Raises:
-            RefusedError: It is too large, has no length, or is of another type: a page in a
-                browser may send a plain text to any address, but no JSON without being allowed.
+            RefusedError: It is too large, has no length, or is of another type: a web page may send
+                plain text to any address, but JSON only if CORS allows it.
         """
         length = self.headers.get("Content-Length", "")
         if not length.isdecimal() or int(length) > MAX_BODY:
-            self.close_connection = True  # what is not read would be taken for the next request
+            self.close_connection = True  # unread bytes would be parsed as the next request
             raise RefusedError(413, f"give a Content-Length of at most {MAX_BODY} bytes")
         body = self.rfile.read(int(length))
         if self.headers.get_content_type() != "application/json":
@@ -145,9 +145,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(data)
             self.wfile.flush()
-        except OSError:  # the client has gone
+        except OSError:  # the client has disconnected
             self.close_connection = True
 
     def log_message(self, format: str, *arguments: Any) -> None:
-        """Logs a request, without what was asked."""
+        """Logs a request without its content."""
         _log.info("%s", shown(format % arguments))

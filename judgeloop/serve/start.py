@@ -1,4 +1,4 @@
-"""Starts what serves a judge: its model, an engine, images in memory."""
+"""Loads a judge to be served: its model, an engine and images in memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from judgeloop.runtime.engine_start import open_engine
 from judgeloop.schema.errors import ConfigError
 from judgeloop.schema.records import ModelRef
 from judgeloop.serve.dispatcher import Dispatcher
-from judgeloop.serve.images import HeldImages
+from judgeloop.serve.images import RequestImages
 from judgeloop.serve.protocol import served_names
 from judgeloop.store import FolderStore
 from judgeloop.store.scratch import scratch_folder
@@ -23,7 +23,7 @@ _DRIVER = Path("/proc/driver/nvidia/version")
 
 @contextmanager
 def open_dispatcher(name: str, engine: str | None) -> Iterator[tuple[Dispatcher, tuple[str, ...]]]:
-    """Loads a judge for a block; yields what answers for it, and the names that it is served by.
+    """Loads a judge for a block; yields its dispatcher and the names under which it is served.
 
     Args:
         name: As for `judgeloop.Judge.load`.
@@ -37,7 +37,7 @@ def open_dispatcher(name: str, engine: str | None) -> Iterator[tuple[Dispatcher,
         found = find_judge(name, folder / "version", None)
         settings = choose_engine(engine or best_engine(found.model), found.model.base)
         store = FolderStore(folder / "store")
-        images = HeldImages(store, found.max_pixels, found.background)
+        images = RequestImages(store, found.max_pixels, found.background)
         opened = open_engine(settings, found.model, images, store)
         try:
             yield Dispatcher(opened, images), served_names(found.model)

@@ -14,7 +14,7 @@ NODE = "node"
 """The name that Trainer gives the container and the replicated job."""
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 LOOP, KEY = "judgeloop.dev/loop", "judgeloop.dev/key"
-"""Annotations: whose training it is."""
+"""Annotations that name the loop and the training's content key."""
 WORKER = "judgeloop.ops.train_worker"
 Tree = dict[str, Any]
 
@@ -45,10 +45,10 @@ def job_document(
     """Returns the TrainJob as it is posted.
 
     Args:
-        name: Of the job.
+        name: Name of the job.
         place: Where each of its pods runs.
         nodes: How many pods train together.
-        arguments: Of the worker.
+        arguments: Arguments of the worker.
         about: Annotations.
         owner: Reference to the Workflow, with which the job is removed; None if it is not known.
     """

@@ -26,22 +26,22 @@ from judgeloop.trainjob.jobs import Jobs
 logger = logging.getLogger(__name__)
 
 TICK_S = 5.0
-"""Longest time between two looks at the clock."""
+"""Longest time between two checks of the clock."""
 TEXT_S = 10.0
-"""How long the pod's end is waited for after its job's: the two come in any order."""
+"""How long to wait for the pod's end after its job's: the two are reported in either order."""
 Clock = Callable[[], float]
 
 
 class Follower:
-    """One job that is followed.
+    """Follows one job.
 
     Args:
         jobs: The namespace's jobs.
-        name: Of the job.
+        name: Name of the job.
         start_within_s: How long it may take to be ready, once admitted.
-        told: Gets where the job stands whenever that changes, such as
-            `queued: needs 1 more nvidia.com/gpu`.
-        clock: Seconds.
+        report: Called with the job's state whenever that changes, such as `queued: needs 1 more
+            nvidia.com/gpu`.
+        clock: Returns seconds.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Follower:
         jobs: Jobs,
         name: str,
         start_within_s: float,
-        told: Callable[[str], None],
+        report: Callable[[str], None],
         clock: Clock = time.monotonic,
     ) -> None:
         self._jobs, self._name, self._clock = jobs, name, clock
@@ -61,8 +61,8 @@ class Follower:
         self.ready_s = 0.0
         """How long the job's pod has run, as far as it was seen."""
         self._ready_at: float | None = None
-        self._told = ""
-        self._told_to = told
+        self._reported = ""
+        self._report = report
 
     def follow(self) -> None:
         """Returns when the job is complete.
@@ -115,14 +115,14 @@ class Follower:
         return False
 
     def _count(self, ready: bool) -> None:
-        """Adds the time since the last look, if the job ran then."""
+        """Adds the time since the last check, if the job was running then."""
         now = self._clock()
         if self._ready_at is not None:
             self.ready_s += now - self._ready_at
         self._ready_at = now if ready else None
 
     def _queued(self, job: Tree) -> None:
-        """Waiting for a queue has no limit, but for a queue that does not exist."""
+        """Waits for a queue without a time limit, unless the queue does not exist."""
         why = why_queued(self._jobs.workloads(), job["metadata"]["uid"])
         self._tell(f"queued: {why}" if why else "queued", why.message if why else "")
         if why is None or why.reason != INADMISSIBLE:
@@ -144,15 +144,15 @@ class Follower:
             )
 
     def _tell(self, said: str, words: str = "") -> None:
-        """Says where the job stands, once: in the log, and to whom this follower tells it."""
-        if said != self._told:
+        """Reports a change of the job's state to the log and to the callback."""
+        if said != self._reported:
             logger.info("TrainJob %s: %s%s", self._name, said, words and f" ({words})")
-            self._told = said
-            self._told_to(said)
+            self._reported = said
+            self._report(said)
 
     def _fail(self, job: Tree) -> NoReturn:
         reason, message = failure_of(job)
-        if reason == "DeadlineExceeded":  # pod and text were deleted in the same second
+        if reason == "DeadlineExceeded":  # the pod and its log were deleted with the job
             raise TrainingError(
                 f"TrainJob {self._name} took longer than timeout_s of the profile: it resumes from "
                 "its last checkpoint"
@@ -164,16 +164,16 @@ class Follower:
         raise ClusterError(f"TrainJob {self._name} failed, and no pod says why: {why}")
 
     def _ended_pods(self) -> list[Tree]:
-        """Returns the job's pods, when those at work have told their end or time is up.
+        """Returns the job's pods once the running ones have reported their end, or time is up.
 
-        A pod that was taken away earlier has told an end that is not the job's.
+        The end of a pod that was evicted earlier is not that of the job.
         """
         until = self._clock() + TEXT_S
         while True:
             there = list(self._pods.objects.values())
             pods = [*there, *self._pods.gone.values()]
-            told = ended_container(pods) and not any(map(is_at_work, there))
-            if told or self._clock() > until:
+            ended = ended_container(pods) and not any(map(is_at_work, there))
+            if ended or self._clock() > until:
                 return pods
             self._changed.wait(1.0)
             self._changed.clear()
@@ -183,7 +183,7 @@ def error_of(name: str, ended: Ended, disruption: str = "") -> JudgeLoopError:
     """Returns the error that a pod ended with, by its exit code.
 
     Args:
-        name: Of the job.
+        name: Name of the job.
         ended: How its container ended.
         disruption: Why the pod was taken from its node, if it was.
     """

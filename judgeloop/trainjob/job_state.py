@@ -1,7 +1,8 @@
-"""What a TrainJob and its pods say: whether it waits, runs or has ended, and why.
+"""The state of a TrainJob, read from the job and its pods: waiting, running or ended, and why.
 
-A TrainJob has no condition while it waits or runs, `Suspended` stays as False after a queue has
-admitted it, and its own failure names no cause: that is in the pod, in events or in the Workload.
+A TrainJob has no condition while it waits or runs, `Suspended` stays with the status False after a
+queue has admitted it, and the job's own failure names no cause: that is in the pod, in events or in
+the Workload.
 """
 
 from __future__ import annotations
@@ -25,15 +26,15 @@ class Ended(NamedTuple):
 
     exit_code: int
     reason: str
-    """Kubernetes' word, such as `Error` or `OOMKilled`."""
+    """Kubernetes' reason, such as `Error` or `OOMKilled`."""
     said: str
-    """The end of its log, or what it left as its last message."""
+    """The end of its log, or its termination message."""
     started_at: str = ""
-    """When it was started, as Kubernetes writes times."""
+    """When it was started, in Kubernetes' time format."""
 
 
 def state_of(job: Tree) -> State:
-    """Returns where a TrainJob stands."""
+    """Returns the state of a TrainJob."""
     status = job.get("status") or {}
     true = {each["type"] for each in status.get("conditions", []) if each["status"] == "True"}
     if "Complete" in true:
@@ -57,8 +58,8 @@ def failure_of(job: Tree) -> tuple[str, str]:
 def ended_container(pods: Iterable[Tree]) -> Ended | None:
     """Returns how the first container that failed has ended.
 
-    A pod that was deleted from outside, such as an evicted one, is looked at last: its end is not
-    the cause.
+    A pod that was deleted from outside, such as an evicted one, is considered last: its end is not
+        the cause.
     """
     for pod in sorted(pods, key=lambda pod: "deletionTimestamp" in pod["metadata"]):
         for container in (pod.get("status") or {}).get("containerStatuses", []):
@@ -72,7 +73,7 @@ def ended_container(pods: Iterable[Tree]) -> Ended | None:
 
 
 def is_at_work(pod: Tree) -> bool:
-    """Returns whether the container of a pod that nobody deletes has yet to tell its end."""
+    """Returns whether a pod that is not being deleted has a container that has not ended."""
     containers = (pod.get("status") or {}).get("containerStatuses", [])
     ends = [each.get("state", {}).get("terminated") for each in containers]
     return "deletionTimestamp" not in pod["metadata"] and not all(ends or [None])
@@ -83,8 +84,8 @@ def disrupted(pods: Iterable[Tree], since: str = "") -> str:
 
     Args:
         pods: Of the job.
-        since: What was taken before this time does not count, as Kubernetes writes times: a
-            container that was started later cannot have failed of it.
+        since: A time in Kubernetes' format; earlier disruptions do not count, since a container
+            that was started later cannot have failed because of them.
     """
     for pod in pods:
         for each in (pod.get("status") or {}).get("conditions", []):
@@ -97,11 +98,11 @@ def disrupted(pods: Iterable[Tree], since: str = "") -> str:
 
 
 def why_waiting(pods: Iterable[Tree], events: Iterable[Tree]) -> str:
-    """Returns what keeps a job's pod from starting, as far as pods and events tell.
+    """Returns what keeps a job's pod from starting, as far as pods and events show.
 
     Args:
         pods: Of the job.
-        events: Of the job and of what was made for it, oldest first.
+        events: Events of the job and of the objects made for it, oldest first.
     """
     for pod in pods:
         status = pod.get("status") or {}

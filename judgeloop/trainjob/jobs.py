@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 CONFLICT = 409
 RETRIED = (500, 504)
-"""While the operator's webhook restarts, a creation is refused so."""
+"""Statuses with which a creation is refused while the operator's webhook restarts."""
 TRIES, PAUSE_S = 6, 5.0
 GONE_WITHIN_S = 60.0
 JOBSET_LABEL = "jobset.sigs.k8s.io/jobset-name"
@@ -38,12 +38,12 @@ class Jobs:
         self._core = f"/api/v1/namespaces/{cluster.namespace}"
 
     def create(self, document: Tree) -> bool:
-        """Creates a job; returns False if there is one of its name.
+        """Creates a job; returns False if a job of its name exists.
 
-        Unknown fields are refused: by default the API would drop them in silence.
+        Unknown fields are refused: by default the API would drop them silently.
 
         Raises:
-            ClusterError: It is refused; says what to do.
+            ClusterError: It is refused; the message says what to do.
         """
         for left in reversed(range(TRIES)):
             try:
@@ -59,13 +59,13 @@ class Jobs:
         raise AssertionError("unreachable")
 
     def find(self, name: str) -> Tree | None:
-        """Returns a job; None if there is none of that name. Needs the right to list alone."""
+        """Returns a job; None if there is none of that name. Needs only the permission to list."""
         selector = quote(f"metadata.name={name}")
         found = self._cluster.ask(f"{self._collection}?fieldSelector={selector}")
         return next(iter(found.get("items", [])), None)
 
     def delete(self, name: str) -> None:
-        """Deletes a job and waits until it is gone; one that is gone is fine.
+        """Deletes a job and waits until it is gone; a job that does not exist is no error.
 
         Raises:
             ClusterError: It cannot be deleted, or is still there after a minute.
@@ -97,16 +97,16 @@ class Jobs:
         return self._items(f"{self._core}/pods?labelSelector={selector}")
 
     def events(self, name: str) -> list[Tree]:
-        """Returns the events of a job and of what was made for it, oldest first.
+        """Returns the events of a job and of the objects made for it, oldest first.
 
-        Nothing where events may not be read: they only explain.
+        Empty where events may not be read: they only add explanations.
         """
         found = self._explaining(f"{self._core}/events")
         about = [each for each in found if str(_about(each).get("name", "")).startswith(name)]
         return sorted(about, key=lambda each: str(each.get("lastTimestamp") or ""))
 
     def workloads(self) -> list[Tree]:
-        """Returns the Workloads of the namespace; nothing where they may not be read."""
+        """Returns the Workloads of the namespace; empty where they may not be read."""
         return self._explaining(workloads_path(self._cluster.namespace))
 
     def own_pod(self, name: str) -> Tree:

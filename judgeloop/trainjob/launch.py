@@ -37,7 +37,7 @@ STAGE = "train"
 
 
 def request_key(key: str) -> str:
-    """Returns where the request of a training lies in the store."""
+    """Returns the key of a training's request in the store."""
     return f"{STAGE}/{key}/{REQUEST}"
 
 
@@ -45,7 +45,7 @@ def train_by_job(request: TrainRequest, ledger: Ledger) -> Manifest:
     """Trains in the pod of a TrainJob.
 
     Args:
-        request: What is trained.
+        request: The training to run.
         ledger: The loop's; its store gets the request and, from the pod, the result.
 
     Returns:
@@ -64,29 +64,29 @@ def train_by_job(request: TrainRequest, ledger: Ledger) -> Manifest:
     create_or_attach(jobs, _document(jobs, name, place, request, store.uri))
     with _cancelled_with_the_loop(jobs, name, ledger):
         try:
-            # The task's lease tells it to who asks for the loop's status.
+            # The task's lease carries the job's state to `judgeloop status`.
             progress = Progress(f"{request.iteration:03d}/{STAGE}", 1, "TrainJob")
-            told = partial(progress.advance, 0)
-            follower = Follower(jobs, name, place.start_within_s, told)
+            report = partial(progress.advance, 0)
+            follower = Follower(jobs, name, place.start_within_s, report)
             try:
                 follower.follow()
             finally:
                 spent.add(gpu_seconds=follower.ready_s * place.gpus * request.config.training.nodes)
         except (ClusterError, TrainingError, ConfigError):
-            jobs.delete(name)  # its error was read; the next attempt makes it anew
+            jobs.delete(name)  # its error was read; the next attempt recreates it
             raise
-    made = finished(store, STAGE, request.key)
+    manifest = finished(store, STAGE, request.key)
     jobs.delete(name)
-    if made is None:
+    if manifest is None:
         raise TrainingError(f"TrainJob {name} is complete, and the store has no result of it")
     store.delete(request_key(request.key))
-    return made
+    return manifest
 
 
 def create_or_attach(jobs: Jobs, document: Tree) -> None:
     """Creates a job, or takes the one that an earlier attempt has left.
 
-    One that has failed is deleted after its error was read, and made anew.
+    A failed job is deleted after its error was read, and created again.
 
     Raises:
         ClusterError: It cannot be created.
@@ -103,7 +103,7 @@ def create_or_attach(jobs: Jobs, document: Tree) -> None:
         logger.warning("an earlier attempt had failed: %s", error_of(name, ended))
     jobs.delete(name)
     if not jobs.create(document):
-        raise ClusterError(f"TrainJob {name} was created by somebody else in this moment")
+        raise ClusterError(f"TrainJob {name} was created by another process at the same time")
     logger.info("TrainJob %s recreated", name)
 
 
@@ -136,7 +136,7 @@ def _document(
 
 @contextmanager
 def _cancelled_with_the_loop(jobs: Jobs, name: str, ledger: Ledger) -> Iterator[None]:
-    """Deletes the job if this process is told to end and the loop was cancelled.
+    """Deletes the job if this process is terminated and the loop was cancelled.
 
     Without a cancel the job goes on: the next attempt of this task attaches to it.
     """

@@ -1,4 +1,4 @@
-"""What the compiled pipeline says of the TrainJobs that its training task creates."""
+"""Where the TrainJobs of a training task run, as set in the compiled pipeline."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VARIABLE = "JUDGELOOP_TRAINJOB"
 
 
 class JobPlace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where and with what a TrainJob's pod runs: a profile's values, no secret's."""
+    """Where and with what a TrainJob's pod runs: a profile's values, and no secrets."""
 
     image: str
     resources: dict[str, str | int]
@@ -26,15 +26,15 @@ class JobPlace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     mounts: list[dict[str, Any]]
     """The container's mounts beside those of the runtime."""
     queue: str | None = None
-    """A LocalQueue of Kueue's."""
+    """A Kueue LocalQueue."""
     start_within_s: int
-    """A job that is admitted and not ready within this is ended, with the reason."""
+    """A job that is not ready this long after its admission is ended, with the reason."""
     timeout_s: int
     """Longest time from the job's start, or its last admission, to its end."""
 
     @property
     def gpus(self) -> int:
-        """How many GPUs the pod gets: what it asks for beside processor and memory."""
+        """Number of GPUs of the pod: its resources other than processor and memory."""
         return sum(int(n) for name, n in self.resources.items() if name not in ("cpu", "memory"))
 
 

@@ -1,8 +1,8 @@
 """The objects of a collection, kept up to date: listed, watched, and listed again after a loss.
 
 A watch ends by itself after some minutes, when its connection is lost, or with 410 once the version
-that it began with is forgotten. All of them are told apart by nobody here: the list is taken anew,
-and the watch begins at the list's version.
+that it began with is forgotten. All three are handled alike: the collection is listed again, and a
+new watch begins at the list's version.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Watch:
         cluster: The namespace.
         collection: Path of the collection in the API.
         selector: `labelSelector` or `fieldSelector`, and its value.
-        changed: Set whenever something changes.
+        changed: Set whenever an object changes.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Watch:
         self._ended.set()
 
     def list(self) -> str:
-        """Takes the list; returns its version.
+        """Lists the collection; returns the list's version.
 
         Raises:
             ClusterError: The API refuses or does not answer.

@@ -216,12 +216,12 @@ ADDRESSES = {
     "hf:owner/name": "is an address",
     "models:judge": "is an address",
     "mlflow-artifacts:/1": "is an address",
-    "C:\\x": "path of Windows",
-    "C:/x": "path of Windows",
-    "c:": "path of Windows",
-    "D:x": "path of Windows",
-    "runs\\mine": "path of Windows",
-    "\\\\host\\share": "path of Windows",
+    "C:\\x": "Windows path",
+    "C:/x": "Windows path",
+    "c:": "Windows path",
+    "D:x": "Windows path",
+    "runs\\mine": "Windows path",
+    "\\\\host\\share": "Windows path",
     "user@host:x": "on another machine",
 }
 PATHS = ("./s3:bucket", "runs/a:b", "/runs/a:b", "a b", "x.y", "..", "-x", "a@b")

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from PIL import Image
 
-from judgeloop.data.contamination import Guard, Seen
+from judgeloop.data.contamination import BenchmarkItem, Guard
 from judgeloop.runtime.stages.ingest import ingest
 from judgeloop.schema.config import Config, load_config
 from judgeloop.store import FolderStore
@@ -52,7 +52,7 @@ def photographs() -> list[Path]:
 def test_a_copy_of_a_benchmark_s_image_is_refused_and_the_item_named(copy: str) -> None:
     files = photographs()
     guard = Guard(
-        Seen(name=file.stem, prompt="", images=(file.read_bytes(),)) for file in files[:5]
+        BenchmarkItem(name=file.stem, prompt="", images=(file.read_bytes(),)) for file in files[:5]
     )
     for file in files[:5]:
         found = guard.repeated_image(COPIES[copy](Image.open(file)))
@@ -65,7 +65,7 @@ def test_a_copy_of_a_benchmark_s_image_is_refused_and_the_item_named(copy: str) 
 @needs_data
 def test_the_same_bytes_are_told_from_another_encoding() -> None:
     data = photographs()[0].read_bytes()
-    guard = Guard([Seen(name="item 1", prompt="", images=(data,))])
+    guard = Guard([BenchmarkItem(name="item 1", prompt="", images=(data,))])
     assert guard.repeated_image(data) == "item 1 has the same image"
     assert "another encoding" in (guard.repeated_image(COPIES["as PNG"](Image.open(
         io.BytesIO(data)))) or "")  # fmt: skip
@@ -73,7 +73,7 @@ def test_the_same_bytes_are_told_from_another_encoding() -> None:
 
 def test_pictures_of_one_colour_are_compared_by_their_bytes_alone() -> None:
     white, black = (encoded(Image.new("RGB", (32, 32), c), "PNG") for c in ("white", "black"))
-    guard = Guard([Seen(name="item 1", prompt="", images=(white,))])
+    guard = Guard([BenchmarkItem(name="item 1", prompt="", images=(white,))])
     assert guard.repeated_image(white) is not None
     assert guard.repeated_image(black) is None
 
@@ -94,19 +94,21 @@ NEW = (
 
 @pytest.mark.parametrize("text", REPEATED)
 def test_a_prompt_of_a_benchmark_is_refused_whatever_its_case_and_punctuation(text: str) -> None:
-    guard = Guard([Seen(name="item 1", prompt=PROMPT, images=())])
+    guard = Guard([BenchmarkItem(name="item 1", prompt=PROMPT, images=())])
     assert guard.repeated_prompt(text) == "item 1 has this prompt"
 
 
 @pytest.mark.parametrize("text", NEW)
 def test_a_prompt_that_shares_some_words_is_not(text: str) -> None:
-    guard = Guard([Seen(name="item 1", prompt=PROMPT, images=())])
+    guard = Guard([BenchmarkItem(name="item 1", prompt=PROMPT, images=())])
     assert guard.repeated_prompt(text) is None
 
 
 def test_a_template_that_a_benchmark_asks_of_many_images_is_not_its_own() -> None:
     images = [encoded(Image.new("RGB", (8, 8), (n, 0, 0)), "PNG") for n in range(3)]
-    items = [Seen(name=str(n), prompt=PROMPT, images=(data,)) for n, data in enumerate(images)]
+    items = [
+        BenchmarkItem(name=str(n), prompt=PROMPT, images=(data,)) for n, data in enumerate(images)
+    ]
     assert Guard(items[:2]).repeated_prompt(PROMPT) is not None
     assert Guard(items).repeated_prompt(PROMPT) is None
 

@@ -22,7 +22,7 @@ from judgeloop.engines.base import EngineDiedError
 from judgeloop.schema.errors import DataError, EngineError
 from judgeloop.schema.requests import Request, Response, Sample
 from judgeloop.serve.dispatcher import Dispatcher
-from judgeloop.serve.images import HeldImages
+from judgeloop.serve.images import RequestImages
 from judgeloop.serve.server import MAX_BODY, JudgeServer
 from judgeloop.serve.start import open_dispatcher
 from judgeloop.store import FolderStore, MissingObjectError
@@ -46,7 +46,7 @@ class Echo:
 
     def __init__(self) -> None:
         self.asked: list[Request] = []
-        self.images: HeldImages | None = None
+        self.images: RequestImages | None = None
 
     def has_room(self) -> bool:
         return len(self.asked) < 2
@@ -109,7 +109,7 @@ class Client:
 
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[Client]:
-    engine, images = Echo(), HeldImages(FolderStore(tmp_path), 100)
+    engine, images = Echo(), RequestImages(FolderStore(tmp_path), 100)
     engine.images = images
     dispatcher = Dispatcher(engine, images)
     worker = threading.Thread(target=lambda: _work(dispatcher), daemon=True)
@@ -219,7 +219,7 @@ def test_an_engine_that_died_ends_the_work_and_clients_are_told(client: Client) 
 
 
 def test_images_are_held_as_long_as_someone_needs_them(tmp_path: Path) -> None:
-    images = HeldImages(FolderStore(tmp_path), 16)
+    images = RequestImages(FolderStore(tmp_path), 16)
     with images.holding([picture()]) as (name,):
         with images.holding([picture(), picture("blue")]):
             pass

@@ -1,1 +1,1 @@
-"""Brings data sets of other layouts into our form: a file of questions with images beside it."""
+"""Converts data sets of other layouts to a file of questions with images beside it."""

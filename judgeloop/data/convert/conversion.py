@@ -1,4 +1,4 @@
-"""Writes a data set in our form: `questions.jsonl`, `images/`, what was left out, and a summary."""
+"""Writes a converted data set: `questions.jsonl`, `images/`, rejected rows, and a summary."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from judgeloop.store.disk_dict import DiskDict
 
 QUESTIONS = "questions.jsonl"
 UNFINISHED = f".{QUESTIONS}"
-"""Until the source is read to its end."""
+"""Name of the questions file until the whole source has been read."""
 IMAGES = "images"
 QUARANTINE = "quarantine.jsonl"
 SUMMARY = "conversion.json"
@@ -38,11 +38,11 @@ class Conversion(msgspec.Struct, frozen=True, kw_only=True):
     dropped: dict[str, int]
     """By reason; a row without an image is `text_only`."""
     images: int
-    """Files in `images/`: equal ones are one."""
+    """Files in `images/`; duplicates are stored once."""
     by_source: dict[str, int]
     """Questions by where they are from."""
     by_license: dict[str, int]
-    """Questions by licence; those that state none are under an empty text."""
+    """Questions by license; those that state none are under an empty string."""
 
 
 def convert(source: str, out: Path, columns: Mapping[str, str]) -> Conversion:
@@ -50,7 +50,7 @@ def convert(source: str, out: Path, columns: Mapping[str, str]) -> Conversion:
 
     Args:
         source: See `judgeloop.data.convert.opening`.
-        out: A folder that is new or empty, or holds a failed conversion's reasons alone.
+        out: A folder that is new or empty, or holds only the rejected rows of a failed conversion.
         columns: Which column holds which of our fields, where they have unusual names.
 
     Raises:
@@ -81,15 +81,15 @@ def _write(source: str, out: Path, opened: Opened, columns: Mapping[str, str]) -
     with unfinished.open("wb") as good, (out / QUARANTINE).open("wb") as bad:
         for place, draft, images in pictures.placed(_drafts(source, opened, columns)):
             rows += 1
-            made = _question(place, draft, images, seen)
-            if isinstance(made, Dropped):
-                rejections.add(made)
-                bad.write(to_json(made) + b"\n")
+            question = _question(place, draft, images, seen)
+            if isinstance(question, Dropped):
+                rejections.add(question)
+                bad.write(to_json(question) + b"\n")
                 continue
             questions += 1
-            sources[made.source] += 1
-            licenses[made.license] += 1
-            good.write(to_json(made) + b"\n")
+            sources[question.source] += 1
+            licenses[question.license] += 1
+            good.write(to_json(question) + b"\n")
     if not rows:
         raise DataError(f"{source}: there is no row in it")
     if not questions:
@@ -125,7 +125,8 @@ def _drafts(
 def _without_folder(place: str, source: str) -> str:
     """Returns a row's place without the folders above its source.
 
-    A row without an id gets it, and what is drawn by ids should not depend on where a source lies.
+    A row without an id takes its place as id, and random draws by id must not depend on the
+    source's location.
     """
     if "://" in source:
         return place

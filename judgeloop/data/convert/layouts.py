@@ -51,7 +51,7 @@ def checked_columns(columns: Mapping[str, str]) -> dict[str, str]:
     """Returns a mapping of our fields to columns.
 
     Raises:
-        ConfigError: It maps what is no field.
+        ConfigError: It maps a name that is not a field.
     """
     unknown = sorted(set(columns) - set(FIELDS))
     if unknown:
@@ -66,7 +66,7 @@ def read_row(row: Mapping[str, Any], place: str, columns: Mapping[str, str]) -> 
 
     Args:
         row: Its columns; a column `json` with an object counts as columns of its own.
-        place: Of the row, its id where it has none.
+        place: Place of the row, used as its id where it has none.
         columns: Which column holds which of our fields; what is not mapped is looked for under
             its usual names, `text` in the first human turn of a conversation too.
 

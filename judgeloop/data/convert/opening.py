@@ -1,8 +1,8 @@
 """Opens a data set of any kind as a stream of rows, by the builders of `datasets`.
 
-JSON and tables of text are read here: those builders give up a whole file for one broken line, turn
-an id such as "0012" into a number, and write what is now a text and now a list (LLaVA's `image`) as
-JSON texts.
+JSON and tables of text are read here: those builders reject a whole file for one broken line, turn
+    an id such as "0012" into a number, and return fields of mixed types (LLaVA's `image`) as JSON
+    strings.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _HUB = re.compile(
 _LISTED = ("metadata.jsonl", "questions.jsonl", "qa.jsonl")
 """Files of rows that are looked for in a folder or below an S3 prefix, in this order."""
 _NO_UTF8 = re.compile("[\udc80-\udcff]")
-"""Bytes that are no UTF-8, as `surrogateescape` decodes them."""
+"""Bytes that are not UTF-8, as `surrogateescape` decodes them."""
 _BUILDERS = {".parquet": "parquet", ".tar": "webdataset"}
 _KINDS = (
     "a hub data set (hf://datasets/OWNER/NAME@REVISION/SUBSET), a saved data set, an image folder "
@@ -62,7 +62,7 @@ class Opened(msgspec.Struct, frozen=True):
     rows: Iterator[tuple[str, Row | Dropped]]
     """Each row with its place, such as `file:3`."""
     folder: Store | None
-    """What image paths of the rows are relative to; None if images are in the rows."""
+    """Folder to which image paths of the rows are relative; None if images are in the rows."""
 
 
 @contextmanager
@@ -70,11 +70,11 @@ def open_rows(source: str) -> Iterator[Opened]:
     """Opens a data set for a block of work; rows are streamed.
 
     Args:
-        source: As `_KINDS` lists.
+        source: One of the kinds that `_KINDS` lists.
 
     Raises:
         ConfigError: It is none of these.
-        DataError: It is missing, or cannot be read as what it is.
+        DataError: It is missing, or cannot be read as its format.
     """
     if source.startswith("hf://"):
         yield Opened(_streamed(source, partial(_hub, source)), None)
@@ -259,7 +259,7 @@ def _below_prefix(source: str) -> Iterator[Opened]:
 def _streamed(
     name: str, open_data_set: Callable[[], IterableDataset]
 ) -> Iterator[tuple[str, Row | Dropped]]:
-    """Yields a data set's rows, images as bytes; what its builder raises becomes one of our errors.
+    """Yields a data set's rows, images as bytes; its builder's exceptions become `DataError`.
 
     Raises:
         DataError: The data set cannot be read.
@@ -274,7 +274,7 @@ def _streamed(
             yield f"{name}:{number}", row
     except JudgeLoopError:
         raise
-    except Exception as error:  # the builders raise whatever their formats' libraries do
+    except Exception as error:  # the builders raise whatever the libraries of their formats raise
         remedy = "check that the file is whole and what its name says"
         if isinstance(error, UnicodeDecodeError):
             remedy = TO_UTF8

@@ -1,4 +1,4 @@
-"""Fetches the images of rows ahead of where they are needed, each path once, in flat memory."""
+"""Prefetches the images of rows, each path once, in constant memory."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from judgeloop.store.checksums import sha256_bytes
 from judgeloop.store.disk_dict import DiskDict
 
 SUFFIXES = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif", "BMP": "bmp", "TIFF": "tif"}
-"""Formats of images that are kept, and how their files' names end."""
+"""File name suffixes of the image formats that are kept."""
 
 
 class Fetched(NamedTuple):
-    """An image that is written, or why it is not."""
+    """The name of a written image, or why it was not written."""
 
     name: str
     fault: str
@@ -36,7 +36,7 @@ class Pictures:
     """Writes each image once, under the hash of its bytes.
 
     Args:
-        source: What paths are relative to.
+        source: Folder or prefix to which paths are relative.
         folder: Where images are written.
     """
 
@@ -98,7 +98,7 @@ class Pictures:
         if self._source is None:
             return Fetched("", f"{path}: the data set names a path, and images must be in its rows")
         root = self._source.uri + "/"
-        try:  # an image folder's builder names absolute paths; any other is refused by the store
+        try:  # the builder of image folders gives absolute paths; the store refuses others
             return self._keep(read_image(self._source, path.removeprefix(root)))
         except StoreError as error:
             return Fetched("", str(error))
@@ -118,7 +118,7 @@ class Pictures:
 
 
 def _suffix(data: bytes) -> str:
-    """Reads the format from the head; the image is decoded when it is ingested."""
+    """Reads the format from the header; the image is decoded when it is ingested."""
     from PIL import Image
 
     try:

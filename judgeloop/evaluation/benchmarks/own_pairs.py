@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from judgeloop.data.contamination import Seen
+from judgeloop.data.contamination import BenchmarkItem
 from judgeloop.data.file_format import Rows
 from judgeloop.data.images import SourceImages
 from judgeloop.data.rows import GoldRow, good_rows, image_names
@@ -30,12 +30,12 @@ class OwnPairs:
         """Returns what the pairs are: hashes of the file and of all its images."""
         return {"file": sha256_file(self._source.file), "images": self._images.scan()}
 
-    def items(self, name: str) -> Iterator[Seen]:
+    def items(self, name: str) -> Iterator[BenchmarkItem]:
         """Yields each pair's prompt and images; `name` is the set's, for messages."""
         for row in good_rows(self._source, GoldRow):
             read = (self._images.read(image) for image in row.images)
             shown = tuple(data for data in read if data is not None)
-            yield Seen(name=f"{name}: item {row.id}", prompt=row.question, images=shown)
+            yield BenchmarkItem(name=f"{name}: item {row.id}", prompt=row.question, images=shown)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from judgeloop.data.contamination import Seen
+from judgeloop.data.contamination import BenchmarkItem
 from judgeloop.evaluation.benchmarks import BENCHMARKS
 from judgeloop.evaluation.benchmarks.base import Loaded
 from judgeloop.evaluation.benchmarks.images import item_images
@@ -38,12 +38,14 @@ class SeenItems:
         """Returns whether any benchmark is chosen."""
         return bool(self._loaded or self._own)
 
-    def __iter__(self) -> Iterator[Seen]:
+    def __iter__(self) -> Iterator[BenchmarkItem]:
         """Yields prompts and images, without responses."""
         for name, loaded in self._loaded.items():
             for item, data in item_images([Path(path) for path in loaded.paths], loaded.items):
                 images = () if data is None else (data,)
-                yield Seen(name=f"{name}: item {item.id}", prompt=item.question, images=images)
+                yield BenchmarkItem(
+                    name=f"{name}: item {item.id}", prompt=item.question, images=images
+                )
         for name, pairs in self._own.items():
             yield from pairs.items(name.rpartition("/")[2])
 

@@ -15,9 +15,9 @@ from typing import Any
 from judgeloop.cluster.answers import (
     Claim,
     CountedQuota,
-    Held,
     LimitRange,
     Node,
+    SecretOrConfigMap,
     StorageClass,
     checked,
     checked_items,
@@ -117,7 +117,7 @@ def check_references(kind: str, references: Sequence[Named], cluster: Cluster) -
     missing: dict[str, list[str]] = {}
     absent: dict[str, list[str]] = {}
     for each in references:
-        found = _found(cluster, f"{_namespace(cluster)}/{kind}/{each.name}", Held)
+        found = _found(cluster, f"{_namespace(cluster)}/{kind}/{each.name}", SecretOrConfigMap)
         held = {*(found or {}).get("data", {}), *(found or {}).get("binaryData", {})}
         lacking = [key for key in each.keys if key not in held]
         if lacking:
