@@ -51,14 +51,8 @@ def save_mllama(folder: Path, seed: int = 0, babble: dict[str, float] | None = N
         babble: Words that it says more often than others, with what is added to their logits: so
             it makes pairs and verdicts, of no worth.
     """
-    tokenizer = architecture.make_tokenizer()
-    tokenizer.add_special_tokens({"bos_token": "<|begin_of_text|>", "eos_token": "<|eot_id|>"})
-    tokenizer.add_special_tokens({"additional_special_tokens": list(_MLLAMA_MARKS)})
-    processor = transformers.MllamaProcessor(
-        transformers.MllamaImageProcessorPil(size={"height": 48, "width": 48}, max_image_tiles=2),
-        tokenizer,
-        chat_template=_MLLAMA_TEMPLATE,
-    )
+    processor = make_mllama_processor()
+    tokenizer = processor.tokenizer
     config = transformers.MllamaConfig(
         vision_config={
             **{"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2},
@@ -83,6 +77,18 @@ def save_mllama(folder: Path, seed: int = 0, babble: dict[str, float] | None = N
                 weight.fill_(1.0)
         _favour(model, tokenizer, babble or {})
     return _save(model, processor, folder)
+
+
+def make_mllama_processor() -> Any:
+    """Makes the processor of a small Mllama."""
+    tokenizer = architecture.make_tokenizer()
+    tokenizer.add_special_tokens({"bos_token": "<|begin_of_text|>", "eos_token": "<|eot_id|>"})
+    tokenizer.add_special_tokens({"additional_special_tokens": list(_MLLAMA_MARKS)})
+    return transformers.MllamaProcessor(
+        transformers.MllamaImageProcessorPil(size={"height": 48, "width": 48}, max_image_tiles=2),
+        tokenizer,
+        chat_template=_MLLAMA_TEMPLATE,
+    )
 
 
 def _favour(model: Any, tokenizer: Any, words: dict[str, float]) -> None:

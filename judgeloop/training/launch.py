@@ -59,7 +59,7 @@ def train_adapter(
     job.write()
     job.metrics_file.unlink(missing_ok=True)
     shutil.rmtree(job.errors_folder, ignore_errors=True)
-    job.errors_folder.mkdir(parents=True)
+    job.errors_folder.mkdir()
     logger.info("training starts: task=%s log=%s", job.task, job.log_file)
     job.progress_file.unlink(missing_ok=True)
     relay = Relay(job.progress_file)
@@ -73,7 +73,7 @@ def train_adapter(
     if code == 0 and not node.writes:
         return {}
     if code != 0 or not job.metrics_file.is_file():
-        log = job.log_file.read_text(encoding="utf-8", errors="replace")
+        log = job.log_file.read_bytes().decode(errors="replace")
         raise TrainingError(explain(code, log, read_error(job.errors_folder)))
     return msgspec.json.decode(job.metrics_file.read_bytes(), type=dict[str, float])
 

@@ -193,17 +193,44 @@ def test_two_nodes_that_lost_one_resume_and_end_with_the_adapter_of_an_unbroken_
     )  # its model has the hash of the adapter's bytes, its result the losses
 
 
-def test_a_node_is_named_by_what_trainer_sets(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert this_node(1) == Node()
-    with pytest.raises(ConfigError, match=r"training\.nodes is 2, and PET_NODE_RANK=''"):
-        this_node(2)
-    given = {RANK: "1", ADDRESS: "train-node-0-0.train", PORT: "29400"}
+HERE = {RANK: "1", ADDRESS: "train-node-0-0.train", PORT: "29400"}
+
+
+def set_variables(patch: pytest.MonkeyPatch, given: dict[str, str]) -> None:
+    """Sets what Trainer sets; what is not given is not there."""
+    for name in HERE:
+        patch.delenv(name, raising=False)
     for name, value in given.items():
-        monkeypatch.setenv(name, value)
+        patch.setenv(name, value)
+
+
+@pytest.mark.parametrize(("rank", "writes"), [("0", True), ("1", False)])
+def test_a_node_is_named_by_what_trainer_sets(
+    rank: str, writes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_variables(monkeypatch, HERE | {RANK: rank})
     node = this_node(2)
-    assert (node.rank, node.endpoint, node.writes) == (1, "train-node-0-0.train:29400", False)
-    monkeypatch.setenv(RANK, "2")
-    with pytest.raises(ConfigError, match="name no node of them"):
+    assert node == Node(rank=int(rank), count=2, endpoint="train-node-0-0.train:29400")
+    assert node.writes == writes
+    assert this_node(1) == Node()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "PET_NODE_RANK='', PET_MASTER_ADDR='', PET_MASTER_PORT=''"),
+        (HERE | {RANK: "2"}, "PET_NODE_RANK='2', PET_MASTER_ADDR='train-node-0-0.train'"),
+        (HERE | {RANK: "-1"}, "PET_NODE_RANK='-1'"),
+        (HERE | {ADDRESS: ""}, "PET_MASTER_ADDR='', PET_MASTER_PORT='29400'"),
+        (HERE | {PORT: "auto"}, "PET_MASTER_PORT='auto'"),
+    ],
+    ids=["nothing", "rank too high", "no rank", "no address", "no port"],
+)
+def test_variables_that_name_no_node_are_shown(
+    given: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_variables(monkeypatch, given)
+    with pytest.raises(ConfigError, match=rf"training\.nodes is 2, and .*{said}.* name no node"):
         this_node(2)
 
 
