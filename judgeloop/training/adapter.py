@@ -22,7 +22,6 @@ LANGUAGE_LAYERS = (
     r".*(language_model|text_model).*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
 )
 """Modules that get an adapter: `text_model` is Idefics3's name, `language_model` that of others."""
-WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
 
 def load_model(job: TrainingJob, dtype: torch.dtype) -> Any:
@@ -33,9 +32,8 @@ def load_model(job: TrainingJob, dtype: torch.dtype) -> Any:
         dtype: Of the base's weights; the adapter's own are float32.
 
     Raises:
-        TrainingError: The adapter to continue with has another rank or alpha, or no safetensors
-            file.
-        EngineError: Its configuration is not that of a plain LoRA adapter.
+        TrainingError: The adapter to continue with has another rank or alpha.
+        EngineError: It has no safetensors weights, or is no plain LoRA adapter of just these.
     """
     from peft import PeftModel, get_peft_model
     from transformers import AutoModelForImageTextToText, set_seed
@@ -50,8 +48,6 @@ def load_model(job: TrainingJob, dtype: torch.dtype) -> Any:
     set_seed(job.seed)
     if job.adapter is None:
         return get_peft_model(base, new_adapter(job.settings))
-    if not (Path(job.adapter) / WEIGHTS).is_file():
-        raise TrainingError(f"{job.adapter}: no {WEIGHTS}; only safetensors adapters are loaded")
     check_adapter(Path(job.adapter), job.adapter, network=base)
     model = PeftModel.from_pretrained(base, job.adapter, is_trainable=True)
     _check_shape(job, model)
@@ -92,7 +88,7 @@ def fingerprints(model: Any) -> dict[str, int]:
 
     patterns = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
     return {
-        name: int(value.detach().view(patterns[value.element_size()]).sum(dtype=torch.int64))
+        name: int(value.detach().view(patterns[value.element_size()]).sum())
         for name, value in model.named_parameters()
     }
 

@@ -7,7 +7,8 @@ trained is what is asked. Not covered: tokenizing and pixels, which TRL's collat
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
+from operator import add
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,15 +103,12 @@ class _Rows:
         self._open = lru_cache(CACHED_IMAGES)(open_image)
 
     def __call__(self, table: dict[str, list[Any]]) -> dict[str, list[Any]]:
-        ids, files = table["id"], table["files"]
-        users = [_user(len(f), text) for f, text in zip(files, table["prompt"], strict=True)]
-        answers = [
-            [{"role": "assistant", "content": [{"type": "text", "text": text}]}]
-            for text in table["completion"]
-        ]
-        rows = {"images": [self._images(*row) for row in zip(ids, files, strict=True)]}
+        files = table["files"]
+        users = list(map(partial(_turn, "user"), files, table["prompt"]))
+        answers = [_turn("assistant", [], text) for text in table["completion"]]
+        rows = {"images": list(map(self._images, table["id"], files))}
         if self._messages:
-            return rows | {"messages": [u + a for u, a in zip(users, answers, strict=True)]}
+            return rows | {"messages": list(map(add, users, answers))}
         return rows | {"prompt": users, "completion": answers}
 
     def _images(self, example_id: str, files: list[str]) -> list[Image.Image]:
@@ -120,6 +118,6 @@ class _Rows:
             raise TrainingError(f"example {example_id}: image of {files}: {error}") from error
 
 
-def _user(images: int, text: str) -> list[dict[str, Any]]:
-    parts: list[dict[str, str]] = [{"type": "image"}] * images + [{"type": "text", "text": text}]
-    return [{"role": "user", "content": parts}]
+def _turn(role: str, files: Sequence[str], text: str) -> list[dict[str, Any]]:
+    parts: list[dict[str, str]] = [{"type": "image"} for _ in files]
+    return [{"role": role, "content": [*parts, {"type": "text", "text": text}]}]

@@ -91,7 +91,7 @@ class TrainingJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def write(self) -> None:
         """Writes the job to `file`, making the output folder."""
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        self.file.write_bytes(msgspec.json.encode(self, order="deterministic") + b"\n")
+        self.file.write_bytes(msgspec.json.encode(self) + b"\n")
 
 
 def read_job(path: Path) -> TrainingJob:

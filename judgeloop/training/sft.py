@@ -216,11 +216,10 @@ def thinned(losses: Sequence[float]) -> list[tuple[int, float]]:
     """Returns (step, loss) of at most `MAX_POINTS` steps, evenly spaced, the last one among them.
 
     Args:
-        losses: The loss of step 1, 2, ...
+        losses: The loss of step 1, 2, ...; at least one.
     """
     apart = -(-len(losses) // MAX_POINTS)
-    points = list(enumerate(losses, start=1))
-    return points[::-1][::apart][::-1] if points else []
+    return list(enumerate(losses, start=1))[::-apart][::-1]
 
 
 def _run(job: TrainingJob) -> None:

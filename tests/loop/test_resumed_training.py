@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from judgeloop.models.adapter_config import CONFIG
 from judgeloop.runtime.checkpoints import Checkpoints
 from judgeloop.store import FolderStore
-from judgeloop.training.adapter import CONFIG
 from judgeloop.training.checkpoint import PATTERNS, step_name
 from judgeloop.training.launch import train_adapter
 from tests.loop.test_training import (

@@ -19,13 +19,14 @@ import msgspec
 import pytest
 from PIL import Image
 
+from judgeloop.models.adapter_config import CONFIG, WEIGHTS
 from judgeloop.models.control_tokens import ControlTokens
 from judgeloop.runtime.progress import FILE_VARIABLE, read_steps
 from judgeloop.schema.errors import TrainingError
 from judgeloop.schema.records import Example, to_json
 from judgeloop.schema.training_section import TrainingSection
 from judgeloop.tiny import architecture
-from judgeloop.training.adapter import CONFIG, WEIGHTS, fingerprints, load_model
+from judgeloop.training.adapter import fingerprints, load_model
 from judgeloop.training.dataset import make_dataset, read_examples
 from judgeloop.training.job import TrainingJob
 from judgeloop.training.launch import train_adapter

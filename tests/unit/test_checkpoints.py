@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,8 +13,14 @@ from judgeloop.runtime.checkpoints import Checkpoints
 from judgeloop.schema.errors import StoreError, TrainingError
 from judgeloop.store import FolderStore
 from judgeloop.training import checkpoint as training_checkpoint
-from judgeloop.training.checkpoint import check_same_step, move_checkpoint
+from judgeloop.training.checkpoint import (
+    check_same_step,
+    checkpoint_writer,
+    gather_random_states,
+    move_checkpoint,
+)
 from judgeloop.training.launch import store_newest
+from tests.unit.test_training_job import make_job
 
 KEY = "train/" + "0" * 24
 
@@ -124,16 +132,84 @@ def test_only_the_newest_of_several_new_checkpoints_is_handed_on(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("steps", "said"),
-    [([], None), (["000002", "000002"], None), ([None, None], None),
-     (["000004", "000002"], "000004, 000002"), (["000004", None], "000004, none")],
-)  # fmt: skip
+    ("resume", "others", "said"),
+    [
+        ("checkpoints/000002", ["000002", "000002"], None),
+        (None, [None], None),
+        ("checkpoints/000004", ["000002"], r"\(000004, 000002\)"),
+        ("checkpoints/000004", ["000004", None], r"\(000004, 000004, none\)"),
+        (None, ["000004", "000002"], r"\(none, 000004, 000002\)"),
+    ],
+)
 def test_nodes_that_resume_from_different_checkpoints_do_not_train_together(
-    steps: list[str | None], said: str | None, monkeypatch: pytest.MonkeyPatch
+    resume: str | None,
+    others: list[str | None],
+    said: str | None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(training_checkpoint, "of_all_processes", lambda _: steps)
+    monkeypatch.setattr(training_checkpoint, "of_all_processes", lambda say: [say(0), *others])
     if said is None:
-        check_same_step("checkpoints/000002")
+        check_same_step(resume)
         return
     with pytest.raises(TrainingError, match=said):
-        check_same_step("checkpoints/000004")
+        check_same_step(resume)
+
+
+@pytest.fixture
+def process_group() -> Iterator[None]:
+    """Makes this process one of several that train together, though the only one."""
+    import torch.distributed as processes
+
+    processes.init_process_group("gloo", store=processes.HashStore(), rank=0, world_size=1)
+    yield
+    processes.destroy_process_group()
+
+
+@pytest.mark.usefixtures("process_group")
+def test_processes_that_train_together_tell_each_other_their_random_states(tmp_path: Path) -> None:
+    (tmp_path / "rng_state_0.pth").write_bytes(b"drawn")
+    assert gather_random_states(tmp_path) == {"rng_state_0.pth": b"drawn"}
+    check_same_step("checkpoints/000002")
+
+
+def test_a_process_that_trains_alone_tells_nobody(tmp_path: Path) -> None:
+    assert gather_random_states(tmp_path) == {}
+    check_same_step("checkpoints/000002")
+
+
+@pytest.mark.parametrize(
+    ("first", "first_here", "kept", "left"),
+    [
+        (True, True, ["000007/optimizer.pt", "000007/rng_state_1.pth"], False),
+        (False, True, [], False),  # of another node
+        (False, False, [], True),  # beside the first of its node, which removes it
+    ],
+)
+def test_the_first_process_alone_keeps_a_checkpoint_with_the_random_states_of_all(
+    first: bool,
+    first_here: bool,
+    kept: list[str],
+    left: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def gathered(saved: Path) -> dict[str, bytes]:
+        assert saved.is_dir()
+        return {"rng_state_1.pth": b"of another node"}
+
+    monkeypatch.setattr(training_checkpoint, "gather_random_states", gathered)
+    job = make_job(tmp_path)
+    writer = checkpoint_writer(job)
+    for step in (6, 7):
+        saved = Path(job.out) / f"checkpoint-{step}"
+        saved.mkdir(parents=True)
+        (saved / "optimizer.pt").touch()
+        state = SimpleNamespace(
+            global_step=step, is_world_process_zero=first, is_local_process_zero=first_here
+        )
+        writer.on_save(None, state, None)
+        assert saved.exists() == left
+    found = [file for file in job.checkpoints_folder.glob("*7/*")]
+    names = sorted(str(file.relative_to(job.checkpoints_folder)) for file in found)
+    assert names == kept
+    assert all(file.read_bytes() == b"of another node" for file in found if "rng" in file.name)

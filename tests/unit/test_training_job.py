@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from judgeloop.schema.errors import DataError, TrainingError
 from judgeloop.schema.records import Example, to_json
@@ -50,9 +51,11 @@ def make_example(name: str, *images: str) -> Example:
 
 
 def test_a_job_is_read_as_it_was_written(tmp_path: Path) -> None:
-    job = make_job(tmp_path, adapter="/before", revision="main")
+    job = make_job(tmp_path, adapter="/before", revision="main", out=str(tmp_path / "new/out"))
+    job.write()
     job.write()
     assert read_job(job.file) == job
+    assert job.file.read_bytes().endswith(b"}\n")
 
 
 @pytest.mark.parametrize("text", ["{", "{}", '{"base": 1}', '{"surprise": 1}'])
@@ -61,6 +64,14 @@ def test_a_file_that_is_no_job_is_refused_by_name(tmp_path: Path, text: str) -> 
     path.write_text(text)
     with pytest.raises(TrainingError, match=r"job\.json: not a training job"):
         read_job(path)
+
+
+def test_an_image_is_opened_as_the_engines_see_it(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    Image.new("RGBA", (40, 10), (0, 0, 0, 128)).save(tmp_path / "images/clear", "PNG")
+    image = make_job(tmp_path, max_pixels=100, background="white").open_image("clear")
+    assert (image.size, image.getpixel((0, 0))) == ((20, 5), (127, 127, 127))
+    assert make_job(tmp_path, background="black").open_image("clear").getpixel((0, 0)) == (0, 0, 0)
 
 
 def test_examples_come_in_the_order_of_the_file(tmp_path: Path) -> None:
