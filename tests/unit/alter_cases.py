@@ -8,6 +8,9 @@ LONG = (
     "window. Two plates are on the round table, and a clock on the wall shows ten past four."
 )
 
+LETTERS = " ".join("bcdefghjklmnopqrstuvwxyz")
+"""Words that each are a segment: an edit of so many of them has that size."""
+
 PLANTED = [
     (ORIGINAL, GOOD),
     (ORIGINAL, ORIGINAL.replace("two", "three")),
@@ -42,10 +45,63 @@ PLANTED = [
     ("There are two dogs on the lawn.", "There are three dogs on the lawn."),
     ("In the mirror there is a tall man.", "In the window there is a tall man."),
     ("This photo shows a dog asleep.", "This painting shows a dog asleep."),
+    ("Take exit A now to the left.", "Take exit now to the left."),
     ("图中有一只棕色的狗。", "圖中有一隻白色的狗。"),
     ("桌上有三個蘋果和一把刀。", "桌上有三個梨子和一把刀。"),
 ]
 """Original and copy; each is a pair."""
+
+ON_THE_BOUND = [
+    (LETTERS, LETTERS.replace("c d e f g h j k", "1 2 3 4 5 6 7 8"), None),
+    (LETTERS, LETTERS.replace("c d e f g h j k l", "1 2 3 4 5 6 7 8 9"), "large_edit"),
+    (LETTERS, LETTERS.replace("c", "1").replace("h", "2").replace("m", "3"), None),
+    ("red cat blue dog", "red cow blue pig", None),
+    ("red cat blue dog", "one cow blue pig", "rewritten"),
+    ("red cat and blue dog", "red cat is", None),
+    ("red cat and blue dog", "red cat i", "length"),
+    ("red cat is", "red cat and blue dog", None),
+    ("red cat is", "red cat and blue dogs", "length"),
+    (f"{'x' * 19_991} red cat.", f"{'x' * 19_991} big cat.", None),
+    (f"{'x' * 19_991} red cat.", f"{'x' * 19_991} blue cat.", "length"),
+]
+"""Original, copy of half to twice its length, and why it is not used; None for one that is."""
+
+KEPT = [
+    *("*", "**", "***", "****", "``", '""', "* a bullet *", "*One* and *two*", "*one\n\ntwo*"),
+    *("a note*", "*a note", "“A” said B”", "«A", "```\nA\n```\nand\n```\nB\n```"),
+]
+"""Answers that nothing wraps, though they begin or end with such signs."""
+
+ENDINGS = [
+    ("A dog", "A cat.", "A dog."),
+    ("A dog", "A cat!", "A dog!"),
+    ("狗", "猫。", "狗。"),
+    ("A dog?", "A cat.", "A dog?"),
+    ("A dog.", "A cat.", "A dog."),
+    ("A dog.", "A cat", "A dog"),
+    ("A dog .", "A cat", "A dog"),
+    ("狗。", "猫", "狗"),
+    ("Size 6.", "Size 5", "Size 6"),
+    ("A dog", "A cat", "A dog"),
+    ("A dog?", "A cat", "A dog?"),
+    ("A dog.", "A cat?", "A dog."),
+    ("Brand X", "Brand Y", "Brand X"),
+]
+"""A copy, its original, and the copy with the original's ending."""
+
+PLACES = [
+    ("a b c d e f", "a x c d e y z", "b -> x; f -> y z"),
+    ("a b c d e f", "a x c d y f", "b c d e -> x c d y"),
+    ("a b c d e f", "a x c y e f", "b c d -> x c y"),
+    (
+        "a b c d e f g h i",
+        "1 2 3 4 5 a b c x e f g h y",
+        " -> 1 2 3 4 5; d -> x; i -> y",
+    ),
+    ("红色的沙发上有狗", "绿色的沙发上有猫", "红 -> 绿; 狗 -> 猫"),
+    ("a 红色 dog 猫 b", "a 蓝 big cats 狗鱼 b", "红色 dog 猫 -> 蓝 big cats 狗鱼"),
+]
+"""Original, copy, and what it says of their places: near ones are one."""
 
 WRAPPED = [
     f"Sure! Here is the new answer: {GOOD}",
@@ -97,6 +153,8 @@ REFUSED = [
     (ORIGINAL.replace("two", "2"), "unchanged"),
     (ORIGINAL.replace("sofa", "couch"), "unchanged"),
     (ORIGINAL.replace("red", "**red**"), "unchanged"),
+    (ORIGINAL.replace("red", "`red`"), "unchanged"),
+    (f"# {ORIGINAL}", "unchanged"),
     (ORIGINAL.replace(" a ", " the "), "unchanged"),
     (ORIGINAL.replace("cushions.", "cushions!"), "unchanged"),
     (f"Sure! {ORIGINAL}", "unchanged"),
@@ -154,6 +212,7 @@ FAR = [
     (LONG, LONG[::-1], "rewritten"),
     ("café", "cafe\u0301", "unchanged"),
     ("The dog is grey.", "The dog is gray.", "unchanged"),
+    ("It is -5 °C outside.", "It is - 5 °C outside.", "unchanged"),
     ("一只狗在沙发上。", "一只狗在沙发上", "unchanged"),
     ("沙发上有两只狗。", "沙发上有2只狗。", "unchanged"),
     ("机の上に本が三冊あります。", "机の上に本が3冊あります。", "unchanged"),

@@ -10,12 +10,26 @@ from judgeloop.method.synthesis.alter import (
     original_answer,
     pair_by_alteration,
 )
+from judgeloop.method.synthesis.cleaning import clean_answer, with_ending_of
 from judgeloop.method.synthesis.errors import draw_error
+from judgeloop.method.synthesis.notes import notes
+from judgeloop.schema.keys import content_key
 from judgeloop.schema.method_sections import SynthesisSection
 from judgeloop.schema.records import Altered, Dropped, Kind, Pair, Question
 from judgeloop.schema.requests import Response, Sample
 from judgeloop.schema.sampling import Sampling
-from tests.unit.alter_cases import FAR, GOOD, ORIGINAL, PLANTED, REFUSED, WRAPPED
+from tests.unit.alter_cases import (
+    ENDINGS,
+    FAR,
+    GOOD,
+    KEPT,
+    ON_THE_BOUND,
+    ORIGINAL,
+    PLACES,
+    PLANTED,
+    REFUSED,
+    WRAPPED,
+)
 
 QUESTION = Question(id="q", images=("0",), text="Describe the image.", kind=Kind.CAPTION)
 ERROR = "colour"
@@ -37,9 +51,10 @@ def result(
 
 def test_a_copy_with_one_changed_word_gives_a_pair_that_names_the_error() -> None:
     pair = result(ORIGINAL.replace("red", "green"))
-    assert isinstance(pair, Pair)
-    assert (pair.chosen, pair.rejected) == (ORIGINAL, ORIGINAL.replace("red", "green"))
-    assert pair.origin == Altered(error=ERROR, place="red -> green")
+    assert pair == Pair(
+        id=content_key("alter", "q", ORIGINAL, GOOD), question=QUESTION, chosen=ORIGINAL,
+        rejected=GOOD, origin=Altered(error=ERROR, place="red -> green"),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(("original", "copy"), PLANTED)
@@ -73,11 +88,28 @@ def test_an_unusable_copy_is_dropped_with_its_reason(original: str, copy: str, r
     assert dropped.reason == reason
 
 
-def test_an_original_whose_thinking_never_ends_is_dropped() -> None:
-    sample = Sample(text="<think>A dog", finish_reason="stop", tokens=9)
-    dropped = original_answer(QUESTION, Response(id="q", samples=(sample,)))
-    assert isinstance(dropped, Dropped)
-    assert dropped.reason == "unfinished_thinking"
+@pytest.mark.parametrize(("original", "copy", "reason"), ON_THE_BOUND)
+def test_a_copy_on_a_bound_is_used_and_one_beyond_it_is_not(
+    original: str, copy: str, reason: str | None
+) -> None:
+    settings = msgspec.structs.replace(SETTINGS, min_length_ratio=0.5)
+    made = result(copy, original=original, settings=settings)
+    assert (made.reason if isinstance(made, Dropped) else None) == reason
+
+
+@pytest.mark.parametrize("answer", KEPT)
+def test_signs_that_do_not_wrap_the_whole_answer_stay(answer: str) -> None:
+    assert clean_answer(answer) == answer
+
+
+@pytest.mark.parametrize(("wrapped", "answer"), [("**A**", "A"), ('"A"', "A"), ("`A`", "A")])
+def test_an_answer_of_one_character_is_unwrapped(wrapped: str, answer: str) -> None:
+    assert clean_answer(wrapped) == answer
+
+
+@pytest.mark.parametrize(("copy", "original", "expected"), ENDINGS)
+def test_a_copy_ends_as_its_original_does(copy: str, original: str, expected: str) -> None:
+    assert with_ending_of(copy, original) == expected
 
 
 @pytest.mark.parametrize("words", [("ab",), ("a", "b", "c"), ("红",), ("**",), ("(",), ("\n",)])
@@ -117,9 +149,13 @@ def test_a_note_about_a_mistake_in_the_original_is_no_alteration_note() -> None:
     assert isinstance(pair_by_alteration(QUESTION, original, ERROR, response, SETTINGS, {}), Pair)
 
 
-def test_changed_words_lists_every_place() -> None:
-    assert changed_words("a b c d e f", "a x c d e y z") == "b -> x; f -> y z"
-    assert changed_words("红色的沙发上有狗", "绿色的沙发上有猫") == "红 -> 绿; 狗 -> 猫"
+def test_notes_are_found_in_lower_case_and_in_order() -> None:
+    assert notes("Note: an ERROR was changed") == ["changed", "error", "note:"]
+
+
+@pytest.mark.parametrize(("original", "copy", "places"), PLACES)
+def test_changed_words_lists_every_place(original: str, copy: str, places: str) -> None:
+    assert changed_words(original, copy) == places
 
 
 def test_errors_are_drawn_evenly_and_repeatably() -> None:

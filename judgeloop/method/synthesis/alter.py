@@ -184,6 +184,8 @@ def _fault(original: str, copy: str, size: _Size) -> Unusable | None:
     if similarity(before, after) < MIN_SIMILARITY:
         return Unusable.REWRITTEN
     places = changes(original, copy)
+    if not places:  # only spaces differ, as in `-5` and `- 5`
+        return Unusable.UNCHANGED
     if len(places) > MAX_PLACES:
         return Unusable.ERRORS
     largest = max(change.size for change in places)

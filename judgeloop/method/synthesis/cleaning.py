@@ -71,9 +71,10 @@ def clean_answer(text: str) -> str | None:
 
 
 def with_ending_of(copy: str, original: str) -> str:
-    """Gives a copy the full stop of its original, or takes one off that the original lacks."""
-    if not original or not copy:
-        return copy
+    """Gives a copy the full stop of its original, or takes one off that the original lacks.
+
+    Neither may be empty.
+    """
     ends = original[-1] in _ENDINGS
     if ends and copy[-1].isalnum():
         return copy + original[-1]
@@ -86,7 +87,7 @@ def _without_preamble(text: str) -> str:
     for pattern in _PREAMBLES:
         match = pattern.match(text)
         if match and text[match.end() :].strip():
-            text = text[match.end() :].lstrip()
+            text = text[match.end() :]
     return text
 
 
