@@ -2,6 +2,36 @@
 
 CHOICES = ("a red bicycle", "A blue car", "nothing")
 
+FINAL = [
+    ("<answer>**A**</answer> or <answer>**B**</answer>", "B"),
+    ("<answer>**</answer>", None),
+    ("\\boxed{*A*} or \\boxed{*B*}", "B"),
+    ("\\boxed{*}", None),
+    ("**Answer:** B", "B"),
+    ("**Answer:\tB**", "B"),
+    ("Answer: B\nI am sure of it.", "B"),
+    ("Answer: A\nFinal answer:\nB", "B"),
+    ("B\nAnswer:", "Answer:"),
+    ("Answer: B\n**Answer:**", "B"),
+    ("Answer: A\n#### **B**", "B"),
+    ("*A*\n_B_", "B"),
+    (f"{'.' * 791}Answer: B", "B"),
+    (f"Answer: A\n{'.' * 792}Answer: B", "A"),
+    ("", None),
+    ("***", None),
+    ('{"answer": "**B**"}', "B"),
+    ('{"answer": "*"}', '{"answer": "*"}'),
+    ('{"answer": 3}', "3"),
+    ('{"answer": null, "final_answer": "B"}', "B"),
+    ('{"answer": true, "final answer": 2.5}', "2.5"),
+    ('{"answer": false}', '{"answer": false}'),
+    ('{"reason": "it is red"}', '{"reason": "it is red"}'),
+    ('{"answer": "A", "final_answer": "B"}', "A"),
+    ('["answer", "B"]', '["answer", "B"]'),
+    ("3", "3"),
+]
+"""Responses and what each says last."""
+
 YES_NO = [
     ("Yes, it is.", "yes"),
     ("Answer: NO", "no"),

@@ -2,15 +2,21 @@
 `number_cases.py`."""
 
 import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judgeloop.method.synthesis.answers import MAX_ANSWER, normalize
+from judgeloop.method.synthesis.answers import (
+    MAX_ANSWER,
+    MAX_FINAL,
+    final_answer,
+    normalize,
+)
 from judgeloop.method.synthesis.units import in_one_unit
 from judgeloop.schema.records import Kind, Question
-from tests.unit.answer_cases import CHOICES, IN_TEXT, OPTIONS, PHRASES, YES_NO
+from tests.unit.answer_cases import CHOICES, FINAL, IN_TEXT, OPTIONS, PHRASES, YES_NO
 from tests.unit.number_cases import NUMBERS
 
 WITH_OPTIONS = (
@@ -53,6 +59,23 @@ def test_an_answer_is_counted_in_the_form_of_its_kind(
     kind: Kind, text: str, expected: str | None
 ) -> None:
     assert counted(kind, text) == expected
+
+
+@pytest.mark.parametrize(("text", "expected"), FINAL)
+def test_what_a_response_says_last_is_its_answer(text: str, expected: str | None) -> None:
+    assert final_answer(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("longest", "limit"),
+    [(lambda size: "a" * size, MAX_FINAL), (lambda size: f"{'so' * size}\nb"[-size:], MAX_ANSWER)],
+    ids=["final answer", "response"],
+)
+def test_a_response_or_final_answer_beyond_its_limit_has_no_vote(
+    longest: Callable[[int], str], limit: int
+) -> None:
+    assert counted(Kind.SHORT_PHRASE, longest(limit)) == longest(limit).split()[-1]
+    assert counted(Kind.SHORT_PHRASE, longest(limit + 1)) is None
 
 
 @pytest.mark.parametrize(("text", "expected"), IN_TEXT)

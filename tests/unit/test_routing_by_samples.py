@@ -75,6 +75,15 @@ def test_an_unsure_question_is_asked_bare_first_and_then_as_its_answers_are() ->
     assert (voted.n, voted.variables["kind"]) == (9, "number")
 
 
+def test_the_prompt_of_a_question_that_is_asked_bare_is_that_of_a_long_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(type(PROMPTS), "answer", lambda _, question: f"as {question.kind}")
+    settings = msgspec.structs.replace(SETTINGS, route_samples=5)
+    (asked,) = next(make_pair(PROMPTS, DOING, settings, 3))
+    assert asked.text == "as long_answer"
+
+
 def test_answers_that_show_nothing_leave_the_kind_of_the_wording() -> None:
     steps = make_pair(PROMPTS, DOING, msgspec.structs.replace(SETTINGS, route_samples=2), 3)
     next(steps)

@@ -1,17 +1,20 @@
 """What synthesis asks: each request whole, and what is drawn by seed."""
 
 from collections.abc import Callable
+from typing import Literal
 
+import msgspec
 import pytest
 
 from judgeloop.method.synthesis.alter import alter_request
+from judgeloop.method.synthesis.answers import MAX_ANSWER
 from judgeloop.method.synthesis.meaning import compare_request
 from judgeloop.method.synthesis.pairs import make_pair
 from judgeloop.method.synthesis.vote import pair_by_vote
 from judgeloop.prompt_sets import load_prompts
 from judgeloop.schema.keys import content_key, fraction, seed_for
 from judgeloop.schema.method_sections import SynthesisSection
-from judgeloop.schema.records import Altered, Kind, Pair, Question, Voted
+from judgeloop.schema.records import Altered, Dropped, Kind, Pair, Question, Voted
 from judgeloop.schema.requests import Request, Response, Sample
 from judgeloop.schema.sampling import Sampling
 
@@ -28,6 +31,7 @@ OPEN = Question(id="q", images=("one", "two"), text="Describe both.", kind=Kind.
 CLOSED = Question(
     id="q", images=("one",), text="Which?", kind=Kind.MULTIPLE_CHOICE, choices=("a cat", "a dog")
 )
+UNSURE = msgspec.structs.replace(OPEN, kind=Kind.SHORT_PHRASE, kind_unsure=True)
 PAIR = Pair(
     id="p", question=OPEN, chosen="A red cat.", rejected="A blue cat.",
     origin=Altered(error="colour", place="red -> blue"),
@@ -36,10 +40,28 @@ SEED = 5
 ERROR = "attribute"
 
 
-def first_request(question: Question) -> Request:
+def first_request(question: Question, settings: SynthesisSection = SETTINGS) -> Request:
     """What `make_pair` asks of a question first."""
-    (request,) = next(make_pair(PROMPTS, question, SETTINGS, SEED))
+    (request,) = next(make_pair(PROMPTS, question, settings, SEED))
     return request
+
+
+def result(
+    question: Question, *said: Response, settings: SynthesisSection = SETTINGS, seed: int = SEED
+) -> tuple[list[Request], Pair | Dropped]:
+    """What `make_pair` asks, and what it makes of these responses."""
+    steps = make_pair(PROMPTS, question, settings, seed)
+    asked = [*next(steps)]
+    for response in said[:-1]:
+        asked += steps.send([response])
+    with pytest.raises(StopIteration) as end:
+        steps.send([said[-1]])
+    return asked, end.value.value
+
+
+def saying(*texts: str, finish_reason: Literal["stop", "length"] = "stop") -> Response:
+    samples = [Sample(text=text, finish_reason=finish_reason, tokens=9) for text in texts]
+    return Response(id="q", samples=tuple(samples))
 
 
 @pytest.mark.parametrize(
@@ -64,6 +86,15 @@ def first_request(question: Question) -> Request:
             ),
         ),
         (
+            lambda: first_request(UNSURE, msgspec.structs.replace(SETTINGS, route_samples=4)),
+            Request(
+                id="q", images=("one", "two"), purpose="answer",
+                text=PROMPTS.answer(msgspec.structs.replace(UNSURE, kind=Kind.LONG_ANSWER)),
+                variables={"question": "Describe both.", "kind": "short_phrase", "choices": ""},
+                sampling=SETTINGS.answer, seed=seed_for("route", SEED, "q"), n=4,
+            ),
+        ),
+        (
             lambda: alter_request(PROMPTS, OPEN, "A red cat.", ERROR, SETTINGS, SEED),
             Request(
                 id="q", images=("one", "two"), purpose="alter",
@@ -85,7 +116,7 @@ def first_request(question: Question) -> Request:
             ),
         ),
     ],
-    ids=["answer", "vote", "alter", "compare"],
+    ids=["answer", "vote", "route", "alter", "compare"],
 )  # fmt: skip
 def test_a_request_holds_its_questions_images_settings_and_seed(
     make: Callable[[], Request], expected: Request
@@ -109,3 +140,92 @@ def test_which_votes_stand_for_their_side_is_drawn_by_seed_and_the_same_in_every
         id=content_key("vote", "q", chosen, rejected), question=question, chosen=chosen,
         rejected=rejected, origin=Voted(counts={"3": 5, "4": 3}),
     )  # fmt: skip
+
+
+FAILED = Response(id="q", error="no image")
+RED = saying("A red cat.")
+SAID = "".join(chr(ord("a") + number % 26) for number in range(300))
+"""So long that only a part of it is shown."""
+
+
+@pytest.mark.parametrize(
+    ("question", "said", "expected"),
+    [
+        (CLOSED, [FAILED], ("engine_error", "no image", "multiple_choice: vote")),
+        (CLOSED, [saying("A", "B")], ("below_threshold", "A: 1, B: 1", "multiple_choice: vote")),
+        (OPEN, [FAILED], ("engine_error", "no image", "caption: answer")),
+        (
+            OPEN,
+            [saying(SAID, finish_reason="length")],
+            ("answer_truncated", SAID[-80:], "caption: answer"),
+        ),
+        (
+            OPEN,
+            [saying("a" * (MAX_ANSWER + 1))],
+            ("answer_too_long", "20001 characters, the limit is 20000", "caption: answer"),
+        ),
+        (
+            OPEN,
+            [saying(f"<think>{SAID}")],
+            ("unfinished_thinking", SAID[-80:], "caption: answer"),
+        ),
+        (OPEN, [saying("<think>Hm.</think>")], ("answer_empty", "", "caption: answer")),
+        (OPEN, [saying(SAID)], ("no_kind_of_error", SAID[:200], "caption: answer")),
+        (OPEN, [RED, FAILED], ("engine_error", "no image", "caption: attribute")),
+        (
+            OPEN,
+            [RED, saying(SAID, "A red cat.")],
+            ("length", SAID[:200], "caption: attribute"),
+        ),
+        (
+            OPEN,
+            [RED, saying("A blue cat."), FAILED],
+            ("engine_error", "no image", "caption: attribute"),
+        ),
+        (
+            OPEN,
+            [RED, saying("A blue cat."), saying(f"{SAID}\nAnswer: no")],
+            ("same_meaning", f"{SAID}\nAnswer: no"[-200:], "caption: attribute"),
+        ),
+    ],
+)
+def test_a_question_without_a_pair_says_why_and_what_was_tried(
+    question: Question, said: list[Response], expected: tuple[str, str, str]
+) -> None:
+    settings = msgspec.structs.replace(SETTINGS, errors=("attribute",), check_meaning=True)
+    reason, detail, tried = expected
+    made = Dropped(id="q", reason=reason, detail=detail, tried=tried)
+    assert result(question, *said, settings=settings)[1] == made
+
+
+def test_an_answer_of_the_longest_length_is_used() -> None:
+    longest = f"{'a' * (MAX_ANSWER - 9)} red cat."
+    blue = saying(longest.replace(" red cat", " blu cat"))
+    made = result(OPEN, saying(longest), blue)[1]
+    assert isinstance(made, Pair)
+    assert made.chosen == longest
+
+
+def test_each_step_asks_with_what_the_steps_before_it_gave() -> None:
+    settings = msgspec.structs.replace(SETTINGS, errors=("attribute",), check_meaning=True)
+    said = (RED, saying("A blue cat.", "A red cat.", "A green cat."), saying("Answer: yes"))
+    asked, made = result(OPEN, *said, settings=settings)
+    assert made == Pair(
+        id=content_key("alter", "q", "A red cat.", "A blue cat."), question=OPEN,
+        chosen="A red cat.", rejected="A blue cat.",
+        origin=Altered(error="attribute", place="red -> blue"),
+    )  # fmt: skip
+    assert asked == [
+        first_request(OPEN),
+        alter_request(PROMPTS, OPEN, "A red cat.", "attribute", settings, SEED),
+        compare_request(PROMPTS, made, settings, SEED),
+    ]
+
+
+def test_which_error_is_planted_is_drawn_by_seed_and_the_same_in_every_release() -> None:
+    settings = msgspec.structs.replace(SETTINGS, errors=tuple("abcdef"))
+    drawn = [
+        result(OPEN, RED, FAILED, settings=settings, seed=seed)[0][1].variables["error"]
+        for seed in range(8)
+    ]
+    assert "".join(drawn) == "efdbcaca"

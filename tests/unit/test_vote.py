@@ -68,14 +68,20 @@ def test_a_majority_needs_its_margin(margin: int, expected: str) -> None:
 
 
 def test_the_rejected_answer_may_be_kept_to_the_most_frequent_other_one() -> None:
-    spread = votes("3", "3", "3", "3", "2", "2", "5", "7")
+    spread = votes("3", "3", "3", "3", "2", "5", "5", "7")
     rejected: dict[str, set[str]] = {"sample": set(), "frequent": set()}
     for how, found in rejected.items():
         for seed in range(60):
             pair = pair_by_vote(QUESTION, spread, 3, seed, vote_rejected=how)
             assert isinstance(pair, Pair)
             found.add(pair.rejected)
-    assert rejected == {"sample": {"2", "5", "7"}, "frequent": {"2"}}
+    assert rejected == {"sample": {"2", "5", "7"}, "frequent": {"5"}}
+
+
+def test_of_two_other_answers_that_are_as_frequent_the_first_in_order_is_rejected() -> None:
+    pair = pair_by_vote(QUESTION, votes("3", "3", "7", "5"), 2, 0, vote_rejected="frequent")
+    assert isinstance(pair, Pair)
+    assert pair.rejected == "5"
 
 
 def test_the_preset_of_the_paper_asks_as_the_paper_states() -> None:

@@ -96,14 +96,14 @@ def final_answer(text: str) -> str | None:
 def _json_answer(text: str) -> str | None:
     """Reads the field `answer` of a response that is one JSON object."""
     inner = re.sub(r"^`{3}\w{0,10}\s+|\s*`{3}$", "", text).strip()
-    if not (inner.startswith("{") and inner.endswith("}")):
-        return None
     try:
         fields = json.loads(inner)
     except (ValueError, RecursionError):
         return None
+    if not isinstance(fields, dict):
+        return None
     for name in ("answer", "final_answer", "final answer"):
-        value = fields.get(name) if isinstance(fields, dict) else None
+        value = fields.get(name)
         if isinstance(value, str | int | float) and not isinstance(value, bool):
             return str(value).strip(_DECORATION) or None
     return None

@@ -35,7 +35,7 @@ def pair_by_vote(
     reason = _unusable(counts, settings)
     if reason:
         return Dropped(id=question.id, reason=reason, detail=_describe(counts))
-    majority = counts.most_common(1)[0][0]
+    ((majority, _),) = counts.most_common(1)
     chosen = _draw([text for answer, text in votes if answer == majority], question, seed, "c")
     others = set(counts) - {majority}
     if settings.vote_rejected == "frequent":
@@ -51,7 +51,7 @@ def pair_by_vote(
 
 
 def _unusable(counts: Counter[str], settings: SynthesisSection) -> str | None:
-    ranked = counts.most_common(2)
+    ranked = counts.most_common()
     if not ranked:
         return "no_readable_answer"
     if ranked[0][1] < settings.vote_threshold:
