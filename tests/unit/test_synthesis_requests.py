@@ -10,7 +10,6 @@ from judgeloop.method.synthesis.alter import alter_request
 from judgeloop.method.synthesis.answers import MAX_ANSWER
 from judgeloop.method.synthesis.meaning import compare_request
 from judgeloop.method.synthesis.pairs import make_pair
-from judgeloop.method.synthesis.vote import pair_by_vote
 from judgeloop.prompt_sets import load_prompts
 from judgeloop.schema.keys import content_key, fraction, seed_for
 from judgeloop.schema.method_sections import SynthesisSection
@@ -135,8 +134,7 @@ def test_which_votes_stand_for_their_side_is_drawn_by_seed_and_the_same_in_every
     seed: int, chosen: str, rejected: str
 ) -> None:
     question = Question(id="q", images=("one",), text="How many?", kind=Kind.NUMBER)
-    samples = tuple(Sample(text=text, finish_reason="stop", tokens=2) for text in VOTES)
-    assert pair_by_vote(question, Response(id="q", samples=samples), SETTINGS, seed) == Pair(
+    assert result(question, saying(*VOTES), seed=seed)[1] == Pair(
         id=content_key("vote", "q", chosen, rejected), question=question, chosen=chosen,
         rejected=rejected, origin=Voted(counts={"3": 5, "4": 3}),
     )  # fmt: skip

@@ -63,9 +63,8 @@ def _says_something(answer: str) -> bool:
     return bool(_words(answer))
 
 
-def _any_of(words: str) -> Callable[[str], bool]:
-    known = set(words.split())
-    return lambda answer: not known.isdisjoint(_words(answer))
+def _any_of(words: str, answer: str) -> bool:
+    return not set(words.split()).isdisjoint(_words(answer))
 
 
 def _counts(answer: str) -> bool:
@@ -123,15 +122,17 @@ def _recounted(original: str, copy: str) -> bool:
 
 ERROR_KINDS: Mapping[str, ErrorKind] = {
     "object": ErrorKind(
-        "an object, which becomes another one", lambda answer: bool(_words(answer))
+        "an object, which becomes another one",
+        _says_something,
     ),
     "attribute": ErrorKind(
         "an attribute of an object, such as its colour, size or material",
-        _any_of(f"{_COLOURS} {_QUALITIES}"),
+        lambda answer: _any_of(f"{_COLOURS} {_QUALITIES}", answer),
     ),
     "count": ErrorKind("a number, such as how many there are", _counts, _recounted),
     "spatial relation": ErrorKind(
-        "where something is, relative to another thing or in the picture", _any_of(_RELATIONS)
+        "where something is, relative to another thing or in the picture",
+        lambda answer: _any_of(_RELATIONS, answer),
     ),
     "text in the image": ErrorKind("text that is seen in the picture, misread", _shows_text),
     "action": ErrorKind("what somebody or something does", _acts),
