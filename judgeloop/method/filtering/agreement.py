@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 
 import msgspec
 
@@ -66,11 +67,10 @@ def keep_judgements(
         What was kept; where only faulty traces agree, the reason is their most frequent fault.
     """
     outcome = agreeing(pair, judgements, settings, seed)
-    most = len(judgements) if settings.traces_per_pair is None else settings.traces_per_pair
     faults: Counter[str] = Counter()
     taken: set[tuple[Order, int]] = set()
     for judgement in _in_turn(outcome.kept, seed):
-        if len(taken) == most:
+        if len(taken) == settings.traces_per_pair:
             break
         if found := fault(pair, judgement):
             faults[found] += 1
@@ -78,7 +78,7 @@ def keep_judgements(
             taken.add((judgement.order, judgement.sample))
     reason = outcome.reason
     if outcome.kept and not taken:
-        reason = faults.most_common(1)[0][0]
+        reason = max(faults, key=faults.__getitem__)
     kept = tuple(j for j in outcome.kept if (j.order, j.sample) in taken)
     return Outcome(reason=reason, kept=kept, faults=dict(faults))
 
@@ -86,13 +86,11 @@ def keep_judgements(
 def _in_turn(kept: Sequence[Judgement], seed: int) -> list[Judgement]:
     """Orders a pair's traces by seed, the letters in turn."""
     ranked = sorted(kept, key=lambda j: fraction("trace", seed, j.pair_id, j.order, j.sample))
-    turns: Counter[Choice] = Counter()
-    placed = []
+    by_letter: dict[Choice, list[Judgement]] = defaultdict(list)
     for judgement in ranked:
-        letter = judgement.verdict.choice
-        placed.append((turns[letter], letter is not ranked[0].verdict.choice, judgement))
-        turns[letter] += 1
-    return [judgement for *_, judgement in sorted(placed, key=lambda place: place[:2])]
+        by_letter[judgement.verdict.choice].append(judgement)
+    turns = zip_longest(*by_letter.values())
+    return [judgement for turn in turns for judgement in turn if judgement]
 
 
 def agreeing(

@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 import re
 import zlib
+from collections import defaultdict
+from operator import sub
 
 from judgeloop.method.synthesis.difference import markup, segments
 from judgeloop.schema.keys import fraction
@@ -39,14 +41,14 @@ class BlindJudge:
         self.right = 0
         self._seen = 0
         self._weights = [0.0] * BUCKETS
-        self._cues: dict[str, float] = {}
+        self._cues: defaultdict[int, float] = defaultdict(float)
 
     def add(self, pair: Pair) -> None:
         """Guesses at a pair, then learns from it."""
         is_first = fraction("blind", pair.id) < 0.5
         one, other = (pair.rejected, pair.chosen) if is_first else (pair.chosen, pair.rejected)
         cues, words = _cues(one, other), _words(one, other)
-        score = sum(self._cues.get(name, 0.0) * value for name, value in cues.items())
+        score = sum(self._cues[at] * value for at, value in cues.items())
         score += sum(self._weights[bucket] * value for bucket, value in words.items())
         self._seen += 1
         if self._seen > WARM_UP:
@@ -54,8 +56,8 @@ class BlindJudge:
             says_first = score > 0 or (score == 0 and fraction("blind tie", pair.id) < 0.5)
             self.right += says_first == is_first
         error = is_first - 1 / (1 + math.exp(-max(-30.0, min(30.0, score))))
-        for name, value in cues.items():
-            self._cues[name] = self._cues.get(name, 0.0) + RATE * error * value
+        for at, value in cues.items():
+            self._cues[at] += RATE * error * value
         for bucket, value in words.items():
             self._weights[bucket] += RATE * error * value
 
@@ -65,19 +67,23 @@ def has_preamble(text: str) -> bool:
     return _PREAMBLE.match(text) is not None
 
 
-def _cues(one: str, other: str) -> dict[str, float]:
-    """Returns differences of form between two answers, each -1, 0 or 1."""
-    forms = markup(one), markup(other)
-    differences = {
-        "longer": len(one) - len(other),
-        "more words": len(one.split()) - len(other.split()),
-        "capital": one[:1].isupper() - other[:1].isupper(),
-        "digits": sum(map(str.isdigit, one)) - sum(map(str.isdigit, other)),
-        "ending": bool(_ENDING.search(one[-9:])) - bool(_ENDING.search(other[-9:])),
-        "preamble": has_preamble(one) - has_preamble(other),
-        **{name: forms[0][name] - forms[1][name] for name in forms[0]},
-    }
-    return {name: math.copysign(1, value) for name, value in differences.items() if value}
+def _cues(one: str, other: str) -> dict[int, float]:
+    """Returns of which features of form one answer has more, by 1, and of which less, by -1."""
+    leads = enumerate(map(sub, _form(one), _form(other)))
+    return {at: math.copysign(1, lead) for at, lead in leads if lead}
+
+
+def _form(text: str) -> tuple[int, ...]:
+    """Measures length, words, a capital, digits, a full stop, a preamble and markup."""
+    return (
+        len(text),
+        len(text.split()),
+        text[:1].isupper(),
+        sum(map(str.isdigit, text)),
+        bool(_ENDING.search(text[-9:])),
+        has_preamble(text),
+        *markup(text).values(),
+    )
 
 
 def _words(one: str, other: str) -> dict[int, float]:

@@ -8,7 +8,7 @@ Rajaraman and Ullman, "Mining of Massive Datasets", chapter 3.
 from __future__ import annotations
 
 import zlib
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import TYPE_CHECKING, Protocol
 
 from judgeloop.method.synthesis.difference import similarity
@@ -49,21 +49,20 @@ class NearDuplicates:
     def __init__(self, threshold: float, memory: Memory) -> None:
         self._threshold = threshold
         self._memory = memory
-        self._count = 0
+        self._names = map(str, count())
 
     def repeats(self, words: list[str]) -> bool:
         """Returns whether a text nearly repeats an earlier one; one that does not is remembered."""
         bands = _bands(words)
         near = {name for band in bands for name in (self._memory.get(band) or "").split()}
-        for name in sorted(near, key=int):
-            if similarity(words, (self._memory.get(name) or "").split()) >= self._threshold:
-                return True
+        texts = ((self._memory.get(name) or "").split() for name in near)
+        if any(similarity(words, text) >= self._threshold for text in texts):
+            return True
         self._remember(words, bands)
         return False
 
     def _remember(self, words: list[str], bands: list[str]) -> None:
-        name = str(self._count)
-        self._count += 1
+        name = next(self._names)
         self._memory.add(name, " ".join(words))
         for band in bands:
             known = self._memory.get(band)
@@ -78,19 +77,15 @@ def _bands(words: list[str]) -> list[str]:
     import numpy as np
 
     pairs = {f"{one} {other}" for one, other in pairwise(words)} or {*words, ""}
-    hashes = np.array([zlib.crc32(pair.encode()) for pair in sorted(pairs)], dtype=np.uint64)
+    hashes = np.array([zlib.crc32(pair.encode()) for pair in pairs], dtype=np.uint64)
     factors, terms = _permutations()
     signature = ((hashes[:, None] * factors + terms) >> np.uint64(32)).min(axis=0)
-    return [
-        f"{at}:" + ":".join(map(str, band))
-        for at, band in enumerate(signature.reshape(BANDS, ROWS).tolist())
-    ]
+    return [f"{at}:{band}" for at, band in enumerate(signature.reshape(BANDS, ROWS).tolist())]
 
 
-def _permutations() -> tuple[np.ndarray, np.ndarray]:
-    """Returns odd factors and terms of multiply-shift hashing, the same in every run."""
+def _permutations() -> np.ndarray:
+    """Returns the factors and the terms of multiply-add-shift hashing, the same in every run."""
     import numpy as np
 
     rng = np.random.default_rng(_SEED)
-    drawn = rng.integers(2**63, size=(2, BANDS * ROWS), dtype=np.uint64)
-    return drawn[0] | np.uint64(1), drawn[1]
+    return rng.integers(2**63, size=(2, BANDS * ROWS), dtype=np.uint64)

@@ -66,7 +66,7 @@ class SharedSentences:
 
     def __init__(self, share: float) -> None:
         self._share = share
-        self._counts = array("I", bytes(4 * BUCKETS))
+        self._counts = array("I", [0]) * BUCKETS
         self._pairs = 0
 
     def add(self, kept: Iterable[Judgement]) -> None:
@@ -83,7 +83,7 @@ class SharedSentences:
 
 
 def _sentences(text: str) -> list[str]:
-    return [part for part in _SENTENCE_END.split(text) if part and words_of(part)]
+    return [part for part in _SENTENCE_END.split(text) if words_of(part)]
 
 
 def _bucket(sentence: str) -> int:

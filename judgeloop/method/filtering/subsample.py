@@ -1,6 +1,6 @@
 """Draws which of the kept judgements become examples, in a few bytes each.
 
-A pair or a judgement is drawn by the hash of its id: no list of ids is needed. At most 33 bytes a
+A pair or a judgement is drawn by the hash of its id: no list of ids is needed. At most 41 bytes a
 kept judgement are remembered, and none where the settings leave nothing to draw. Two hashes are
 equal once in 2**53; such a couple is drawn together.
 """
@@ -11,6 +11,7 @@ from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 
 from judgeloop.method.filtering.sieve import needs_sieve
 from judgeloop.schema.keys import fraction
@@ -43,7 +44,7 @@ class Subsampler:
     """
 
     def __init__(self, settings: FilteringSection, seed: int) -> None:
-        caps = {name: getattr(settings, name) for name in CAPS}
+        caps: dict[str, int | None] = {name: getattr(settings, name) for name in CAPS}
         self._caps = {name: cap for name, cap in caps.items() if cap is not None}
         self._limit = settings.max_examples
         self._whole = (
@@ -57,8 +58,7 @@ class Subsampler:
         self._names = array("d")
         self._is_b = bytearray()
         self._groups = {name: array("d") for name in self._caps}
-        self._chosen = array("d")
-        self._reason = "max_examples"
+        self._chosen: array[float]
         self.candidates = 0
         """Number of judgements that were added."""
         self.left_out: Counter[str] = Counter()
@@ -81,7 +81,7 @@ class Subsampler:
         if not self._draws:
             return
         self._chosen = array("d", sorted(self._names[at] for at in self._drawn()))
-        self._pairs, self._names, self._is_b, self._groups = array("d"), array("d"), bytearray(), {}
+        del self._pairs, self._names, self._is_b, self._groups
 
     def includes(self, judgement: Judgement) -> bool:
         """Returns whether a kept judgement becomes an example."""
@@ -91,22 +91,22 @@ class Subsampler:
         place = bisect_left(self._chosen, draw)
         return place < len(self._chosen) and self._chosen[place] == draw
 
-    def _drawn(self) -> array[int]:
+    def _drawn(self) -> Iterator[int]:
         places = array("q", (at for group in self._capped() for at in group))
-        counts = [self._letters(places).get(letter, 0) for letter in (0, 1)]
         room = len(places) if self._limit is None else self._limit
         if not self._balanced:
-            return array("q", self._fitting(places, [room, room], room))
-        each = min(*counts, room // 2)
-        binds = self._limit is not None and self._limit // 2 <= min(counts)
-        self._reason = "max_examples" if binds else "balance"
+            return self._fitting(places, [room, room], room, "max_examples")
+        letters = self._letters(places)
+        scarce = min(letters[False], letters[True])
         # Whole pairs say A as often as B; of single judgements so many of each letter fit.
-        return array("q", self._fitting(places, [each, each], 2 * each))
+        each = min(scarce, room // 2)
+        reason = "balance" if self._limit is None or scarce < room // 2 else "max_examples"
+        return self._fitting(places, [each, each], 2 * each, reason)
 
     def _capped(self) -> Iterator[Group]:
         """Yields the pairs that the caps leave, in the order of their hashes."""
         taken: dict[str, Counter[float]] = {name: Counter() for name in self._caps}
-        for group in self._by_pair(None):
+        for group in self._by_pair(self._by_hash()):
             of = {name: groups[group[0]] for name, groups in self._groups.items()}
             full = [name for name, cap in self._caps.items()
                     if of[name] != _NO_GROUP and taken[name][of[name]] >= cap]  # fmt: skip
@@ -117,14 +117,19 @@ class Subsampler:
                 taken[name][value] += 1
             yield group
 
-    def _fitting(self, places: array[int], room: list[int], total: int) -> Iterator[int]:
-        """Yields, pair by pair, what there is room for, by letter and in all."""
+    def _fitting(
+        self, places: array[int], room: list[int], total: int, reason: str
+    ) -> Iterator[int]:
+        """Yields, pair by pair, what there is room for, by letter and in all.
+
+        The rest is counted as left out for `reason`.
+        """
         for group in self._by_pair(places):
             size = self._letters(group)
             if self._whole and (
                 len(group) > total or any(size[letter] > room[letter] for letter in size)
             ):
-                self.left_out[self._reason] += len(group)
+                self.left_out[reason] += len(group)
                 continue
             for at in group:
                 letter = self._is_b[at]
@@ -133,25 +138,20 @@ class Subsampler:
                     total -= 1
                     yield at
                 else:
-                    self.left_out[self._reason] += 1
+                    self.left_out[reason] += 1
 
     def _letters(self, places: Iterable[int]) -> Counter[int]:
         return Counter(self._is_b[at] for at in places)
 
-    def _by_pair(self, places: array[int] | None) -> Iterator[Group]:
-        """Yields places by pair, pairs and then judgements in the order of their hashes."""
+    def _by_hash(self) -> Iterator[int]:
+        """Yields all places: pairs and then their judgements in the order of their hashes."""
         import numpy as np
 
-        pairs, names = np.array(self._pairs), np.array(self._names)
-        of = np.arange(len(pairs)) if places is None else np.array(places, dtype=np.int64)
-        group: Group = []
-        for at in of[np.lexsort((names[of], pairs[of]))]:
-            if group and self._pairs[group[0]] != self._pairs[at]:
-                yield group
-                group = []
-            group.append(int(at))
-        if group:
-            yield group
+        yield from np.lexsort((np.array(self._names), np.array(self._pairs)))
+
+    def _by_pair(self, places: Iterable[int]) -> Iterator[Group]:
+        """Yields places that are in the order of the hashes, a pair's at a time."""
+        return (list(group) for _, group in groupby(places, key=self._pairs.__getitem__))
 
     def _of_judgement(self, judgement: Judgement) -> float:
         return fraction("balance", self._seed, example_name(judgement))
