@@ -9,7 +9,7 @@ import pytest
 from judgeloop.evaluation.giveaway import explain_giveaway
 from judgeloop.evaluation.statistics import wilson
 from judgeloop.method.filtering.agreement import Outcome
-from judgeloop.method.filtering.blind import MIN_PAIRS, WARM_UP, BlindJudge
+from judgeloop.method.filtering.blind import MAX_WORDS, MIN_PAIRS, WARM_UP, BlindJudge
 from judgeloop.method.filtering.funnel import FunnelCounter
 from judgeloop.method.judging.verdict import undecided
 from judgeloop.schema.keys import fraction
@@ -18,6 +18,9 @@ from tests.unit.test_filter import both
 from tests.unit.test_filter import pair as caption_pair
 
 COLOURS = ("red", "green", "blue", "yellow", "white", "black", "brown", "grey")
+CLOSING = ")" * 8
+TIES = 17
+"""How many of 30 guesses are right where the answers do not differ, in every release."""
 THINGS = ("sofa", "car", "ball", "house", "door", "cup", "hat", "boat")
 
 
@@ -67,6 +70,46 @@ def test_what_gives_answers_away_is_found(give_away: str) -> None:
     assert "finds the rejected answers" in (explain_giveaway(judge.guesses, judge.right) or "")
 
 
+@pytest.mark.parametrize(
+    ("chosen", "rejected", "noticed"),
+    [
+        ("bb a a", "bb bb a", True),  # longer
+        ("a bbb bbb", "a a a bbb", True),  # more words
+        ("red car", "Red car", True),
+        ("Red car", "REd car", False),
+        ("7 a a", "7 7 a", True),
+        ("it. is", "it is.", True),
+        (f"it! is{CLOSING}", f"it is!{CLOSING}", True),
+        (f"it! is{CLOSING})", f"it is!{CLOSING})", False),  # so much stands after it
+        ("it is sure", "sure it is", True),
+        ("the red car", "the RED car", True),
+        ("red car", "red bus", True),
+        ("red car", "car red", False),
+        ("Red car", "Red Car", False),
+        (f"{'a ' * (MAX_WORDS - 1)}car", f"{'a ' * (MAX_WORDS - 1)}bus", True),
+        (f"{'a ' * MAX_WORDS}car", f"{'a ' * MAX_WORDS}bus", False),  # so far it does not read
+    ],
+)  # fmt: skip
+def test_one_difference_is_enough_to_tell_the_rejected_answers_of_all_pairs(
+    chosen: str, rejected: str, noticed: bool
+) -> None:
+    for more, less in ((chosen, rejected), (rejected, chosen)):
+        judge = judged([
+            msgspec.structs.replace(pair, chosen=more, rejected=less) for pair in pairs(80)
+        ])  # fmt: skip
+        assert (judge.right, judge.guesses) == (30 if noticed else TIES, 30)
+
+
+@pytest.mark.parametrize(
+    ("give_away", "right"), [("", 186), ("word", 238), ("ending", 239), ("markup", 237)]
+)
+def test_its_guesses_are_the_same_in_every_release(give_away: str, right: int) -> None:
+    plain, telling = pairs(400, seed=1), pairs(400, give_away, seed=1)
+    mixed = [pair if at % 3 else other for at, (pair, other) in
+             enumerate(zip(plain, telling, strict=True))]  # fmt: skip
+    assert judged(mixed).right == right
+
+
 def test_pairs_without_any_difference_are_guessed_both_ways() -> None:
     judge, guesses = judged(pairs(WARM_UP)), set()
     for number in range(20):
@@ -110,11 +153,6 @@ def test_the_warning_needs_the_whole_interval_above_chance(
 ) -> None:
     found = explain_giveaway(guesses, right)
     assert (found is not None) is warns
-
-
-def test_its_guesses_do_not_depend_on_which_answer_is_stored_first() -> None:
-    one, other = judged(pairs(300, "longer")), judged(pairs(300, "longer"))
-    assert (one.right, one.guesses) == (other.right, other.guesses)
 
 
 def test_its_memory_does_not_grow_with_the_pairs() -> None:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from judgeloop.method.filtering.agreement import keep_judgements
-from judgeloop.method.filtering.near_duplicates import NearDuplicates
+from judgeloop.method.filtering.near_duplicates import COMPARED, NearDuplicates
 from judgeloop.method.filtering.reasons import (
     SharedSentences,
     names_an_answer,
@@ -51,6 +51,7 @@ def sieve(*texts: str, **settings: object) -> Sieve:
         ("Verdict: B", "Verdict:"),
         ("[[A]]", ""),
         ("", ""),
+        ("The circle is red.\nThe square is not.\nSo B", "The circle is red.\nThe square is not."),
         ("圆是红色的。\n答案：A", "圆是红色的。"),
     ],
 )
@@ -71,6 +72,13 @@ def test_a_verdict_alone_is_no_reason(text: str) -> None:
         ("a red circle", "a blue circle", "One of them has the circle right.", False),
         ("3 dogs", "4 dogs", "I count 3.", True),
         ("3 dogs", "4 dogs", "I counted the animals.", False),
+        ("2 cm", "2 mm", "They are 2.", True),  # no other word of them has three letters
+        ("a cat", "a dog", "It is a dog.", True),
+        ("a cat", "a dog", "It is a bird.", False),
+        ("é", "ö", "I read é.", True),
+        ("dogs", "dogs", "These are dogs.", True),  # nothing differs: any of their words
+        ("dogs", "dogs", "These are cats.", False),
+        ("a wolf", "the wolf", "The wolf howls.", True),
         ("红色的圆", "蓝色的圆", "图中是红色", True),
         ("dogs and cats", "cats and dogs", "The cats come first.", True),
         ("ja", "no", "Whatever.", True),  # there is no word that could tell
@@ -97,6 +105,44 @@ def test_a_trace_of_sentences_that_many_share_is_boilerplate_and_others_keep_the
     assert found.fault(pair(1), saying(bare)) == "boilerplate"
     few = sieve(*many, bare, max_sentence_share=1.0, reason_words=3)
     assert few.fault(pair(1), saying(bare)) is None
+
+
+@pytest.mark.parametrize(("pairs", "found"), [(39, "boilerplate"), (40, None), (41, None)])
+def test_a_sentence_of_exactly_the_share_is_allowed(pairs: int, found: str | None) -> None:
+    same = "The circle is red in the picture.\nVerdict: A"
+    others = [f"Here number {at} is red.\nVerdict: A" for at in range(pairs - 10)]
+    sifted = sieve(*[same] * 10, *others, max_sentence_share=0.25)
+    assert sifted.fault(pair(1), saying(same)) == found
+
+
+def test_a_pair_of_which_nothing_is_kept_does_not_count() -> None:
+    shared = SharedSentences(0.5)
+    for kept in [[saying("It is red.\nA")]] * 6 + [[]] * 20:
+        shared.add(kept)
+    assert shared.without("It is red. So is the square.") == "So is the square."
+
+
+def test_what_is_left_of_a_reason_without_its_boilerplate_must_suffice() -> None:
+    few = f"{BOILERPLATE} Red it is.\nVerdict: A"
+    enough, other = few.replace("it", "it really"), few.replace("Red", "Round")
+    texts = [f"{BOILERPLATE} Here is text {at}.\nVerdict: A" for at in range(20)]
+    sifted = sieve(*texts, max_sentence_share=0.5, reason_words=4, reason_names_answer=True)
+    faults = [sifted.fault(pair(1), saying(text)) for text in (few, enough, other)]
+    assert faults == ["boilerplate", None, "names_nothing"]
+    assert sieve(*texts, max_sentence_share=0.5).fault(pair(1), saying(texts[0])) is None
+    assert sieve(*[few] * 9, max_sentence_share=0.5).fault(pair(1), saying(few)) == "boilerplate"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "kept"),
+    [
+        ("It is red.\n\n***\n圆是红的。真的！It is!", "It is red. 圆是红的。 真的！ It is!"),
+        ("One? Two!\nthree", "One? Two! three"),
+        ("... ?! -", ""),
+    ],
+)
+def test_a_reason_is_cut_into_sentences_of_words(pieces: str, kept: str) -> None:
+    assert SharedSentences(0.5).without(pieces) == kept
 
 
 @pytest.mark.parametrize(
@@ -133,6 +179,37 @@ def test_a_near_duplicate_of_a_kept_trace_is_left_out_and_one_of_a_left_out_trac
     assert found.fault(pair(3), saying(f"{long} but its frame cannot be made out here\nA")) is None
     assert found.fault(pair(4), saying("too short\nA")) == "no_reason"
     assert found.fault(pair(5), saying("too short\nA")) == "no_reason"  # not a duplicate of it
+
+
+def test_a_text_is_compared_with_so_many_earlier_ones_of_a_band() -> None:
+    texts = [["a", "b"] * (2 + at) for at in range(COMPARED + 4)]  # the same pairs of words
+    known = NearDuplicates(1.0, DiskDict[str, str]())
+    assert not any(map(known.repeats, texts))
+    assert [known.repeats(words) for words in texts] == [True] * COMPARED + [False] * 4
+
+
+def test_from_the_threshold_on_a_text_repeats_an_earlier_one() -> None:
+    words = [f"w{at}" for at in range(20)]
+    for changed, threshold, repeats in ((1, 0.95, True), (1, 0.951, False), (2, 0.9, True)):
+        known = NearDuplicates(threshold, DiskDict[str, str]())
+        assert not known.repeats(words)
+        assert known.repeats([*words[changed:], *["other"] * changed]) is repeats
+
+
+def test_texts_of_no_word_or_one_repeat_the_same_alone() -> None:
+    known = NearDuplicates(0.5, DiskDict[str, str]())
+    texts: list[list[str]] = [[], ["red"], ["blue"], [], ["red"], ["red", "red"]]
+    assert [known.repeats(words) for words in texts] == [False, False, False, True, True, False]
+
+
+def test_which_texts_are_found_to_be_near_is_the_same_in_every_release() -> None:
+    known, found = NearDuplicates(0.4, DiskDict[str, str]()), ""
+    for at in range(48):
+        words = [f"w{at // 2}x{place}" for place in range(20)]
+        words[::3] = [f"{'odd' if at % 2 else 'even'}{place}x{at}" for place in range(7)]
+        found += "+" if known.repeats(words) else "-"
+    assert found[::2] == "-" * 24
+    assert found[1::2] == "----+--+----+-+-+----+-+"
 
 
 @pytest.mark.parametrize("changed", [1, 2])
@@ -189,7 +266,25 @@ def test_the_stage_counts_what_the_sieve_left_out_and_stays_balanced(tmp_path: P
     assert letters == {"A": 6, "B": 6}
 
 
-def test_nothing_is_sifted_by_default() -> None:
-    assert not needs_sieve(FilteringSection())
-    assert needs_sieve(FilteringSection(max_sentence_share=0.5))
+@pytest.mark.parametrize(
+    ("settings", "sifts"),
+    [
+        ({}, False),
+        ({"max_sentence_share": 0.5}, True),
+        ({"max_similarity": 0.9}, True),
+        ({"reason_words": 1}, True),
+        ({"reason_names_answer": True}, True),
+        ({"permuted_options": True}, True),
+        ({"last_verdict": "same"}, True),
+        ({"last_verdict": "not_opposite"}, True),
+        ({"majority": True, "traces_per_pair": 1}, False),
+    ],
+)
+def test_traces_are_sifted_only_by_the_settings_of_the_sieve(
+    settings: dict[str, object], sifts: bool
+) -> None:
+    assert needs_sieve(FilteringSection(**settings)) is sifts
+
+
+def test_words_are_lower_case_without_signs() -> None:
     assert words_of("It's 3, 图!") == ["it's", "3", "图"]
