@@ -21,6 +21,7 @@ are never compared.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import re
 import socket
@@ -315,8 +316,8 @@ class _Watch:
         self._pace = pace
         self._seen: Holder | None = None
         self._began = self._changed = time.monotonic()
-        self._said = float("-inf")
-        self._asked = float("-inf")
+        self._said = -math.inf
+        self._asked = -math.inf
 
     def is_over(self, holder: Holder) -> bool:
         """Whether the holder is dead: its process is gone, or the lease has expired."""

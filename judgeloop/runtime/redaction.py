@@ -68,8 +68,9 @@ def hide_secrets(
         _named.add(name)
     handlers: list[logging.Handler] = [logging.StreamHandler()]
     if file := os.environ.get(LOG_VARIABLE):
-        handlers.append(logging.FileHandler(file, encoding="utf-8", delay=True))
-        handlers[-1].addFilter(_is_not_kubeflow_s)
+        own = logging.FileHandler(file, encoding="utf-8", delay=True)
+        own.addFilter(_is_not_kubeflow_s)
+        handlers.append(own)
     for handler in handlers:
         handler.setFormatter(made)
     logging.basicConfig(level=level, handlers=handlers, force=True)
@@ -120,9 +121,8 @@ def _base64(secret: bytes) -> Iterator[str]:
     Three bytes are four characters, so it depends on how many bytes stand before it; characters
     that other bytes have a part in are left out.
     """
-    for before in range(3):
-        first = -(-before * 8 // 6)
-        last = (before + len(secret)) * 8 // 6
+    for before, first in enumerate((0, 2, 3)):
+        last = (before + len(secret)) * 4 // 3
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             sure = encode(bytes(before) + secret).decode()[first:last]
             if len(sure) >= _SHORTEST_BASE64:

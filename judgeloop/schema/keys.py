@@ -47,7 +47,7 @@ def listed_key(*parts: Iterable[object]) -> str:
 def seed_for(*parts: object) -> int:
     """Returns the seed of a request, a hash of `parts`: below 2**31, a multiple of 1024."""
     digest = hashlib.sha256(to_json(msgspec.to_builtins(parts))).digest()
-    return int.from_bytes(digest[:8], "big") % (2**31 // SEED_SPACING) * SEED_SPACING
+    return int.from_bytes(digest[:8]) % (2**31 // SEED_SPACING) * SEED_SPACING
 
 
 def fraction(*parts: object) -> float:
@@ -56,4 +56,4 @@ def fraction(*parts: object) -> float:
     All random choices outside of models use it, so that each depends on its subject alone.
     """
     digest = hashlib.sha256(to_json(msgspec.to_builtins(parts))).digest()
-    return int.from_bytes(digest[:7], "big") / 2**56
+    return int.from_bytes(digest[:7]) / 2**56

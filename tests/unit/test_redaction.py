@@ -6,13 +6,16 @@ import html
 import json
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from math import ceil, floor
+from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
 
 from judgeloop.runtime import redaction
-from judgeloop.runtime.redaction import hidden, hide_secrets
+from judgeloop.runtime.json_log import VARIABLE, About
+from judgeloop.runtime.redaction import LOG_VARIABLE, hidden, hide_secrets
 from judgeloop.schema.printable import printable
 from pipelines.lint.secrets import secrets_in
 from tests.conftest import REPOSITORY
@@ -71,9 +74,18 @@ def test_a_secret_within_base64_is_struck_out(
     secret = "correct/horse>battery?staple"
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", secret)
     text = encode(f"{before}{secret}{after}".encode()).decode()
-    left = hidden(f"<{text}>").strip("<>").split("***")
-    assert len(left) == 2
-    assert all(len(part) <= len(before) * 4 / 3 + 6 for part in left)
+    end = len(before) + len(secret)
+    left = text[: ceil(len(before) * 4 / 3)], text[floor(end * 4 / 3) :]
+    assert hidden(f"<{text}>") == f"<{left[0]}***{left[1]}>"
+
+
+@pytest.mark.parametrize(("before", "found"), [("", True), ("u", False), ("u:p", True)])
+def test_of_a_short_secret_within_base64_eight_characters_are_its_own_or_it_stays(
+    before: str, found: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "abcdef")
+    text = base64.b64encode(f"{before}abcdef".encode()).decode()
+    assert hidden(text) == (text[: len(before) // 3 * 4] + "***" if found else text)
 
 
 @pytest.mark.parametrize(
@@ -180,29 +192,88 @@ def test_ordinary_text_and_short_values_stay(monkeypatch: pytest.MonkeyPatch) ->
     assert hidden(text) == text
 
 
-def test_a_variable_that_the_configuration_names_is_struck_out_of_the_log_and_the_traceback(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("MODEL_SERVER", "hunter22")
+@pytest.fixture
+def logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Lets a test set up the log of this process, which is as before after it."""
     monkeypatch.setattr(redaction, "_named", set())
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     root = logging.getLogger()
     level, handlers = root.level, root.handlers[:]
-    assert hidden("hunter22") == "hunter22"
+    yield
+    for made in set(root.handlers) - set(handlers):
+        made.close()
+    root.setLevel(level)
+    root.handlers[:] = handlers
+
+
+def end_by(error: BaseException) -> None:
+    """What Python does with an error that nobody has caught."""
     try:
-        hide_secrets("%(message)s", "INFO", "MODEL_SERVER")
-        try:
-            raise ValueError("not hunter22")
-        except ValueError as error:
-            logging.getLogger("library").exception("with %s", "hunter22")
-            sys.excepthook(type(error), error, error.__traceback__)
-    finally:
-        root.setLevel(level)
-        root.handlers[:] = handlers
+        raise error
+    except BaseException:
+        sys.excepthook(type(error), error, error.__traceback__)
+
+
+@pytest.mark.usefixtures("logs")
+def test_a_variable_that_the_configuration_names_is_struck_out_of_the_log_and_the_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MODEL_SERVER", "hunter22")
+    assert hidden("hunter22") == "hunter22"
+    hide_secrets("%(message)s", "INFO", "MODEL_SERVER")
+    try:
+        raise ValueError("not hunter22")
+    except ValueError:
+        logging.getLogger("library").exception("with %s", "hunter22")
+    end_by(ValueError("not hunter22"))
     said = capsys.readouterr().err
     assert said.count("ValueError: not ***") == 2
+    assert said.count("in end_by\n    raise error\n") == 1
     assert "with ***" in said
     assert "hunter22" not in said
+    assert "ended by an error" not in said
+
+
+@pytest.mark.usefixtures("logs")
+def test_a_run_s_own_log_holds_the_lines_of_its_tasks_and_the_error_that_ended_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "run.log"
+    monkeypatch.setenv(LOG_VARIABLE, str(file))
+    monkeypatch.setenv("HF_TOKEN", "hunter22")
+    hide_secrets("%(levelname)s %(name)s %(message)s", "INFO")
+    assert not file.exists()  # a process that logs nothing leaves nothing
+    library = logging.getLogger("library")
+    library.debug("not asked for")
+    library.info("größer: hunter22")
+    around = logging.LogRecord("kfp", logging.INFO, "/x/kfp/local/task.py", 1, "a task", (), None)
+    logging.getLogger().handle(around)
+    end_by(ValueError("not hunter22"))
+    end_by(KeyboardInterrupt("hunter22"))
+    written, said = file.read_text(encoding="utf-8"), capsys.readouterr().err
+    head, _, traceback = written.partition("Traceback")
+    assert head == "INFO library größer: ***\nCRITICAL judgeloop ended by an error\n"
+    assert traceback.endswith("ValueError: not ***\n\n")
+    assert said.startswith("INFO library größer: ***\nINFO kfp a task\nCRITICAL judgeloop ended")
+    assert said.endswith("KeyboardInterrupt: ***\n")
+    (to_file,) = (h for h in logging.getLogger().handlers if isinstance(h, logging.FileHandler))
+    assert to_file.encoding == "utf-8"  # whatever the machine's own is
+
+
+@pytest.mark.usefixtures("logs")
+def test_an_error_that_ends_a_process_is_one_object_of_a_log_in_json_and_an_interruption_is_text(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(VARIABLE, "json")
+    monkeypatch.setenv("HF_TOKEN", "hunter22")
+    hide_secrets("%(message)s", "INFO", about=About(stage="train"))
+    end_by(ValueError("not hunter22"))
+    (line,) = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (line["level"], line["stage"]) == ("CRITICAL", "train")
+    assert line["message"].startswith("ended by an error\nTraceback")
+    assert line["message"].endswith("ValueError: not ***\n")
+    end_by(KeyboardInterrupt())
+    assert capsys.readouterr().err.endswith("KeyboardInterrupt\n")
 
 
 COMMANDS = sorted(
