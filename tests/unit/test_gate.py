@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from judgeloop.evaluation import gate
 from judgeloop.evaluation.floors import floors
 from judgeloop.evaluation.gate import Judged, decide_promotion
 from judgeloop.schema.errors import DataError
@@ -115,6 +116,9 @@ def test_the_interval_must_lie_above_the_configured_difference():
     mine, theirs = share(50, 50), share(20, 50)
     assert meet(mine, theirs, GateSection(min_difference=0.4)).decision == "promote"
     assert meet(mine, theirs, GateSection(min_difference=0.6)).decision == "refuse"
+    low = meet(mine, theirs).low
+    at_the_bound = meet(mine, theirs, GateSection(min_difference=low))
+    assert (at_the_bound.decision, holding(at_the_bound)["opponent"]) == ("refuse", False)
 
 
 def test_results_are_paired_by_item_and_not_by_position():
@@ -223,6 +227,16 @@ def test_other_items_are_refused_and_counted():
     assert decision.decision == "refuse"
     assert "different items: 2 have" in decision.reason
     assert (decision.n, decision.low, decision.high) == (0, -1, 1)
+
+
+def test_the_texts_of_the_verdicts_are_not_kept_in_memory():
+    item = msgspec.structs.replace(
+        share(1, 1)[0], chosen_first_text="long", rejected_first_text="long"
+    )
+    items, _ = gate._by_item(judged([item]))
+    assert [(kept.chosen_first_text, kept.rejected_first_text) for kept in items.values()] == [
+        ("", "")
+    ]
 
 
 def test_no_items_are_refused():

@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from judgeloop.evaluation.statistics import mean_interval, paired_interval, wilson
+from judgeloop.evaluation.statistics import (
+    CONFIDENCE,
+    mean_interval,
+    paired_bound,
+    paired_interval,
+    wilson,
+)
 from judgeloop.schema.scorecard import Interval
 
 ROUNDS = 2000
@@ -121,6 +127,28 @@ def test_a_paired_interval_lies_above_zero_exactly_where_mcnemars_test_says_so(b
     values = [1] * better + [-1] * worse + [0] * ties
     statistic = (better - worse) / math.sqrt(better + worse) if better + worse else 0.0
     assert (paired_interval(values).low > 0) == (statistic > 1.959963984540054)
+
+
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 40))
+def test_a_one_sided_bound_at_half_the_error_is_the_upper_end_of_the_interval(better, worse, ties):
+    n = better + worse + ties
+    bound = paired_bound(better, worse, n, (1 - CONFIDENCE) / 2)
+    values = [1] * better + [-1] * worse + [0] * ties
+    assert bound == pytest.approx(paired_interval(values).high, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("better", "worse", "n", "error", "bound"),
+    [
+        (0, 0, 0, 0.05, 1),
+        (3, 0, 3, 0.05, 1),
+        (0, 0, 10, 0.05, 0.2129420),
+        (1.5, 0.5, 4.5, 0.05, 0.6439017),
+    ],
+)
+def test_a_bound_takes_parts_of_an_item(better, worse, n, error, bound):
+    """Of equal judges it is z²/(n + z²); the last is by maximizing the likelihood numerically."""
+    assert paired_bound(better, worse, n, error) == pytest.approx(bound, abs=1e-6)
 
 
 def test_three_wins_in_three_items_are_not_enough_and_ten_are():
