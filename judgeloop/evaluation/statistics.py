@@ -133,8 +133,7 @@ def _score_interval(share: float, n: float) -> Interval:
     centre = (share + Z * Z / (2 * n)) / (1 + Z * Z / n)
     half = Z * math.sqrt(share * (1 - share) / n + Z * Z / (4 * n * n)) / (1 + Z * Z / n)
     # At the ends the formula is exact but for rounding, which would leave 0..1 or miss the share.
-    low = 0.0 if share == 0 else max(0.0, centre - half)
-    return Interval(low, 1.0 if share == 1 else min(1.0, centre + half))
+    return Interval(0.0 if share == 0 else centre - half, 1.0 if share == 1 else centre + half)
 
 
 def _tango(better: float, worse: float, n: float, delta: float) -> float:

@@ -43,7 +43,7 @@ def test_wilson_gives_the_values_of_newcombes_table(successes, n, low, high):
     assert close(wilson(successes, n), low, high)  # Newcombe 1998, two-sided intervals, method 3
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 10, 37, 1000, 10**9])
+@pytest.mark.parametrize("n", [1, 2, 3, 10, 37, 1000, 10**9, 10**12])
 def test_wilsons_interval_is_scipys(n):
     for successes in {0, 1, n // 3, n // 2, n - 1, n}:
         found = binomtest(successes, n).proportion_ci(0.95, method="wilson")
@@ -82,6 +82,12 @@ def test_a_means_interval_holds_it_stays_in_range_and_is_symmetric(values):
 @pytest.mark.parametrize("n", range(1, 60))
 def test_a_means_interval_ends_exactly_at_a_mean_of_0_or_1(n):
     assert mean_interval([0.0] * n).low == 0 == 1 - mean_interval([1.0] * n).high
+
+
+@pytest.mark.parametrize("n", range(1, 60))
+def test_a_paired_interval_ends_exactly_at_1_where_one_judge_alone_was_right(n):
+    assert paired_interval([1] * n).high == 1 == -paired_interval([-1] * n).low
+    assert paired_bound(n, 0, n, 0.05) == 1
 
 
 def test_equal_values_do_not_make_a_mean_certain():
