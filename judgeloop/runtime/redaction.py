@@ -87,8 +87,8 @@ def _is_not_kubeflow_s(record: logging.LogRecord) -> bool:
     return f"{os.sep}kfp{os.sep}" not in record.pathname
 
 
-def _show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    text = "".join(traceback.format_exception(kind, error, trace))
+def _show(kind: type[BaseException], error: BaseException, _: TracebackType | None) -> None:
+    text = "".join(traceback.format_exception(error))
     formatters = [handler.formatter for handler in logging.getLogger().handlers]
     as_line = os.environ.get(LOG_VARIABLE) or any(isinstance(f, JsonFormatter) for f in formatters)
     if as_line and not issubclass(kind, KeyboardInterrupt):
