@@ -196,9 +196,11 @@ def test_a_lease_that_was_taken_away_is_lost_at_the_next_heartbeat(
     assert folder.list(FOLDER) == [FIRST]
 
 
-def test_a_holder_says_which_process_it_is_and_since_when() -> None:
+def test_a_holder_says_which_process_it_is_and_since_when(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leases, "this_pod", lambda: "its pod")
     one, two = this_process(), this_process()
     assert one.id != two.id
+    assert one.pod == "its pod"
     assert str(one) == f"process {os.getpid()} on {socket.gethostname()} (since {one.since})"
     since = datetime.fromisoformat(one.since)
     assert since.utcoffset() == timedelta(0)
