@@ -15,7 +15,7 @@ from judgeloop.schema.errors import DataError
 from judgeloop.schema.evaluation_sections import GateSection
 from judgeloop.schema.keys import fraction
 from judgeloop.schema.records import Choice, ItemResult
-from judgeloop.schema.results import GateDecision
+from judgeloop.schema.results import Check, GateDecision
 
 A, B, NONE = Choice.A, Choice.B, Choice.UNDECIDED
 POLICY = GateSection()
@@ -188,7 +188,11 @@ def test_identical_answers_must_not_get_a_clear_verdict(second: Choice):
 
 
 def test_a_candidate_that_was_shown_no_identical_answers_is_refused():
-    assert "no identical answers" in meet(share(45, 50)[:-1], share(20, 50)).reason
+    found = meet(share(45, 50)[:-1], share(20, 50))
+    said = "it was shown no identical answers: evaluate it again"
+    failing = [check for check in found.checks if not check.holds]
+    assert failing == [Check(name="identical_answers", holds=False, text=said)]
+    assert found.reason == said
 
 
 def test_the_champion_is_not_compared_with_itself():
@@ -196,7 +200,7 @@ def test_the_champion_is_not_compared_with_itself():
         judged(share(45, 50), "judge/7"), judged(share(20, 50), "judge/7"), POLICY
     )
     assert (found.decision, found.n) == ("refuse", 0)
-    assert "already the champion" in found.reason
+    assert found.reason == "the candidate is already the champion"
 
 
 @pytest.mark.parametrize(
@@ -217,6 +221,7 @@ def test_what_cannot_be_compared_is_refused(mine: Any, theirs: Any, words: str):
         POLICY,
     )
     assert (found.decision, found.n, found.low, found.high) == ("refuse", 0, -1, 1)
+    assert (found.candidate, found.champion) == ("judge/8", "judge/7")
     assert words in found.reason
 
 
@@ -225,7 +230,9 @@ def test_other_items_are_refused_and_counted():
               for at, item in enumerate(share(0, 30)[:-1])]  # fmt: skip
     decision = meet(share(30, 30), theirs)
     assert decision.decision == "refuse"
-    assert "different items: 2 have" in decision.reason
+    assert decision.reason == (
+        "they were scored on different items: 2 have a result of only one of them"
+    )
     assert (decision.n, decision.low, decision.high) == (0, -1, 1)
 
 
@@ -242,7 +249,7 @@ def test_the_texts_of_the_verdicts_are_not_kept_in_memory():
 def test_no_items_are_refused():
     decision = meet([], [])
     assert (decision.decision, decision.n) == ("refuse", 0)
-    assert "no items" in decision.reason
+    assert decision.reason == "there are no items to compare them on"
 
 
 def test_results_without_the_answers_lengths_are_an_error_that_says_what_to_do():
