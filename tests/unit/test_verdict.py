@@ -87,6 +87,28 @@ def test_swapping_the_labels_swaps_the_verdict_and_nothing_else(text: str, expec
     assert outcome(text, ("B", "A")) == swapped
 
 
+PADDED = [
+    ("Considering ~, verdict:", "x", 79, "{}\nA", "A", "no_verdict"),
+    ("Verdict: A because it is ~", "x", 600, "{}", "A", "no_verdict"),
+    ("Answer A is better because it is ~", "x", 600, "{}", "A", "no_verdict"),
+    ("A because it is ~", "x", 200, '{{"verdict": "{}"}}', "A", "no_verdict"),
+    ("Answer B ~ says:", "x", 300, "{}\nVerdict: A", "no_verdict", "A"),
+    (":~", " ", 80, 'Verdict{}"B"', "B", "no_verdict"),
+    ("~.", " ", 400, "`Verdict: A`{}", "no_verdict", "A"),
+    ("o~", " ", 400, "S{}`Verdict: A`", "no_verdict", "A"),
+]
+"""A text, what it is padded with at `~`, the length that counts, and where the text stands."""
+
+
+@pytest.mark.parametrize(("text", "pad", "longest", "place", "within", "beyond"), PADDED)
+def test_a_long_heading_sentence_field_or_gap_is_read_up_to_its_limit_and_no_further(
+    text: str, pad: str, longest: int, place: str, within: str, beyond: str
+) -> None:
+    for length, expected in ((longest, within), (longest + 1, beyond)):
+        padded = text.replace("~", pad * (length - len(text) + 1))
+        assert (length, outcome(place.format(padded))) == (len(padded), expected)
+
+
 @pytest.mark.parametrize(("text", "expected"), SEEN_CASES)
 def test_the_tiny_worlds_judgement_is_its_one_sentence_or_nothing(text: str, expected: str) -> None:
     verdict = parse_tiny_verdict(text)

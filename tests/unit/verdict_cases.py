@@ -5,6 +5,7 @@ labels are in `LABELLED`.
 """
 
 from tests.unit.verdict_language_cases import COMPARED_ELSEWHERE
+from tests.unit.verdict_layout_cases import STANDING_ELSEWHERE
 from tests.unit.verdict_open_cases import BOTH, NOTHING, OPEN, QUOTED
 from tests.unit.verdict_spelling_cases import SPELLED_OTHERWISE
 
@@ -329,7 +330,7 @@ CASES = [
     case
     for kind in (
         *(VERDICT_LINES, OTHER_MARKERS, WORDS_AFTER, COMPARISONS, OPEN, MARKUP, LANGUAGES),
-        *(THINKING, QUOTED, SCORES, SPELLED_OTHERWISE, COMPARED_ELSEWHERE),
+        *(THINKING, QUOTED, SCORES, SPELLED_OTHERWISE, COMPARED_ELSEWHERE, STANDING_ELSEWHERE),
     )
     for case in kind
 ]
@@ -365,6 +366,10 @@ LABELLED = [
     (NUMBERED, "Verdict: Response 1, but only just.", "A"),
     (NUMBERED, "回答2更好", "B"),
     (("X", "Y"), "reasons\nVerdict: A", NOTHING),
+    (("X", "Y"), "| Winner | X |", "A"),
+    (("left", "right"), "left: 7, right: 8", NOTHING),  # of what?
+    (("left", "right"), "left: 7/10, right: 8/10", "B"),
+    (("llava-onevision-qwen2", "b"), "<answer>llava-onevision-qwen2</answer>", "A"),
     (("left", "right"), "reasons\nVerdict: left", "A"),
     (("left", "right"), "reasons\nThe right answer is right.", NOTHING),
     (("Model-1", "Model-2"), "reasons\nWinner: Model-2", "B"),

@@ -135,7 +135,7 @@ ALONE = (
 _BETWEEN = [(re.compile(form.between, re.I), form) for form in FORMS]
 _AFTER = {form.after: re.compile(form.after, re.I) for form in FORMS}
 _ALONE = re.compile("|".join(f"(?:{form})" for form in ALONE), re.I)
-_ARTICLE = re.compile(rf"(?:{ARTICLE})?", re.I)
+_ARTICLE = re.compile(rf"^{ARTICLE}", re.I)
 _SINCE = re.compile(
     r"[\s,;:(、]{0,3}(?:因为|因為|由于|由於|weil|denn|da|porque|ya\s+que|pues|dado\s+que|car"
     r"|parce\s+qu|puisqu|なぜなら|왜냐하면|pois|perché|poiché|потому)",
@@ -164,7 +164,7 @@ def non_english_winner(rest: str, side: int, labels: Labels) -> int | None:
         match = between.match(rest)
         if match is None:
             continue
-        other = labels.mention(_ARTICLE.sub("", rest[match.end() :], count=1))
+        other = labels.mention(_ARTICLE.sub("", rest[match.end() :]))
         if other is None or other.side == side:
             continue
         after = _AFTER[form.after].match(other.rest)

@@ -56,16 +56,16 @@ def own_words(text: str, labels: Labels) -> list[str] | None:
     if said is None:
         return None
     said = without_control_tokens(said)
-    said = _TAG.sub("", _BREAK.sub("\n", _TAGGED.sub(_on_its_own_line, said)))
+    said = _TAGGED.sub(lambda match: _on_its_own_line(match[2].strip(), labels), said)
+    said = _TAG.sub("", _BREAK.sub("\n", said))
     lines = _without_fences(_with_json_read(said).split("\n"), labels)
     lines = [LEFT_OUT if line.lstrip().startswith(">") else line for line in lines]
     lines = _without_quotations("\n".join(lines), labels).split("\n")
     return _without_introduced([line.strip() for line in lines], labels)
 
 
-def _on_its_own_line(match: re.Match[str]) -> str:
-    inner = match[2].strip()
-    return f"\n[[{inner}]]\n" if len(inner) <= 20 and ":" not in inner else f"\n{inner}\n"
+def _on_its_own_line(inner: str, labels: Labels) -> str:
+    return f"\n[[{inner}]]\n" if _is_label(inner, labels) else f"\n{inner}\n"
 
 
 def _with_json_read(text: str) -> str:
@@ -104,11 +104,9 @@ def _fields(value: list[tuple[str, object]]) -> str:
 
 def _without_fences(lines: list[str], labels: Labels) -> list[str]:
     """Removes fenced blocks that hold more than a verdict, or a quotation from an answer."""
-    outside = [line for line in lines if line.strip()]
-    if len(outside) > 2 and _FENCE.match(outside[0]) and _FENCE.match(outside[-1]):
-        within = outside[1:-1]
-        if not any(_FENCE.match(line) for line in within):  # the whole text is fenced
-            return lines[lines.index(outside[0]) + 1 : -1]
+    fences = [at for at, line in enumerate(lines) if _FENCE.match(line)]
+    if len(fences) == 2 and not any(map(str.strip, lines[: fences[0]] + lines[fences[1] + 1 :])):
+        return lines[fences[0] + 1 : fences[1]]  # the whole text is fenced
     kept: list[str] = []
     block: list[str] | None = None
     before = ""
@@ -141,19 +139,20 @@ def _of_block(block: list[str], before: str, labels: Labels) -> list[str]:
 def _without_quotations(text: str, labels: Labels) -> str:
     """Removes text in quotation marks or code spans, unless it is a label alone."""
     text = _SPAN.sub(lambda match: _of_span(match, text, labels), text)
-    pieces, start, opened = [], 0, -1
+    pieces, start = [], 0
+    opened: int | None = None
     first, last = len(text) - len(text.lstrip()), len(text.rstrip()) - 1
     for place, closes in _marks(text):
-        if opened < 0 and not closes:
+        if opened is None and not closes:
             opened = place
-        elif opened >= 0 and closes:
+        elif opened is not None and closes:
             inner = text[opened + 1 : place]
             whole = opened == first and place == last
             before = text[max(0, opened - 80) : opened].rpartition("\n")[2]
             kept = whole or (bool(before.strip()) and _is_label(inner, labels))
             pieces += [text[start:opened], f" {inner} " if kept else LEFT_OUT]
-            start, opened = place + 1, -1
-    if opened >= 0:  # never closed: whatever follows may be quoted, or the judge's last word
+            start, opened = place + 1, None
+    if opened is not None:  # never closed: whatever follows may be quoted, or the judge's last word
         if labels.mentioned(text[opened:]):
             return LEFT_OUT
         return "".join([*pieces, text[start:opened], LEFT_OUT])
@@ -161,7 +160,7 @@ def _without_quotations(text: str, labels: Labels) -> str:
 
 
 def _is_label(text: str, labels: Labels) -> bool:
-    mention = labels.mention(text.strip()) if len(text) < 80 and "\n" not in text else None
+    mention = labels.mention(text.strip()) if "\n" not in text else None
     return mention is not None and not mention.rest.strip(" .!*")
 
 
@@ -202,7 +201,7 @@ def _introduces(line: str, labels: Labels) -> bool:
         return False
     if re.fullmatch(rf"{labels.named}[^:]{{0,20}}:", line, re.IGNORECASE):
         return True
-    names = re.search(labels.named, line, re.IGNORECASE) or re.search(rf"\b{NOUNS}\b", line, re.I)
+    names = re.search(rf"{labels.named}|\b{NOUNS}\b", line, re.IGNORECASE)
     quotes = re.search(_QUOTES, line, re.IGNORECASE)
     if quotes is None:
         return False

@@ -28,6 +28,7 @@ class Stated(StrEnum):
 MAX_SENTENCE = 600
 """Characters; a longer sentence is read as prose."""
 _ITEM = r"(?:[-+•–—>]{1,3}\s+|\d{1,2}[.)]\s+|#{1,6}\s*|[✅✔☑🏆👉]\s*)"
+_ITEMS = re.compile(rf"^{_ITEM}{{1,3}}")
 _SO = (
     r"(?:(?:so|therefore|thus|hence|and|finally|overall|ultimately|accordingly|consequently"
     r"|in (?:conclusion|summary|short)|to (?:conclude|summarize|sum up)|all in all|on balance"
@@ -64,7 +65,7 @@ _I_SAY = r"(?:i(?:\s+(?:think|believe|conclude|find|judge|would\s+say)|['’]d\s
 _VERDICT = re.compile(
     rf"{_START}{_I_SAY}?{_OWN}{{0,3}}{_MARKERS}{_SEPARATOR}(?P<value>.*)", re.IGNORECASE | re.DOTALL
 )
-_HEADING = re.compile(rf"{_START}{_MARKERS}\s{{0,3}}[:：=-]?\s*", re.IGNORECASE)
+_HEADING = re.compile(rf"({_START}{_MARKERS})\s{{0,3}}[:=-]?\s*", re.IGNORECASE)
 _ANSWER_MARK = re.compile(
     rf"{_START}(?:answer|reply)(?:\s{{0,3}}(?:[:=]|\bis\b)){{1,2}}\s{{0,3}}(?P<value>.*)",
     re.IGNORECASE | re.DOTALL,
@@ -88,10 +89,10 @@ _COMPARED = re.compile(
     rf"{_START}{_I_SAY}{{0,1}}{_SO_NON_ENGLISH}(?P<value>.*)", re.IGNORECASE | re.DOTALL
 )
 _CHOSEN = re.compile(
-    rf"{_START}(?:i|we)\s*(?:would\s+|'d\s+|will\s+|'ll\s+|have\s+)?(?:choose|chose|chosen|pick"
-    r"|select|prefer|favou?r|vote\s+for|go\s+with|decide\s+(?:for|on)|opt\s+for)\s+(?P<value>.*)"
+    rf"(?:{_START}(?:i|we)\s*(?:would\s+|'d\s+|will\s+|'ll\s+|have\s+)?(?:choose|chose|chosen|pick"
+    r"|select|prefer|favou?r|vote\s+for|go\s+with|decide\s+(?:for|on)|opt\s+for)\s+"
     rf"|{_SO_NON_ENGLISH}(?:我(?:会|會|更)?(?:选择|選擇|选|選|喜欢|喜歡|偏好)|ich\s+(?:bevorzuge|wähle)\s"
-    r"|prefiero\s|elijo\s|je\s+(?:préfère|choisis)\s)\s{0,3}(?P<non_english>.*)",
+    r"|prefiero\s|elijo\s|je\s+(?:préfère|choisis)\s)\s{0,3})(?P<value>.*)",
     re.IGNORECASE | re.DOTALL,
 )
 _CONCLUDES = re.compile(rf"(?:{_ITEM}){{0,3}}{_SO}", re.IGNORECASE)
@@ -101,17 +102,22 @@ _LATEX = re.compile(
 )
 _BOXED = re.compile(r"\\(?:boxed|fbox)\s?\{\s{0,5}([^{}]{0,80}?)\s{0,5}\}")
 _MATHS = re.compile(r"\$|\\[()\[\]]")
-
-
 _ARTICLE = re.compile(r"^(?:that\s+)?(?:(?:the|la|le|el|die)\s+)?", re.IGNORECASE)
+_LISTED = re.compile(r"[,;]|\band\b")
+_SCORES = re.compile(r"(?:final |overall )?(?:scores?|ratings?):?", re.IGNORECASE)
+_SCORE_WORD = re.compile(r"(?:score|rating|points)s?\s*:?\s*", re.IGNORECASE)
+_SCORE = re.compile(
+    r"(?:'s)?\s*(score|rating|points)?\s*[:=]\s*(\d{1,3}(?:\.\d{1,3})?)\s*(?:/\s*(\d{1,3}))?"
+    r"\s*(points)?[.!]?",
+    re.IGNORECASE,
+)
 
 
 class Sentence(NamedTuple):
-    """A sentence, and the number of its line."""
+    """A sentence of a line."""
 
     text: str
-    line: int
-    of_answer: bool
+    of_answer: bool = False
     """Its line begins with an answer's name and a colon, so it may quote that answer."""
 
 
@@ -154,32 +160,25 @@ def _sentences(lines: Sequence[str], labels: Labels) -> list[Sentence]:
     """Cuts lines into sentences; a heading such as `Verdict:` is joined with the next line."""
     sentences: list[Sentence] = []
     heading = ""
-    for number, line in enumerate(lines):
-        plain = _plain(line)
-        if not plain:
+    for plain in filter(None, map(_plain, lines)):
+        if len(plain) < 80 and (found := _HEADING.fullmatch(plain)):
+            heading = f"{found[1]}: "
             continue
-        if len(plain) < 80 and _HEADING.fullmatch(plain):
-            heading = plain.rstrip(" :=-") + ": "
-            continue
-        head = labels.mention(re.sub(rf"^(?:{_ITEM}){{0,3}}", "", plain[:100]))
-        of_answer = head is not None and head.rest.lstrip().startswith((":", "-", "–"))
         if heading and labels.mention(_ARTICLE.sub("", plain)) is None:
             heading = ""
-        for text in _SPLIT.split(heading + plain):
-            if text.strip():
-                sentences.append(Sentence(text.strip(), number, of_answer and not heading))
-                of_answer = of_answer and not heading
+        head = labels.mention(_ITEMS.sub("", plain)) if not heading else None
+        of_answer = head is not None and head.rest.lstrip().startswith((":", "-", "–"))
+        texts = [text.strip() for text in _SPLIT.split(heading + plain)]
+        sentences += [Sentence(text, of_answer) for text in texts if text]
         heading = ""
-    if heading:
-        sentences.append(Sentence(heading, len(lines), False))
-    return sentences
+    return [*sentences, Sentence(heading)] if heading else sentences
 
 
 def _plain(line: str) -> str:
     """Removes markup: emphasis, mathematics, and the bars of a table row of two cells."""
     line = line.strip()
     if line.startswith("|"):
-        cells = [cell.strip(" *_`") for cell in line.strip("|").split("|") if cell.strip(" *_`")]
+        cells = [cell for cell in (part.strip(" *_`") for part in line.split("|")) if cell]
         return f"{cells[0]}: {cells[1]}" if len(cells) == 2 else ""
     line = re.sub(r"\*+|`+|(?<!\w)_+|_+(?!\w)", "", _LATEX.sub(r"\1", line))
     return _MATHS.sub("", _BOXED.sub(r"[[\1]]", line)).strip()
@@ -188,18 +187,16 @@ def _plain(line: str) -> str:
 def _verdict_of(sentence: Sentence, labels: Labels) -> int | Stated | None:
     """Reads a verdict; `Stated.BOTH` is a verdict that does not name exactly one side."""
     text = sentence.text
-    if len(text) > MAX_SENTENCE:
+    if len(text) > MAX_SENTENCE or sentence.of_answer:
         return None
     for match in _BRACKETED.finditer(text):
         mention = labels.mention(match[1])
-        if mention is None or mention.rest.strip(" .") or sentence.of_answer:
+        if mention is None or mention.rest.strip(" ."):
             continue
         if _BEFORE_BRACKETS.fullmatch(text[: match.start()]) and confirms(
             text[match.end() :], mention.side, labels
         ):
             return mention.side
-    if sentence.of_answer:
-        return None
     if marked := _VERDICT.match(text):
         return _value(marked["value"], labels)
     if marked := _ANSWER_MARK.match(text):  # may be the answer's own: an option, a number
@@ -223,7 +220,7 @@ def _value(text: str, labels: Labels) -> int | Stated | None:
 
 def _bare(text: str, labels: Labels) -> int | None:
     """Reads `Response B` alone."""
-    mention = labels.mention(re.sub(rf"^(?:{_ITEM}){{1,3}}", "", text))
+    mention = labels.mention(_ITEMS.sub("", text))
     if mention is None or not mention.has_noun or mention.rest.strip(" .!"):
         return None
     return mention.side
@@ -231,45 +228,31 @@ def _bare(text: str, labels: Labels) -> int | None:
 
 def _comparison_of(sentence: Sentence, labels: Labels) -> int | Stated | None:
     text = sentence.text
-    if len(text) > MAX_SENTENCE or sentence.of_answer or text.endswith("?"):
+    if len(text) > MAX_SENTENCE or sentence.of_answer:
         return None
-    if match := _CHOSEN.match(text):
-        mention = labels.mention(match["value"] or match["non_english"] or "")
-        known = mention is not None and not mention.is_word
-        return mention.side if mention and known and confirms(
-            mention.rest, mention.side, labels
-        ) else None  # fmt: skip
-    compared = _COMPARED.match(text)
-    mention = labels.mention(compared["value"]) if compared else None
+    chosen = _CHOSEN.match(text)
+    said = chosen or _COMPARED.match(text)
+    mention = said and labels.mention(said["value"])
     if mention is None or mention.is_word:
         return None
+    if chosen:
+        return mention.side if confirms(mention.rest, mention.side, labels) else None
     found = comparison_winner(mention.rest, mention.side, labels)
     return non_english_winner(mention.rest, mention.side, labels) if found is None else found
 
 
 def _scored_side(sentences: Sequence[Sentence], labels: Labels) -> int | None:
     """Reads scores, where each answer has exactly one, both on the same scale."""
-    scores: dict[int, list[tuple[float, str]]] = {0: [], 1: []}
-    named = False
-    for text in _pieces(sentences):
-        mention = labels.mention(
-            re.sub(r"^(?:score|rating|points)s?\s*:?\s*", "", text, flags=re.I)
-        )
-        match = re.fullmatch(
-            r"(?:'s)?\s*(score|rating|points)?\s*[:=]\s*(\d{1,3}(?:\.\d{1,3})?)\s*(?:/\s*(\d{1,3}))?"
-            r"\s*(points)?[.!]?",
-            mention.rest if mention else "",
-            re.IGNORECASE,
-        )
-        if mention is None or match is None:
-            named = (
-                named
-                or re.fullmatch(r"(?:final |overall )?(?:scores?|ratings?):?", text, re.I)
-                is not None
-            )
-            continue
-        named = named or text[:1].lower() in "sr" or any(match.group(1, 3, 4))
-        scores[mention.side].append((float(match[2]), match[3] or ""))
+    scores: dict[int, list[tuple[float, str | None]]] = {0: [], 1: []}
+    pieces = list(_pieces(sentences))
+    named = any(_SCORES.fullmatch(text) for text in pieces)
+    for text in pieces:
+        word = _SCORE_WORD.match(text)
+        mention = labels.mention(text[word.end() :] if word else text)
+        score = mention and _SCORE.fullmatch(mention.rest)
+        if mention and score:
+            named = named or word is not None or any(score.group(1, 3, 4))
+            scores[mention.side].append((float(score[2]), score[3]))
     if not named or any(len(found) != 1 for found in scores.values()):
         return None
     (first, scale), (second, other) = scores[0][0], scores[1][0]
@@ -278,5 +261,5 @@ def _scored_side(sentences: Sequence[Sentence], labels: Labels) -> int | None:
 
 def _pieces(sentences: Sequence[Sentence]) -> Iterator[str]:
     for sentence in sentences:
-        text = re.sub(rf"^(?:{_ITEM}){{1,3}}", "", sentence.text[:MAX_SENTENCE])
-        yield from (piece.strip() for piece in re.split(r"[,;]|\band\b", text) if piece.strip())
+        text = _ITEMS.sub("", sentence.text[:MAX_SENTENCE])
+        yield from filter(None, map(str.strip, _LISTED.split(text)))

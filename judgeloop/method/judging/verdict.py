@@ -89,6 +89,6 @@ def undecided(reason: str) -> Verdict:
 
 
 def _unreadable(text: str, finish_reason: str | None) -> str | None:
-    if (finish_reason or "").lower() in UNFINISHED:
+    if finish_reason and finish_reason.lower() in UNFINISHED:
         return "truncated"
     return None if text.strip() else "empty"
