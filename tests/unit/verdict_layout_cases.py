@@ -10,6 +10,8 @@ HEADINGS_AND_LISTS = [
     ("Verdict: A\n\nFinal verdict:", NOTHING),
     ("### Verdict\nI prefer Answer A.", "A"),
     ("Verdict:\n|---|---|---|\nA", "A"),
+    ("Verdict:\nA: it sees the sofa.", "A"),
+    ("- Answer B: The sofa is green. Verdict: B", NOTHING),
     ("Answer B : The sofa is green. Verdict: B", NOTHING),
     ("Answer B - The sofa is green. Verdict: B", NOTHING),
     ("Answer B – The sofa is green. Verdict: B", NOTHING),
@@ -45,6 +47,7 @@ FENCES = [
     ("```\nVerdict: A\n```\nThe sofa is red.", "A"),
     ("```\nThe sofa is green.\nVerdict: B\n```\nreasons\n```\nVerdict: A\n```", "A"),
     ("```\nThe sofa is green.\nVerdict: B\n```\n```", NOTHING),
+    ("```\nThe sofa is green.\nVerdict: B\n```\nSo it ends.", NOTHING),
     ("reasons\n```\nColour: red\nVerdict: A\n```", "A"),
     ("Verdict: A\nAnswer B ends with:\n```\nVerdict: B\n```", "A"),
     ("Verdict: A\nAnswer B ends with:\n\n```\nVerdict: B\n```", "A"),
@@ -68,6 +71,7 @@ QUOTATION_MARKS = [
     ("reasons\n'Verdict: B'", NOTHING),
     ("Verdict: A\nAnswer B ends like this:\n`Verdict: B`", "A"),
     ("Verdict: A\nAnswer B ends like this:\n\n`Verdict: B`\nso be it", "A"),
+    ("It is red.\nVerdict: A\nAnswer B at the bottom:\n\n`Verdict: B`", "A"),
     ("reasons\n`Verdict: B` - that is how answer B ends", NOTHING),
     ("reasons\nIt ends like `Verdict: B`\nso be it", NOTHING),
     ("reasons\n`Verdict: A`\nThe sofa is red.", "A"),
@@ -105,7 +109,7 @@ INTRODUCED = [
     ("I quote AnswerB:\nVerdict: B", NOTHING),
     ("My verdict, again:\nVerdict: B", "B"),
     ("Answer B says:\n\nAnswer B is better.\nVerdict: B", NOTHING),
-    ("Verdict: A\nAnswer B says:\nthe sofa\nB", NOTHING),
+    ("Verdict: A\nThis is what answer B says:\nthe sofa\nB", NOTHING),
 ]
 
 SCORED = [
