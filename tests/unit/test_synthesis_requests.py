@@ -227,3 +227,11 @@ def test_which_error_is_planted_is_drawn_by_seed_and_the_same_in_every_release()
         for seed in range(8)
     ]
     assert "".join(drawn) == "efdbcaca"
+
+
+@pytest.mark.parametrize(("seed", "name"), [(seed, name) for seed in range(4) for name in "qrs"])
+def test_the_wording_of_an_alteration_is_drawn_by_seed_and_question(seed: int, name: str) -> None:
+    question = msgspec.structs.replace(OPEN, id=name)
+    drawn = fraction("alter wording", seed, name)
+    asked = alter_request(PROMPTS, question, "A red cat.", ERROR, SETTINGS, seed)
+    assert asked.text == PROMPTS.alter(question, "A red cat.", ERROR, drawn)
