@@ -123,11 +123,20 @@ LAUNCHER = (
 @pytest.mark.parametrize(
     ("code", "log", "words"),
     [
-        (-9, "step=1", r"killed \(SIGKILL\).*out of memory"),
+        (
+            -9,
+            "step=1",
+            r"the process was killed \(SIGKILL\), most likely because the machine or the pod "
+            r"ran out of memory; lower training\.micro_batch_size or give the task more memory\. The log",
+        ),
         (137, "step=1", r"killed \(SIGKILL\).*out of memory"),
         (1, LAUNCHER.format("died with <Signals.SIGKILL: 9>."), r"killed \(SIGKILL\)"),
         (1, "exitcode : -9\ntraceback : Signal 9 (SIGKILL) received by PID 3", r"\(SIGKILL\)"),
         (-15, "step=1", "ended by SIGTERM"),
+        (143, "step=1", "ended by SIGTERM"),
+        (1, "Signal 9 (SIGKILL)\nSignal 15 (SIGTERM) received", "ended by SIGTERM"),
+        (1, "Signal 15 (SIGTERM)" + 199 * "\nline", "ended by SIGTERM"),
+        (1, "Signal 15 (SIGTERM)" + 200 * "\nline", "ended with exit code 1"),
         (1, LAUNCHER.format("died with <Signals.SIGSEGV: 11>."), "ended by SIGSEGV"),
         (3, "ValueError: no", "ended with exit code 3"),
         (0, "step=1", "without writing its metrics"),
@@ -141,26 +150,44 @@ def test_a_death_is_explained_in_plain_words(code: int, log: str, words: str) ->
 @pytest.mark.parametrize(
     ("error", "log", "words"),
     [
-        ("OutOfMemoryError: CUDA out of memory. Tried", "", "the GPU ran out of memory; lower"),
+        (
+            "OutOfMemoryError: CUDA out of memory. Tried",
+            "",
+            r"the GPU ran out of memory; lower training\.micro_batch_size, or take a larger GPU or "
+            r"a smaller base\. The log",
+        ),
         ("TrainingError: step 1: the loss is nan; lower it", "", "step 1: the loss is nan; lower"),
         ("ValueError: no such layer.", "step=1", r"ValueError: no such layer\. The log"),
         ("DistBackendError: peer gone", "Signal 9 (SIGKILL) received by PID 3", "SIGKILL.*memory"),
         ("ValueError: no", "Signal 15 (SIGTERM) received by PID 3", "ValueError: no"),
+        ("x" * 1999 + "yz", "", r"x{1999}y\. The log"),
     ],
 )
 def test_what_the_training_raised_is_its_cause(error: str, log: str, words: str) -> None:
     assert re.search(f"^training failed: .*{words}", explain(1, log, error).splitlines()[0])
 
 
-def test_of_several_processes_the_first_to_fail_is_quoted(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "said",
+    [
+        [("B: first", "9"), ("A: later", "10")],
+        [("A: later", "10"), ("B: first", "9")],
+        [("B: first", "9"), ("A: within the same second", "9")],
+    ],
+    ids=["in order", "not in order", "at once"],
+)
+def test_of_several_processes_the_first_to_fail_is_quoted(
+    tmp_path: Path, said: list[tuple[str, str]]
+) -> None:
     assert read_error(tmp_path) == ""
-    files = {"run/attempt_0/0": ("B: later", "20"), "run/attempt_0/1": ("A: first", "19")}
-    for folder, (message, timestamp) in files.items():
-        (tmp_path / folder).mkdir(parents=True)
+    for number, (message, timestamp) in enumerate(said):
+        folder = tmp_path / f"run/attempt_0/{number}"
+        folder.mkdir(parents=True)
         content = {"message": {"message": message, "extraInfo": {"timestamp": timestamp}}}
-        (tmp_path / folder / "error.json").write_text(json.dumps(content))
+        (folder / "error.json").write_text(json.dumps(content))
+        (folder / "stderr.json").write_text(json.dumps(content))
     (tmp_path / "error.json").write_text('{"message": {"mess')  # cut off by a kill
-    assert read_error(tmp_path) == "A: first"
+    assert read_error(tmp_path) == "B: first"
 
 
 def test_the_log_s_end_is_the_training_s_own_and_fifteen_lines_long() -> None:
