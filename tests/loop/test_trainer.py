@@ -16,11 +16,10 @@ import pytest
 
 from judgeloop.models.adapter_config import CONFIG, WEIGHTS
 from judgeloop.runtime.progress import FILE_VARIABLE, read_steps
-from judgeloop.schema.errors import EngineError, TrainingError
+from judgeloop.schema.errors import TrainingError
 from judgeloop.schema.records import Example
 from judgeloop.schema.results import LOSS
 from judgeloop.training import checkpoint, sft
-from judgeloop.training.adapter import fingerprints, load_model, save_adapter
 from judgeloop.training.dataset import read_examples
 from tests import tiny_random
 from tests.loop.test_training import (
@@ -278,62 +277,6 @@ def test_of_a_long_training_evenly_spaced_losses_are_kept_and_the_last(
 ) -> None:
     losses = [0.5 * step for step in range(1, steps + 1)]
     assert sft.thinned(losses) == [(step, 0.5 * step) for step in kept]
-
-
-@pytest.fixture
-def adapter(make_job: MakeJob) -> Path:  # noqa: F811
-    """A new adapter, saved."""
-    import torch
-
-    job = make_job("saved")
-    save_adapter(job, load_model(job, torch.float32))
-    return job.adapter_folder
-
-
-def test_an_adapter_for_more_modules_than_it_has_weights_for_is_not_gone_on_with(
-    make_job: MakeJob,  # noqa: F811
-    adapter: Path,
-) -> None:
-    import torch
-
-    config = json.loads((adapter / CONFIG).read_text())
-    (adapter / CONFIG).write_text(json.dumps(config | {"target_modules": r".*_proj"}))
-    with pytest.raises(EngineError, match=rf"adapter {adapter} .* modules of the base"):
-        load_model(make_job(adapter=str(adapter)), torch.float32)
-
-
-def test_an_adapter_is_bare_though_peft_writes_no_card(
-    make_job: MakeJob,  # noqa: F811
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    import peft
-    import torch
-
-    monkeypatch.setattr(peft.PeftModel, "create_or_update_model_card", lambda *_: None)
-    job = make_job()
-    save_adapter(job, load_model(job, torch.float32))
-    assert {file.name for file in job.adapter_folder.iterdir()} == {CONFIG, WEIGHTS}
-
-
-@pytest.mark.parametrize(
-    ("dtype", "values", "expected"),
-    [
-        ("float32", [1.0, -0.0], 0x3F800000 - 0x80000000),
-        ("bfloat16", [1.0, 2.0], 0x3F80 + 0x4000),
-        ("float64", [2.0], 0x4000000000000000),
-        ("uint8", [200, 100], 300),
-        ("float32", [2.0] * 4, 4 * 0x40000000),
-    ],
-)
-def test_a_fingerprint_is_the_sum_of_the_bits_as_integers(
-    dtype: str, values: list[float], expected: int
-) -> None:
-    import torch
-
-    weight = torch.tensor(values, dtype=getattr(torch, dtype))
-    network = torch.nn.Module()
-    network.weight = torch.nn.Parameter(weight, requires_grad=False)
-    assert fingerprints(network) == {"weight": expected}
 
 
 def test_what_a_training_raises_is_left_where_its_launcher_looks(

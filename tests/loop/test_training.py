@@ -196,14 +196,6 @@ def test_going_on_trains_the_same_adapter(make_job: MakeJob) -> None:
     assert adapter_bytes(first)[CONFIG] == adapter_bytes(going_on)[CONFIG]
 
 
-def test_an_adapter_of_another_rank_is_not_gone_on_with(make_job: MakeJob) -> None:
-    first = make_job("first")
-    train_here(first)
-    other = make_job("second", settings={"rank": 8}, adapter=str(first.adapter_folder))
-    with pytest.raises(TrainingError, match=r"rank and alpha \(4, 8\).*ask for \(8, 8\)"):
-        train_here(other)
-
-
 def test_the_loss_falls_on_the_completion_and_its_end_alone(make_job: MakeJob) -> None:
     from judgeloop.training.sft import make_trainer
 

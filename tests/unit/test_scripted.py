@@ -128,7 +128,8 @@ def test_training_gains_a_share_of_the_missing_skill(tmp_path):
     second = train(base, [example(1)], tmp_path / "2", adapter=tmp_path / "1")
     again = train(base, [example(1)], tmp_path / "3", adapter=tmp_path / "1", start="base")
     assert [m["skill"] for m in (first, second, again)] == pytest.approx([0.6, 0.8, 0.6])
-    assert train(base, [], tmp_path / "4")["skill"] == 0.2
+    assert train(base, [], tmp_path / "4") == {"skill": 0.2, "examples": 0}
+    assert train(base, [example(0), example(1)], tmp_path / "5")["examples"] == 2
 
 
 def test_the_same_examples_make_the_same_adapter_and_changed_ones_another(tmp_path):
@@ -141,6 +142,8 @@ def test_the_same_examples_make_the_same_adapter_and_changed_ones_another(tmp_pa
         }.items()
     }
     assert made["one"] == made["same"]
+    again = train("scripted:", [example(0), example(1)], tmp_path / "changed")
+    assert (again, *_files(tmp_path / "changed")) == made["one"]
     assert made["one"] != made["changed"]
 
 

@@ -126,14 +126,15 @@ LAUNCHER = (
         (
             -9,
             "step=1",
-            r"the process was killed \(SIGKILL\), most likely because the machine or the pod "
-            r"ran out of memory; lower training\.micro_batch_size or give the task more memory\. The log",
+            r"the process was killed \(SIGKILL\), most likely because the machine or the pod ran "
+            r"out of memory; lower training\.micro_batch_size or give the task more memory\. The",
         ),
         (137, "step=1", r"killed \(SIGKILL\).*out of memory"),
         (1, LAUNCHER.format("died with <Signals.SIGKILL: 9>."), r"killed \(SIGKILL\)"),
         (1, "exitcode : -9\ntraceback : Signal 9 (SIGKILL) received by PID 3", r"\(SIGKILL\)"),
         (-15, "step=1", "ended by SIGTERM"),
         (143, "step=1", "ended by SIGTERM"),
+        (1, "died with Signals.SIGABRT\nand more", r"ended by SIGABRT\. The log"),
         (1, "Signal 9 (SIGKILL)\nSignal 15 (SIGTERM) received", "ended by SIGTERM"),
         (1, "Signal 15 (SIGTERM)" + 199 * "\nline", "ended by SIGTERM"),
         (1, "Signal 15 (SIGTERM)" + 200 * "\nline", "ended with exit code 1"),
