@@ -262,6 +262,19 @@ def test_processes_that_resume_from_different_steps_do_not_train(
         train_here(make_job(resume="checkpoints/000002"))
 
 
+def test_the_trainer_begins_at_the_checkpoint_of_the_job(
+    make_job: MakeJob,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def train(_: Any, resume_from_checkpoint: str) -> None:
+        assert resume_from_checkpoint == "checkpoints/000002"
+        raise Reached
+
+    monkeypatch.setattr("trl.SFTTrainer.train", train)
+    with pytest.raises(Reached):
+        train_here(make_job(resume="checkpoints/000002"))
+
+
 @pytest.mark.parametrize(
     ("steps", "kept"),
     [

@@ -1,5 +1,6 @@
 """The scripted model does what its settings say, and learns from examples."""
 
+import hashlib
 import subprocess
 import sys
 
@@ -7,12 +8,12 @@ import pytest
 
 from judgeloop.engines import generate
 from judgeloop.engines.scripted import ScriptedEngine
-from judgeloop.engines.scripted_model import Sight, read_base
+from judgeloop.engines.scripted_model import Sight, read_adapter, read_base
 from judgeloop.models.local import LocalModel
 from judgeloop.prompt_sets import load_prompts
 from judgeloop.schema.engine_section import EngineSection
 from judgeloop.schema.errors import ConfigError, EngineError
-from judgeloop.schema.records import Choice, Example, ModelRef
+from judgeloop.schema.records import Choice, Example, ModelRef, to_json
 from judgeloop.schema.requests import Request
 from judgeloop.schema.sampling import Sampling
 from judgeloop.schema.training_section import TrainingSection
@@ -144,6 +145,9 @@ def test_the_same_examples_make_the_same_adapter_and_changed_ones_another(tmp_pa
     assert made["one"] == made["same"]
     again = train("scripted:", [example(0), example(1)], tmp_path / "changed")
     assert (again, *_files(tmp_path / "changed")) == made["one"]
+    adapter = read_adapter(tmp_path / "one")
+    lines = b"".join(to_json(example(number)) + b"\n" for number in (0, 1))
+    assert (adapter.examples, adapter.examples_sha256) == (2, hashlib.sha256(lines).hexdigest())
     assert made["one"] != made["changed"]
 
 
