@@ -220,23 +220,23 @@ def test_a_training_leaves_its_figures_and_a_bare_adapter_and_prints_nothing(
     assert "loss" not in capfd.readouterr().out
 
 
-def test_a_resumed_training_tells_the_steps_that_it_need_not_repeat(
-    make_job: MakeJob,  # noqa: F811
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("before", [0, 2])
+def test_the_first_process_tells_its_steps_and_those_that_it_need_not_repeat(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: int
 ) -> None:
-    whole = make_job("whole", settings={"max_steps": 3, "checkpoint_steps": 2})
-    expected = train_here(whole)
     monkeypatch.setenv(FILE_VARIABLE, str(tmp_path / "told"))
-    checkpoint = whole.checkpoints_folder / "000002"
-    resumed = make_job("resumed", settings={"max_steps": 3}, resume=str(checkpoint))
-    assert train_here(resumed) | {"seconds": 0} == expected | {"seconds": 0}
+    reporter = sft._reporter("0/train")
+    state = SimpleNamespace(is_world_process_zero=True, max_steps=9, global_step=before)
+    reporter.on_train_begin(None, state, None)
+    state.global_step += 1
+    reporter.on_log(None, state, None, logs={"loss": 0.256})
+    reporter.on_log(None, state, None, logs={"train_runtime": 4.5})
     steps, _ = read_steps(tmp_path / "told", 0)
-    assert {(step.task, step.total, step.unit) for step in steps} == {("0/train", 3, "steps")}
+    assert {(step.task, step.total, step.unit) for step in steps} == {("0/train", 9, "steps")}
     assert [(step.done, step.note) for step in steps] == [
         (0, ""),
-        (2, "resumed from a checkpoint"),
-        (3, f"loss {expected['last_loss']:.2f}"),
+        *([(2, "resumed from a checkpoint")] if before else []),
+        (before + 1, "loss 0.26"),
     ]
 
 

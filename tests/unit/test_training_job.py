@@ -88,6 +88,11 @@ def test_a_missing_image_names_the_example_before_anything_is_started(tmp_path: 
     assert not (tmp_path / "out").exists()
 
 
+def test_examples_without_images_need_no_folder_of_images(tmp_path: Path) -> None:
+    path = write_examples(tmp_path, make_example("e1"))
+    assert [e.id for e in read_examples(path, tmp_path / "absent")] == ["e1"]
+
+
 def test_an_example_that_comes_twice_is_named(tmp_path: Path) -> None:
     path = write_examples(tmp_path, make_example("e1"), make_example("e2"), make_example("e1"))
     with pytest.raises(TrainingError, match="example e1 comes twice"):
