@@ -23,7 +23,7 @@ from tests.unit.test_training_job import make_example, make_job, write_examples
 Train = Callable[..., dict[str, float]]
 DONE = 'echo \'{"steps": 3, "seconds": 1.5}\' > out/metrics.json'
 """What a finished training leaves."""
-WAIT = "wait_long() { for step in $(seq 2000); do sleep 0.01; done; }"
+WAIT = "wait_long() { for step in $(seq 3000); do sleep 0.01; done; }"
 """A shell's `sleep` that a signal's trap need not await."""
 SECOND = Node(rank=1, count=2, endpoint="train-node-0-0.train:29400")
 
@@ -181,8 +181,10 @@ def test_a_training_ends_with_the_stage_that_is_interrupted(
     monkeypatch.setattr(launch, "GRACE_S", grace_s)
     beside = "sleep 60 & echo $! > beside; mkdir -p out/new/000001; mv out/new out/checkpoints"
     (tmp_path / "said").touch()
+    began = time.monotonic()
     with pytest.raises(Stopped):
         train(f"begin() {{ {beside}; }}\n{WAIT}\n{script}", store)
+    assert time.monotonic() - began < 20  # what is not killed takes longer
     assert (tmp_path / "said").read_text().strip() == said
     assert _is_gone(tmp_path / "beside")
 
