@@ -169,6 +169,7 @@ def test_more_undecided_verdicts_are_refused():
     mine = results([RIGHT] * 80 + [SILENT] * 20)
     found = meet(mine, share(40, 100, WRONG))
     assert [name for name, holds in holding(found).items() if not holds] == ["undecided"]
+    assert holding(meet(mine, mine))["undecided"]  # what the champion leaves open as well
     assert meet(mine, share(40, 100, WRONG), GateSection(max_undecided_rise=0.3)).reason
 
 
