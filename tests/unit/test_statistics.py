@@ -149,6 +149,7 @@ def test_a_one_sided_bound_at_half_the_error_is_the_upper_end_of_the_interval(be
         (0, 0, 0, 0.05, 1),
         (3, 0, 3, 0.05, 1),
         (0, 0, 10, 0.05, 0.2129420),
+        (0, 0, 0.2, 0.05, 0.9311661),
         (1.5, 0.5, 4.5, 0.05, 0.6439017),
     ],
 )
