@@ -110,24 +110,24 @@ def test_its_guesses_are_the_same_in_every_release(give_away: str, right: int) -
     assert judged(mixed).right == right
 
 
-def test_pairs_without_any_difference_are_guessed_both_ways() -> None:
-    judge, guesses = judged(pairs(WARM_UP)), set()
+def test_pairs_without_any_difference_are_guessed_both_ways_the_same_in_every_release() -> None:
+    judge, guesses = judged(pairs(WARM_UP)), ""
     for number in range(20):
         (pair,) = pairs(1, seed=number)
         alike = msgspec.structs.replace(pair, id=f"alike/{number}", rejected=pair.chosen)
         before = judge.right
         judge.add(alike)
         is_first = fraction("blind", alike.id) < 0.5
-        guesses.add((judge.right > before) == is_first)
-    assert guesses == {True, False}
+        guesses += "21"[(judge.right > before) == is_first]
+    assert guesses == "21221222212121212212"
 
 
 def test_a_funnel_counts_guesses_at_kept_pairs_alone() -> None:
     counter = FunnelCounter()
     for number, pair in enumerate(pairs(400, "preamble")):
-        counter.add(pair, [], Outcome(reason="kept" if number % 2 else "one_order"))
+        counter.add(pair, [], Outcome(reason="one_order" if number % 4 else "kept"))
     funnel = counter.funnel()
-    assert funnel.blind_guesses == 200 - WARM_UP
+    assert funnel.blind_guesses == 100 - WARM_UP
     assert funnel.metrics()["blind_accuracy"] > 0.9
 
 

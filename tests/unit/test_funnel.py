@@ -17,7 +17,11 @@ NEITHER = (Choice.UNDECIDED, Choice.UNDECIDED)
 
 
 def saying(judgements: list[Judgement], text: str, **changes: object) -> list[Judgement]:
-    return [msgspec.structs.replace(each, text=text, **changes) for each in judgements]
+    """The first judgement says this, the others add their place."""
+    return [
+        msgspec.structs.replace(each, text=f"{text}{at or ''}", **changes)
+        for at, each in enumerate(judgements)
+    ]
 
 
 def voted(number: int) -> Pair:

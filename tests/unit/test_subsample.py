@@ -33,12 +33,15 @@ def drawn(
 
 
 def singles(
-    firsts: int, rights: int, settings: FilteringSection
+    firsts: int, rights: int, settings: FilteringSection, samples: int = 1
 ) -> list[tuple[Pair, list[Judgement]]]:
     """Pairs judged by place, of which the A is kept, and pairs of which both orders are."""
     verdicts = [FIRST] * firsts + [RIGHT] * rights
-    pairs = [(pair(number), both(pair(number), *said)) for number, said in enumerate(verdicts)]
-    return [(of, list(agreeing(of, found, settings, seed=0).kept)) for of, found in pairs]
+    kept = []
+    for number, said in enumerate(verdicts):
+        found = [j for at in range(samples) for j in both(pair(number), *said, at)]
+        kept.append((pair(number), list(agreeing(pair(number), found, settings, seed=0).kept)))
+    return kept
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -47,13 +50,13 @@ def test_pairs_and_their_judgements_are_drawn_in_the_order_of_their_hashes(
     limit: int | None, seed: int
 ) -> None:
     settings = FilteringSection(both_orders=False, max_examples=limit)
-    kept = singles(12, 10, settings)
+    kept = singles(12, 10, settings, samples=3)
     order = sorted(
         (fraction("cap", seed, of.id), fraction("balance", seed, example_name(each)), each)
         for of, judgements in kept
         for each in judgements
     )  # fmt: skip
-    each_letter = 10 if limit is None else limit // 2
+    each_letter = 30 if limit is None else limit // 2
     expected = [
         example_name(judgement)
         for letter in (Choice.A, Choice.B)

@@ -43,9 +43,7 @@ def names_an_answer(reason: str, pair: Pair) -> bool:
     A number and a character of an unspaced script count as words, others from `NAMES` letters on.
     """
     one, other = set(words_of(pair.chosen)), set(words_of(pair.rejected))
-    telling = {word for word in one ^ other if _tells(word)} or {
-        word for word in one | other if _tells(word)
-    }
+    telling = set(filter(_tells, one ^ other)) or set(filter(_tells, one))
     return not telling or bool(telling & set(words_of(reason)))
 
 

@@ -94,14 +94,15 @@ class Subsampler:
     def _drawn(self) -> Iterator[int]:
         places = array("q", (at for group in self._capped() for at in group))
         room = len(places) if self._limit is None else self._limit
-        if not self._balanced:
-            return self._fitting(places, [room, room], room, "max_examples")
-        letters = self._letters(places)
-        scarce = min(letters[False], letters[True])
-        # Whole pairs say A as often as B; of single judgements so many of each letter fit.
-        each = min(scarce, room // 2)
-        reason = "balance" if self._limit is None or scarce < room // 2 else "max_examples"
-        return self._fitting(places, [each, each], 2 * each, reason)
+        each, reason = room, "max_examples"
+        if self._balanced:
+            # Whole pairs say A as often as B; of single judgements so many of each letter fit.
+            letters = self._letters(places)
+            scarce = min(letters[False], letters[True])
+            each = min(scarce, room // 2)
+            if self._limit is None or scarce < room // 2:
+                reason = "balance"
+        return self._fitting(places, [each, each], room, reason)
 
     def _capped(self) -> Iterator[Group]:
         """Yields the pairs that the caps leave, in the order of their hashes."""
