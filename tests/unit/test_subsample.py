@@ -192,6 +192,14 @@ def test_of_two_caps_that_are_full_the_first_is_counted_and_a_pair_left_out_take
     assert (sorted(names), found) == (sorted(expected), left_out)
 
 
+def test_a_cap_counts_pairs_whether_one_or_more_of_their_judgements_are_kept() -> None:
+    settings = FilteringSection(both_orders=False, pairs_per_kind=5)
+    kept = singles(4, 4, settings)
+    order = sorted(kept, key=lambda one: fraction("cap", 0, one[0].id))
+    _, left_out = drawn(settings, kept)
+    assert left_out["pairs_per_kind"] == sum(len(found) for _, found in order[5:]) > 0
+
+
 @pytest.mark.parametrize(
     ("settings", "grows"),
     [({}, False), ({"keep": "unfiltered"}, False), ({"max_examples": 4}, True),
