@@ -1,9 +1,9 @@
-"""Inference engines: what answers a prompt about images.
+"""Inference engines, which answer prompts about images.
 
 `transformers` runs any image-text model that Transformers can load, on a GPU or on the CPU; `vllm`
-runs those that vLLM serves, faster; `openai` asks a server with the OpenAI API; `scripted` plays a
-model without one, for tests and for the smallest loop. All keep the promise of
-`judgeloop.schema.requests`: an answer depends on its own request alone.
+runs those that vLLM serves, faster; `openai` asks a server with the OpenAI API; `scripted`
+simulates a model, for tests and for the smallest loop. All guarantee what
+`judgeloop.schema.requests` states: an answer depends on its own request alone.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ def load_engine(settings: EngineSection, model: LocalModel, images: ImageLibrary
 
     Args:
         settings: The kind of engine and its limits; not `openai`, which loads no model.
-        model: The model. The engine closes it when it needs its files no more, at the latest when
-            it is closed itself, or cannot be started.
-        images: Where the engine finds the images of requests.
+        model: The model. The engine closes it when it no longer needs its files, at the latest when
+            the engine is closed or fails to start.
+        images: The engine reads the images of requests from it.
 
     Raises:
         ConfigError: The engine refuses the model or its settings.

@@ -31,7 +31,7 @@ class Engine(Protocol):
     def has_room(self) -> bool:
         """Returns whether the engine can make use of one more request now or soon.
 
-        The bound keeps memory flat: waiting requests hold images and prompts.
+        The bound limits memory: waiting requests hold images and prompts.
         """
         ...
 
@@ -51,8 +51,8 @@ class Engine(Protocol):
         """Works for a while and returns the finished answers by number; there may be none.
 
         A request that fails (missing image, prompt too long) gets a response with `error`; it never
-        fails others. A store that cannot be read is an error of all: a response with its
-        `error` would be stored as a result.
+        fails others. A store that cannot be read is raised instead: a response with its `error`
+        would be stored as a result.
 
         Raises:
             EngineDiedError: The engine cannot be used any more.

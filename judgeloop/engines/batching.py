@@ -26,8 +26,8 @@ class Part(msgspec.Struct, frozen=True):
 class Waiting:
     """A queue of samples that packs them into batches.
 
-    A request's samples may be spread over several batches. No batch holds requests to the base and
-    others, or two kinds of sampling.
+    A request's samples may be spread over several batches. A batch does not mix requests to the
+    base with others, or two kinds of sampling.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
-"""The client of an OpenAI-compatible server: one chat completion, and what a failure means.
+"""The client of an OpenAI-compatible server: requests one chat completion and classifies failures.
 
-The `openai` library does the HTTP: time limits, and tries again after a broken connection, a rate
-limit (for as long as `Retry-After` says, up to two minutes) or a failure of the server.
+The `openai` library handles HTTP: time limits, and retries after a broken connection, a rate limit
+    (after the time in `Retry-After`, up to two minutes) or a server error.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from judgeloop.schema.sampling import Sampling
 
 CONNECT_TIMEOUT_S = 5.0
 FIRST_TIMEOUT_S = 10.0
-"""For the list of models, which shows whether the server is there and takes the key."""
+"""For the list of models, which shows whether the server is reachable and accepts the key."""
 FIRST_RETRIES = 1
 FAILED_PAUSE_S = 0.5
-"""Mean of the wait before the second try after an answer that says that the server failed; it
-doubles up to `LONGEST_PAUSE_S`."""
+"""Mean wait before the second try, after an answer that reports a server failure; it doubles up to
+`LONGEST_PAUSE_S`."""
 LONGEST_PAUSE_S = 60.0
 NO_KEY = "none"
-"""Sent where a server wants no key: the library must have one."""
+"""Sent where a server needs no key, since the library requires one."""
 logger = logging.getLogger(__name__)
 
 
@@ -73,7 +73,7 @@ class ChatClient:
             api_key=self._key,
             timeout=openai.Timeout(section.timeout_s, connect=CONNECT_TIMEOUT_S),
             max_retries=section.retries,
-            # Questions, pictures and the key go to the address that was given, and nowhere else.
+            # Redirects are off: questions, images and the key go to the given address only.
             http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False),
         )
 
@@ -81,7 +81,7 @@ class ChatClient:
         """Returns the names of the models that the server has.
 
         Raises:
-            EngineError: It does not answer, does not take the key, or lists nothing.
+            EngineError: It does not answer, rejects the key, or lists nothing.
         """
         first = self._client.with_options(max_retries=FIRST_RETRIES, timeout=FIRST_TIMEOUT_S)
         try:
@@ -97,14 +97,14 @@ class ChatClient:
         """Asks for one answer to one user turn.
 
         Args:
-            model: Its name on the server.
+            model: Name of the model on the server.
             content: Parts of the user turn, as in the API.
             sampling: How the answer is drawn.
-            seed: Of this sample.
+            seed: Seed of this sample.
 
         Raises:
-            RefusedError: The server refuses the request, or its answer is no text.
-            EngineError: The server failed, also when asked again.
+            RefusedError: The server refuses the request, or its answer is not text.
+            EngineError: The server failed, also when retried.
         """
         sent = self.form.limit
         try:
@@ -118,7 +118,7 @@ class ChatClient:
     async def _complete(
         self, model: str, content: list[dict[str, Any]], sampling: Sampling, seed: int
     ) -> Completion:
-        # What a server says with status 200 is not repeated by the library.
+        # The library does not retry a failure that a server reports with status 200.
         tries = AsyncRetrying(
             retry=retry_if_exception_type(FailedAnswerError),
             stop=stop_after_attempt(1 + self._section.retries),
@@ -126,18 +126,18 @@ class ChatClient:
             reraise=True,
         )
         with self._failures_named("answer", self._section.retries):
-            made: Completion = await tries(self._complete_once, model, content, sampling, seed)
-            return made
+            answer: Completion = await tries(self._complete_once, model, content, sampling, seed)
+            return answer
 
     async def _complete_once(
         self, model: str, content: list[dict[str, Any]], sampling: Sampling, seed: int
     ) -> Completion:
-        made = await self._client.chat.completions.create(
+        response = await self._client.chat.completions.create(
             model=model,
             messages=[{"role": "user", "content": content}],
             extra_body=self.form.settings(sampling, seed),
         )
-        completion = read_completion(made, sampling.max_tokens)
+        completion = read_completion(response, sampling.max_tokens)
         if not completion.counted:
             self._go_without_counts()
         return completion
@@ -150,7 +150,7 @@ class ChatClient:
         """Warns once that the server counts no tokens.
 
         Raises:
-            EngineError: Prices are set, so the costs would be wrong.
+            EngineError: Prices are set, and the costs would be wrong.
         """
         if self._section.prompt_price or self._section.completion_price:
             raise EngineError(
@@ -212,7 +212,7 @@ class ChatClient:
             raise EngineError(self._odd(f"something unreadable: {self._said(error)}")) from error
 
     def _said(self, error: Exception) -> str:
-        """Returns the server's own words on one line, without the key, should it repeat it."""
+        """Returns the server's message on one line, with the key redacted."""
         body = getattr(error, "body", None)
         if isinstance(body, dict) and isinstance(body.get("error"), dict):
             body = body["error"]
@@ -224,7 +224,7 @@ class ChatClient:
         return words if self._key == NO_KEY else words.replace(self._key, "<key>")
 
     def _redirected(self, headers: Mapping[str, str]) -> str:
-        """Names the host that an endpoint sends us to, without user, path and query."""
+        """Returns the host that an endpoint redirects to, without user, path and query."""
         parts = urlsplit(headers.get("location", ""))
         try:
             host = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname or "")

@@ -2,7 +2,7 @@
 
 Text Generation Inference ends with `eos_token`, Gemini with `STOP`, xAI and Bedrock with
 `end_turn`, SGLang with an empty reason. Content may be a list of parts. OpenRouter answers 200 and
-puts the failure into the body. Reasoning models leave the text empty and write beside it.
+puts the failure into the body. Reasoning models may leave the text empty and fill another field.
 """
 
 from __future__ import annotations
@@ -20,51 +20,53 @@ STOPPED = frozenset(
 CUT_OFF = frozenset({"length", "max_tokens", "max_length", "max_output_tokens", "model_length"})
 _REASONING = ("reasoning_content", "reasoning")
 _REFUSALS = (400, 403, 413, 422)
-"""Codes in a body that blame the request; 403 is a service's moderation, for the key was taken."""
+"""Codes in a body that blame the request; 403 is a service's moderation, since the key was
+accepted."""
 _REFUSAL_NAMES = re.compile(
     r"invalid|bad.?request|context_length|content_(?:policy|filter)|moderat"
 )
-"""In names instead of codes, such as `invalid_request_error`."""
+"""The same as names instead of codes, such as `invalid_request_error`."""
 
 
 class RefusedError(Exception):
-    """The server does not take this one request, and will not when it is sent again."""
+    """The server refuses this one request, and would refuse it again."""
 
 
 class OddAnswerError(Exception):
-    """The answer is no chat completion."""
+    """The answer is not a chat completion."""
 
 
 class FailedAnswerError(Exception):
-    """The server says in its answer that it failed; it may not when it is asked again."""
+    """The server's answer reports a failure; a retry may succeed."""
 
 
 class Completion(msgspec.Struct, frozen=True, kw_only=True):
-    """One answer, and what the server counted."""
+    """One answer, and its tokens as counted by the server."""
 
     text: str
     finish_reason: Literal["stop", "length"]
     prompt_tokens: int
     tokens: int
     counted: bool
-    """False if the server counts nothing; the numbers are 0 then."""
+    """False if the server counts no tokens; the numbers are 0 then."""
 
 
-def read_completion(made: Any, max_tokens: int) -> Completion:
+def read_completion(response: Any, max_tokens: int) -> Completion:
     """Reads the first choice of a chat completion.
 
     Args:
-        made: What the `openai` library made of the answer.
-        max_tokens: The limit that was asked for: it tells how an answer without a reason ended.
+        response: The answer, as the `openai` library parsed it.
+        max_tokens: The limit that was sent, from which the end of an answer without a reason is
+            derived.
 
     Raises:
-        RefusedError: There is no text to take, or the answer does not tell whether it was cut off.
-        FailedAnswerError: The body holds the failure of a server behind the server.
-        OddAnswerError: It is no chat completion.
+        RefusedError: There is no text, or it cannot be determined whether it was cut off.
+        FailedAnswerError: The body reports the failure of an upstream server.
+        OddAnswerError: It is not a chat completion.
     """
-    _raise_error(getattr(made, "error", None))
+    _raise_error(getattr(response, "error", None))
     try:
-        choice = made.choices[0]
+        choice = response.choices[0]
         message, reason = choice.message, choice.finish_reason
         content = message.content
     except (AttributeError, TypeError, IndexError) as error:
@@ -72,7 +74,7 @@ def read_completion(made: Any, max_tokens: int) -> Completion:
     _raise_error(getattr(choice, "error", None))
     if refusal := getattr(message, "refusal", None):
         raise RefusedError(encodable(f"the model refuses: {refusal}"))
-    prompt_tokens, tokens, counted = _counts(getattr(made, "usage", None))
+    prompt_tokens, tokens, counted = _counts(getattr(response, "usage", None))
     text = _text(content)
     ended = _ended(reason, tokens if counted else None, max_tokens)
     if not text and any(getattr(message, name, None) for name in _REASONING):
@@ -80,7 +82,7 @@ def read_completion(made: Any, max_tokens: int) -> Completion:
             "the endpoint answered with reasoning and no text: raise the sampling's max_tokens, or "
             "turn reasoning off by engine.endpoint.extra, as the service calls it"
         )
-    # Servers leave the space that some tokenizers begin a text with; our engines drop it.
+    # Servers keep the leading space of some tokenizers; local engines drop it.
     return Completion(
         text=encodable(text).removeprefix(" "),
         finish_reason=ended,
@@ -91,7 +93,7 @@ def read_completion(made: Any, max_tokens: int) -> Completion:
 
 
 def _raise_error(error: Any) -> None:
-    """Raises what a body with status 200 says has failed.
+    """Raises the failure that a body with status 200 reports.
 
     Raises:
         RefusedError: It blames the request.
@@ -112,10 +114,10 @@ def _raise_error(error: Any) -> None:
 
 
 def _text(content: Any) -> str:
-    """Returns the text of a message: as it is, or its parts of text joined.
+    """Returns the text of a message; its text parts are joined.
 
     Raises:
-        OddAnswerError: It is neither.
+        OddAnswerError: It is neither a text nor a list of parts.
     """
     if content is None:
         return ""
@@ -138,7 +140,7 @@ def _ended(reason: Any, tokens: int | None, max_tokens: int) -> Literal["stop", 
     """Returns how an answer ended, in the API's words.
 
     Raises:
-        RefusedError: It ended otherwise, or nothing tells how.
+        RefusedError: It ended in another way, or the way is unknown.
     """
     word = str(reason or "").rpartition(".")[2].lower()  # `FinishReason.STOP` too
     word = word.removeprefix("finish_reason_")

@@ -1,4 +1,4 @@
-"""What is sent with a prompt: the sampling, as this service calls it, and what the user adds."""
+"""Fields sent with a prompt: the sampling, in this service's names, and what the user adds."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class RequestForm:
     """Names the sampling's settings for one service.
 
     Args:
-        extra: Sent as it is, in place of a setting of ours where it has its name; null leaves that
+        extra: Sent unchanged; it replaces a default setting of the same name, and null leaves that
             setting out.
     """
 
     def __init__(self, extra: dict[str, Any]) -> None:
         self._extra = extra
         self.limit = _LIMITS[0]
-        """How the service calls the limit of an answer's tokens."""
+        """The service's name for the limit of an answer's tokens."""
 
     def is_greedy(self, sampling: Sampling) -> bool:
         """Returns whether every sample of a prompt would be the same."""
@@ -33,23 +33,23 @@ class RequestForm:
         """Returns the fields of a request besides model and messages.
 
         Args:
-            sampling: What is off is not sent, so that services which do not know it can be used.
-            seed: Of this sample.
+            sampling: Settings that are off are not sent, for services that do not know them.
+            seed: Seed of this sample.
         """
         named: dict[str, Any] = {self.limit: sampling.max_tokens}
         if self.is_greedy(sampling):
             named["temperature"] = 0.0
         else:
             named |= {"temperature": sampling.temperature, "top_p": sampling.top_p, "seed": seed}
-            if sampling.top_k:  # not in the API itself, but in that of servers of open models
+            if sampling.top_k:  # not in the API itself, but supported by servers of open models
                 named["top_k"] = sampling.top_k
         return {name: value for name, value in (named | self._extra).items() if value is not None}
 
     def learn_from(self, refusal: str) -> None:
-        """Takes the service's own name for the limit of tokens, where a refusal gives it.
+        """Adopts the service's own name for the token limit, where a refusal names it.
 
         Args:
-            refusal: The service's words.
+            refusal: The service's message.
         """
         if self.limit == _LIMITS[0] and _LIMITS[1] in refusal:
             logger.warning("the endpoint rejects %s: sending %s from now on", *_LIMITS)
@@ -59,8 +59,8 @@ class RequestForm:
         """Says what to change where a service refuses a setting; empty if it names none.
 
         Args:
-            refusal: The service's words.
-            sampling: What was asked for.
+            refusal: The service's message.
+            sampling: The sampling that was requested.
         """
         sent = self.settings(sampling, 0)
         named = [name for name in sent if re.search(rf"\b{re.escape(name)}\b", refusal)]

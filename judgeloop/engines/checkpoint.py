@@ -24,7 +24,7 @@ class Checkpoint(NamedTuple):
     network: transformers.PreTrainedModel
     processor: transformers.ProcessorMixin
     base_alone: Callable[[], AbstractContextManager[None]] = nullcontext
-    """Within it the network is the base, to the bit, without the adapter."""
+    """A context manager in which the network is the base without the adapter, bit for bit."""
 
 
 def load_checkpoint(settings: EngineSection, model: LocalModel) -> Checkpoint:
@@ -40,7 +40,7 @@ def load_checkpoint(settings: EngineSection, model: LocalModel) -> Checkpoint:
         import torch
 
         transformers = import_transformers()
-        transformers.utils.logging.disable_progress_bar()  # its bars are noise in a pod's log
+        transformers.utils.logging.disable_progress_bar()  # progress bars clutter a pod's log
         processor = transformers.AutoProcessor.from_pretrained(
             model.base, revision=named.revision, trust_remote_code=False
         )
@@ -60,7 +60,7 @@ def load_checkpoint(settings: EngineSection, model: LocalModel) -> Checkpoint:
         ) from error
     except JudgeLoopError:
         raise
-    except Exception as error:  # a model folder may be wrong in more ways than libraries expect
+    except Exception as error:  # libraries raise many types of exceptions for a broken model folder
         raise EngineError(
             f"cannot load model {named.base} (revision {named.revision}, adapter {named.adapter}): "
             f"{error}. Check model.base: it must be an image-text-to-text model with a processor "
@@ -73,12 +73,12 @@ def load_checkpoint(settings: EngineSection, model: LocalModel) -> Checkpoint:
 def _with_adapter(
     network: Any, model: LocalModel
 ) -> tuple[Any, Callable[[], AbstractContextManager[None]]]:
-    """Adds the adapter; in float32 it is merged, for speed. Returns also what leaves it out again.
+    """Adds the adapter, and returns a context manager that leaves it out again.
 
-    Merging rounds once more at the weights' precision. In float32 that is as little as another
-    batch makes; in bfloat16 it is not, so there the adapter stays beside the weights, as in
-    training. The base's own weights are kept where it is merged: to subtract the adapter again
-    would round a second time.
+    In float32 the adapter is merged, for speed: the rounding that merging adds is as small as the
+    effect of another batch size. In bfloat16 it is not, so there the adapter stays beside the
+    weights, as in training. Where it is merged, the base's own weights are kept: to subtract the
+    adapter again would round a second time.
     """
     import torch
 
@@ -90,7 +90,7 @@ def _with_adapter(
 
     own = {name: p.data for name, p in network.named_parameters(remove_duplicate=False)}
     with warnings.catch_warnings():
-        # PEFT warns only, and the layers that it finds nothing for stay as the base has them.
+        # PEFT only warns, and layers without adapter weights stay those of the base.
         warnings.filterwarnings("error", message="Found missing adapter keys")
         try:
             adapted = PeftModel.from_pretrained(network, str(model.adapter))
@@ -100,7 +100,7 @@ def _with_adapter(
                 f"{str(warning)[:200]}..."
             ) from warning
     if network.dtype != torch.float32:
-        return adapted.get_base_model(), adapted.disable_adapter  # its layers hold the adapter now
+        return adapted.get_base_model(), adapted.disable_adapter  # its layers contain the adapter
     merged = adapted.merge_and_unload(safe_merge=True)
     changed = {n: own[n] for n, p in merged.named_parameters() if p.data_ptr() != own[n].data_ptr()}
     return merged, lambda: _replaced(merged, changed)
@@ -108,9 +108,9 @@ def _with_adapter(
 
 @contextmanager
 def _replaced(network: Any, weights: dict[str, torch.Tensor]) -> Iterator[None]:
-    """Puts other weights into a network for a while; those that they replace wait in their place.
+    """Swaps other weights into a network for a block, and keeps the replaced ones in their place.
 
-    So a GPU holds one of both at a time, where the others are in main memory.
+    So a GPU holds one of the two at a time, while the other is in main memory.
     """
     waiting = {}
     for name, weight in weights.items():

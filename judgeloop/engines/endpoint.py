@@ -2,8 +2,8 @@
 
 Each sample is a request of its own with its own seed, because servers differ in how they seed
 several samples. So a retry repeats one sample, and a prompt is counted once per sample. Whether a
-seed reproduces a text depends on the server: vLLM does up to its arithmetic, cloud services promise
-nothing.
+seed reproduces a text depends on the server: vLLM reproduces it up to its arithmetic, cloud
+    services guarantee nothing.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _PROBE = "Reply with one word."
 _PROBE_SIZE = (64, 64)
 
 _CONTROL = ControlTokens()
-"""Of the common families: a service does not tell what its tokenizer has."""
+"""Control tokens of the common families: a service does not publish those of its tokenizer."""
 
 
 class EndpointEngine:
@@ -48,9 +48,9 @@ class EndpointEngine:
 
     Args:
         settings: The endpoint, the number of concurrent samples, the prompt limit.
-        model: The base, or the base with an adapter, which the server must have by name. With an
-            adapter, it must have the base too once a request asks it.
-        images: Where images come from.
+        model: The base, or the base with an adapter, which the server must serve by name. With an
+            adapter, it must also serve the base if a request asks the base.
+        images: Images are read from it.
 
     Raises:
         ConfigError: There is no endpoint, or its key is not set.
@@ -85,7 +85,7 @@ class EndpointEngine:
         """Takes a request; see `Engine.submit`.
 
         Raises:
-            EngineError: The server does not serve the base, which is asked.
+            EngineError: The request asks the base, which the server does not serve.
         """
         try:
             model = self._name(request.use_adapter)
@@ -101,7 +101,7 @@ class EndpointEngine:
         """Waits for the next answer of the server; see `Engine.poll`.
 
         Raises:
-            EngineError: The server failed, or refuses whatever it is asked with these settings.
+            EngineError: The server failed, or refuses every request with these settings.
             StoreError: Images cannot be read.
         """
         try:
@@ -119,7 +119,7 @@ class EndpointEngine:
         self._runner.close()
 
     def _name(self, use_adapter: bool) -> str:
-        """Returns the name under which the server has the judge, or its base alone."""
+        """Returns the name under which the server serves the judge, or its base alone."""
         model = self._model if use_adapter else without_adapter(self._model)
         return _served_name(self._base_name, model, self._served)
 
@@ -150,7 +150,7 @@ class EndpointEngine:
         request = job.request
         try:
             content = await job.content(self._images)
-            made = await self._client.complete(
+            completion = await self._client.complete(
                 job.model, content, request.sampling, request.seed + number
             )
         except (DataError, MissingObjectError) as error:
@@ -158,13 +158,13 @@ class EndpointEngine:
         except RefusedError as error:
             await self._blame(job, request.sampling, error)
         else:
-            job.add(number, made, self._settings.max_prompt_tokens)
+            job.add(number, completion, self._settings.max_prompt_tokens)
 
     async def _blame(self, job: _Job, sampling: Sampling, refusal: RefusedError) -> None:
-        """Sends a plain request with the same settings, to tell whether an item caused a refusal.
+        """Sends a plain request with the same settings, to check if the item caused a refusal.
 
         Raises:
-            EngineError: That is refused as well, so it is not the item's fault.
+            EngineError: That is refused as well, so the item is not the cause.
         """
         key = (job.model, sampling, bool(job.request.images))
         async with self._probing:
@@ -199,8 +199,8 @@ class _Job:
         self.request = request
         self.model = model
         self._copies = request.n if greedy else 1
-        self.made: list[Completion | None] = [None] * (1 if greedy else request.n)
-        self.left = len(self.made)
+        self.completions: list[Completion | None] = [None] * (1 if greedy else request.n)
+        self.left = len(self.completions)
         """Number of pending samples."""
         self.error: str | None = None
         self._usage = Usage()
@@ -212,20 +212,20 @@ class _Job:
             self._content = asyncio.create_task(asyncio.to_thread(_content, self.request, images))
         return await self._content
 
-    def add(self, number: int, made: Completion, limit: int) -> None:
-        """Takes an answer, or finds by the server's count that the prompt was too long."""
-        self.made[number] = made
-        self._usage = self._usage.plus(Usage(made.prompt_tokens, made.tokens))
-        if made.prompt_tokens > limit:
+    def add(self, number: int, completion: Completion, limit: int) -> None:
+        """Stores an answer, or an error if by the server's count the prompt was too long."""
+        self.completions[number] = completion
+        self._usage = self._usage.plus(Usage(completion.prompt_tokens, completion.tokens))
+        if completion.prompt_tokens > limit:
             self.error = (
-                f"the prompt has {made.prompt_tokens} tokens, the limit is {limit} "
+                f"the prompt has {completion.prompt_tokens} tokens, the limit is {limit} "
                 "(engine.max_prompt_tokens); leave this item out or raise the limit"
             )
-        if None not in self.made:
-            self._content = None  # the images' bytes are needed no longer
+        if None not in self.completions:
+            self._content = None  # the images' bytes are no longer needed
 
     def is_finished(self) -> bool:
-        """Returns whether nothing more is asked for it."""
+        """Returns whether it has all samples or an error."""
         return self.left == 0
 
     def response(self) -> Response:
@@ -233,9 +233,9 @@ class _Job:
         if self.error is not None:
             return Response(id=self.request.id, error=self.error, usage=self._usage)
         samples = tuple(
-            Sample(text=made.text, finish_reason=made.finish_reason, tokens=made.tokens)
-            for made in self.made
-            if made is not None
+            Sample(text=one.text, finish_reason=one.finish_reason, tokens=one.tokens)
+            for one in self.completions
+            if one is not None
         )
         return Response(id=self.request.id, samples=samples * self._copies, usage=self._usage)
 
@@ -257,7 +257,7 @@ def _served_name(base: str, model: ModelRef, served: Sequence[str]) -> str:
     """Returns the name by which the server knows the model.
 
     Raises:
-        EngineError: It does not know it; says how to serve it.
+        EngineError: It does not serve it; the message says how to.
     """
     names = ", ".join(served) or "nothing"
     if model.adapter is None:

@@ -23,7 +23,7 @@ def check_fit(kind: str, model: ModelRef) -> None:
     """Checks that an engine can run a model, as far as can be known without loading it.
 
     Raises:
-        ConfigError: It cannot; says why and what can.
+        ConfigError: It cannot; the message says why, and which engine can.
         StoreError: A base in S3 cannot be read.
     """
     if reason := scripted_misfit(kind, model.base):
@@ -34,7 +34,7 @@ def check_fit(kind: str, model: ModelRef) -> None:
 
 
 def choose_engine(asked: EngineSection | str | None, base: str) -> EngineSection:
-    """Returns the settings of the engine that is to run a judge.
+    """Returns the settings of the engine that will run a judge.
 
     Args:
         asked: A kind of engine, all its settings, or None for Transformers.

@@ -28,7 +28,7 @@ class LazyEngine:
         self._unanswered: dict[int, Request] = {}
 
     def has_room(self) -> bool:
-        """Returns whether it takes more requests; always before the engine is started."""
+        """Returns whether it takes more requests; always True before the engine is started."""
         return self._engine is None or self._engine.has_room()
 
     def submit(self, number: int, request: Request) -> None:

@@ -1,4 +1,4 @@
-"""Imports the libraries of the engine `transformers`, without what no inference needs of them."""
+"""Imports the libraries of the engine `transformers` without parts that inference never needs."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from types import ModuleType
 from judgeloop.schema.engine_section import EngineSection
 
 _TRAINING_ONLY = ("scipy",)
-"""What Transformers imports where it is installed, for the losses of object detectors alone."""
+"""Packages that Transformers imports if installed, only for the losses of object detectors."""
 _SHARED_NAMES = ("flash_attn",)
-"""Packages that come from several distributions, of which one has the package's name."""
+"""Packages provided by several distributions, one of which has the package's name."""
 
 
 def warm_up(asked: EngineSection | str | None) -> None:
-    """Imports what a judge's engine will need, where that is known before the judge is.
+    """Imports what a judge's engine will need, where that is known before the judge is resolved.
 
-    It is work for the time in which the judge is fetched; loading it reports what is missing here.
+    It runs while the judge is downloaded; a missing package is reported when the judge is loaded.
 
     Args:
         asked: As `judgeloop.engines.fit.choose_engine` takes it.
@@ -35,7 +35,7 @@ def warm_up(asked: EngineSection | str | None) -> None:
 
 
 def import_transformers() -> ModuleType:
-    """Imports Transformers in some two thirds of the time that it takes otherwise.
+    """Imports Transformers in about two thirds of the time of a plain import.
 
     Raises:
         ImportError: It is not installed, or lacks a package.
@@ -49,7 +49,7 @@ def import_transformers() -> ModuleType:
 class _Distributions(Mapping[str, list[str]]):
     """The distributions that bring each package, as `packages_distributions` returns them.
 
-    That reads the list of files of every installed distribution, and Transformers asks of a few.
+    That function reads the file list of every installed distribution, and Transformers needs a few.
     """
 
     def __getitem__(self, package: str) -> list[str]:
@@ -74,7 +74,7 @@ _packages_distributions = importlib.metadata.packages_distributions
 
 @contextmanager
 def _quick_versions() -> Iterator[None]:
-    """Lets who asks in the block for all installed packages look up just those that it needs."""
+    """Makes `packages_distributions` look up only the requested packages within the block."""
     importlib.metadata.packages_distributions = _Distributions
     try:
         yield
@@ -84,7 +84,7 @@ def _quick_versions() -> Iterator[None]:
 
 @contextmanager
 def _hidden(packages: tuple[str, ...]) -> Iterator[None]:
-    """Lets packages that are not imported yet seem not to be installed in the block."""
+    """Hides packages that are not imported yet, so that they seem not installed in the block."""
     hidden = [name for name in packages if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: there is no such module
     try:

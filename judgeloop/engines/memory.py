@@ -14,15 +14,16 @@ _CONTAINER = Path("/sys/fs/cgroup")
 
 
 def check_memory(settings: EngineSection, location: str, dtype: str) -> None:
-    """Compares the weights with the memory that vLLM may take.
+    """Compares the size of the weights with the memory that vLLM may take.
 
     Args:
         settings: How many devices share the weights, and the share of memory that vLLM may take.
-        location: The model's folder. Of a hub id nothing is known here, and nothing is checked.
+        location: The model's folder. A hub id is not checked.
         dtype: Number format in memory.
 
     Raises:
-        EngineError: The model is larger; says by how much and what to change. Or it has no weights.
+        EngineError: The model is larger, and the message says by how much and what to change; or it
+            has no weights.
     """
     folder = Path(location)
     if not folder.is_dir() or dtype not in _BYTES:
@@ -50,26 +51,26 @@ def check_memory(settings: EngineSection, location: str, dtype: str) -> None:
 
 
 def _device_memory() -> tuple[str, float, float]:
-    """Returns what the memory is, its size and what of it others use, in bytes."""
+    """Returns the name of the memory, its size, and how much of it others use, in bytes."""
     import torch
 
     if torch.cuda.is_available():
         from vllm.platforms import current_platform
 
-        # Both ask the driver's NVML: a CUDA context of this process would take room from vLLM.
+        # Both query NVML: a CUDA context of this process would take memory from vLLM.
         total = float(current_platform.get_device_total_memory())
         return "GPU", total, float(torch.cuda.device_memory_used())
     numbers = _fields(Path("/proc/meminfo"))
     total, free = (numbers[name] * 1024 for name in ("MemTotal:", "MemAvailable:"))
     try:
         limit = float((_CONTAINER / "memory.max").read_text())
-        used = _fields(_CONTAINER / "memory.stat")["anon"]  # files it has read don't count
+        used = _fields(_CONTAINER / "memory.stat")["anon"]  # without the page cache of files
     except (OSError, ValueError, KeyError):  # no container, or one without a limit
         return "main", total, total - free
     return ("the container's", limit, used) if limit < total else ("main", total, total - free)
 
 
 def _fields(file: Path) -> dict[str, float]:
-    """Returns the number behind each name of a file of names and numbers."""
+    """Parses a file that has a name and a number per line."""
     lines = (line.split() for line in file.read_text().splitlines())
     return {words[0]: float(words[1]) for words in lines if len(words) > 1}

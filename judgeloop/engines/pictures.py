@@ -1,4 +1,4 @@
-"""Decodes images ahead of a model, in threads, each image once for requests near each other."""
+"""Decodes images ahead of a model, in threads, once for nearby requests that share them."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ THREADS = 4
 
 
 class UnusableImageError(Exception):
-    """The image cannot be used, which is the fault of the requests that show it alone."""
+    """The image cannot be used, which is an error only of the requests that show it."""
 
 
 class Pictures:
-    """Holds the images of requests that are announced, from then until they are released.
+    """Keeps the decoded images of announced requests until they are released.
 
-    So their number, which the caller bounds, bounds the memory; it is used from several threads,
-    but each request is announced and released once.
+    The caller bounds memory by the number of announced requests. Thread-safe; each request is
+    announced and released once.
 
     Args:
-        library: Where images come from.
+        library: Images are read from it.
     """
 
     def __init__(self, library: ImageLibrary) -> None:
@@ -39,7 +39,7 @@ class Pictures:
         self._lock = threading.Lock()
 
     def announce(self, names: Sequence[str]) -> None:
-        """Begins to decode images that will be asked for."""
+        """Starts to decode images that will be requested."""
         with self._lock:
             for name in names:
                 self._users[name] = self._users.get(name, 0) + 1
@@ -58,7 +58,7 @@ class Pictures:
         return [future.result() for future in decoding]
 
     def release(self, names: Sequence[str]) -> None:
-        """Forgets images that were announced, as often as that was so."""
+        """Drops announced images, once they are released as often as they were announced."""
         with self._lock:
             for name in names:
                 self._users[name] -= 1

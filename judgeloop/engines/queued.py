@@ -29,7 +29,7 @@ class QueuedEngine(ABC):
         self._waiting.append((number, request))
 
     def poll(self) -> list[tuple[int, Response]]:
-        """Answers the request that waits longest; see `Engine.poll`."""
+        """Answers the oldest waiting request; see `Engine.poll`."""
         if not self._waiting:
             return []
         number, request = self._waiting.popleft()
@@ -40,7 +40,7 @@ class QueuedEngine(ABC):
             raise
 
     def close(self) -> None:
-        """Forgets what waits; see `Engine.close`."""
+        """Drops the waiting requests; see `Engine.close`."""
         self._waiting.clear()
 
     @abstractmethod
@@ -48,5 +48,5 @@ class QueuedEngine(ABC):
         """Answers a request.
 
         Raises:
-            StoreError: What it needs cannot be read.
+            StoreError: An image cannot be read.
         """

@@ -1,9 +1,9 @@
-"""Draws tokens by each sample's own seed, so that no text depends on the rest of the batch.
+"""Samples tokens with one seed per sample, so that no text depends on the rest of the batch.
 
-`torch.manual_seed` would give one stream of random numbers to a whole batch. Here every sample has
-a stream of its own, and each token takes one number of it, by inversion of the distribution that
-the warpers left. (Adding Gumbel noise and taking the largest gives the same distribution, but needs
-a number for every word of the vocabulary at every step: 10 MB a step for 16 samples of Qwen-VL.)
+`torch.manual_seed` would give a whole batch one stream of random numbers. Here every sample has its
+own stream, and each token takes one number of it, by inverse transform sampling from the
+distribution that the warpers leave. (The Gumbel-max trick gives the same distribution, but needs a
+number for every word of the vocabulary at every step: 10 MB per step for 16 samples of Qwen-VL.)
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 def seeded_processors(sampling: Sampling, seeds: Sequence[int]) -> LogitsProcessorList:
-    """Returns what turns `generate(do_sample=False)` into seeded sampling.
+    """Returns the logits processors that turn `generate(do_sample=False)` into seeded sampling.
 
     Args:
         sampling: Temperature, top-k and top-p; greedy (temperature 0) needs no processor at all.
-        seeds: One a row of the batch.
+        seeds: One per row of the batch.
     """
     import transformers as tf
 
@@ -41,12 +41,12 @@ def seeded_processors(sampling: Sampling, seeds: Sequence[int]) -> LogitsProcess
 
 
 class SeededChoice:
-    """A logits processor that leaves one token a row: the one that the row's seed draws.
+    """A logits processor that leaves one token per row, drawn by the row's seed.
 
     It serves one `generate` call. Numbers are drawn on the CPU, so a GPU gives the same ones.
 
     Args:
-        seeds: One a row.
+        seeds: One per row.
         max_tokens: Upper bound of the calls.
     """
 
@@ -66,7 +66,7 @@ class SeededChoice:
         if self._numbers.device != scores.device:
             self._numbers = self._numbers.to(scores.device)
         # In double precision, a number below 1 times the total stays below the total, and a token
-        # of probability 0 never is the first one above.
+        # of probability 0 is never the first one above.
         cumulative = torch.softmax(scores.float(), dim=-1).double().cumsum(dim=-1)
         drawn = self._numbers[:, self._step, None].double() * cumulative[:, -1:]
         tokens = torch.searchsorted(cumulative, drawn, right=True)

@@ -1,8 +1,8 @@
-"""An engine without a model: an honest stand-in for tests and for the smallest loop.
+"""An engine without a model, which simulates one for tests and for the smallest loop.
 
-It plays a VLM that answers right, alters answers and judges as often as its settings say
-(`scripted:skill=0.1,gain=0.5,first_bias=0.9,answer_skill=0.8`), and that gets better at judging by
-training (`judgeloop.training.scripted`). What is true it reads from hashes, never from gold data.
+It simulates a VLM that answers, alters and judges correctly as often as its settings say
+(`scripted:skill=0.1,gain=0.5,first_bias=0.9,answer_skill=0.8`), and that training improves
+(`judgeloop.training.scripted`). It derives the truth from hashes, never from gold data.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ from judgeloop.store import MissingObjectError
 from judgeloop.store.images import ImageLibrary
 
 UNCHANGED_SHARE = 0.1
-"""Altered copies that are no different."""
+"""Share of altered copies that are unchanged."""
 UNPARSABLE_SHARE = 0.02
-"""Judgements without a verdict."""
+"""Share of judgements without a verdict."""
 
 
 class ScriptedEngine(QueuedEngine):
-    """Answers requests by chance and by what it sees.
+    """Answers requests at random, with the configured probabilities of being right.
 
     Args:
-        settings: The limit of prompts counts words here.
-        model: `scripted:...`, with or without an adapter; it is closed once it is read.
-        images: Where images come from; they are opened as by any engine.
+        settings: The limit of a prompt is in words here.
+        model: `scripted:...`, with or without an adapter; it is closed once it has been read.
+        images: Images are opened from it, as by any engine.
 
     Raises:
         ConfigError: The model's name is wrong.
@@ -59,7 +59,7 @@ class ScriptedEngine(QueuedEngine):
         self._images = images
 
     def answer(self, request: Request) -> Response:
-        """Answers by the script, or says why it does not."""
+        """Answers by the script, or returns the reason for a refusal."""
         refusal = self._refusal(request)
         if refusal is not None:
             return Response(id=request.id, error=refusal)
@@ -89,7 +89,7 @@ class ScriptedEngine(QueuedEngine):
 
 
 class _Turn(NamedTuple):
-    """What a text is written from."""
+    """What an answer depends on."""
 
     variables: dict[str, str]
     sight: Sight
@@ -110,7 +110,7 @@ def _write(request: Request, model: ScriptedModel, rng: random.Random) -> str:
 
 
 def _sample(text: str, max_tokens: int) -> Sample:
-    """Counts a word as a token and one more for the end, and cuts at the limit."""
+    """Counts one token per word and one for the end, and truncates at the limit."""
     words = text.split(" ")
     if len(words) < max_tokens:
         return Sample(text=text, finish_reason="stop", tokens=len(words) + 1)
@@ -135,7 +135,7 @@ def _see(turn: _Turn, words: Sequence[str]) -> str:
 
 
 def _alter(turn: _Turn) -> str:
-    """Replaces one colour, shape or place; without any, the last word."""
+    """Replaces one color, shape or place; if there is none, the last word."""
     words = turn.variables["answer"].split()
     if not words or turn.rng.random() < UNCHANGED_SHARE:
         return " ".join(words)

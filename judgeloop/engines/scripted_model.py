@@ -1,4 +1,4 @@
-"""The model that the scripted engine plays, and the truth that it sees in pictures."""
+"""The model that the scripted engine simulates, and the truth that it sees in images."""
 
 from __future__ import annotations
 
@@ -27,35 +27,35 @@ class ScriptedModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """How well the scripted model sees and judges; all are probabilities."""
 
     skill: float = 0.1
-    """That a judgement is drawn from the truth."""
+    """Probability that a judgement follows the truth."""
     gain: float = 0.5
     """Share of the missing skill that one training gives."""
     first_bias: float = 0.9
-    """That a judgement which is not drawn from the truth says A."""
+    """Probability that a judgement which does not follow the truth says A."""
     answer_skill: float = 0.8
-    """That an answer is the true one."""
+    """Probability that an answer is the true one."""
 
     def __post_init__(self) -> None:
-        """Refuses what is no probability."""
+        """Refuses values that are not probabilities."""
         for name in self.__struct_fields__:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be in 0..1")
 
 
 class ScriptedAdapter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What training a scripted model makes."""
+    """The result of training a scripted model."""
 
     skill: float
     examples: int
     examples_sha256: str
-    """Over all example lines, so that other examples make another adapter."""
+    """Hash over all example lines, so that other examples give another adapter."""
 
 
 def read_base(base: str) -> ScriptedModel:
     """Reads a model name such as `scripted:skill=0.1,gain=0.5`.
 
     Raises:
-        ConfigError: An unknown key, or a value that is no probability.
+        ConfigError: An unknown key, or a value that is not a probability.
     """
     known = ScriptedModel.__struct_fields__
     values = {}
@@ -101,13 +101,13 @@ def read_adapter(folder: Path) -> ScriptedAdapter:
 
 
 class Sight:
-    """What a scripted model sees in pictures, as far as one question is concerned.
+    """What a scripted model sees in images that matters for one question.
 
-    Every word has a fixed worth, drawn from the hash of the pictures and the question alone. The
-    best word of a kind is the truth; no gold file has a part in it.
+    Every word has a fixed worth, derived from the hash of the images and the question alone. The
+    best word of a kind is the truth; gold files are not used.
 
     Args:
-        images: Content hashes of the pictures.
+        images: Content hashes of the images.
         question: The question's text.
     """
 

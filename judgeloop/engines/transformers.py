@@ -1,9 +1,9 @@
-"""Answers requests with Transformers: every image-text model that it loads, on a GPU or the CPU.
+"""Answers requests with Transformers: any image-text model that it loads, on a GPU or the CPU.
 
-A request's prompt and images are encoded once for all its samples in a batch; the samples then go
-on from copies of its attention cache, each with its own seed (`judgeloop.engines.sampling`). In
-float32 a text is the same whatever batch it is made in, but for ties closer than rounding; bfloat16
-breaks near ties more often.
+A request's prompt and images are encoded once for all its samples in a batch; the samples then
+continue from copies of its KV cache, each with its own seed (`judgeloop.engines.sampling`). In
+float32 a text does not depend on its batch, except for ties closer than rounding; in bfloat16 near
+ties are broken differently more often.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class TransformersEngine:
     Args:
         settings: Batch size, number format and the limit of prompts.
         model: The model to load; it is closed once it is in memory.
-        images: Where images come from.
+        images: Images are read from it.
 
     Raises:
         EngineError: The model cannot be loaded.
@@ -66,7 +66,7 @@ class TransformersEngine:
         self._next: list[Part] = []  # a batch whose images are being decoded
 
     def has_room(self) -> bool:
-        """Returns whether fewer than some batches are waiting; see `Engine.has_room`.
+        """Returns whether few batches are waiting; see `Engine.has_room`.
 
         Among these, prompts of similar length are batched together.
         """
@@ -107,13 +107,13 @@ class TransformersEngine:
 
         self._pictures.close()
         self._network = self._processor = None
-        self._base_alone = nullcontext  # the other one holds weights
+        self._base_alone = nullcontext  # the other field holds weights
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
     def _take(self) -> list[Part]:
-        """Returns the next batch, its images announced."""
+        """Returns the next batch, and announces its images."""
         batch = self._waiting.take(self._settings.batch_size)
         self._pictures.announce(_images(batch))
         return batch
@@ -125,7 +125,7 @@ class TransformersEngine:
         self._waiting = Waiting()
 
     def _answer(self, batch: Sequence[Part]) -> None:
-        """Adds to its request the text of every sample that the batch can have, or the error."""
+        """Adds the text of every sample in the batch, or the error, to its request."""
         try:
             prompts = self._conversations(batch)
             tensors = self._encode(prompts, batch[0].request.sampling.max_tokens)
@@ -211,7 +211,7 @@ class TransformersEngine:
         return dict(floats)
 
     def _decode(self, parts: Sequence[Part], tensors: Tensors) -> Iterator[tuple[int, Sample]]:
-        """Returns the request's number and the text of every sample of the batch."""
+        """Generates the batch; returns the request's number and the text of every sample."""
         import torch
 
         sampling = parts[0].request.sampling
@@ -223,17 +223,17 @@ class TransformersEngine:
         ]
         spread = torch.tensor(rows, device=self._network.device)
         with torch.inference_mode():
-            made = self._network.generate(
+            generated = self._network.generate(
                 **{name: tensors[name][spread] for name in _PER_TOKEN if name in tensors},
                 past_key_values=self._prefix_cache(tensors, spread),
                 max_new_tokens=sampling.max_tokens,
                 logits_processor=seeded_processors(sampling, seeds),
             )
-        answers = made[:, tensors["input_ids"].shape[1] :].tolist()
+        answers = generated[:, tensors["input_ids"].shape[1] :].tolist()
         return zip((parts[row].number for row in rows), self._read(answers), strict=True)
 
     def _prefix_cache(self, tensors: Tensors, spread: torch.Tensor) -> Any:
-        """Encodes every prompt but for its last token, and copies its cache to its samples.
+        """Encodes every prompt except for its last token, and copies its cache to its samples.
 
         The last token is left for `generate`, which continues from a cache with what is not in it.
 
@@ -248,7 +248,7 @@ class TransformersEngine:
             **prefix, max_new_tokens=1, return_dict_in_generate=True
         ).past_key_values
         cache.batch_select_indices(spread)
-        # The Qwen-VL family keeps each row's shift of positions in the model, not in the cache.
+        # The Qwen-VL family keeps each row's position offset in the model, not in the cache.
         inner = self._network.base_model
         if getattr(inner, "rope_deltas", None) is not None:
             inner.rope_deltas = inner.rope_deltas[spread]

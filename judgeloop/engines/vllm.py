@@ -24,25 +24,25 @@ from judgeloop.schema.requests import Request, Response, Sample
 from judgeloop.store.images import ImageLibrary
 
 Prompt = dict[str, Any]
-"""A prompt as vLLM's renderer makes it."""
+"""A prompt as vLLM's renderer returns it."""
 
 _AHEAD = 16
 """Requests whose images are decoded, or prompts rendered, before the scheduler has room for them.
 At most this many full-size images are in memory."""
 _WAITING_SHARE = 4
-"""One in so many of the slots' number waits in the scheduler itself, for slots that are freed while
-this process does something else."""
+"""Requests that wait in the scheduler itself, as one part in this many of its slots: they fill
+slots that are freed while this process does something else."""
 
 
 class VllmEngine:
     """Runs one model; its adapter is left out for requests to the base, in the same batch.
 
-    vLLM's prefix cache keeps what it made with an adapter apart from what it made without.
+    vLLM's prefix cache keeps entries with an adapter apart from those without.
 
     Args:
         settings: Batch size, limits and how much memory vLLM may take.
         model: The model to load; it is closed with the engine.
-        images: Where images come from.
+        images: Images are read from it.
 
     Raises:
         ConfigError: vLLM is not installed, or refuses the settings.
@@ -54,7 +54,7 @@ class VllmEngine:
         self._started = start_vllm(settings, model)
         self._control = ControlTokens.of(self._started.tokenizer)
         self._pictures = Pictures(images)
-        # One thread: vLLM's cache of processed images wants prompts in the order of the scheduler.
+        # One thread: vLLM's cache of processed images needs prompts in the scheduler's order.
         self._renderer = ThreadPoolExecutor(1, thread_name_prefix="render")
         self._rendering: deque[tuple[int, Request, Future[Prompt | str]]] = deque()
         self._running: dict[str, tuple[int, Request]] = {}
@@ -70,7 +70,7 @@ class VllmEngine:
         self._rendering.append((number, request, self._renderer.submit(self._render, request)))
 
     def poll(self) -> list[tuple[int, Response]]:
-        """Lets vLLM take a step; see `Engine.poll`.
+        """Runs one step of vLLM; see `Engine.poll`.
 
         Raises:
             EngineDiedError: vLLM's process died, or the device failed.
@@ -167,18 +167,18 @@ class VllmEngine:
         return None
 
     def _response(self, request: Request, output: Any) -> Response:
-        """Makes a response of a finished vLLM request.
+        """Builds the response to a finished vLLM request.
 
-        Whole texts are decoded, as by Transformers: vLLM's own, made word by word, may begin with
-        a space that the tokenizer would leave out.
+        Whole texts are decoded, as by Transformers: vLLM's own texts, decoded incrementally, may
+            begin with a space that the tokenizer would leave out.
         """
-        made = sorted(output.outputs, key=lambda it: int(it.index))
-        if odd := {str(it.finish_reason) for it in made} - {"stop", "length"}:
+        outputs = sorted(output.outputs, key=lambda it: int(it.index))
+        if odd := {str(it.finish_reason) for it in outputs} - {"stop", "length"}:
             return Response(
                 id=request.id, error=f"vLLM aborted the request: {', '.join(sorted(odd))}"
             )
-        tokens = [list(it.token_ids) for it in made]
-        ended = [it.finish_reason == "stop" for it in made]
+        tokens = [list(it.token_ids) for it in outputs]
+        ended = [it.finish_reason == "stop" for it in outputs]
         texts = self._started.tokenizer.batch_decode(
             [ids[:-1] if end else ids for ids, end in zip(tokens, ended, strict=True)],
             skip_special_tokens=True,
@@ -190,7 +190,7 @@ class VllmEngine:
         return Response(id=request.id, samples=request.spread(samples))
 
     def _forget(self) -> None:
-        """Takes all requests out of the scheduler, and what is rendered out of vLLM's cache."""
+        """Removes all requests from the scheduler, and rendered prompts from vLLM's image cache."""
         rendering, self._rendering = self._rendering, deque()
         for _, request, rendered in rendering:
             if rendered.cancel():
@@ -205,7 +205,7 @@ class VllmEngine:
 
 
 def _deadly() -> tuple[type[Exception], ...]:
-    """What vLLM raises when its processes are gone, or when the device fails in this one."""
+    """Returns the exceptions that vLLM raises when its processes die or the device fails."""
     from vllm.v1.engine.exceptions import EngineDeadError
 
     return (EngineDeadError, RuntimeError, MemoryError)

@@ -1,4 +1,4 @@
-"""Starts vLLM for a model: environment, arguments, what must fit and what is refused before."""
+"""Starts vLLM for a model: environment, arguments, and checks before the model is loaded."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from vllm.lora.request import LoRARequest
 
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
-"""Ranks that vLLM has kernels for; an adapter takes the next larger one."""
+"""Ranks that vLLM has kernels for; an adapter uses the next larger one."""
 ANSWER_ROOM = 2048
-"""Tokens left for an answer where the configuration gives no length."""
+"""Tokens left for an answer where the configuration sets no length."""
 _WATCH_S = 0.5
 _CPU_STEP_TOKENS = 4096
-"""Prompt tokens that a CPU takes in a step, where a prompt is not longer."""
+"""Prompt tokens that a CPU processes per step, unless a single prompt is longer."""
 
 
 class StartedVllm:
@@ -38,7 +38,7 @@ class StartedVllm:
     Args:
         llm: The engine.
         adapter: The judge's adapter; None is the base.
-        model: What was loaded; its files are kept as long as the engine.
+        model: The loaded model; its files are kept as long as the engine.
     """
 
     def __init__(self, llm: LLM, adapter: LoRARequest | None, model: LocalModel) -> None:
@@ -49,7 +49,7 @@ class StartedVllm:
         self.adapter = adapter
         self.context = int(llm.model_config.max_model_len)
         """Tokens of prompt and answer together."""
-        # A copy, for the renderer's may be busy in another thread.
+        # A copy, since the renderer's may be in use in another thread.
         self.tokenizer = copy.deepcopy(llm.get_tokenizer())
         self._model = model
         config = llm.model_config.hf_config
@@ -68,10 +68,10 @@ class StartedVllm:
     def render(
         self, request: Request, text: str, pictures: Sequence[tuple[str, Any]]
     ) -> dict[str, Any]:
-        """Makes a prompt of a user turn, as `LLM.chat` does; its tokens count the images'.
+        """Renders the prompt of a user turn as `LLM.chat` does; its tokens include the images'.
 
         Args:
-            request: Says where the images stand.
+            request: Defines where the images are placed.
             text: Its text without control tokens.
             pictures: Hash and decoded image of each.
 
@@ -89,9 +89,9 @@ class StartedVllm:
         return dict(prompt)
 
     def forget_images(self, prompt: dict[str, Any]) -> None:
-        """Forgets that the images of a prompt were made, for its process never gets them.
+        """Removes the images of a prompt from vLLM's cache, since its process never gets them.
 
-        Else vLLM would send a later prompt with the same image without the image.
+        Otherwise vLLM would send a later prompt with the same image without the image.
         """
         cache = self.llm.renderer.mm_processor_cache
         for name in prompt.get("mm_hashes", {}).get("image", ()):
@@ -99,7 +99,7 @@ class StartedVllm:
                 cache.invalidate(name)
 
     def fakes_image(self, prompt: dict[str, Any]) -> bool:
-        """Returns whether the text itself holds an image's token, where no image was put."""
+        """Returns whether the text itself contains an image token at a place without an image."""
         places = prompt.get("mm_placeholders", {}).get("image", ())
         inside = {at for it in places for at in range(it.offset, it.offset + it.length)}
         return any(
@@ -108,10 +108,10 @@ class StartedVllm:
         )
 
     def _watch(self, core: Any) -> None:
-        """Wakes the waiting worker for answers when vLLM's process is gone.
+        """Wakes the thread that waits for answers when vLLM's process has died.
 
-        vLLM notices that itself and marks the engine as dead, but a wait that has begun by then
-        would never end.
+        vLLM detects this itself and marks the engine as dead, but a wait that began earlier would
+        never end.
         """
         from vllm.v1.engine.exceptions import EngineDeadError
 
@@ -171,23 +171,23 @@ def _start(settings: EngineSection, model: LocalModel) -> StartedVllm:
 
 
 def _prepare_environment() -> None:
-    """Sets what vLLM reads at its import, unless the user has set it.
+    """Sets the variables that vLLM reads at its import, unless the user has set them.
 
-    On a CPU it works in this process, which starts four times as fast, and compiles nothing, which
+    On a CPU it runs in this process, which starts four times as fast, and compiles nothing, which
     would need a C++ compiler. On a GPU it keeps its own process: if that dies, this one does not.
     """
     import torch
 
-    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")  # nothing is reported to anyone
-    # Asking for a GPU has touched CUDA here, and a forked process could not use it.
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")  # no usage statistics
+    # The check for a GPU has initialized CUDA here, so a forked process could not use it.
     os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
-    # At a failure it would print all its inputs, pixel by pixel, before the reason.
+    # On a failure it would print all its inputs, pixel by pixel, before the reason.
     logging.getLogger("vllm.logging_utils.dump_input").setLevel(logging.CRITICAL)
     if not torch.cuda.is_available():
         os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
         os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
-        # Tasks run side by side: bound to the first core, all would wait for it.
+        # Tasks run in parallel: pinned to the first core, all would wait for it.
         os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
 
 
@@ -213,28 +213,29 @@ def _arguments(
         "gpu_memory_utilization": section.memory_share,
         "limit_mm_per_prompt": {"image": section.max_images, "video": 0},
         "enable_prefix_caching": True,
-        "generation_config": "auto",  # of it, only the end tokens: sampling is given in full
-        "seed": 0,  # every request has its own
+        "generation_config": "auto",  # only its end tokens are used: sampling is given in full
+        "seed": 0,  # every request has its own seed
     }
     if not torch.cuda.is_available():
         arguments |= {
             "enforce_eager": True,
             "kv_cache_memory_bytes": section.cpu_cache_mib * 2**20,
-            # A prompt taken in parts needs the state of its seed set back, and on a CPU vLLM fails
-            # at that: "CPU Generator does not use offset". So prompts are taken whole.
+            # Chunked prefill needs to reset the state of a request's seed, at which vLLM fails on a
+            # CPU: "CPU Generator does not use offset". So prompts are not chunked.
             "enable_chunked_prefill": False,
             "max_num_batched_tokens": max(_CPU_STEP_TOKENS, arguments["max_model_len"]),
-            # On a CPU the number for no adapter, -1, counts from the end: a request to the base
-            # gets what the last slot holds. So there is one more than the judge's, left empty.
+            # On a CPU the index for no adapter, -1, counts from the end: a request to the base gets
+            # the adapter in the last slot. So there is one more slot than the judge needs, left
+            # empty.
             "max_loras": 2,
         }
     return arguments
 
 
 def _dtype(settings: EngineSection, config: Any) -> str:
-    """Returns the number format: for `auto` the checkpoint's, as the other engines take it.
+    """Returns the dtype: for `auto` the checkpoint's, as the other engines use it.
 
-    vLLM's own `auto` would make 16 bits of a checkpoint in float32.
+    vLLM's own `auto` would convert a float32 checkpoint to 16 bits.
     """
     if settings.dtype != "auto":
         return settings.dtype
@@ -243,7 +244,7 @@ def _dtype(settings: EngineSection, config: Any) -> str:
 
 
 def kernel_rank(folder: Path, name: str | None) -> int:
-    """Returns the rank that vLLM's kernels are made for: an adapter's, or the next larger.
+    """Returns the smallest rank of vLLM's kernels that is at least an adapter's rank.
 
     Raises:
         EngineError: None is large enough.
@@ -260,7 +261,7 @@ def kernel_rank(folder: Path, name: str | None) -> int:
 
 @contextmanager
 def _failures_named(model: ModelRef) -> Iterator[None]:
-    """Says of a start that failed which model it was and what to check."""
+    """Adds the model and what to check to the error of a failed start."""
     try:
         yield
     except ImportError as error:
@@ -270,7 +271,7 @@ def _failures_named(model: ModelRef) -> Iterator[None]:
         ) from error
     except EngineError:
         raise
-    except Exception as error:  # vLLM, Transformers and torch fail in many ways
+    except Exception as error:  # vLLM, Transformers and torch raise many types of exceptions
         raise EngineError(
             f"vLLM cannot load model {model.base} (revision {model.revision}, adapter "
             f"{model.adapter}): {error}. Check model.base: an image-text model that vLLM serves, "
@@ -280,7 +281,7 @@ def _failures_named(model: ModelRef) -> Iterator[None]:
 
 
 def client_error() -> type[Exception]:
-    """Returns the base of vLLM's errors about what it was given; others say that it died."""
+    """Returns the base class of vLLM's errors about its input; other errors mean that it died."""
     from vllm.exceptions import VLLMClientError
 
     base: type[Exception] = VLLMClientError
