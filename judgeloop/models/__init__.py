@@ -1,1 +1,1 @@
-"""Where a `ModelRef` points, and what its files say."""
+"""Resolves a `ModelRef` to files, and reads and checks them."""

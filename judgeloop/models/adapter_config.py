@@ -1,8 +1,8 @@
-"""What the configuration of an adapter may say before PEFT acts on it.
+"""Validates the configuration of an adapter before PEFT acts on it.
 
-It comes from whoever made the adapter. PEFT makes matrices of whatever rank it names, matches each
-module against any pattern, and replaces layers of the base. So only fields that a plain LoRA
-adapter has are taken, within bounds that its own tensors set; every other field must be off.
+It is untrusted input. PEFT allocates matrices of whatever rank it names, matches each module
+against any pattern, and replaces layers of the base. So only the fields of a plain LoRA adapter are
+accepted, within bounds that its own tensors set; every other field must be off.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from judgeloop.schema.errors import EngineError, reason_of
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 MAX_CONFIG_BYTES = 1024 * 1024
 MAX_SCALE = 128.0
-"""Largest `lora_alpha / r` (with `use_rslora`, by the root of r): beyond it a step of the adapter
-drowns its base."""
+"""Largest `lora_alpha / r` (with `use_rslora`, by the root of r): beyond it the adapter dominates
+its base."""
 _LORA = re.compile(r"base_model\.model\.(?P<module>[\w.]+)\.lora_(?P<side>[AB])\.weight")
 _ALL_LINEAR = "all-linear"
 """PEFT's name of all linear layers but the last."""
@@ -34,20 +34,20 @@ _OFF: tuple[object, ...] = (None, False, {}, [], "")
 _HARMLESS = frozenset(
     {"auto_mapping", "peft_version", "megatron_core", "qalora_group_size", "inference_mode"}
 )
-"""Read by nobody where what they belong to is off, or by another loader than ours."""
+"""Fields without effect: their feature is off, or only another loader reads them."""
 Rank = Annotated[int, Meta(ge=1, le=4096)]
 Names = Annotated[list[Annotated[str, Meta(max_length=200)]], Meta(max_length=2000)]
 
 
 class LoraFields(msgspec.Struct, frozen=True, kw_only=True):
-    """The fields of a LoRA configuration that are acted on."""
+    """The fields of a LoRA configuration that have an effect."""
 
     peft_type: Literal["LORA"]
     r: Rank
     lora_alpha: float
     target_modules: str | Names
     task_type: Literal["CAUSAL_LM"] | None = None
-    """Others bring layers of their own."""
+    """Other task types add layers of their own."""
     base_model_name_or_path: str | None = None
     revision: str | None = None
     lora_dropout: Annotated[float, Meta(ge=0, lt=1)] = 0.0
@@ -55,8 +55,8 @@ class LoraFields(msgspec.Struct, frozen=True, kw_only=True):
     fan_in_fan_out: bool = False
     use_rslora: bool = False
     init_lora_weights: bool | Literal["gaussian"] = True
-    """Others, such as `pissa`, change the base when the adapter is loaded, and take as long as they
-    say."""
+    """Other values, such as `pissa`, change the base when the adapter is loaded, and may take
+    unbounded time."""
     rank_pattern: Annotated[
         dict[str, Annotated[int, Meta(ge=1, le=4096)]], Meta(max_length=2000)
     ] = msgspec.field(default_factory=dict)
@@ -70,12 +70,13 @@ def read_adapter_config(folder: Path, name: str | None, base: str = "") -> LoraF
 
     Args:
         folder: A PEFT folder.
-        name: What messages call it.
-        base: What it is put on; where both that and the configuration name a hub's model, they must
-            be the same. A folder may have moved.
+        name: Its name in messages.
+        base: The model that it is loaded on; where both this and the configuration name a hub
+            model, they must be the same. A folder may have moved.
 
     Raises:
-        EngineError: It is no LoRA adapter that is safe to load; names the field or the tensor.
+        EngineError: It is not a LoRA adapter that is safe to load; the message names the field or
+            the tensor.
     """
     fields = _fields(folder / CONFIG, name)
     strange = sorted(
@@ -100,16 +101,17 @@ def read_adapter_config(folder: Path, name: str | None, base: str = "") -> LoraF
 def check_targets(folder: Path, name: str | None, modules: Collection[str], base: str = "") -> None:
     """Refuses an adapter that names more modules of its base than it has tensors for.
 
-    PEFT would make matrices of rank r for each of them before it finds that weights are missing.
+    PEFT would allocate matrices of rank r for each of them before it finds that weights are
+    missing.
 
     Args:
         folder: A PEFT folder.
-        name: What messages call it.
-        modules: Names of the base's modules that have a matrix of weights.
+        name: Its name in messages.
+        modules: Names of the base's modules that have a weight matrix.
         base: As in `read_adapter_config`.
 
     Raises:
-        EngineError: It names more, or as `read_adapter_config`.
+        EngineError: It names more, or as for `read_adapter_config`.
     """
     found = read_adapter_config(folder, name, base)
     targets = found.target_modules
@@ -138,7 +140,7 @@ def _ends(module: str) -> Iterator[str]:
 
 def _fields(path: Path, name: str | None) -> dict[str, Any]:
     try:
-        if not path.is_file():  # a pipe would be waited for
+        if not path.is_file():  # reading a pipe would block
             raise _refused(name, "it is no file")
         if path.stat().st_size > MAX_CONFIG_BYTES:
             raise _refused(name, f"it has more than {MAX_CONFIG_BYTES:,} bytes")
@@ -152,7 +154,7 @@ def _fields(path: Path, name: str | None) -> dict[str, Any]:
 
 
 def _check_patterns(found: LoraFields, name: str | None) -> None:
-    """Refuses what `re` could match forever."""
+    """Refuses patterns that `re` could match for an unbounded time."""
     whole = [found.target_modules] if isinstance(found.target_modules, str) else []
     for pattern in (*whole, *found.rank_pattern, *found.alpha_pattern):
         try:
@@ -164,7 +166,7 @@ def _check_patterns(found: LoraFields, name: str | None) -> None:
 def _check_sizes(
     found: LoraFields, shapes: Mapping[str, tuple[int, ...]], name: str | None
 ) -> None:
-    """Refuses ranks that the tensors do not have, other tensors, and a scale beyond all use."""
+    """Refuses ranks that the tensors do not have, other tensors, and a scale out of range."""
     ranks: dict[str, set[int]] = {}
     for tensor, shape in shapes.items():
         match = _LORA.fullmatch(tensor)

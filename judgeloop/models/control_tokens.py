@@ -1,10 +1,10 @@
-"""Keeps texts of data and models from becoming control tokens.
+"""Keeps texts from data and models from being read as control tokens.
 
 A tokenizer turns `<|im_end|>` or `<image>` within a text into the token itself, so that a question
-or an answer could end the turn, begin another, or stand for a picture that is not there. Wherever a
-text meets a tokenizer, a space goes into each such mark: `< |im_end|>`.
+or an answer could end the turn, begin another, or stand for an image that is not there. Before a
+text is tokenized, a space is inserted into each such mark: `< |im_end|>`.
 
-What is marked decides what a model is asked, so `RULE` enters every content key of an engine's or a
+Which marks are changed affects prompts, so `RULE` enters every content key of an engine's or a
 trainer's work; the tokenizer itself is part of the model's identity.
 """
 
@@ -27,7 +27,7 @@ _KNOWN = (
 """Marks of the common families, for services whose tokenizer is not known."""
 _THINKING = ("<think>", "</think>")
 _ROLES = (*_THINKING, *("<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>"))
-"""Tokens that a tokenizer may have without calling them special, and that templates give a role."""
+"""Tokens that templates use for roles, and that a tokenizer may not list as special."""
 _NAMES = ("image_token", "video_token", "audio_token", "boi_token", "eoi_token", "fake_image_token")
 
 
@@ -35,7 +35,7 @@ class ControlTokens:
     """The control tokens of a tokenizer.
 
     Args:
-        tokens: Their texts; the marks of the common families are among them in any case.
+        tokens: Their texts; the marks of the common families are always added.
     """
 
     def __init__(self, tokens: Iterable[str] = ()) -> None:
@@ -45,7 +45,7 @@ class ControlTokens:
 
     @classmethod
     def of(cls, processor: Any) -> ControlTokens:
-        """Returns those of a model's processor: special tokens, roles and what stands for media."""
+        """Returns those of a model's processor: special tokens, roles and media placeholders."""
         tokenizer = getattr(processor, "tokenizer", processor)
         added = getattr(tokenizer, "added_tokens_decoder", {}).values()
         tokens = {
@@ -63,11 +63,11 @@ class ControlTokens:
         return cls(token.strip() for token in tokens)
 
     def defused(self, text: str) -> str:
-        """Returns the text with a space in every control token; others stay as they are."""
+        """Returns the text with a space in every control token; the rest is unchanged."""
         return _defused(self._pattern, text)
 
     def defused_answer(self, text: str) -> str:
-        """Returns a model's own text so; its marks of thinking stay the tokens that it wrote."""
+        """Does the same for a model's own text, except for its marks of thinking."""
         return _defused(self._answer_pattern, text)
 
 
@@ -84,4 +84,4 @@ def _defused(pattern: re.Pattern[str], text: str) -> str:
 
 
 RULE = content_key(_KNOWN, _ROLES, _NAMES, MAX_ROUNDS)
-"""Changes when other texts are marked."""
+"""Version of the rule; it changes when other texts are affected."""

@@ -20,14 +20,14 @@ def fetch_model(model: ModelRef, store: Store) -> LocalModel:
 
     Args:
         model: The model.
-        store: Where an adapter that is named by key lies.
+        store: Store of an adapter that is named by key.
 
     Returns:
-        Its local paths; who gets them closes them, which removes a downloaded adapter.
+        Its local paths; the caller closes them, which removes a downloaded adapter.
 
     Raises:
-        EngineError: The base does not exist, or S3 holds other files than the reference says.
-        StoreError: Base or adapter is missing, damaged, or another than the reference says.
+        EngineError: The base does not exist, or the files in S3 do not match the reference.
+        StoreError: Base or adapter is missing, damaged, or does not match the reference.
     """
     base = base_location(model)
     if model.adapter is None:
@@ -42,12 +42,12 @@ def fetch_model(model: ModelRef, store: Store) -> LocalModel:
 
 
 def base_location(model: ModelRef) -> str:
-    """Returns what `from_pretrained` takes: a local folder, or a hub id as it is.
+    """Returns the argument of `from_pretrained`: a local folder, or a hub id unchanged.
 
-    A base in S3 is fetched once into the cache folder of this machine, under its content.
+    A base in S3 is fetched once into the cache folder of this machine, under its content hash.
 
     Raises:
-        EngineError: The folder does not exist, or S3 holds other files than the reference says.
+        EngineError: The folder does not exist, or the files in S3 do not match the reference.
         StoreError: A base in S3 cannot be read, or is damaged.
     """
     if model.base.startswith(S3):
@@ -61,10 +61,10 @@ def base_location(model: ModelRef) -> str:
 
 
 def fetch_adapter(model: ModelRef, store: Store, folder: Path) -> Path | None:
-    """Brings a model's adapter into `folder`; returns the PEFT folder, None for the base alone.
+    """Fetches a model's adapter into `folder`; returns the PEFT folder, None for the base alone.
 
     A key is looked up in `store`, a local folder is used in place, an s3:// URI is downloaded.
-    Content keys trust the reference's hash, so the files are compared with it at every use.
+    Content keys rely on the reference's hash, so the files are compared with it at every use.
 
     Raises:
         StoreError: It is missing, damaged, or not the adapter that the reference describes.
@@ -105,9 +105,9 @@ def _fetch_base(model: ModelRef) -> Path:
 
 
 def _cache_folder() -> Path:
-    """Returns where bases are kept: in the user's cache, or, where none can be, with the temporary.
+    """Returns the folder in which bases are cached: the user's cache, else a temporary one.
 
-    Whatever lies there is compared with its checksums before it is used.
+    The files in it are compared with their checksums before they are used.
     """
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
     folder = home / "judgeloop" / "bases"
@@ -117,7 +117,7 @@ def _cache_folder() -> Path:
             return folder
     except OSError:  # a pod's user often has no home
         pass
-    # Anyone may make a folder of this name where the temporary files are.
+    # Anyone may create a folder of this name in the temporary folder.
     folder = private_folder(Path(tempfile.gettempdir()) / f"judgeloop-{os.getuid()}") / "bases"
     folder.mkdir(exist_ok=True)
     return folder

@@ -13,24 +13,24 @@ CONFIG = "config.json"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _FILES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja")
-"""What a server reads of a model: nothing that would be executed."""
+"""Files of a model that a server reads; none of them is executed."""
 _DEFAULT = "main"
-"""The revision that the hub means where none is named."""
+"""The revision that the hub uses where none is named."""
 
 
 def pin_revision(model_id: str, revision: str | None) -> str:
-    """Returns the commit that a hub model's revision is now.
+    """Returns the commit to which a hub model's revision points now.
 
-    The hub is asked; where it cannot be (no network, or `HF_HUB_OFFLINE`), the local cache's own
-    note of what a branch was decides, as it does when the model is loaded.
+    If the hub cannot be asked (no network, or `HF_HUB_OFFLINE`), the commit that the local cache
+    recorded for the branch is used, as it is when the model is loaded.
 
     Args:
         model_id: Such as `owner/name`.
-        revision: A branch, a tag or a commit; None is the main branch. A commit is returned as it
-            is, unasked.
+        revision: A branch, a tag or a commit; None is the main branch. A commit is returned
+            unchanged, without a request.
 
     Raises:
-        ConfigError: Neither the hub nor the local cache knows.
+        ConfigError: Neither the hub nor the local cache knows the revision.
     """
     if revision is not None and _COMMIT.fullmatch(revision):
         return revision
@@ -42,7 +42,7 @@ def pin_revision(model_id: str, revision: str | None) -> str:
         reason = "the hub names no commit"
     except ImportError as error:
         commit, reason = None, f"{error}; install judgeloop[inference]"
-    except Exception as error:  # the client's, its HTTP library's or the system's own
+    except Exception as error:  # of the client, its HTTP library or the system
         commit, reason = _cached(model_id, wanted), _shown(error)
     if commit is None:
         raise ConfigError(
@@ -54,7 +54,7 @@ def pin_revision(model_id: str, revision: str | None) -> str:
 
 
 def fetch_config(model_id: str, revision: str | None) -> bytes | None:
-    """Returns a hub model's `config.json`, from the local cache where it is there.
+    """Returns a hub model's `config.json`, from the local cache if it is there.
 
     None if neither the cache nor the hub gives it: loading the model will say why.
     """
@@ -63,18 +63,18 @@ def fetch_config(model_id: str, revision: str | None) -> bytes | None:
 
         path = hf_hub_download(model_id, CONFIG, revision=revision, etag_timeout=TIMEOUT_S)
         return Path(path).read_bytes()
-    except Exception:  # the client's, its HTTP library's or the system's own
+    except Exception:  # of the client, its HTTP library or the system
         return None
 
 
 def _cached(model_id: str, revision: str) -> str | None:
-    """Returns the commit that a branch was when the local cache last fetched it."""
+    """Returns the commit to which a branch pointed when the local cache last fetched it."""
     from huggingface_hub import constants
     from huggingface_hub.file_download import repo_folder_name
 
     try:
         folder = repo_folder_name(repo_id=model_id, repo_type="model")
-    except ValueError:  # no name of a model
+    except ValueError:  # not a valid model name
         return None
     path = Path(constants.HF_HUB_CACHE) / folder / "refs" / revision
     text = path.read_text().strip() if path.is_file() else ""
@@ -82,17 +82,17 @@ def _cached(model_id: str, revision: str) -> str | None:
 
 
 def fetch_model(model_id: str, revision: str | None) -> Path:
-    """Brings a hub model's files into the local cache; returns their folder.
+    """Downloads a hub model's files into the local cache; returns their folder.
 
-    Weights are safetensors alone. The hub names large files by their SHA-256, which is compared.
+    Only safetensors weights are fetched. The hub names large files by their SHA-256, which is
+    checked.
 
     Args:
         model_id: Such as `owner/name`.
         revision: A commit, as `pin_revision` gives it.
 
     Raises:
-        EngineError: Neither the hub nor the cache gives it, or a file has other bytes than its
-            name says.
+        EngineError: Neither the hub nor the cache has it, or a file does not match its hash.
     """
     try:
         from huggingface_hub import snapshot_download
@@ -102,7 +102,7 @@ def fetch_model(model_id: str, revision: str | None) -> Path:
                 model_id, revision=revision, allow_patterns=list(_FILES), etag_timeout=TIMEOUT_S
             )
         )
-    except Exception as error:  # the client's, its HTTP library's or the system's own
+    except Exception as error:  # of the client, its HTTP library or the system
         raise EngineError(
             f"model {model_id} at {revision}: neither the hub nor the local cache gives it "
             f"({_shown(error)}). Check the network, HF_TOKEN for a gated model, and HF_HUB_OFFLINE"

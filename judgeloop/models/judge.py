@@ -1,4 +1,4 @@
-"""Finds out what a judge's name means: a registered version, an adapter, or a model."""
+"""Resolves a judge's name: a registered version, an adapter, or a model."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class JudgeModel(msgspec.Struct, frozen=True):
 
     model: ModelRef
     prompts: PromptSet
-    """What it is asked with."""
+    """The prompt set with which it is asked."""
     version: str | None = None
     """Number of a registered version."""
     max_pixels: int = MAX_PIXELS
     background: str = BACKGROUND
-    """What it sees of an image: as in its training, where that is known."""
+    """How images are shown to it: as in its training, where that is known."""
 
 
 def judge_version(name: str, found: JudgeModel) -> JudgeVersion:
-    """Returns what results say of a judge that was found by a name."""
+    """Returns the identity of a judge, for results."""
     return JudgeVersion(
         name=name,
         version=found.version,
@@ -59,12 +59,13 @@ def find_judge(
             PEFT adapter or a model; `builtin:tiny-vlm`; or a hub id.
         scratch: Folder for what is downloaded; it must outlive the engine.
         prompts: Prompt set; None takes the one that the judge was trained with, else the default.
-        meanwhile: What may be done while a registered version is fetched, if it takes a while.
+        meanwhile: Called in parallel while a registered version is downloaded.
 
     Raises:
-        ConfigError: The name means nothing, or the judge's base here is another one.
+        ConfigError: The name cannot be resolved, or the judge's base on this machine is another
+            one.
         StoreError: A file of an adapter's folder cannot be read.
-        RegistryError: There is no such version, or its prompts cannot be made here.
+        RegistryError: There is no such version, or its prompts cannot be rebuilt here.
     """
     if name.startswith("models:/"):
         from judgeloop.registry.concurrent_fetch import fetch_concurrently
@@ -105,7 +106,7 @@ def _adapter(folder: Path, prompts: str | None) -> JudgeModel:
     model = msgspec.structs.replace(
         base,
         adapter=str(folder.absolute()),
-        adapter_sha256=content_key(folder_checksums(folder)),  # by which servers name it
+        adapter_sha256=content_key(folder_checksums(folder)),  # servers name it by this hash
     )
     return _plain(model, prompts)
 

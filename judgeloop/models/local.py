@@ -1,4 +1,4 @@
-"""A model as local paths: what engines and training are given of a `ModelRef`."""
+"""A model as local paths, as engines and training get it from a `ModelRef`."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from judgeloop.schema.records import ModelRef
 
 
 class LocalModel:
-    """A base and an adapter that were resolved once (`judgeloop.models.fetch`).
+    """A base and an adapter, resolved to local paths (`judgeloop.models.fetch`).
 
     It owns the folder of a downloaded adapter: use it in a `with` block, or `close` it.
 
     Args:
-        reference: What was resolved; its names stand in messages.
-        base: What `from_pretrained` takes: a local folder or a hub id; or a scripted name.
+        reference: The resolved reference; messages use its names.
+        base: Argument of `from_pretrained`, a local folder or a hub id; or a scripted name.
         adapter: Local PEFT folder; None is the base alone.
-        scratch: Folder of what was downloaded for this model alone.
+        scratch: Folder of files downloaded for this model alone.
     """
 
     def __init__(

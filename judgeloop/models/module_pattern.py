@@ -1,8 +1,8 @@
-"""Patterns of module names in an adapter's configuration: only those that are matched quickly.
+"""Checks that patterns of module names in an adapter's configuration can be matched quickly.
 
-Python's `re` tries every way in which a pattern could fit a text, and has no time limit. So a
-pattern is taken only if it is made of the few elements below, none of which repeats a group, and if
-the ways in which it could fit a long name are few.
+Python's `re` backtracks over every way in which a pattern could match a text, without a time limit.
+So a pattern is accepted only if it consists of the few elements below, none of which repeats a
+group, and if there are few ways in which it could match a long name.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 MAX_CHARACTERS = 500
 MAX_WAYS = 200_000
-"""Tried for one name; ten million are a second."""
+"""Limit for one name; ten million take a second."""
 _LONGEST_NAME = 100
 _GROUP = re.compile(r"\((?:\?[:=!])?")
 _ELEMENT = re.compile(r"\\[.dwb]|[\w.$^-]|\[[\w\\.-]+\]")
@@ -26,14 +26,14 @@ class PatternError(ValueError):
 
 
 class _Part(NamedTuple):
-    """What was read of a group, or of the whole."""
+    """Counts for a group, or for the whole pattern."""
 
     ways: int = 0
-    """Of the alternatives that have ended."""
+    """Ways of the finished alternatives."""
     options: int = 1
-    """Of the alternative that is read: ways in which its groups and bounded repeats can fit."""
+    """Ways in which the groups and bounded repeats of the current alternative can match."""
     stars: int = 0
-    """Of that alternative: elements that can take any number of characters."""
+    """Elements of the current alternative that can match any number of characters."""
 
     def repeated(self, repeat: re.Match[str]) -> _Part:
         """Adds an element's repeat."""
@@ -49,17 +49,16 @@ class _Part(NamedTuple):
 
 
 def check_pattern(pattern: str) -> None:
-    """Passes where a pattern is matched with any module's name in well under a second.
+    """Checks that a pattern is matched against any module name in well under a second.
 
     Raises:
-        PatternError: It is wrong, has other elements than those of a plain one, or fits in too many
-            ways.
+        PatternError: It is wrong, has elements that are not allowed, or can match in too many ways.
     """
     if len(pattern) > MAX_CHARACTERS:
         raise PatternError(f"is not a plain one: it has more than {MAX_CHARACTERS} characters")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # of what a later Python would read otherwise
+            warnings.simplefilter("error")  # warnings announce that syntax will change meaning
             re.compile(pattern)
     except (re.error, RecursionError, OverflowError, Warning) as error:
         raise PatternError(f"is wrong ({error})") from error
@@ -68,7 +67,7 @@ def check_pattern(pattern: str) -> None:
 
 
 def _count_ways(pattern: str) -> int:
-    """Returns a bound of the ways in which a pattern can fit a name."""
+    """Returns an upper bound of the ways in which a pattern can match a name."""
     outer: list[_Part] = []
     part = _Part()
     place = 0

@@ -1,4 +1,4 @@
-"""What a PEFT folder must be before an engine loads it."""
+"""Checks a PEFT folder before an engine loads it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _VISION = re.compile(r"(?:^|\.)(?:vision\w*|visual)\.")
 def check_adapter(
     folder: Path, name: str | None, base: str = "", network: Any | None = None
 ) -> None:
-    """Refuses an adapter that PEFT should not act on; without safetensors it would unpickle.
+    """Refuses an adapter that is unsafe for PEFT, which would unpickle one without safetensors.
 
     Args:
         folder: A PEFT folder.
-        name: What messages call it.
+        name: Its name in messages.
         base: As in `read_adapter_config`.
-        network: The base, if PEFT is to put the adapter on it.
+        network: The loaded base, if PEFT will add the adapter to it.
 
     Raises:
         EngineError: It has no safetensors weights, or its configuration is not that of a plain LoRA
-            adapter with just these weights.
+            adapter with exactly these weights.
     """
     if not (folder / WEIGHTS).is_file():
         raise EngineError(f"adapter {name} has no {WEIGHTS}; save it as safetensors")
@@ -42,11 +42,11 @@ def check_adapter(
 def check_language_only(folder: Path, name: str | None) -> None:
     """Refuses an adapter with weights outside the language layers.
 
-    vLLM would leave those on the vision tower and the connector out with no more than a warning, so
-    that the judge served would not be the judge trained.
+    vLLM would leave out those on the vision tower and the connector with only a warning, so that
+    the served judge would differ from the trained one.
 
     Raises:
-        EngineError: Names the first such layer and how many there are.
+        EngineError: There are some; the message names the first and their number.
     """
     weights = sorted(tensor_shapes(folder / WEIGHTS))
     outside = [it for it in weights if _VISION.search(it) or not _LANGUAGE.search(it)]

@@ -1,4 +1,4 @@
-"""Makes and checks references of models; no base is downloaded here, nor an adapter."""
+"""Creates and checks references of models, without downloading a base or an adapter."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from judgeloop.store.folders import CHECKSUMS
 BUILTIN = "builtin:tiny-vlm"
 S3 = "s3://"
 _TEXT = ".md"
-"""Ending of files that explain a model and change nothing of it."""
+"""Suffix of files that document a model and do not affect it."""
 
 
 def describe_base(base: str, revision: str | None) -> ModelRef:
-    """Makes the reference of a base model, pinned: by a hash over its files, or by its commit.
+    """Returns the reference of a base model, pinned by a hash over its files or by its commit.
 
     Args:
         base: Hub id, folder, `s3://` URI of a folder that `upload_folder` stored, or a builtin.
-        revision: Of a hub id: branch, tag or commit; None is the main branch.
+        revision: Branch, tag or commit of a hub id; None is the main branch.
 
     Raises:
-        ConfigError: It is no model folder, or the commit of a hub id cannot be found out.
+        ConfigError: It is not a model folder, or the commit of a hub id cannot be determined.
         StoreError: The S3 folder cannot be read.
     """
     if not base.strip():
@@ -60,7 +60,7 @@ def describe_base(base: str, revision: str | None) -> ModelRef:
 def check_base(model: ModelRef) -> None:
     """Checks that the base on this machine is the one that the reference describes.
 
-    An adapter of another base of the same shape would load, and judge at random.
+    An adapter of another base with the same shapes would load, and judge at random.
 
     Raises:
         ConfigError: It is another one.
@@ -91,21 +91,21 @@ def base_type(model: ModelRef) -> str | None:
 
 
 def base_dtype(model: ModelRef) -> str | None:
-    """Returns the number format of a base's weights, as `config.json` says; None if it does not.
+    """Returns the dtype of a base's weights from its `config.json`; None if it is not stated there.
 
     Raises:
         StoreError: A base in S3 cannot be read.
     """
     config = _base_config(model)
     for part in (config, config.get("text_config")):
-        for name in ("dtype", "torch_dtype"):  # the second up to Transformers 4.55
+        for name in ("dtype", "torch_dtype"):  # the second name up to Transformers 4.55
             if isinstance(part, dict) and isinstance(part.get(name), str):
                 return str(part[name])
     return None
 
 
 def _base_config(model: ModelRef) -> dict[str, Any]:
-    """Returns a base's `config.json`; empty where it is not available or no object."""
+    """Returns a base's `config.json`; empty if it is not available or not an object."""
     if model.base.startswith(SCRIPTED):
         return {}
     if model.base.startswith(S3):
@@ -124,7 +124,7 @@ def _base_config(model: ModelRef) -> dict[str, Any]:
 
 
 def _base_files(base: str) -> dict[str, str] | None:
-    """Returns SHA-256 by name of a base's files but for its texts; None for a hub id."""
+    """Returns the SHA-256 of each file of a base except documentation; None for a hub id."""
     if base.startswith(S3):
         store, key = open_folder(base)
         try:
@@ -161,7 +161,7 @@ def stored_base_hash(checksums: dict[str, FileChecksum]) -> str:
 
 
 def _hash_of(files: dict[str, str]) -> str:
-    """Returns the base's hash: the same for the same files, wherever they lie."""
+    """Returns the base's hash: the same for the same files, wherever they are."""
     lines = [f"{name} {files[name]}" for name in sorted(files, key=lambda name: name.split("/"))]
     return sha256_bytes("\n".join(lines).encode())
 

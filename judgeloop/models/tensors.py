@@ -1,4 +1,4 @@
-"""Reads what a safetensors file holds from its header alone, without loading a weight."""
+"""Reads the contents of a safetensors file from its header alone, without loading a weight."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def _check_head(path: Path) -> None:
-    """Refuses a head that would take gigabytes to read: the library's own limit is 100 MB.
+    """Refuses a header that would take gigabytes to read: the library's own limit is 100 MB.
 
     Raises:
         OSError: The file cannot be read.
-        EngineError: The head is too long.
+        EngineError: The header is too long.
     """
-    if not path.is_file():  # a pipe would be waited for
+    if not path.is_file():  # reading a pipe would block
         raise EngineError(f"{path} is not a safetensors file")
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
@@ -44,7 +44,7 @@ def _check_head(path: Path) -> None:
 
 
 def count_weights(folder: Path) -> int:
-    """Returns how many numbers a model's safetensors files hold.
+    """Returns the number of weights in a model's safetensors files.
 
     Raises:
         EngineError: There is none, or one is damaged.
