@@ -1,4 +1,4 @@
-"""The store: everything that a loop writes, by key, in a folder or in an S3 bucket.
+"""The store, which holds everything that a loop writes, by key, in a folder or an S3 bucket.
 
 ```python
 store = open_store("s3://bucket/judgeloop")

@@ -1,4 +1,4 @@
-"""From the address of a store to the store."""
+"""Opens a store by its address."""
 
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -19,7 +19,7 @@ def open_store(uri: str) -> Store:
         uri: A folder's path, `file:///absolute/path`, `s3://bucket` or `s3://bucket/prefix`.
 
     Raises:
-        ConfigError: The address is of no store.
+        ConfigError: The address does not name a store.
         StoreError: boto3 is missing, or the AWS settings or the prefix cannot be used.
     """
     if is_path(uri):
@@ -38,7 +38,7 @@ def open_store(uri: str) -> Store:
 
 
 def is_path(uri: str) -> bool:
-    """Says whether a store's address is a folder's path; what is no path may still be no store."""
+    """Returns whether a store's address is a folder's path; other addresses may be invalid."""
     return why_no_path(uri) is None
 
 

@@ -14,7 +14,7 @@ class MissingObjectError(StoreError):
 
 
 class Reader(Protocol):
-    """What readers of shards need of a store; see `Store`."""
+    """The part of a store that readers of shards need; see `Store`."""
 
     uri: str
 
@@ -28,7 +28,8 @@ class Store(Reader, Protocol):
 
     A key is a relative POSIX path such as `judge/3f2a/part-000/shard-004.jsonl`; `checked_key` says
     which ones are refused, and every method raises `StoreError` for those. A key must not be the
-    folder of another key: a folder store cannot hold both. An object is seen whole or not at all.
+    folder of another key: a folder store cannot hold both. Writes are atomic: a reader never sees
+        part of an object.
     """
 
     uri: str
@@ -60,9 +61,9 @@ class Store(Reader, Protocol):
         """Store `data` under `key` if the key does not exist: the first writer wins.
 
         Returns:
-            Whether this call stored the data. Where the answer to a first try was lost, what is
-            there counts as this call's if it has the same bytes; so a writer who must tell himself
-            from others puts something of his own into `data`.
+            Whether this call stored the data. If the answer to a first try was lost, an existing
+            object with the same bytes counts as stored by this call; so a writer that must be
+            distinguished from others puts something unique into `data`.
 
         Raises:
             StoreError: The store cannot be written.
@@ -80,7 +81,7 @@ class Store(Reader, Protocol):
     def list(self, prefix: str) -> list[str]:
         """Return all keys below the folder `prefix`, sorted; an empty prefix means all keys.
 
-        `a` and `a/` both give `a/x`, and neither gives `ab/x`. A folder that is not there is empty.
+        `a` and `a/` both give `a/x`, and neither gives `ab/x`. A missing folder is empty.
 
         Raises:
             StoreError: The store cannot be read.
@@ -96,7 +97,7 @@ class Store(Reader, Protocol):
         ...
 
     def delete(self, key: str) -> None:
-        """Remove what is stored under `key`; nothing there is not an error.
+        """Remove what is stored under `key`; a missing object is not an error.
 
         Raises:
             StoreError: The store cannot be written.
@@ -104,7 +105,7 @@ class Store(Reader, Protocol):
         ...
 
     def upload(self, path: Path, key: str) -> None:
-        """Store the file `path`, of any size, under `key`, in flat memory.
+        """Store the file `path`, of any size, under `key`, in constant memory.
 
         Raises:
             StoreError: The file cannot be read, or the store cannot be written.
@@ -112,9 +113,9 @@ class Store(Reader, Protocol):
         ...
 
     def download(self, key: str, path: Path) -> None:
-        """Copy what is stored under `key` to the file `path`, in flat memory.
+        """Copy what is stored under `key` to the file `path`, in constant memory.
 
-        The folder of `path` is made where needed; `path` is whole or as it was before.
+        The folder of `path` is created if needed; `path` is replaced atomically.
 
         Raises:
             MissingObjectError: Nothing is stored under `key`.
@@ -132,7 +133,7 @@ class Store(Reader, Protocol):
         ...
 
     def discard(self, name: str) -> None:
-        """Remove what `unfinished` named; nothing there is not an error.
+        """Remove a file or an upload that `unfinished` named; a missing one is not an error.
 
         Raises:
             StoreError: The store cannot be written.
@@ -144,7 +145,7 @@ def checked_key(key: str) -> str:
     """Return `key` if it is a plain relative POSIX path that stays below the root.
 
     Args:
-        key: What a caller wants to use as a key.
+        key: The name to check.
 
     Raises:
         StoreError: The key is empty or absolute, has an empty, `.` or `..` part or one that begins
@@ -157,7 +158,7 @@ def checked_key(key: str) -> str:
 
 
 def is_key(name: str) -> bool:
-    """Return whether `checked_key` would take a name: a store's folder may hold others' files."""
+    """Return whether `checked_key` accepts a name: a store's folder may hold foreign files."""
     return not key_fault(name)
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 
 def sha256_bytes(data: bytes) -> str:
-    """Hash bytes that are in memory.
+    """Hash bytes in memory.
 
     Args:
-        data: What to hash.
+        data: The bytes.
 
     Returns:
         64 hexadecimal characters.
@@ -17,7 +17,7 @@ def sha256_bytes(data: bytes) -> str:
 
 
 def sha256_file(path: Path) -> str:
-    """Hash a file of any size in flat memory.
+    """Hash a file of any size in constant memory.
 
     Args:
         path: A file on the local disk.

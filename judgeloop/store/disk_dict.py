@@ -1,12 +1,11 @@
-"""A dictionary in a temporary file, for what would not fit in memory: a data set's ids and hashes.
+"""A dictionary in a temporary file, for data that may not fit in memory: ids and hashes of rows.
 
-It is an SQLite database without a name, which SQLite deletes by itself. Of its pages `CACHE_KB` are
-in memory, so that a hundred thousand entries take no more of it than ten thousand.
+It is an SQLite database without a name, which SQLite deletes by itself. Its page cache is limited
+to `CACHE_KB`, so that a hundred thousand entries take no more memory than ten thousand.
 
-Existing packages were looked at and do not serve. `dbm.sqlite3` came with Python 3.13, and the
-other `dbm` modules and `shelve` keep no order and need a named file. `diskcache` and `sqlitedict`
-pickle values, keep a named file that others must delete, and yield no items by key; neither has had
-a release for years.
+Existing packages do not fit. `dbm.sqlite3` came with Python 3.13, and the other `dbm` modules and
+`shelve` keep no order and need a named file. `diskcache` and `sqlitedict` pickle values, keep a
+named file that others must delete, and yield no items by key; neither has had a release for years.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ K = TypeVar("K", str, bytes)
 V = TypeVar("V", str, bytes, int)
 CACHE_KB = 1024
 BLOCK = 500
-"""Entries that are read at once."""
+"""Entries that are read per query."""
 
 
 class DiskDict(Generic[K, V]):
@@ -57,7 +56,7 @@ class DiskDict(Generic[K, V]):
             return self._database.execute(statement, (key, value)).rowcount == 1
 
     def __setitem__(self, key: K, value: V) -> None:
-        """Gives a key that was added another value."""
+        """Replaces the value of a key that was added."""
         with _disk_errors():
             self._database.execute("UPDATE entries SET value = ? WHERE key = ?", (value, key))
 
@@ -80,7 +79,7 @@ class DiskDict(Generic[K, V]):
         return value
 
     def items(self) -> Iterator[tuple[K, V]]:
-        """Yields keys and values as they were added; values may be set on the way."""
+        """Yields keys and values in insertion order; values may be replaced meanwhile."""
         last = 0
         statement = "SELECT place, key, value FROM entries WHERE place > ? ORDER BY place LIMIT ?"
         while True:
@@ -92,7 +91,7 @@ class DiskDict(Generic[K, V]):
             last = block[-1][0]
 
     def sorted_items(self) -> Iterator[tuple[K, V]]:
-        """Yields keys and values by key; nothing may be changed on the way."""
+        """Yields keys and values sorted by key; nothing may be changed meanwhile."""
         with _disk_errors():
             yield from self._database.execute("SELECT key, value FROM entries ORDER BY key")
 

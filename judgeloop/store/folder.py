@@ -32,10 +32,10 @@ _NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 class FolderStore:
-    """One file an object; the folder is made at the first write.
+    """A store with one file per object; the folder is created at the first write.
 
-    `create` needs a file system with hard links, which local disks and NFS have; where they are
-    missing it raises, because any other way could show half an object or let two writers win.
+    `create` needs a file system with hard links, which local disks and NFS have; without them it
+    raises, because any other way could expose half an object or let two writers win.
     """
 
     first_is_sure = True
@@ -54,7 +54,7 @@ class FolderStore:
         path = self._path(key)
         with disk_errors_named(f"read {path}"):
             try:
-                # A pipe would be waited for, and a device could be read without end.
+                # Reading a pipe would block, and a device may have no end.
                 if not (path.is_file() or path.is_dir()) and path.exists():
                     raise StoreError(f"cannot read {path}: it is no file; remove it")
                 return path.read_bytes()
@@ -90,7 +90,7 @@ class FolderStore:
         top = self._root / checked_prefix(prefix)
 
         def stop(error: OSError) -> None:
-            # os.walk would skip a folder that it cannot read, and work would be done twice.
+            # os.walk would skip an unreadable folder, and finished work would be repeated.
             if not isinstance(error, _ABSENT):
                 raise error
 

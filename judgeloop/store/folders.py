@@ -1,7 +1,7 @@
-"""Whole folders in a store, such as an adapter: files first, their checksums last.
+"""Stores whole folders, such as an adapter: the files first, their checksums last.
 
 `checksums.json` is written when everything else is there, so its existence means that the upload
-was finished, and a download can prove that it has the very bytes.
+was finished, and a download can verify its bytes.
 """
 
 import shutil
@@ -19,19 +19,19 @@ CHECKSUMS = "checksums.json"
 
 
 class FileChecksum(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What one file of a folder must be."""
+    """Checksum and size of one file of a folder."""
 
     sha256: str
     """64 hexadecimal characters."""
     bytes: int
-    """Length of the file."""
+    """Size of the file in bytes."""
 
 
 def upload_folder(store: Store, folder: Path, key: str) -> dict[str, FileChecksum]:
     """Store every file below `folder` under `key`, and last `checksums.json`.
 
     Args:
-        store: Where to.
+        store: The store to write to.
         folder: A folder with at least one file; links are followed to files, not into folders.
         key: The folder in the store.
 
@@ -54,14 +54,14 @@ def upload_folder(store: Store, folder: Path, key: str) -> dict[str, FileChecksu
 
 
 def download_folder(store: Store, key: str, folder: Path) -> None:
-    """Copy a folder out of a store and check every byte; `folder` appears whole or not at all.
+    """Download a folder from a store and verify its checksums; `folder` appears atomically.
 
     An existing folder is accepted if it holds exactly the same files.
 
     Args:
-        store: Where from.
+        store: The store to read from.
         key: The folder in the store, as `upload_folder` wrote it.
-        folder: Where to.
+        folder: The local folder.
 
     Raises:
         MissingObjectError: There is no such folder in the store, or its upload was not finished.
@@ -79,7 +79,7 @@ def download_folder(store: Store, key: str, folder: Path) -> None:
             _fetch(store, key, expected, temporary)
             temporary.rename(folder)
         except OSError:
-            if not _is_there(folder, expected):  # else another process was quicker
+            if not _is_there(folder, expected):  # else another process was faster
                 raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -112,10 +112,10 @@ def folder_checksums(folder: Path) -> dict[str, FileChecksum]:
 
 
 def stored_checksums(store: Store, key: str) -> dict[str, FileChecksum]:
-    """Read what `upload_folder` wrote last.
+    """Read the checksums that `upload_folder` wrote last.
 
     Args:
-        store: Where from.
+        store: The store to read from.
         key: The folder in the store.
 
     Returns:

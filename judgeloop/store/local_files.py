@@ -29,17 +29,17 @@ _DISK_S_OWN = (
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO,
     errno.ENAMETOOLONG,
 )  # fmt: skip
-"""Not the fault of who asks, whatever he asks for; what is missing may be."""
+"""Errors of the disk, whatever was requested; a missing file may be the caller's error."""
 
 
 def disk_failure(error: OSError) -> str | None:
-    """Return what a disk that is full, read-only or broken refused, and what to do about it.
+    """Describe an error of a disk that is full, read-only or broken, with a remedy.
 
     Args:
-        error: Of any kind.
+        error: Any exception.
 
     Returns:
-        A sentence; None of an error of another kind.
+        A sentence; None for an error of another kind.
     """
     if error.errno not in _DISK_S_OWN:
         return None
@@ -49,7 +49,7 @@ def disk_failure(error: OSError) -> str | None:
 
 @contextmanager
 def disk_errors_named(action: str) -> Iterator[None]:
-    """Turn what the operating system reports into a `StoreError` that says what to do.
+    """Turn errors of the operating system into a `StoreError` that says what to do.
 
     Args:
         action: What is being done and where, such as `write /data/store/a.json`.
@@ -68,11 +68,11 @@ def disk_errors_named(action: str) -> Iterator[None]:
 def temporary_beside(path: Path) -> Iterator[Path]:
     """Give the name of a hidden file in the folder of `path`, and remove that file at the end.
 
-    Being in the same folder, it can be moved or linked to `path` in one step. The folder is made
-    where needed; the file is not, so that the one who writes it gets the usual permissions.
+    Being in the same folder, it can be moved or linked to `path` in one step. The folder is created
+    if needed; the file is not, so that whoever writes it gets the usual permissions.
 
     Args:
-        path: Where the file will go when it is whole.
+        path: Final path of the finished file.
 
     Raises:
         OSError: The folder cannot be made.
@@ -87,14 +87,13 @@ def temporary_beside(path: Path) -> Iterator[Path]:
 
 
 def write_through(path: Path, data: bytes) -> None:
-    """Write a new file and wait until the disk has it.
+    """Write a new file and sync it to disk.
 
-    Without the wait, a node that loses power after the move could show an empty file under the
-    final name.
+    Without the sync, a power loss after the rename could leave an empty file under the final name.
 
     Args:
         path: A file that does not exist yet.
-        data: What goes into it.
+        data: Its content.
 
     Raises:
         OSError: The file exists or cannot be written.
@@ -106,11 +105,11 @@ def write_through(path: Path, data: bytes) -> None:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it is seen whole or not at all, in place of what was there.
+    """Write a file atomically, replacing an existing one.
 
     Args:
-        path: The file; its folder is made.
-        data: What goes into it.
+        path: The file; its folder is created.
+        data: Its content.
 
     Raises:
         StoreError: It cannot be written; what was there before is unchanged.
@@ -121,7 +120,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def copy_through(source: Path, path: Path) -> None:
-    """Copy a file of any size in flat memory and wait until the disk has it.
+    """Copy a file of any size in constant memory and sync it to disk.
 
     Args:
         source: The file to copy.

@@ -1,4 +1,4 @@
-"""Caches what a stage reads more than once on the local disk, for the duration of a block."""
+"""Caches objects that a stage reads more than once on the local disk, for the length of a block."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _Nearby:
         data = self._store.read(key)
         try:
             copy.write_bytes(data)
-        except OSError as error:  # no reason to fail: the store has it
+        except OSError as error:  # not fatal: the store has it
             _log.warning("%s is read again when it is needed: no copy on disk (%s)", key, error)
             copy.unlink(missing_ok=True)
             self._folder = None
@@ -44,9 +44,9 @@ class _Nearby:
 
 @contextmanager
 def nearby(store: Reader) -> Iterator[Reader]:
-    """Yields a reader that asks the store once for each object; not for objects that change.
+    """Yields a reader that fetches each object once; not for objects that change.
 
-    A folder is near by itself. Where the disk has no room, the store is asked again.
+    A folder store is not cached. If the disk is full, objects are fetched again.
 
     Args:
         store: The store.

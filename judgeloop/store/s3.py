@@ -1,8 +1,8 @@
-"""A store in an S3 bucket, or in anything that speaks S3's protocol (MinIO, Ceph).
+"""A store in an S3 bucket, or on any server with the S3 protocol (MinIO, Ceph).
 
 Credentials, region, endpoint, addressing style and checksums come from the standard AWS variables
-and files only (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, `AWS_CONFIG_FILE`, a pod's role, ...). What
-a server does not understand of a request is left out by `s3_dialect.py`.
+and files only (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, `AWS_CONFIG_FILE`, a pod's role, ...).
+`s3_dialect.py` leaves out the parts of a request that a server does not understand.
 """
 
 import base64
@@ -41,22 +41,22 @@ ATTEMPTS = 11
 `AWS_MAX_ATTEMPTS` sets another number."""
 PART_BYTES = 8 * 1024 * 1024
 PARTS_AT_ONCE = 4
-"""An upload or a download of any size keeps some of these in memory, never the object."""
+"""An upload or a download of any size keeps this many parts in memory, never the object."""
 
 UPLOAD = "?uploadId="
-"""Stands between key and id in the names of unfinished uploads."""
-_SHA256 = "sha256"  # user metadata: the hash of the whole object, also where it came in parts
+"""Separates key and id in the names of unfinished uploads."""
+_SHA256 = "sha256"  # user metadata: the hash of the whole object, also after a multipart upload
 _log = logging.getLogger(__name__)
 
 
 def s3_client() -> Any:
-    """Make a boto3 client with retries and timeouts that suit long runs.
+    """Create a boto3 client with retries and timeouts that suit long runs.
 
     Returns:
         A boto3 S3 client; it may be shared by threads, not by processes.
 
     Raises:
-        StoreError: boto3 is not installed, or the AWS settings make no sense.
+        StoreError: boto3 is not installed, or the AWS settings are invalid.
     """
     try:
         import boto3
@@ -76,17 +76,17 @@ def s3_client() -> Any:
                     retries={"mode": "standard", "total_max_attempts": attempts},
                 ),
             )
-        except ValueError as error:  # botocore's answer to an endpoint that is no address
+        except ValueError as error:  # botocore's error for an endpoint that is not a URL
             raise StoreError(
                 f"cannot open s3://: {without_password(str(error))}; correct AWS_ENDPOINT_URL"
             ) from error
 
 
 class S3Store:
-    """One S3 object an object; every write carries its SHA-256."""
+    """A store with one S3 object per object; every write carries its SHA-256."""
 
     def __init__(self, client: Any, bucket: str, prefix: str = "") -> None:
-        """Use the keys below `prefix` of a bucket; nothing is asked of S3 yet.
+        """Use the keys below `prefix` of a bucket; no request is sent yet.
 
         Args:
             client: A boto3 S3 client, as `s3_client` makes it.
@@ -94,13 +94,14 @@ class S3Store:
             prefix: The folder in the bucket below which all keys lie; empty means the whole bucket.
 
         Raises:
-            StoreError: The prefix would be refused as a key, or the encryption makes no sense.
+            StoreError: The prefix would be refused as a key, or the encryption settings are
+                invalid.
         """
         self._client = client
         self._bucket = bucket
         self._encryption = encryption()
         self._below = f"{checked_key(prefix)}/" if prefix else ""
-        self._conditional: bool | None = None  # None until the server has shown what it does
+        self._conditional: bool | None = None  # None until the server's behavior is known
         self._seen = False  # whether the bucket is known to exist
         self.uri = f"s3://{bucket}/{prefix}".removesuffix("/")
         self._dialect = Dialect(client, self.uri)
@@ -127,10 +128,10 @@ class S3Store:
     def create(self, key: str, data: bytes) -> bool:
         """Store `data` under `key` if the key does not exist; see `Store.create`.
 
-        S3 itself decides who was first (`If-None-Match: *`). Whether an endpoint does so is tried
-        once, with the first object of a process. One that refuses or ignores that header makes the
-        promise weaker: the object is looked for before it is written, so two writers within the
-        same moment may both be told that they were first, and the later one's bytes stay.
+        S3 itself decides who was first (`If-None-Match: *`). Whether an endpoint supports this is
+        tested once, with the first object of a process. An endpoint that refuses or ignores that
+        header gives a weaker guarantee: the object is looked up before it is written, so of two
+        simultaneous writers both may get True, and the later one's bytes stay.
 
         Raises:
             StoreError: As in `Store.create`.
@@ -162,7 +163,8 @@ class S3Store:
                 Bucket=self._bucket, Prefix=below
             )
             found = dict(listed(item, below) for item in ended(pages, "Contents", self._endpoint))
-        # What others name as no key of ours is, such as a console's mark of an empty folder, `a/`.
+        # Foreign objects whose names are no valid keys, such as a console's marker of an empty
+        # folder, `a/`.
         return {
             key: found[self._below + key]
             for key in sorted(name.removeprefix(self._below) for name in found)
@@ -172,7 +174,7 @@ class S3Store:
     def delete(self, key: str) -> None:
         """Remove what is stored under `key`; see `Store.delete`."""
         place = self._place(key)
-        # Google's server calls it an error if nothing is there, Amazon's does not.
+        # Google's server reports an error for a missing object, Amazon's does not.
         with suppress(MissingObjectError), s3_errors_named("delete", self._uri(key)):
             self._client.delete_object(**place)
 
@@ -199,7 +201,7 @@ class S3Store:
             temporary.replace(path)
 
     def unfinished(self) -> dict[str, float]:
-        """Return the uploads in parts that were never ended; see `Store.unfinished`."""
+        """Return the multipart uploads that were never completed; see `Store.unfinished`."""
         now = datetime.now(UTC)
         with s3_errors_named("list the uploads below", self.uri):
             pages = self._client.get_paginator("list_multipart_uploads").paginate(
@@ -212,7 +214,7 @@ class S3Store:
             return {name: (now - found[name]).total_seconds() for name in sorted(found)}
 
     def discard(self, name: str) -> None:
-        """Abort an upload in parts; see `Store.discard`."""
+        """Abort a multipart upload; see `Store.discard`."""
         key, _, upload = name.rpartition(UPLOAD)
         place = self._place(key)
         with suppress(MissingObjectError), s3_errors_named("abort the upload of", self._uri(key)):
@@ -233,7 +235,7 @@ class S3Store:
         try:
             answer: dict[str, Any] = self._client.get_object(**place)
         except ClientError as error:
-            if error_code(error) == "404":  # no code of S3's, so perhaps no S3 at all
+            if error_code(error) == "404":  # no S3 error code, so perhaps not an S3 server
                 self._see()
             raise
         self._seen = True
@@ -246,7 +248,7 @@ class S3Store:
         try:
             with closing(answer["Body"]) as body:
                 data: bytes = body.read()
-        except ReadTimeoutError as error:  # botocore repeats what stalls before the body only
+        except ReadTimeoutError as error:  # botocore retries only what stalls before the body
             raise ResponseStreamingError(error=error) from error
         _check(place, answer, sha256_bytes(data))
         return data
@@ -273,7 +275,7 @@ class S3Store:
             with path.open("rb") as source:
                 self._client.upload_fileobj(source, **place, ExtraArgs=extra, Config=_transfer())
         except ClientError as error:
-            # The upload is gone where its end was done, but the answer to that was lost.
+            # The upload is gone if its completion succeeded, but the answer was lost.
             if error_code(error) != "NoSuchUpload" or not self._holds(place, digest):
                 raise
 
@@ -293,7 +295,7 @@ class S3Store:
             self._client.download_fileobj(Fileobj=sink, **place, Config=_transfer())
             sink.flush()
             os.fsync(sink.fileno())
-        # Parts come as ranges, which carry no checksum; so the whole is compared here.
+        # Parts are fetched as ranges, which carry no checksum; so the whole is checked here.
         if _SHA256 in answer["Metadata"]:
             _check(place, answer, sha256_file(path))
 
@@ -304,7 +306,7 @@ class S3Store:
             answer: dict[str, Any] = self._client.head_object(**place)
         except ClientError as error:
             if not (is_absent(error) and self._seen) and status(error) < 500:
-                # Answers to HEAD have no body, so no reason: a listing is refused with the reason.
+                # An answer to HEAD has no body, so no reason; the refusal of a listing has one.
                 self._see()
             raise
         return answer
@@ -346,8 +348,8 @@ class S3Store:
             return True
         stored = self._put_on_condition(place, data, again)
         if stored and self._conditional is None:
-            # The same once more: who minds the condition says so. Who does not has just overwritten
-            # what is there with itself.
+            # Repeat the put: a server that honors the condition refuses it; one that does not has
+            # just overwritten the object with the same bytes.
             twice = self._put_on_condition(place, data, again=False)
             if twice and self._conditional is None:
                 self._do_without_condition()
@@ -362,15 +364,15 @@ class S3Store:
             code = error_code(error)
             if code in ("PreconditionFailed", "412"):
                 self._conditional = True
-                # It may be an earlier try of this very call that was first, its answer being lost.
+                # An earlier try of this call may have been first, with its answer lost.
                 return (again or tries(error) > 1) and self._holds(place, sha256_bytes(data))
             if self._conditional is None and is_refusal(error):
-                # Looked for before. Where this is refused too, it was not for the condition.
+                # Looked up before. If this is refused too, the condition was not the reason.
                 self._put(place, data)
                 self._do_without_condition()
                 return True
             if code in ("ConditionalRequestConflict", "409"):
-                return None  # another write or delete of the key was in mid-flight
+                return None  # another write or delete of the key was in progress
             raise
         return True
 

@@ -1,8 +1,8 @@
 """Rejects responses that no S3 server sends: a web page, a truncated listing, a bare redirect.
 
-botocore takes any 200 for success and any answer without the elements that it looks for as empty.
-So a wrong address that answers everything with a page would be a store that takes all and holds
-nothing.
+botocore treats any 200 as success, and any answer without the expected elements as empty. So a
+wrong address that answers everything with a page would look like a store that accepts everything
+and holds nothing.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,9 +11,9 @@ from typing import Any
 from judgeloop.schema.errors import StoreError
 
 CHECK_ADDRESS = "check AWS_ENDPOINT_URL and any proxy between here and the store"
-"""What to do about them."""
+"""The remedy for such responses."""
 EMPTY_PAGES = 1000
-"""Pages without an entry, one after the other, after which a listing is taken for one without end.
+"""Consecutive pages without an entry after which a listing counts as endless.
 """
 _NEXT = ("NextContinuationToken", "NextKeyMarker", "NextUploadIdMarker")
 _WITH_ETAG = ("PutObject", "HeadObject", "GetObject", "UploadPart")
@@ -23,7 +23,7 @@ _REGION = "x-amz-bucket-region"
 
 
 class UnusableAnswerError(StoreError):
-    """What answered does not speak S3's protocol."""
+    """The answer does not follow the S3 protocol."""
 
 
 def check_answers(client: Any) -> None:
@@ -39,14 +39,14 @@ def check_answers(client: Any) -> None:
 
 
 def listed(item: dict[str, Any], below: str) -> tuple[str, int]:
-    """Return an object's key and bytes out of a listing.
+    """Return an object's key and size in bytes from a listing.
 
     Args:
-        item: What botocore read of one `Contents`.
-        below: The prefix that was asked for.
+        item: One entry of `Contents`, as botocore parsed it.
+        below: The requested prefix.
 
     Raises:
-        UnusableAnswerError: It is no object below the prefix.
+        UnusableAnswerError: It is not an object below the prefix.
     """
     key, size = item.get("Key"), item.get("Size")
     if not isinstance(key, str) or not key.startswith(below) or not isinstance(size, int):
@@ -59,14 +59,14 @@ def listed(item: dict[str, Any], below: str) -> tuple[str, int]:
 
 
 def ended(pages: Iterable[dict[str, Any]], names: str, endpoint: str) -> Iterator[dict[str, Any]]:
-    """Yields the entries of a listing's pages, of a listing that comes to an end.
+    """Yields the entries of a listing's pages, and refuses a listing that does not end.
 
-    A server that leads back to an earlier page, or on and on to pages with nothing new, would be
-    followed for ever. Empty pages alone are no fault: a server may pass over many deleted objects.
+    A server that leads back to an earlier page, or to ever more pages with nothing new, would be
+    followed forever. Empty pages alone are not an error: a server may skip many deleted objects.
 
     Args:
         pages: As botocore reads them, one request each.
-        names: Of the pages' list of entries, such as `Contents`.
+        names: Name of the list of entries in a page, such as `Contents`.
         endpoint: Address of the server, for the message.
 
     Raises:
@@ -93,13 +93,13 @@ def ended(pages: Iterable[dict[str, Any]], names: str, endpoint: str) -> Iterato
 
 
 def refuse_part(answer: dict[str, Any]) -> None:
-    """Passes where an object comes whole.
+    """Refuses a partial object.
 
     Args:
-        answer: What botocore read of the answer to a `GetObject` that named no range.
+        answer: The answer to a `GetObject` without a range, as botocore parsed it.
 
     Raises:
-        UnusableAnswerError: It is a part of the object, such as a cache gives.
+        UnusableAnswerError: It is a part of the object, as some caches return.
     """
     if answer.get("ContentRange"):
         answer["Body"].close()
@@ -108,9 +108,9 @@ def refuse_part(answer: dict[str, Any]) -> None:
 
 def _check(http_response: Any, parsed: dict[str, Any], model: Any, **_: Any) -> None:
     if http_response.status_code >= 300:
-        return  # botocore makes an error of it
+        return  # botocore raises an error for it
     name = model.name
-    # Not by its Content-Type: a server may name no other for an empty body.
+    # Not detected by Content-Type: a server may send that type for an empty body.
     if name != "GetObject" and http_response.content.lstrip()[:15].lower().startswith(_PAGE):
         raise UnusableAnswerError(f"a web page came instead of S3's answer: {CHECK_ADDRESS}")
     if name in _WITH_ETAG and not parsed.get("ETag"):
@@ -130,7 +130,7 @@ def _check_listing(page: dict[str, Any]) -> None:
 
 
 def _check_redirect(response: tuple[Any, dict[str, Any]] | None, **_: Any) -> None:
-    """Stop if botocore would query the bucket's region forever."""
+    """Refuse a redirect for which botocore would query the bucket's region forever."""
     if response is None or response[0].status_code not in _REDIRECTS:
         return
     headers = response[0].headers

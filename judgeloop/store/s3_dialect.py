@@ -1,14 +1,14 @@
-"""Which optional features an S3 server supports, and requests adapted to it.
+"""Adapts requests to the optional features that an S3 server supports.
 
 Amazon's SDKs send a checksum header with every upload since 2025, which Backblaze B2, OVHcloud,
-Cloudflare R2 and older Ceph, MinIO and Storj gateways refuse, each in words of its own; over https
-the SDK puts it into a trailer, which more of them refuse. Buckets with an object lock want a
-checksum or `Content-MD5`, buckets with a policy want to be told of encryption. docs/s3.md lists who
-does what, with sources.
+Cloudflare R2 and older Ceph, MinIO and Storj gateways refuse, each with a message of its own; over
+https the SDK puts it into a trailer, which more of them refuse. Buckets with an object lock require
+a checksum or `Content-MD5`, buckets with a policy may require encryption headers. docs/s3.md lists
+the servers, with sources.
 
-What a user set by botocore's own settings (`AWS_REQUEST_CHECKSUM_CALCULATION`) is kept. Where the
-server refuses a request, the same request is sent once more without the checksum, or with
-`Content-MD5` where it asks for that; what helped is kept for the store's life and logged once.
+botocore's own settings of the user (`AWS_REQUEST_CHECKSUM_CALCULATION`) are respected. If the
+server refuses a request, it is sent once more without the checksum, or with `Content-MD5` if the
+server asks for that; what worked is used for the life of the store and logged once.
 """
 
 import base64
@@ -33,24 +33,24 @@ KMS_KEY = "JUDGELOOP_S3_KMS_KEY"
 _CHECKSUM_HEADERS = ("x-amz-checksum-", "x-amz-sdk-checksum-", "x-amz-trailer")
 _WITH_BODY = ("PutObject", "UploadPart", "CompleteMultipartUpload")
 _ACCEPTED = (404, 409, 412)
-"""Answers of a server that has understood the request."""
+"""Statuses of a server that has understood the request."""
 _UNSIGNED = ("SignatureDoesNotMatch", "AuthorizationHeaderMalformed")
-"""Also the answers of servers that compute the signature without the headers they do not know."""
+"""Also codes of servers that compute the signature without headers that they do not know."""
 _BLOCK = 1024 * 1024
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class _Spoken:
-    """What is sent to a server."""
+class _Headers:
+    """The optional headers that are sent to a server."""
 
     checksums: bool
     """`x-amz-checksum-*` and `x-amz-sdk-checksum-algorithm`."""
     md5: bool = False
     """`Content-MD5`."""
 
-    def after(self, error: Exception) -> "_Spoken | None":
-        """Return what to try after a refusal, or None if nothing is left to try."""
+    def after(self, error: Exception) -> "_Headers | None":
+        """Return the headers to try after a refusal, or None if there are no others."""
         if re.search("content-?md5", f"{error_code(error)} {error_message(error)}", re.IGNORECASE):
             return None if self.md5 else replace(self, md5=True)
         refused = is_refusal(error) or error_code(error) in _UNSIGNED
@@ -58,32 +58,32 @@ class _Spoken:
 
 
 class Dialect:
-    """Shapes what a client sends to one server; may be shared by threads."""
+    """Adapts the requests of a client to one server; thread-safe."""
 
     def __init__(self, client: Any, name: str) -> None:
-        """Shape the requests of `client` from now on.
+        """Adapt the requests of `client` from now on.
 
         Args:
             client: A boto3 S3 client.
-            name: What the log calls the store, such as `s3://bucket/prefix`.
+            name: Name of the store in the log, such as `s3://bucket/prefix`.
         """
         self._name = name
         wanted = client.meta.config.request_checksum_calculation == "when_supported"
-        self._spoken = _Spoken(checksums=wanted)
+        self._spoken = _Headers(checksums=wanted)
         self._lock = threading.RLock()
         client.meta.events.register("before-call.s3", self._shape, unique_id=f"dialect-{id(self)}")
 
     def understood(self, call: Callable[[], T]) -> T:
-        """Do a call; where the server refuses it, do it in the ways that other servers want.
+        """Make a call; if the server refuses it, repeat it in the ways that other servers need.
 
         Args:
-            call: Sends requests; doing it twice must not matter.
+            call: Sends requests; it must be idempotent.
 
         Returns:
             What `call` returned.
 
         Raises:
-            ClientError: What the first try met, where no other way helped.
+            ClientError: The error of the first try, if no other way worked.
         """
         from botocore.exceptions import ClientError
 
@@ -93,11 +93,11 @@ class Dialect:
         except ClientError as error:
             return self._otherwise(call, before, error)
 
-    def _otherwise(self, call: Callable[[], T], before: _Spoken, refused: Exception) -> T:
+    def _otherwise(self, call: Callable[[], T], before: _Headers, refused: Exception) -> T:
         from botocore.exceptions import ClientError
 
         with self._lock:
-            if before != self._spoken:  # another thread has found out meanwhile
+            if before != self._spoken:  # another thread has adapted meanwhile
                 return call()
             error = refused
             while (spoken := self._spoken.after(error)) is not None:
@@ -110,7 +110,7 @@ class Dialect:
                         raise
                     error = again
                 except Exception:
-                    self._spoken = before  # nothing was learnt
+                    self._spoken = before  # nothing was learned
                     raise
                 else:
                     self._say(before)
@@ -118,7 +118,7 @@ class Dialect:
             self._spoken = before
             raise refused
 
-    def _say(self, before: _Spoken) -> None:
+    def _say(self, before: _Headers) -> None:
         if before.checksums and not self._spoken.checksums:
             _log.warning(
                 "store=%s refuses S3's checksum headers: they are left out from now on (set "
@@ -137,7 +137,7 @@ class Dialect:
             for header in [name for name in params["headers"] if _is_checksum(name)]:
                 del params["headers"][header]
         elif isinstance(checksum.get("request_algorithm"), dict):
-            # In the header also over https, where botocore would send a trailer.
+            # As a header over https too, where botocore would send a trailer.
             checksum["request_algorithm"]["in"] = "header"
         if self._spoken.md5 and model.name in _WITH_BODY:
             params["headers"]["Content-MD5"] = _md5(params["body"])
@@ -147,13 +147,13 @@ def encryption(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the encryption that a bucket's policy demands, as parameters of a put or an upload.
 
     Args:
-        environment: Where `JUDGELOOP_S3_ENCRYPTION` and `JUDGELOOP_S3_KMS_KEY` are looked up.
+        environment: Variables, with `JUDGELOOP_S3_ENCRYPTION` and `JUDGELOOP_S3_KMS_KEY`.
 
     Returns:
-        Nothing where the first is not set: then the bucket's own setting holds.
+        Nothing if the first is not set: then the bucket's default applies.
 
     Raises:
-        StoreError: One of them makes no sense.
+        StoreError: One of them is invalid.
     """
     kind, key = environment.get(ENCRYPTION, ""), environment.get(KMS_KEY, "")
     if not kind and not key:

@@ -1,6 +1,6 @@
-"""What went wrong with S3, in a sentence that names the object and what to do.
+"""Turns errors of S3 into a sentence that names the object and what to do.
 
-Nothing of the request is repeated but the bucket, the key and the endpoint, and a password in an
+Of the request only the bucket, the key and the endpoint are repeated, and a password in an
 endpoint's address is redacted: the message ends up in logs.
 """
 
@@ -15,7 +15,7 @@ from judgeloop.store.s3_answers import CHECK_ADDRESS, UnusableAnswerError
 
 _ABSENT = ("NoSuchKey", "NotFound", "404")
 _OF_OBJECTS = ("GetObject", "HeadObject", "DeleteObject")
-"""Operations whose 404 means that there is no such object; of others it means a wrong address."""
+"""Operations whose 404 means that there is no such object; for others it means a wrong address."""
 _CREDENTIALS = (
     "ExpiredToken",
     "ExpiredTokenException",
@@ -58,17 +58,17 @@ _REMEDIES = {
     ),
 }
 _REFUSALS = (400, 411, 501)
-"""Statuses with which servers refuse a header that they do not know, under codes of their own."""
+"""Statuses with which servers refuse a header that they do not know, with codes of their own."""
 _REMEDIES |= {"403": _REMEDIES["AccessDenied"], "Forbidden": _REMEDIES["AccessDenied"]}
 
 
 class WrongBytesError(StoreError):
-    """What came is not what was stored."""
+    """The received bytes are not those that were stored."""
 
 
 @contextmanager
 def s3_errors_named(action: str, uri: str) -> Iterator[None]:
-    """Turn what boto3 and botocore raise into a `StoreError`.
+    """Turn errors of boto3 and botocore into a `StoreError`.
 
     Args:
         action: What is being done, such as `read`.
@@ -104,18 +104,18 @@ def s3_errors_named(action: str, uri: str) -> Iterator[None]:
 
 
 def error_code(error: Exception) -> str:
-    """Return S3's own name of an error, such as `NoSuchKey`.
+    """Return the S3 error code, such as `NoSuchKey`.
 
     Args:
         error: A botocore `ClientError`.
     """
     answer: dict[str, dict[str, str]] = getattr(error, "response", {})
-    # A server that is no S3 may answer with a page: then there is a status, and no code.
+    # A server without S3 may answer with a page: then there is a status, and no code.
     return answer.get("Error", {}).get("Code") or str(status(error) or "unknown")
 
 
 def error_message(error: Exception) -> str:
-    """Return what S3 says of an error in its own words.
+    """Return the S3 error message.
 
     Args:
         error: A botocore `ClientError`.
@@ -125,7 +125,7 @@ def error_message(error: Exception) -> str:
 
 
 def is_refusal(error: Exception) -> bool:
-    """Return whether the server may have refused a header instead of what was asked.
+    """Return whether the server may have refused a header rather than the request itself.
 
     There is no common code for that: Backblaze says `InvalidArgument`, Cloudflare `NotImplemented`,
     Ceph `MissingContentLength`. So it is every 400, 411 and 501 whose meaning is not known.
@@ -155,7 +155,7 @@ def status(error: Exception) -> int:
 
 
 def tries(error: Exception) -> int:
-    """Return how often the request was sent that ended with this error.
+    """Return how often the request with this error was sent.
 
     Args:
         error: A botocore `ClientError`.
@@ -164,7 +164,7 @@ def tries(error: Exception) -> int:
 
 
 def without_password(text: str) -> str:
-    """Strike out user and password in every address that `text` contains.
+    """Redact user and password in every URL in `text`.
 
     Args:
         text: A message of a library.

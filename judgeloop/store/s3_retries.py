@@ -1,8 +1,8 @@
-"""Retries of what botocore does not retry: bodies that break off or are corrupted.
+"""Retries for what botocore does not retry: truncated or corrupted bodies.
 
-botocore's standard mode repeats a request that was refused, cut off, throttled or answered by 500,
-502, 503 or 504. It does not look at a body that the caller reads, and takes a server's "these are
-not the bytes that you hashed" for a final answer. Those are repeated here, a few times only.
+botocore's standard mode retries a request that was refused, cut off, throttled or answered by 500,
+502, 503 or 504. It does not check a body that the caller reads, and treats a server's report of a
+wrong checksum as final. Those are retried here, a few times only.
 """
 
 import logging
@@ -24,7 +24,7 @@ _LOST_ON_THE_WAY = frozenset(
     {
         "BadDigest",
         "IncompleteBody",
-        "InvalidPart",  # a part of an upload is gone: everything is sent once more
+        "InvalidPart",  # a part of an upload is missing: everything is sent again
         "NoSuchUpload",
         "XAmzContentChecksumMismatch",
         "XAmzContentSHA256Mismatch",
@@ -34,16 +34,16 @@ _log = logging.getLogger(__name__)
 
 
 def until_whole(action: Callable[[], T]) -> T:
-    """Do something, and again where its bytes were lost or changed on the way.
+    """Call `action`, and retry if bytes were lost or corrupted in transit.
 
     Args:
-        action: Reads or writes a whole object; doing it twice must not matter.
+        action: Reads or writes a whole object; it must be idempotent.
 
     Returns:
         What `action` returned.
 
     Raises:
-        Exception: What `action` raised the last time, or what a repetition would not fix.
+        Exception: The last error of `action`, or the first one that a retry would not fix.
     """
     from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_chain, wait_fixed
 
@@ -57,13 +57,13 @@ def until_whole(action: Callable[[], T]) -> T:
 
 
 def until_decided(action: Callable[[], bool | None]) -> bool | None:
-    """Ask who was first, and again while S3 cannot say because others write the same object.
+    """Do a conditional put, and retry while concurrent writes of the object keep S3 from deciding.
 
     Args:
         action: A conditional put; None means that it is worth another try.
 
     Returns:
-        What `action` returned, or None if the last try was as undecided.
+        What `action` returned; None if the last try was undecided too.
     """
     from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_exponential
 
@@ -90,7 +90,7 @@ def _is_lost(error: BaseException) -> bool:
 
     if isinstance(error, b.ClientError):
         return error_code(error) in _LOST_ON_THE_WAY
-    # All of these come from reading a body; before it, botocore has its own.
+    # All of these are raised while a body is read; before it, botocore raises its own.
     return isinstance(
         error,
         WrongBytesError

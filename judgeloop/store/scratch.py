@@ -1,7 +1,7 @@
-"""Temporary folders, for this user alone, whose names say which process they belong to.
+"""Temporary folders, private to this user, whose names identify their process.
 
-A process that is killed leaves its folder: `judgeloop clean` finds it by its name, and removes it
-where that process is gone.
+A process that is killed leaves its folder behind: `judgeloop clean` finds it by its name, and
+removes it where that process is gone.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NAME = re.compile(
 
 
 def scratch_folder(purpose: str) -> tempfile.TemporaryDirectory[str]:
-    """Makes a folder that is removed at the end of a block, or with its process.
+    """Creates a folder that is removed at the end of a block or of this process.
 
     Args:
         purpose: Lower-case letters; part of its name.
@@ -32,9 +32,9 @@ def scratch_folder(purpose: str) -> tempfile.TemporaryDirectory[str]:
 
 
 def abandoned() -> list[Path]:
-    """Returns the folders of this user whose processes are gone, sorted; none where none can tell.
+    """Returns this user's folders whose processes are gone, sorted; empty if that is unknown.
 
-    Containers may share the folder of temporary files; processes of theirs are not seen from here.
+    Containers may share the folder of temporary files; their processes are not visible here.
 
     Raises:
         OSError: The folder of temporary files cannot be read.
@@ -55,13 +55,13 @@ def abandoned() -> list[Path]:
 def private_folder(path: Path) -> Path:
     """Creates a folder for this user alone, or uses an existing one with these permissions.
 
-    In a folder of temporary files anyone may have made it before, or put a link there.
+    In a shared temporary folder another user may have created it, or a link, before.
 
     Args:
         path: The folder.
 
     Raises:
-        StoreError: It is another's, a link, no folder, or others may write to it.
+        StoreError: It belongs to another user, is a link or not a folder, or others can access it.
     """
     try:
         path.mkdir(mode=0o700, exist_ok=True)
@@ -76,13 +76,13 @@ def private_folder(path: Path) -> Path:
 
 
 def born(pid: int) -> str:
-    """Returns when a process began, in ticks of this machine; empty if there is none of it.
+    """Returns the start time of a process, in ticks of this machine; empty if it does not exist.
 
-    A number is given out again, this isn't. Empty too for a process that has ended and is not yet
-    cleared away, and where there is no /proc.
+    Process ids are reused, but not with the same start time. Also empty for a zombie process, and
+    where there is no /proc.
     """
     try:
-        # The name comes second, in brackets, and may hold anything. State is the next field.
+        # The name is second, in parentheses, and may contain anything. The state is the next field.
         state, *rest = (_PROC / f"{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return ""
@@ -90,7 +90,7 @@ def born(pid: int) -> str:
 
 
 def _process_table() -> str:
-    """Returns the number of the process table that this process's number is of; empty off Linux."""
+    """Returns the id of this process's PID namespace; empty on systems other than Linux."""
     try:
         return re.sub(r"\D", "", os.readlink(_PROC / "self/ns/pid"))
     except OSError:

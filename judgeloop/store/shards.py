@@ -1,10 +1,10 @@
-"""Shards: how a stage writes its records so that it can be killed at any moment.
+"""Shards, in which a stage writes its records so that it can be killed at any moment.
 
-A stage's work lies below `<stage>/<key>/`. Shard i is one object, `00000.jsonl`: a line for each
-record and then, after an empty line, a line for each row that was not used, with the reason; after
-another, what the shard cost, where that is counted. So all of it comes from the same attempt, and
-the object's existence means that the shard is done. The manifest is written last: its existence
-means that the stage is done.
+A stage's work is stored below `<stage>/<key>/`. Shard i is one object, `00000.jsonl`: a line for
+each record; after an empty line, a line for each row that was not used, with the reason; after
+another one, the shard's cost, if that is counted. So all of it comes from the same attempt, and the
+object's existence means that the shard is done. The manifest is written last: its existence means
+that the stage is done.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ NAME_DIGITS = 16
 
 
 class Seen(NamedTuple):
-    """Is given each shard's rows once, as they are stored, so that no one reads them back."""
+    """A callback that gets each shard's rows once, as they are stored or read back."""
 
     kind: type[Any]
-    """Of the records."""
+    """Class of the records."""
     add: Callable[[list[Any], list[Dropped]], None]
-    """Takes a shard's records and dropped rows."""
+    """Called with a shard's records and dropped rows."""
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -62,7 +62,7 @@ def manifest_key(stage: str, key: str) -> str:
 
 
 def stored_keys(store: Store, stage: str, key: str) -> frozenset[str]:
-    """Returns the keys of what is stored of a stage's work.
+    """Returns the keys that are stored for a stage's work.
 
     Raises:
         StoreError: The store cannot be listed.
@@ -88,7 +88,7 @@ def read_manifest(data: bytes, where: str) -> Manifest:
 
     Raises:
         DataError: Not a manifest.
-        StoreError: Made by another schema version.
+        StoreError: It has another schema version.
     """
     manifest = from_json(data, Manifest, where)
     if manifest.schema_version != SCHEMA_VERSION:
@@ -106,14 +106,14 @@ def write_shards(
     work: Callable[[Sequence[I]], Work],
     stored: frozenset[str] | None = None,
 ) -> Manifest:
-    """Processes batches, one shard each; stored shards are not computed again.
+    """Processes batches, one shard each; stored shards are not recomputed.
 
     Args:
         store: Where to write.
-        manifest: What is known before the work: stage, key, inputs, model, details.
+        manifest: The part known before the work: stage, key, inputs, model, details.
         batches: Inputs of shard 0, 1, ...; the same at every start.
-        work: Makes a shard's records. It must depend on its batch alone.
-        stored: As of `StageShards`.
+        work: Computes a shard's records. It must depend on its batch alone.
+        stored: As for `StageShards`.
 
     Returns:
         The manifest with shards and counts (`rows`, `inputs`, `dropped/<reason>`, and the batches'
@@ -136,13 +136,13 @@ class StageShards:
     """The shards of one stage's work; each is added once, in their order.
 
     Which of them are stored is looked up once, for all of them. One that another worker stores
-    later is made again, and then the stored one counts.
+    later is computed again, and then the stored one counts.
 
     Args:
-        store: Where they lie.
-        manifest: What is known before the work: stage, key, inputs, model, details.
-        stored: What is stored of the work; None to look it up.
-        seen: Is given each shard's rows when it is added.
+        store: Store of the shards.
+        manifest: The part known before the work: stage, key, inputs, model, details.
+        stored: Keys that are stored already; None to look them up.
+        seen: Gets each shard's rows when it is added.
     """
 
     def __init__(
@@ -162,7 +162,7 @@ class StageShards:
         self._cost: Counter[str] = Counter()
 
     def is_stored(self, index: int) -> bool:
-        """Returns whether a shard was stored when that was looked up last.
+        """Returns whether a shard was stored at the last look-up.
 
         Raises:
             StoreError: The store cannot be listed.
@@ -175,11 +175,11 @@ class StageShards:
         return self._stored
 
     def begin(self, index: int, inputs: int) -> None:
-        """Logs that the work on a shard begins."""
+        """Logs the start of the work on a shard."""
         logger.info("shard started name=%s rows=%d", self._name(index), inputs)
 
     def store(self, index: int, inputs: int, made: Work) -> None:
-        """Writes a shard and adds it; where another was first, that one counts.
+        """Writes a shard and adds it; if another worker was first, its shard counts.
 
         Raises:
             StoreError: It cannot be written or read.
@@ -200,7 +200,7 @@ class StageShards:
         self._add(name, inputs, self._store.read(name))
 
     def manifest(self) -> Manifest:
-        """Returns the manifest with what the added shards hold."""
+        """Returns the manifest with the added shards and their counts."""
         counts = Counts(
             inputs=self._inputs,
             rows=sum(shard.rows for shard in self._shards),
@@ -229,13 +229,13 @@ class StageShards:
 class ShardWriter:
     """Writes a stream of records of one split as shards of equal size.
 
-    A shard's name holds a part of its hash, so that what another run wrote below the same prefix
-    can never be mistaken for it.
+    A shard's name contains a part of its hash, so that an object of another run below the same
+    prefix is never mistaken for it.
 
     Args:
         store: Where to write.
-        prefix: Key of the shards without number and ending.
-        split: Goes into each shard's entry.
+        prefix: Key of the shards without number and suffix.
+        split: Split that is recorded with each shard.
         rows_per_shard: Rows in all shards but the last.
     """
 
@@ -254,7 +254,7 @@ class ShardWriter:
             self._flush()
 
     def close(self) -> list[Shard]:
-        """Writes what is left and returns the shards."""
+        """Writes the remaining records and returns the shards."""
         if self._buffer:
             self._flush()
         return self._shards
@@ -271,7 +271,7 @@ class ShardWriter:
 
 
 def finish(store: Store, manifest: Manifest) -> Manifest:
-    """Stores the manifest, which makes the stage done; returns the stored (first writer's) one."""
+    """Stores the manifest, which completes the stage; returns the stored (first writer's) one."""
     name = manifest_key(manifest.stage, manifest.key)
     if store.create(name, to_json(manifest) + b"\n"):
         return manifest
@@ -283,7 +283,7 @@ def read_shards(store: Reader, manifest: Manifest, kind: type[R]) -> Iterator[li
 
     Raises:
         StoreError: A shard is missing or has another checksum than its manifest says.
-        DataError: A line is not such a record.
+        DataError: A line is not a record of this class.
     """
     return (records for records, _ in read_rows(store, manifest, kind))
 

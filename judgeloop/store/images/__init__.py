@@ -1,14 +1,14 @@
 """The image library: every image by the hash of its bytes, below `images/` in the store.
 
 ```
-images/<hh>/<hash>               one image, where it is large or was added alone
+images/<hh>/<hash>               one image, if it is large or was added by itself
 images/packs/<hash>.parquet      many small images of one data set
 images/indexes/<hash>.parquet    which pack holds an image, for one data set
 ```
 
 Every object is named by the SHA-256 of its bytes and never changes. Records hold hashes of images
-only; the library alone needs to know in which of these objects an image lies. Others read the packs
-as Parquet: `datasets.load_dataset("parquet", data_files="STORE/images/packs/*.parquet")`.
+only; only the library needs to know which of these objects holds an image. Other programs read the
+packs as Parquet: `datasets.load_dataset("parquet", data_files="STORE/images/packs/*.parquet")`.
 """
 
 from judgeloop.store.images.decode import decode_image

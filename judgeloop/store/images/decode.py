@@ -1,7 +1,7 @@
-"""From an image's bytes to the pixels that every engine and the training see.
+"""Decodes an image's bytes to the pixels that every engine and the training see.
 
-Everything that decides these pixels is done here, once: frame 1 of an animation, turned upright,
-transparency composed on the background, 8 bits a channel in RGB, and at most `max_pixels`.
+Everything that affects these pixels is done here: frame 1 of an animation, turned upright,
+transparency composed on the background, 8 bits per channel in RGB, and at most `max_pixels`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ LARGEST_PIXELS = 100_000_000
 """Width x height above which nothing is decoded: 300 MB as RGB."""
 WHITE = "white"
 _WITHOUT_RANGE = ("I", "F")
-"""Pixels of 32 bits: nothing says which value is white, and converted as they are, most would be.
+"""Modes with 32-bit pixels: they do not define a white value, and a plain conversion would make
+most pixels white.
 """
 
 
@@ -28,8 +29,8 @@ def decode_image(data: bytes, max_pixels: int, background: str = WHITE) -> Image
 
     Args:
         data: The encoded image.
-        max_pixels: Width x height; a larger image is made smaller, in its shape.
-        background: Colour behind transparent pixels, by name or as `#rrggbb`.
+        max_pixels: Width x height; a larger image is scaled down and keeps its aspect ratio.
+        background: Color behind transparent pixels, by name or as `#rrggbb`.
 
     Raises:
         DataError: Not an image of a known format, more than `LARGEST_PIXELS`, pixels of 32 bits,
@@ -37,7 +38,7 @@ def decode_image(data: bytes, max_pixels: int, background: str = WHITE) -> Image
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a broken file is an error or it is none
+            warnings.simplefilter("ignore")  # a broken file either raises or is read
             image = Image.open(io.BytesIO(data), formats=FORMATS)
             _refuse(image)
             return _smaller(_in_rgb(ImageOps.exif_transpose(image), background), max_pixels)
@@ -50,7 +51,7 @@ def decode_image(data: bytes, max_pixels: int, background: str = WHITE) -> Image
             f"image has far more pixels than the limit of {LARGEST_PIXELS} ({error}); make it "
             "smaller"
         ) from error
-    except Exception as error:  # in a damaged file Pillow stumbles over whatever it did not expect
+    except Exception as error:  # for a damaged file Pillow raises many types of exceptions
         raise DataError(f"image is broken or truncated: {error}") from error
 
 
@@ -66,7 +67,7 @@ def _refuse(image: Image.Image) -> None:
 
 
 def _in_rgb(image: Image.Image, background: str) -> Image.Image:
-    if image.mode.startswith("I;16"):  # Pillow would cut values off at 255: all but black is white
+    if image.mode.startswith("I;16"):  # Pillow would clip at 255, and all but black would be white
         image = _in_8_bits(image)
     if not image.has_transparency_data:
         return image.convert("RGB")
@@ -78,14 +79,14 @@ def _in_rgb(image: Image.Image, background: str) -> Image.Image:
 
 
 def _in_8_bits(image: Image.Image) -> Image.Image:
-    """Makes a grey image of 16 bits one of 8, or one with alpha where a value is transparent."""
+    """Converts a gray 16-bit image to 8 bits, with an alpha channel if one value is transparent."""
     values = image.convert("I")
-    grey = values.point(lambda value: value / 257).convert("L")
+    gray = values.point(lambda value: value / 257).convert("L")
     transparent = image.info.get("transparency")
     if transparent is None:
-        return grey
+        return gray
     alpha = Image.fromarray(np.where(np.asarray(values) == transparent, 0, 255).astype(np.uint8))
-    return Image.merge("LA", (grey, alpha))
+    return Image.merge("LA", (gray, alpha))
 
 
 def _smaller(image: Image.Image, max_pixels: int) -> Image.Image:
@@ -94,6 +95,6 @@ def _smaller(image: Image.Image, max_pixels: int) -> Image.Image:
         return image
     share = (max_pixels / (width * height)) ** 0.5
     width, height = max(1, int(width * share)), max(1, int(height * share))
-    width = max(1, min(width, max_pixels // height))  # where the height can shrink no more
+    width = max(1, min(width, max_pixels // height))  # where the height cannot be reduced further
     height = min(height, max_pixels // width)
     return image.resize((width, height), Image.Resampling.BICUBIC)

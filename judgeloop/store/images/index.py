@@ -1,4 +1,4 @@
-"""Which pack holds an image: the indexes of all data sets of a store."""
+"""Finds the pack of an image in the indexes of all data sets of a store."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RESTORE = (
     "each manifest.json below ingest/ and gold/ in the store, then run the loop again, which "
     "brings the images back"
 )
-"""What to do, besides deleting what is damaged, where images are lost."""
+"""What to do where images are lost, besides deleting damaged objects."""
 
 
 def pack_key(pack: str) -> str:
@@ -33,7 +33,7 @@ def read_index(store: Store, key: str) -> Index:
     """Reads one index.
 
     Raises:
-        StoreError: It cannot be read, has another hash than its name says, or is no index.
+        StoreError: It cannot be read, has another hash than its name says, or is not an index.
     """
     data = store.read(key)
     where = f"{store.uri}/{key}"
@@ -48,7 +48,7 @@ class StoreIndex:
     """All indexes of a store, read at the first look-up; threads may share it.
 
     Args:
-        store: Where the indexes lie.
+        store: Store of the indexes.
     """
 
     def __init__(self, store: Store) -> None:
@@ -57,7 +57,7 @@ class StoreIndex:
         self._indexes: dict[str, Index] | None = None
 
     def find(self, image_hash: str) -> list[Position]:
-        """Returns every position of an image, as far as indexes are known of.
+        """Returns every position of an image in the indexes that are loaded.
 
         Raises:
             StoreError: An index cannot be read or is damaged.
@@ -66,7 +66,7 @@ class StoreIndex:
         return [position for position in positions if position is not None]
 
     def refresh(self) -> None:
-        """Reads the indexes that came since; raises as `find`."""
+        """Loads indexes that were added since; raises as `find`."""
         with self._lock:
             self._indexes = self._read(self._indexes or {})
 

@@ -21,7 +21,7 @@ from judgeloop.store.images.packer import Packer, single_key
 from judgeloop.store.images.packs import Position, read_pack
 
 CACHE_BYTES = 256 * 2**20
-"""Of images that are objects of their own."""
+"""Limit for images that are objects of their own."""
 CACHED_PACKS = 8
 """Packs are in the order in which the rows name their images, so a stage needs few at a time."""
 FETCH_THREADS = 8
@@ -32,12 +32,12 @@ class ImageLibrary:
 
     Reading asks the index first, which costs one listing and one call for each data set at the
     first image, and none later. Then an image in a pack costs a share of one call for the whole
-    pack, and another image one call. What several threads want at a time is fetched once.
+    pack, and any other image one call. Concurrent requests for the same object fetch it once.
 
     Args:
-        store: Where images live, below `images/`.
-        max_pixels: Width x height; a larger image is made smaller when it is opened.
-        background: Colour behind transparent pixels.
+        store: Store of the images, below `images/`.
+        max_pixels: Width x height; a larger image is scaled down when it is opened.
+        background: Color behind transparent pixels.
     """
 
     def __init__(self, store: Store, max_pixels: int, background: str = WHITE) -> None:
@@ -64,11 +64,11 @@ class ImageLibrary:
 
     @contextmanager
     def adding(self) -> Iterator[Callable[[bytes], str]]:
-        """Gives a function that adds an image of a data set, and packs the small ones.
+        """Yields a function that adds an image of a data set; small ones are packed.
 
-        All of them are in the store when the block has ended well; until then, some may not be.
-        So a stage may write shards that name them within the block, but its manifest, which is
-        what makes anyone read those shards, only after it.
+        All of them are stored when the block has ended without an error; until then, some may not
+        be. So a stage may write shards that name them within the block, but its manifest, without
+        which nobody reads those shards, only after it.
 
         Raises:
             StoreError: The store cannot be written.
@@ -103,22 +103,22 @@ class ImageLibrary:
         )
 
     def open(self, image_hash: str) -> Image.Image:
-        """Returns what a model sees of an image; see `decode_image`.
+        """Returns an image as a model sees it; see `decode_image`.
 
         Raises:
-            DataError: The bytes are no usable image.
+            DataError: The bytes are not a usable image.
             StoreError: As in `read`.
         """
         return decode_image(self.read(image_hash), self._max_pixels, self._background)
 
     def prefetch(self, hashes: Iterable[str]) -> None:
-        """Fetches images into the cache in parallel; a failure shows when the image is opened."""
+        """Fetches images into the cache in parallel; failures are raised when they are opened."""
         with ThreadPoolExecutor(FETCH_THREADS) as pool:
             for future in [pool.submit(self.read, name) for name in dict.fromkeys(hashes)]:
                 future.exception()
 
     def _read_copy(self, image_hash: str, position: Position | None) -> bytes:
-        """Returns an image from its place in a pack, or as an object of its own."""
+        """Returns an image from its position in a pack, or from an object of its own."""
         if position is not None:
             key = pack_key(position.pack)
             images = self._read_pack(key)

@@ -1,8 +1,8 @@
 """Adds a data set's images to the store, the small ones gathered into packs.
 
 Where one pack ends and the next one begins depends on the order of the images alone, never on what
-the store holds already: so a run that was killed, and began again, ends with the same objects as an
-unbroken one. The price is that an image of two data sets may lie in a pack of each.
+    the store holds already: so a run that was killed and restarted ends with the same objects as an
+    uninterrupted one. The price is that an image of two data sets may be in a pack of each.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SMALL_BYTES = 64 * 2**10
 """A larger image is an object of its own."""
 PACK_BYTES = 4 * 2**20
 PACK_IMAGES = 1000
-"""A pack is full at this many bytes of images, or this many images, whatever comes first."""
+"""A pack is full at this many bytes of images, or this many images, whichever comes first."""
 
 
 def single_key(image_hash: str) -> str:
@@ -31,10 +31,10 @@ def single_key(image_hash: str) -> str:
 
 
 class Packer:
-    """Takes images one by one; at most one pack of them is in memory.
+    """Packs images that are added one by one; at most one pack of them is in memory.
 
     Args:
-        store: Where images live.
+        store: Store of the images.
     """
 
     def __init__(self, store: Store) -> None:
@@ -47,7 +47,7 @@ class Packer:
         """By hash: the pack's number times `PACK_IMAGES`, and the row in it."""
 
     def add(self, data: bytes) -> str:
-        """Checks an image and takes it; it can be read for sure when `close` has returned.
+        """Checks and adds an image; it is certain to be readable once `close` has returned.
 
         Returns:
             The image's hash.

@@ -5,8 +5,8 @@ struct of `bytes`, the encoded image, and `path`, null, as `datasets` stores its
 **index** has the columns `sha256`, sorted, `pack`, the hash of the pack's file, and `row`, the
 image's row in that pack.
 
-An image is compressed already, so packs are not. Images and their order decide a file's bytes, with
-the version of pyarrow: another version may store the same images a second time.
+Images are compressed already, so packs are not. A file's bytes depend on the images, their order
+and the version of pyarrow: another version may store the same images a second time.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     import pyarrow
 
 ROW_GROUP = 10_000
-"""Rows of an index that are in memory at a time."""
+"""Rows of an index that are in memory at once."""
 _FEATURES = {"sha256": {"dtype": "string", "_type": "Value"}, "image": {"_type": "Image"}}
 """Tells `datasets` to decode the images."""
 
 
 class Position(NamedTuple):
-    """Where a packed image lies."""
+    """Position of a packed image."""
 
     pack: str
     """Hash of the pack's file."""
@@ -63,10 +63,10 @@ def read_pack(data: bytes, where: str) -> pyarrow.Array:
 
     Args:
         data: A pack.
-        where: Its place, for messages.
+        where: Its location, for messages.
 
     Raises:
-        StoreError: It is no pack.
+        StoreError: It is not a pack.
     """
     import pyarrow as pa
     from pyarrow import parquet
@@ -105,11 +105,11 @@ class Index:
     """Looks up images in an index, which is a temporary file; threads may share it.
 
     Args:
-        data: What `write_index` wrote.
-        where: The index's place, for messages.
+        data: Bytes that `write_index` wrote.
+        where: The index's location, for messages.
 
     Raises:
-        StoreError: The bytes are no index, or there is no room for the file.
+        StoreError: The bytes are not an index, or there is no disk space for the file.
     """
 
     def __init__(self, data: bytes, where: str) -> None:
@@ -131,8 +131,8 @@ class Index:
                     f"{where} is not an image index that this version of judgeloop reads "
                     f"({error}); use another store or the judgeloop version that made it"
                 ) from error
-            # Pages of a mapped file are read when they are needed, and given back to the system.
-            # The file stays until it is mapped no more, though its name goes.
+            # Pages of a mapped file are read when they are needed, and the system can reclaim them.
+            # The file exists until it is unmapped, although its name is removed.
             self._table = pa.ipc.open_file(pa.memory_map(path)).read_all()
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
@@ -141,7 +141,7 @@ class Index:
             yield from zip(batch["sha256"].to_pylist(), batch["pack"].to_pylist(), strict=True)
 
     def find(self, image_hash: str) -> Position | None:
-        """Returns where an image lies, or None if it is not in the index."""
+        """Returns the position of an image, or None if it is not in the index."""
         hashes = self._table["sha256"]
         low, high = 0, len(hashes)
         while low < high:
@@ -156,7 +156,7 @@ class Index:
 
 
 def _column(values: Sequence[bytes], kind: pyarrow.DataType) -> pyarrow.Array:
-    """Returns a column of texts or bytes; `pa.array` imports pandas, to ask what it was given."""
+    """Returns a column of texts or bytes; `pa.array` would import pandas to inspect its input."""
     import pyarrow as pa
 
     ends = pa.py_buffer(array("i", accumulate(map(len, values), initial=0)))

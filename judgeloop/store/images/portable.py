@@ -15,13 +15,13 @@ _MODES = ("RGB", "L")
 def portable_image(data: bytes, decoded: Image.Image) -> tuple[str, bytes]:
     """Returns the media type and the bytes of an image in a widely read format.
 
-    The bytes are those given where every reader makes the same pixels of them; with transparency,
-    a turn noted in EXIF, several frames, a rarer format or more pixels than the limit, they are a
+    The bytes are unchanged where every reader decodes them to the same pixels; with transparency,
+    an EXIF orientation, several frames, a rarer format or more pixels than the limit, they are a
     PNG of the decoded image.
 
     Args:
         data: The encoded image, known to be sound.
-        decoded: What `decode_image` makes of it.
+        decoded: The image that `decode_image` returned.
     """
     with Image.open(io.BytesIO(data)) as image:
         plain = (
