@@ -1,7 +1,7 @@
-"""The LoRA adapter: put on its base, checked after training, and saved.
+"""The LoRA adapter: added to its base, checked after training, and saved.
 
 Adapters sit on the language layers alone: engines such as vLLM ignore weights on the vision tower
-with no more than a warning.
+    with only a warning.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ LANGUAGE_LAYERS = (
 
 
 def load_model(job: TrainingJob, dtype: torch.dtype) -> Any:
-    """Loads the base and puts the job's adapter, or a new one, on it.
+    """Loads the base and adds the job's adapter, or a new one.
 
     Args:
         job: Names the base, the adapter to continue with, rank and alpha.
-        dtype: Of the base's weights; the adapter's own are float32.
+        dtype: Dtype of the base's weights; the adapter's own are float32.
 
     Raises:
         TrainingError: The adapter to continue with has another rank or alpha.
@@ -51,13 +51,14 @@ def load_model(job: TrainingJob, dtype: torch.dtype) -> Any:
     check_adapter(Path(job.adapter), job.adapter, network=base)
     model = PeftModel.from_pretrained(base, job.adapter, is_trainable=True)
     _check_shape(job, model)
-    # The name of a built-in base is no address: saving a checkpoint looks for the base there.
+    # The name of a built-in base is not a location, but saving a checkpoint looks for the base
+    # there.
     model.peft_config["default"].base_model_name_or_path = job.base
     return model
 
 
 def new_adapter(settings: TrainingSection) -> LoraConfig:
-    """Returns the shape of a new adapter."""
+    """Returns the LoRA configuration of a new adapter."""
     from peft import LoraConfig
 
     return LoraConfig(
@@ -82,7 +83,7 @@ def _check_shape(job: TrainingJob, model: Any) -> None:
 def fingerprints(model: Any) -> dict[str, int]:
     """Maps each parameter's name to the sum of its bit patterns, read as integers.
 
-    Any update changes the sum for all practical purposes, and the base need not be copied.
+    In practice any update changes the sum, and the base need not be copied.
     """
     import torch
 
@@ -94,17 +95,18 @@ def fingerprints(model: Any) -> dict[str, int]:
 
 
 def check_movement(before: dict[str, int], after: dict[str, int], updates: int, new: bool) -> None:
-    """Checks that training moved the whole adapter and nothing else.
+    """Checks that training changed the whole adapter and nothing else.
 
     Args:
         before: `fingerprints` before training.
         after: `fingerprints` after training.
         updates: Optimizer steps with a learning rate above zero.
         new: Whether the adapter was new: its B starts at zero, so A gets no gradient until B has
-            moved once.
+            changed once.
 
     Raises:
-        TrainingError: Names the first parameter that should have moved and did not, or the reverse.
+        TrainingError: A parameter that should have changed did not, or the reverse; the message
+            names the first.
     """
     if updates == 0:
         raise TrainingError(

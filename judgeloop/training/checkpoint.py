@@ -1,8 +1,8 @@
 """The checkpoints of a training process: the files that are needed to resume it, and no others.
 
 A checkpoint holds the adapter, the optimizer, the schedule, the random number generators and the
-trainer's state, with the step from which the sampler skips what was trained on. Transformers loads
-its tensors with `weights_only`, so that no file of it can run code.
+trainer's state, with the step up to which the sampler skips examples. Transformers loads its
+tensors with `weights_only`, so that no file of it can run code.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ PATTERNS = (
     *("rng_state*.pth", "trainer_state.json"),
 )
 """Names of the files that resuming needs. `training_args.bin`, a pickle, and the processor, which
-lies with the base, are not among them."""
+comes with the base, are not among them."""
 
 
 def step_name(step: int) -> str:
-    """Returns the name of a checkpoint's folder; names sort like steps."""
+    """Returns the name of a checkpoint's folder; names sort in the order of steps."""
     return f"{step:06d}"
 
 
 def checkpoint_writer(job: TrainingJob) -> transformers.TrainerCallback:
-    """Returns the callback that brings each checkpoint to `job.checkpoints_folder`."""
+    """Returns the callback that moves each checkpoint to `job.checkpoints_folder`."""
     from transformers import TrainerCallback
     from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
@@ -46,18 +46,18 @@ def checkpoint_writer(job: TrainingJob) -> transformers.TrainerCallback:
                 for name, content in states.items():
                     (saved / name).write_bytes(content)
                 move_checkpoint(saved, job.checkpoints_folder / step_name(state.global_step))
-            elif state.is_local_process_zero:  # of another node, whose disk nobody reads
+            elif state.is_local_process_zero:  # on another node, whose disk is not read
                 shutil.rmtree(saved)
 
     return CheckpointWriter()
 
 
 def move_checkpoint(saved: Path, to: Path) -> None:
-    """Moves what resuming needs of the trainer's checkpoint, and removes the rest.
+    """Moves the files of the trainer's checkpoint that resuming needs, and removes the rest.
 
     Args:
         saved: The folder that the trainer wrote.
-        to: Where the checkpoint goes; it appears there whole or not at all.
+        to: Target folder; the checkpoint appears there atomically.
     """
     kept = saved.with_name(f".{to.name}")
     kept.mkdir()
@@ -76,7 +76,7 @@ def gather_random_states(saved: Path) -> dict[str, bytes]:
         saved: The folder that the trainer wrote.
 
     Returns:
-        The contents by name, the same in every process; nothing where there is one process.
+        The contents by name, the same in every process; empty if there is one process.
     """
     return dict(of_all_processes(lambda rank: _random_state(saved, rank)))
 
@@ -90,7 +90,7 @@ def check_same_step(resume: str | None) -> None:
     """Refuses processes that resume from different checkpoints.
 
     Each node fetches its checkpoint from the store by itself; one that cannot read the newest takes
-    an older one, and their gradients would be of different steps.
+    an older one, and the nodes would mix gradients of different steps.
 
     Args:
         resume: The folder of this process's checkpoint; None at the first step.
@@ -109,10 +109,10 @@ def check_same_step(resume: str | None) -> None:
 
 
 def of_all_processes(value: Callable[[int], T]) -> list[T]:
-    """Returns what every training process says, by rank; nothing where there is one.
+    """Gathers a value of every training process, by rank; empty if there is one process.
 
     Args:
-        value: Says it of this process, by its rank.
+        value: Returns the value of this process, given its rank.
     """
     import torch.distributed as processes
 

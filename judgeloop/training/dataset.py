@@ -1,7 +1,8 @@
-"""Examples as the rows that TRL's trainer of vision models takes.
+"""Converts examples to the rows that TRL's trainer of vision models takes.
 
-The user turn is images first, then the text, which is how the engines render a request: what is
-trained is what is asked. Not covered: tokenizing and pixels, which TRL's collator does by batch.
+The user turn is images first, then the text, as the engines render a request, so that training and
+inference use the same prompt. Tokenization and image processing are not done here; TRL's collator
+does them per batch.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 CACHED_IMAGES = 256
-"""Decoded images kept by a dataset: an image comes back with each of its examples and epochs."""
+"""Decoded images kept by a dataset: an image is needed again for each of its examples and
+epochs."""
 
 
 def read_examples(path: Path, images: Path) -> list[Example]:
@@ -32,9 +34,9 @@ def read_examples(path: Path, images: Path) -> list[Example]:
         images: Folder of images named by hash.
 
     Raises:
-        TrainingError: The file cannot be read or is empty, an id comes twice, or an image is
+        TrainingError: The file cannot be read or is empty, an id occurs twice, or an image is
             missing; the message names the example.
-        DataError: A line is no example.
+        DataError: A line is not an example.
     """
     try:
         lines = path.read_bytes().splitlines()
@@ -61,9 +63,9 @@ def read_examples(path: Path, images: Path) -> list[Example]:
 def wants_messages(model_type: str) -> bool:
     """Returns whether a model is trained on whole conversations instead of prompt and completion.
 
-    TRL processes prompt and completion apart and joins the tokens; Mllama's `cross_attention_mask`
-    then covers the prompt alone and the model fails. As one conversation, with the loss on the
-    assistant's tokens only, the labels are the same.
+    TRL processes prompt and completion separately and concatenates the tokens; Mllama's
+    `cross_attention_mask` then covers the prompt alone and the model fails. As one conversation,
+    with the loss on the assistant's tokens only, the labels are the same.
 
     Args:
         model_type: `model_type` of the base's `config.json`.
@@ -79,8 +81,8 @@ def make_dataset(
 ) -> datasets.Dataset:
     """Makes the trainer's dataset; images are opened when a batch needs them.
 
-    `open_image` opens an image by its hash; no text becomes one of the `control` tokens. Rows have
-    `images` and either `prompt` and `completion` or `messages` (see `wants_messages`).
+    `open_image` opens an image by its hash; texts cannot become one of the `control` tokens. Rows
+    have `images` and either `prompt` and `completion` or `messages` (see `wants_messages`).
     """
     from datasets import Dataset
 

@@ -1,4 +1,4 @@
-"""Returns why a training process ended, from its error file, its exit code and its log."""
+"""Explains why a training process failed, from its error file, its exit code and its log."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ TAIL_LINES = 15
 MAX_MESSAGE = 2000
 """Characters of an exception's message that are shown."""
 ERROR_FILE = "error.json"
-"""The name that torchrun, too, gives to the file of an error."""
+"""The name that torchrun also gives to the file of an error."""
 _SIGNAL = re.compile(r"Signals\.(SIG[A-Z]+)|Signal \d+ \((SIG[A-Z]+)\)")
-"""How `accelerate launch` and torchrun tell which signal ended a process of theirs."""
+"""How `accelerate launch` and torchrun report the signal that ended one of their processes."""
 
 
 class _Details(msgspec.Struct):
@@ -29,16 +29,16 @@ class _Message(msgspec.Struct):
 
 
 class _ErrorFile(msgspec.Struct):
-    """What `torch.distributed.elastic`'s `record` writes of an exception."""
+    """The file that `torch.distributed.elastic`'s `record` writes for an exception."""
 
     message: _Message
 
 
 def read_error(folder: Path) -> str:
-    """Returns what the first training process to fail raised; empty if none could say.
+    """Returns the exception of the first training process that failed; empty if none was recorded.
 
     Args:
-        folder: Where the processes' error files lie, at any depth.
+        folder: Folder with the processes' error files, at any depth.
     """
     found = []
     for path in sorted(folder.rglob(ERROR_FILE)):
@@ -46,17 +46,17 @@ def read_error(folder: Path) -> str:
             message = msgspec.json.decode(path.read_bytes(), type=_ErrorFile).message
             found.append((int(message.extra.timestamp), message.message))
         except (OSError, ValueError):
-            continue  # cut off by the death of its process
+            continue  # truncated when its process died
     return min(found, key=lambda error: error[0])[1] if found else ""
 
 
 def explain(code: int, log: str, error: str = "") -> str:
-    """Says in plain words why a training process ended.
+    """Returns a message that says why a training process failed.
 
     Args:
         code: Exit code of the launcher; negative where a signal ended it.
         log: The whole log.
-        error: What the process raised, as `Class: message`; empty if that is not known.
+        error: The exception of the process, as `Class: message`; empty if unknown.
 
     Returns:
         Cause, what to do, and the last lines of the log.
@@ -73,7 +73,7 @@ def _cause(code: int, log: str, error: str) -> str:
         )
     found = _SIGNAL.findall("\n".join(log.splitlines()[-200:]))
     name = "".join(found[-1]) if found else _signal_name(code)
-    # What others raise when the process beside them is killed is a consequence.
+    # Errors that other processes raise after one is killed are a consequence.
     if name == "SIGKILL":
         return (
             "the process was killed (SIGKILL), most likely because the machine or the pod ran out "

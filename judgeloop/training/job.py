@@ -16,23 +16,23 @@ class TrainingJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """One fine-tuning: its inputs, its settings and its output folder."""
 
     base: str
-    """What `from_pretrained` takes: a local folder, or a hub id."""
+    """Argument of `from_pretrained`: a local folder, or a hub id."""
     base_name: str
     """Name of the base in the adapter's configuration, such as `builtin:tiny-vlm`: the adapter's
-    bytes must not depend on where the base lies on this machine."""
+    bytes must not depend on the base's location on this machine."""
     revision: str | None = None
     """Revision of a hub id."""
     adapter: str | None = None
-    """PEFT folder to go on training; None starts a new adapter."""
+    """PEFT folder of the adapter to train further; None starts a new one."""
     resume: str | None = None
-    """Checkpoint of this very job that an earlier process left; None starts at the first step."""
+    """Checkpoint of this job that an earlier process left; None starts at the first step."""
     examples: str
     """JSONL file of `Example` records."""
     images: str
     """Folder of images, each file named by its content hash."""
     max_pixels: int
     background: str
-    """What the model sees of an image, as `decode_image` takes it."""
+    """Arguments of `decode_image` for the images that the model sees."""
     settings: TrainingSection
     seed: int
     out: str
@@ -52,7 +52,7 @@ class TrainingJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     @property
     def progress_file(self) -> Path:
-        """Where the training process tells its steps (`judgeloop.runtime.progress`)."""
+        """Where the training process reports its steps (`judgeloop.runtime.progress`)."""
         return Path(self.out) / "progress.jsonl"
 
     @property
@@ -67,15 +67,15 @@ class TrainingJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     @property
     def checkpoints_folder(self) -> Path:
-        """Where the training leaves its checkpoints, each a folder named by its step.
+        """Folder of the training's checkpoints, each a folder named by its step.
 
-        A folder appears there whole or not at all.
+        A checkpoint appears there atomically.
         """
         return Path(self.out) / "checkpoints"
 
     @property
     def errors_folder(self) -> Path:
-        """Where torch writes what a training process raised, as files `error.json`."""
+        """Where torch writes the exceptions of training processes, as files `error.json`."""
         return Path(self.out) / "errors"
 
     def open_image(self, name: str) -> Image.Image:
@@ -95,10 +95,10 @@ class TrainingJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 def read_job(path: Path) -> TrainingJob:
-    """Reads what `TrainingJob.write` wrote.
+    """Reads a job that `TrainingJob.write` wrote.
 
     Raises:
-        TrainingError: The file cannot be read or is no job.
+        TrainingError: The file cannot be read or is not a job.
     """
     try:
         return msgspec.json.decode(path.read_bytes(), type=TrainingJob)

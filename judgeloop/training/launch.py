@@ -23,11 +23,11 @@ from judgeloop.training.node import ALONE, Node
 logger = logging.getLogger(__name__)
 
 GRACE_S = 10.0
-"""Time that the process group gets to end by itself before it is killed."""
+"""Time that the process group gets to end before it is killed."""
 POLL_S = 0.5
-"""Time between two looks for a new checkpoint."""
+"""Time between two checks for a new checkpoint."""
 StoreCheckpoint = Callable[[Path], None]
-"""Takes a checkpoint's folder and brings it where the next process finds it."""
+"""Stores a checkpoint's folder where the next process finds it."""
 
 
 def train_adapter(
@@ -38,18 +38,18 @@ def train_adapter(
     """Trains an adapter in a process group of its own.
 
     Leaves `adapter/`, `metrics.json`, `train.log`, `progress.jsonl` and `job.json` in the job's
-    output folder; the steps are told as this process's own.
+    output folder; the steps are reported as this process's own.
 
     Args:
         job: The job; `job.resume` is the checkpoint to resume from.
         store_checkpoint: Called with the newest checkpoint while the training goes on. The folder
             is removed afterwards.
-        node: Which node of the training this is. The first one alone leaves adapter, metrics and
+        node: Which node of the training this is. Only the first one writes adapter, metrics and
             checkpoints.
 
     Returns:
         `first_loss`, `last_loss`, `mean_loss`, `steps`, `examples` and `seconds`, which is
-        wall-clock time and so belongs to no content; nothing on a node that writes nothing.
+        wall-clock time and so not part of any content; empty on a node that writes nothing.
 
     Raises:
         TrainingError: An example cannot be used (found before anything is started), or the training
@@ -81,8 +81,8 @@ def train_adapter(
 def _command(job: TrainingJob, node: Node) -> list[str]:
     """Returns the command line.
 
-    Precision is said here because a user's own accelerate profile would decide it else. The process
-    itself chooses between GPU and CPU, so this one need not import torch to find out.
+    Precision is set here because the user's accelerate profile would otherwise decide it. The
+    process itself chooses between GPU and CPU, so that this one need not import torch.
     """
     processes = job.settings.processes
     if node.count > 1:
@@ -114,23 +114,23 @@ def environment(job: TrainingJob) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(paths),
         "TOKENIZERS_PARALLELISM": "false",
         FILE_VARIABLE: str(job.progress_file),
-        # torchrun, which starts several processes, gives each one a file of its own instead.
+        # torchrun, which starts several processes, sets a file for each of them instead.
         "TORCHELASTIC_ERROR_FILE": str(job.errors_folder / ERROR_FILE),
     }
     if job.settings.processes == 1:
-        # With several GPUs in sight, one process would split each batch, which TRL refuses.
+        # With several GPUs visible, one process would split each batch, which TRL refuses.
         changes["CUDA_VISIBLE_DEVICES"] = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
     if Path(job.base).is_dir():
-        changes["HF_HUB_OFFLINE"] = "1"  # everything is here: no look-up can hang or fail
+        changes["HF_HUB_OFFLINE"] = "1"  # everything is local: no look-up can hang or fail
     return os.environ | changes
 
 
 def store_newest(checkpoints: Path, store_checkpoint: StoreCheckpoint) -> None:
-    """Stores the newest of some checkpoints and removes all: an older one is of no use.
+    """Stores the newest checkpoint and removes all of them: older ones are of no use.
 
     Args:
         checkpoints: Their folder, which need not exist.
-        store_checkpoint: Takes the newest.
+        store_checkpoint: Stores the newest.
     """
     found = sorted(checkpoints.iterdir()) if checkpoints.is_dir() else []
     if found:
@@ -142,7 +142,7 @@ def store_newest(checkpoints: Path, store_checkpoint: StoreCheckpoint) -> None:
 def _run(
     command: list[str], environment: dict[str, str], log_file: Path, poll: Callable[[], None]
 ) -> int:
-    """Runs a command to its end and calls `poll` now and then.
+    """Runs a command to its end and calls `poll` regularly.
 
     If this process is interrupted, it ends the command's whole group.
     """
@@ -150,7 +150,7 @@ def _run(
         process = subprocess.Popen(
             command,
             env=environment,
-            stdin=subprocess.PIPE,  # its end tells the training that this process has gone
+            stdin=subprocess.PIPE,  # its end of file tells the training that this process is gone
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -174,7 +174,7 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
             process.wait(GRACE_S)
         except subprocess.TimeoutExpired:
             logger.warning("training did not end within %.0f s; killing it", GRACE_S)
-    # Children can outlive the launcher, which is the group's leader.
+    # Children can outlive the launcher, the group's leader.
     _signal_group(process.pid, signal.SIGKILL)
     process.wait()
 

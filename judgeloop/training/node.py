@@ -1,4 +1,4 @@
-"""Which node of a training this process is on: a TrainJob's pods train together."""
+"""The node of a training on which this process runs: a TrainJob's pods train together."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import msgspec
 from judgeloop.schema.errors import ConfigError
 
 RANK, ADDRESS, PORT = "PET_NODE_RANK", "PET_MASTER_ADDR", "PET_MASTER_PORT"
-"""What Kubeflow Trainer sets in each pod of a TrainJob (2.3, its plugin for torch)."""
+"""Variables that Kubeflow Trainer sets in each pod of a TrainJob (2.3, its torch plugin)."""
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):
     """One node of a training."""
 
     rank: int = 0
-    """From 0; this one writes the adapter, and into the store."""
+    """From 0; rank 0 writes the adapter, and into the store."""
     count: int = 1
     endpoint: str = ""
     """Address and port of rank 0, where the nodes meet; empty on a single one."""
 
     @property
     def writes(self) -> bool:
-        """Whether what is trained is written by this node."""
+        """Whether this node writes the results of the training."""
         return self.rank == 0
 
 
@@ -34,10 +34,10 @@ def this_node(count: int) -> Node:
     """Returns the node of this process.
 
     Args:
-        count: Of the training: `training.nodes`.
+        count: Number of nodes of the training: `training.nodes`.
 
     Raises:
-        ConfigError: The environment names none of so many.
+        ConfigError: The environment does not name one of that many nodes.
     """
     if count == 1:
         return ALONE

@@ -25,16 +25,16 @@ def train_scripted(
     """Writes the adapter of a trained scripted model: the same bytes for the same arguments.
 
     Args:
-        model: What to continue from.
-        examples: What to train on; only their number and their bytes matter.
-        settings: `start: base` leaves the model's adapter aside.
-        out: Folder to write; made where needed.
+        model: The model to train.
+        examples: Examples to train on; only their number and their bytes matter.
+        settings: `start: base` ignores the model's adapter.
+        out: Folder to write; created if needed.
 
     Returns:
         Metrics: `skill` after training and `examples`.
 
     Raises:
-        ConfigError: The base is no scripted model.
+        ConfigError: The base is not a scripted model.
         EngineError: The adapter is not a scripted adapter.
     """
     base = read_base(model.base)

@@ -1,7 +1,7 @@
 """The training process: TRL's trainer on one job, `python -m judgeloop.training.sft --job FILE`.
 
-Covers the settings, progress, the checks on loss and weights, checkpoints, and what is saved. Not
-covered: evaluation, which is a stage of its own.
+It covers the settings, progress, checks of loss and weights, checkpoints and saving. Evaluation is
+a stage of its own.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 MAX_POINTS = 500
-"""Steps of which the loss is kept."""
+"""Number of steps whose loss is kept."""
 
 
 def main(job: TrainingJob) -> None:
@@ -45,7 +45,7 @@ def main(job: TrainingJob) -> None:
 
     Raises:
         TrainingError: The examples, the adapter or the GPUs don't fit the job, the loss was zero or
-            not finite, or something moved that should not have or the reverse.
+            not finite, or a parameter changed that should not have, or the reverse.
     """
     started = time.monotonic()
     examples = read_examples(Path(job.examples), Path(job.images))
@@ -64,7 +64,7 @@ def main(job: TrainingJob) -> None:
 
 
 def make_trainer(job: TrainingJob, examples: Sequence[Example]) -> trl.SFTTrainer:
-    """Makes TRL's trainer of a job; everything that is drawn is drawn by the job's seed.
+    """Creates TRL's trainer for a job; all random choices follow the job's seed.
 
     Raises:
         TrainingError: There are fewer GPUs than processes, or the adapter or the chat template does
@@ -94,7 +94,7 @@ def make_trainer(job: TrainingJob, examples: Sequence[Example]) -> trl.SFTTraine
         processing_class=processor,
         callbacks=[_reporter(job.task), checkpoint_writer(job)],
     )
-    trainer.remove_callback(PrinterCallback)  # it prints each step's figures, which we log
+    trainer.remove_callback(PrinterCallback)  # it prints each step's figures, which are logged here
     return trainer
 
 
@@ -120,7 +120,7 @@ def training_arguments(job: TrainingJob, on_gpu: bool, half: bool, messages: boo
         job: The job.
         on_gpu: Whether there is a GPU.
         half: Whether weights are bfloat16.
-        messages: Whether rows are messages, of which the template marks what is learnt.
+        messages: Whether rows are messages, in which the template marks the tokens of the loss.
     """
     from trl import SFTConfig
 
@@ -136,7 +136,7 @@ def training_arguments(job: TrainingJob, on_gpu: bool, half: bool, messages: boo
         lr_scheduler_type=settings.schedule,
         warmup_steps=settings.warmup_ratio,  # a value below 1 is a share of all steps
         weight_decay=settings.weight_decay,
-        max_length=None,  # the default cuts long rows, image tokens first, and says nothing
+        max_length=None,  # the default silently truncates long rows, image tokens first
         completion_only_loss=not messages,
         assistant_only_loss=messages,
         remove_unused_columns=False,  # the dataset's columns are those of its transform
@@ -152,14 +152,14 @@ def training_arguments(job: TrainingJob, on_gpu: bool, half: bool, messages: boo
         save_strategy="steps",
         save_steps=settings.checkpoint_steps,
         logging_steps=1,
-        logging_nan_inf_filter=False,  # it would show a broken loss as a sound one
+        logging_nan_inf_filter=False,  # it would hide a broken loss
         disable_tqdm=True,
         report_to="none",
     )
 
 
 def _reporter(task: str) -> transformers.TrainerCallback:
-    """Returns the callback that reports each step and stops at a loss that can't be right."""
+    """Returns the callback that reports each step and stops at an invalid loss."""
     from transformers import TrainerCallback
 
     class Reporter(TrainerCallback):
@@ -223,20 +223,21 @@ def thinned(losses: Sequence[float]) -> list[tuple[int, float]]:
 
 
 def _run(job: TrainingJob) -> None:
-    """Trains; leaves what is raised in the file that TORCHELASTIC_ERROR_FILE names."""
+    """Trains; an exception is written to the file that TORCHELASTIC_ERROR_FILE names."""
     from torch.distributed.elastic.multiprocessing.errors import record
 
     record(main)(job)
 
 
 def _end_with_parent() -> None:
-    """Ends this process when the stage that started it has gone, even by a kill.
+    """Ends this process when the stage that started it is gone, even if it was killed.
 
     The stage holds the other end of our standard input and never writes to it.
     """
 
     def wait() -> None:
-        os.read(0, 1)  # not sys.stdin: a thread inside its buffer aborts the interpreter's end
+        # not sys.stdin: a thread blocked in its buffer would abort the interpreter's shutdown
+        os.read(0, 1)
         logger.error("the parent process has exited; stopping")
         os._exit(1)
 

@@ -1,7 +1,7 @@
-"""The chat template of training on whole conversations: it marks the assistant's tokens.
+"""The chat template for training on whole conversations, which marks the assistant's tokens.
 
-A judge must be trained on the very text that its engine will show it, so a template of ours is used
-only where it renders what the base's own one does.
+A judge must be trained on exactly the text that its engine will show it, so a template of ours is
+used only if it renders the same text as the base's own.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ def mark_assistant(processor: Any, images: Iterable[int]) -> None:
     """Gives a processor a template that marks the assistant's tokens, unless its own does.
 
     Args:
-        processor: The base's; its template is changed in place.
+        processor: The base's processor; its template is changed in place.
         images: Numbers of images that examples have.
 
     Raises:
-        TrainingError: Our template does not render what the base's own does.
+        TrainingError: Our template does not render the same text as the base's own.
     """
     if _MARKER.search(processor.chat_template):
         return
