@@ -2,7 +2,7 @@
 
 Idefics3 (SigLIP-like vision tower, Llama text model) is the one small architecture that
 Transformers, TRL, PEFT and vLLM all handle without torchvision. Nothing is downloaded: the
-tokenizer is trained here on the world's own words, and the weights are drawn by seed.
+tokenizer is trained here on the world's own words, and the weights are initialized by seed.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ CHAT_TEMPLATE = (
     "{%- endfor -%}"
     "{%- if add_generation_prompt -%}<|assistant|>{%- endif -%}"
 )
-"""Two tokens of overhead a turn. The generation markers show TRL the assistant's tokens."""
+"""Two tokens of overhead per turn. The generation markers show TRL the assistant's tokens."""
 
 INITIAL_RANGE = 0.08
-"""Near 1/sqrt(128); with the library's 0.02 look-ups come late or never in a model this small."""
+"""Near 1/sqrt(128); with the library's 0.02 a model this small learns look-ups late or never."""
 MATCHING_HEADS = 2
-"""Heads a layer (layers 1 to 4) that start as content matchers."""
+"""Heads per layer (layers 1 to 4) that start as content matchers."""
 
 
 def make_tokenizer() -> transformers.PreTrainedTokenizerFast:
@@ -82,7 +82,7 @@ def make_tokenizer() -> transformers.PreTrainedTokenizerFast:
 
 
 def make_processor(tokenizer: transformers.PreTrainedTokenizerFast) -> transformers.ProcessorMixin:
-    """Returns the processor: 48 x 48 pixels, nine visual tokens an image, the chat template."""
+    """Returns the processor: 48 x 48 pixels, nine visual tokens per image, the chat template."""
     import transformers
 
     images = transformers.Idefics3ImageProcessorPil(
@@ -136,7 +136,7 @@ def make_config(tokenizer: transformers.PreTrainedTokenizerFast) -> transformers
 def make_model(
     config: transformers.Idefics3Config, seed: int
 ) -> transformers.Idefics3ForConditionalGeneration:
-    """Draws a model's weights by seed, with heads that match equal contents from the start."""
+    """Initializes a model's weights by seed, with some heads that match equal contents."""
     import torch
     import transformers
 
@@ -153,8 +153,8 @@ def make_model(
 def _start_matching(attention: torch.nn.Module, head_dim: int) -> None:
     """Makes queries equal keys on slow rotary dimensions of some heads: equal contents attend.
 
-    Rotary dimension i turns with dimension i + head_dim / 2. The later of each half turn slowly, so
-    what is written there hardly depends on the distance.
+    Rotary dimension i rotates with dimension i + head_dim / 2. The later ones of each half rotate
+    slowly, so scores in them hardly depend on the distance.
     """
     import torch
 

@@ -1,6 +1,6 @@
-"""Packs turns into pretraining batches: several independent turns after one picture.
+"""Packs turns into pretraining batches: several independent turns after one image.
 
-The turns of a sequence share the picture's tokens and see nothing of each other: the attention
+The turns of a sequence share the image's tokens and do not see each other: the attention
 mask hides the other turns, and each turn's positions continue from the picture's. To the model each
 turn is a conversation of its own, at a fraction of the cost.
 """
@@ -38,7 +38,8 @@ class Batch(NamedTuple):
     position_ids: torch.Tensor
     """(B, L) positions; every turn starts where the picture ends."""
     attention_mask: torch.Tensor
-    """(B, 1, L, L), added to the attention scores: 0 where a token may look, else a large minus."""
+    """(B, 1, L, L), added to the attention scores: 0 where a token may attend, else a large
+    negative number."""
     labels: torch.Tensor
     """(B, L): the token that follows, `IGNORED` where there is no loss."""
     pixel_values: torch.Tensor | None
@@ -55,7 +56,7 @@ class Pictures(NamedTuple):
 
 
 class Packer:
-    """Makes batches of fresh turns by seed."""
+    """Generates batches of new turns by seed."""
 
     def __init__(
         self,
@@ -64,7 +65,7 @@ class Packer:
         sequences: int,
         length: int,
     ) -> None:
-        """Remembers the tokenizer, and how many sequences of about `length` tokens a batch has."""
+        """Sets the tokenizer, and the number of sequences, of about `length` tokens, in a batch."""
         self._tokenizer = tokenizer
         self._rng = rng
         self._sequences = sequences
@@ -96,7 +97,7 @@ class Packer:
         return self._collate(rows, pixels([draw(scene) for scene in scenes]))
 
     def pictures(self, count: int) -> Pictures:
-        """Pretraining scenes with the words of their cells; an empty cell has its place alone."""
+        """Pretraining scenes with the words of their cells; an empty cell has only its place."""
         import torch
 
         scenes = [sample_from(Split.PRETRAINING, self._rng) for _ in range(count)]
@@ -160,7 +161,7 @@ def _words(scene: Scene) -> torch.Tensor:
 
 
 def pixels(images: list[Image.Image]) -> torch.Tensor:
-    """Turns pictures of 48 x 48 into (B, 1, 3, 48, 48) values, as the processor does."""
+    """Converts images of 48 x 48 pixels to (B, 1, 3, 48, 48) values, as the processor does."""
     import torch
 
     values = np.stack([np.asarray(image, np.float32) for image in images]) / 255

@@ -1,4 +1,4 @@
-"""What the tiny base is pretrained on: single turns about scenes of the pretraining split.
+"""The pretraining data of the tiny base: single turns about scenes of the pretraining split.
 
 The base learns to see (captions, closed questions), to plant one mistake in a caption, to choose
 among lettered options and to answer in a judge's format. It never learns to judge: in a judge turn
@@ -39,8 +39,8 @@ LISTS = 0.4
 WORDS = (*COLOURS, *SHAPES, *PLACES)
 """Words of captions; a cell of a picture stands for some of them."""
 DISTRACTORS = {error: 1.0 for error in formats.ERRORS} | {"last colour": 2.0, "last shape": 2.0}
-"""Shares of the mistakes in wrong captions among options. Words far from any letter are matched
-late, so they come more often."""
+"""Weights of the mistakes in wrong captions among options. Words far from any letter are learned
+late, so they occur more often."""
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -102,7 +102,7 @@ def judge_turn(scene: Scene, question: SceneQuestion, right: str, rng: random.Ra
 
 
 def match_turn(rng: random.Random) -> Turn:
-    """Names one of the lettered options as seen; the answer is its letter alone."""
+    """States one of the lettered options as seen; the answer is its letter alone."""
     if rng.random() < LISTS:
         return _list_turn(rng)
     scene = sample_from(Split.PRETRAINING, rng)

@@ -31,16 +31,16 @@ OPEN_SHARE = 0.5
 
 
 def write_questions(folder: Path, count: int, seed: int) -> Path:
-    """Writes questions about scenes of the loop's split, one scene a question, without any answer.
+    """Writes questions about scenes of the loop's split, one scene each, without answers.
 
     Args:
-        folder: Gets `questions.jsonl` and `images/`.
+        folder: Target of `questions.jsonl` and `images/`.
         count: Questions; every second one is a caption, the others go through the closed topics.
-        seed: Decides everything.
+        seed: Determines all random choices.
 
     Returns:
         The path of `questions.jsonl`. A line has id, images (relative paths), text, kind, choices
-        (null but for multiple choice) and source.
+        (null except for multiple choice) and source.
     """
     rows = [
         {
@@ -59,7 +59,7 @@ def write_questions(folder: Path, count: int, seed: int) -> Path:
 def draw_questions(count: int, seed: int) -> Iterator[tuple[str, Scene, SceneQuestion]]:
     """Draws each question's id, scene and text; no answer.
 
-    The scenes are for those who draw them, and for a study that says what it used them for.
+    The scenes are for rendering, and for studies that state how they used them.
     """
     rng = random.Random(f"questions/{seed}")
     for number in range(count):
@@ -74,9 +74,9 @@ def write_gold(folder: Path, count: int, seed: int) -> Path:
     closed questions with the right answer and a plausible wrong one.
 
     Args:
-        folder: Gets `gold.jsonl` and `images/`.
+        folder: Target of `gold.jsonl` and `images/`.
         count: Pairs.
-        seed: Decides everything.
+        seed: Determines all random choices.
 
     Returns:
         The path of `gold.jsonl`. A line has id, images (relative paths), question, kind, category
@@ -124,7 +124,7 @@ def write_image(folder: Path, name: str, scene: Scene) -> str:
 
 
 def write_lines(path: Path, rows: list[dict[str, Any]]) -> Path:
-    """Writes one JSON object a line, keys in order; returns the path."""
+    """Writes one JSON object per line, keys in order; returns the path."""
     encode = msgspec.json.Encoder(order="deterministic").encode
     path.write_bytes(b"".join(encode(row) + b"\n" for row in rows))
     return path

@@ -1,7 +1,7 @@
 """Wrong answers: a caption with exactly one planted mistake, a plausible wrong closed answer.
 
-A wrong caption is as likely a description of the world as a right one: reading order is kept and no
-two objects become alike, so nothing but the picture tells them apart.
+A wrong caption is as plausible as a right one: reading order is kept and no two objects become
+    alike, so that only the image distinguishes them.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def differences(original: str, copy: str) -> tuple[str, ...]:
 
     Returns:
         The `formats.ERRORS` that describe it (two where the caption's first object is its last).
-        Empty if there is no mistake, more than one, or the copy is no caption.
+        Empty if there is no mistake, more than one, or the copy is not a caption.
     """
     old, new = parse(original), parse(copy)
     if old is None or new is None:
@@ -110,7 +110,7 @@ def differences(original: str, copy: str) -> tuple[str, ...]:
 
 
 def parse(text: str) -> list[tuple[str, str, str]] | None:
-    """Reads a caption into (colour, shape, place) words; None if it is no caption."""
+    """Parses a caption into (color, shape, place) words; None if it is not a caption."""
     objects = []
     for part in text.split(", "):
         words = part.split(" ")

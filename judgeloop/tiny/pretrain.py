@@ -1,7 +1,7 @@
 """Pretrains the tiny base on one thread: first text alone (matching options), then everything.
 
 Run as `python -m judgeloop.ops.tiny_base pretrain --out FOLDER --seed 0`; the same seed on the same
-machine makes the same weights.
+machine gives the same weights.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PICTURES = 32
-"""Pictures a step whose visual tokens are drawn towards the words of their cells."""
+"""Images per step whose visual tokens are aligned with the words of their cells."""
 LENGTH = 112
 """Tokens of a packed sequence."""
 TEXT_SHARE = 0.2
-"""Share of the sequences after the first stage that have no picture."""
+"""Share of the sequences after the first stage that have no image."""
 
 
 def pretrain(
     out: Path, seed: int, text_steps: int, steps: int, sequences: int, rate: float
 ) -> None:
-    """Trains a base from nothing and saves it with its processor.
+    """Trains a base from scratch and saves it with its processor.
 
     Args:
         out: Folder for the checkpoint; made if missing.
-        seed: Decides the weights' start and every sample.
+        seed: Determines the initial weights and every sample.
         text_steps: Steps of the first stage, text alone.
         steps: Steps of the second stage, mostly pictures.
-        sequences: Packed sequences a step.
+        sequences: Packed sequences per step.
         rate: Peak learning rate.
     """
     import torch
@@ -50,7 +50,7 @@ def pretrain(
     tokenizer = make_tokenizer()
     processor = make_processor(tokenizer)
     model = make_model(make_config(tokenizer), seed)
-    model.set_attn_implementation("eager")  # four times as fast as SDPA's backward on a CPU
+    model.set_attn_implementation("eager")  # four times as fast as SDPA's backward pass on a CPU
     rng = random.Random(seed)
     packer = Packer(tokenizer, rng, sequences, length=LENGTH)
     optimizer = torch.optim.AdamW(
@@ -115,10 +115,10 @@ def train_step(
 def alignment_loss(
     visual: torch.Tensor, words: torch.Tensor, present: torch.Tensor
 ) -> torch.Tensor:
-    """Draws each visual token towards the embeddings of its cell's words, and away from the others.
+    """Pulls each visual token toward the embeddings of its cell's words, and away from the others.
 
     As contrastive pretraining does for larger vision towers; without it the text model learns to
-    look an object up by its colour, shape or place very late.
+    look an object up by its color, shape or place very late.
 
     Args:
         visual: (B, 9, width) visual tokens as they enter the text model.

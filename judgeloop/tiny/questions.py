@@ -1,6 +1,6 @@
 """Questions about a scene, and, apart from them, their gold answers.
 
-`make_question` makes a question's text; the loop's side calls nothing else. `gold_answer` is called
+`make_question` builds a question's text; the loop calls nothing else. `gold_answer` is called
 by pretraining (on pretraining scenes) and by the gold pairs (on evaluation scenes) only.
 """
 
@@ -38,7 +38,7 @@ class SceneQuestion(msgspec.Struct, frozen=True):
     target: str
     """Which attribute answers it: `caption`, `count`, `colour`, `shape` or `place`."""
     subject: str
-    """What it is about: a description that fits one object, or what is counted."""
+    """Its subject: a description that fits one object, or the objects that are counted."""
     choices: tuple[str, ...] | None = None
 
     @property
@@ -51,7 +51,7 @@ CAPTION = SceneQuestion("caption", formats.CAPTION, "caption", "")
 
 
 def make_question(scene: Scene, topic: str, rng: random.Random) -> SceneQuestion:
-    """Makes a question of one topic about a scene."""
+    """Builds a question of one topic about a scene."""
     if topic == "caption":
         return CAPTION
     if topic == "count":
@@ -71,7 +71,7 @@ def make_question(scene: Scene, topic: str, rng: random.Random) -> SceneQuestion
 
 
 def gold_answer(scene: Scene, question: SceneQuestion) -> str:
-    """Returns the right answer: the only function that turns a scene into one."""
+    """Returns the right answer; no other function derives it from a scene."""
     if question.target == "caption":
         return caption(scene.objects)
     if question.target == "count":

@@ -24,7 +24,7 @@ _RGB = {
     "grey": (125, 125, 125),
 }
 _SHADE = 22
-"""Largest shift of a colour channel; neighbouring colours stay apart."""
+"""Largest shift of a color channel; neighboring colors stay distinct."""
 
 
 def draw(scene: Scene) -> Image.Image:

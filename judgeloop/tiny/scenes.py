@@ -1,7 +1,7 @@
-"""Scenes: one or two coloured shapes on a 3 x 3 grid, sampled by seed and split by a hash.
+"""Scenes: one or two colored shapes on a 3 x 3 grid, sampled by seed and split by a hash.
 
 A scene's *layout* (which objects stand where) decides its split, so no layout is in two splits. Its
-*render seed* decides the jitter of place, size, colour and background: two pictures of one layout
+*render seed* decides the jitter of place, size, color and background: two pictures of one layout
 differ.
 """
 
@@ -35,7 +35,7 @@ class Split(StrEnum):
 
 
 class SceneObject(msgspec.Struct, frozen=True, order=True):
-    """One object: its cell (0 to 8, reading order), colour and shape."""
+    """One object: its cell (0 to 8, reading order), color and shape."""
 
     cell: int
     colour: str
@@ -47,7 +47,7 @@ class SceneObject(msgspec.Struct, frozen=True, order=True):
         return PLACES[self.cell]
 
     def alike(self, other: SceneObject) -> bool:
-        """Whether colour and shape are the same; two objects of a scene never are alike."""
+        """Whether color and shape are the same; two objects of a scene are never alike."""
         return self.colour == other.colour and self.shape == other.shape
 
     def describe(self) -> str:
@@ -79,7 +79,7 @@ class Scene(msgspec.Struct, frozen=True):
 
 
 def sample_scene(rng: random.Random) -> Scene:
-    """Draws a scene from the whole world; its objects differ in colour, in shape or in both."""
+    """Draws a scene from the whole world; its objects differ in color, in shape or in both."""
     count = 1 if rng.random() < SINGLE_SHARE else 2
     cells = sorted(rng.sample(range(len(PLACES)), count))
     objects = tuple(SceneObject(cell, rng.choice(COLOURS), rng.choice(SHAPES)) for cell in cells)

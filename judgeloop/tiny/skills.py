@@ -1,7 +1,7 @@
 """Measures what a tiny model can do: seeing, choosing, planting mistakes, and how it judges.
 
-Run as `python -m judgeloop.ops.tiny_base skills FOLDER`; prints JSON. Everything is greedy but for
-the altered captions (temperature 0.7, as in the loop), on evaluation scenes.
+Run as `python -m judgeloop.ops.tiny_base skills FOLDER`; prints JSON. All is greedy except the
+altered captions (temperature 0.7, as in the loop), on evaluation scenes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Answer = Callable[[Sequence[tuple["Image.Image", str]], float], list[str]]
 
 
 def measure(answer: Answer, count: int, seed: int = 0) -> dict[str, float]:
-    """Returns each skill's share of right answers over `count` evaluation scenes a skill."""
+    """Returns each skill's share of right answers, over `count` evaluation scenes per skill."""
     rng = random.Random(f"skills/{seed}")
     scenes = [sample_from(Split.EVALUATION, rng) for _ in range(count)]
     return {

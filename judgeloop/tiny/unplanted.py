@@ -1,7 +1,7 @@
 """Gold pairs with mistakes that synthesis never plants: they measure generalization.
 
 Synthesis asks for one wrong attribute of the first or last object, or for another count, in scenes
-of one or two objects. Here two objects exchange their colours, and scenes have three objects, which
+of one or two objects. Here two objects exchange their colors, and scenes have three objects, which
 neither pretraining nor the loop has seen.
 """
 
@@ -26,9 +26,9 @@ def write_unplanted(folder: Path, count: int, seed: int) -> Path:
     """Writes caption pairs about scenes of the evaluation split, the categories in turn.
 
     Args:
-        folder: Gets `gold.jsonl` and `images/`.
+        folder: Target of `gold.jsonl` and `images/`.
         count: Pairs.
-        seed: Decides everything.
+        seed: Determines all random choices.
 
     Returns:
         The path of `gold.jsonl`, whose lines are like those of `dataset.write_gold`; the category
@@ -59,7 +59,7 @@ def write_unplanted(folder: Path, count: int, seed: int) -> Path:
 
 
 def _scene(count: int, rng: random.Random) -> Scene:
-    """Draws a scene of the evaluation split with so many objects, no two of them alike."""
+    """Draws a scene of the evaluation split with `count` objects, no two of them alike."""
     while True:
         if count < 3:
             scene = sample_from(Split.EVALUATION, rng)
@@ -76,7 +76,7 @@ def _scene(count: int, rng: random.Random) -> Scene:
 
 
 def _swap_colours(objects: Sequence[SceneObject], rng: random.Random) -> Objects | None:
-    """Exchanges two objects' colours; None where that makes the same caption."""
+    """Exchanges two objects' colors; None where that gives the same caption."""
     first, second = objects
     replace = msgspec.structs.replace
     swapped = replace(first, colour=second.colour), replace(second, colour=first.colour)
@@ -122,6 +122,7 @@ CATEGORIES: dict[
     "middle of three": (3, _change_middle),
     "end of three": (3, _change_end),
 }
-"""Objects in the scene and what makes the rejected caption, by category. `end of three` is an error
-that synthesis plants, beside the other two of three objects: it shows what the third object costs.
+"""Number of objects in the scene and the function for the rejected caption, by category. `end of
+three` is an error that synthesis plants; next to the other two categories of three objects, it
+shows the effect of the third object.
 """
