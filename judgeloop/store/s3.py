@@ -163,8 +163,7 @@ class S3Store:
                 Bucket=self._bucket, Prefix=below
             )
             found = dict(listed(item, below) for item in ended(pages, "Contents", self._endpoint))
-        # Foreign objects whose names are no valid keys, such as a console's marker of an empty
-        # folder, `a/`.
+        # Names that are no valid keys, such as a console's marker of an empty folder, `a/`.
         return {
             key: found[self._below + key]
             for key in sorted(name.removeprefix(self._below) for name in found)
