@@ -1,1 +1,1 @@
-"""From item results to figures: accuracies, their uncertainty, and how two judges compare."""
+"""Turns item results into figures: accuracies, their uncertainty, and comparisons of two judges."""

@@ -1,4 +1,4 @@
-"""Baselines that see no image: rows of every table that a real judge must beat.
+"""Text-only baselines, which are rows of every table and which a real judge must beat.
 
 They are computed from another judge's item results, which name the items and the answers' lengths.
 """
@@ -24,7 +24,7 @@ def always_first(item: ItemResult, order: Order) -> Choice:
 
 
 def longer(item: ItemResult, order: Order) -> Choice:
-    """Prefers the longer answer; undecided where both are of one length."""
+    """Prefers the longer answer; undecided where both have the same length."""
     chosen, rejected = _lengths(item)
     if chosen == rejected:
         return Choice.UNDECIDED
@@ -32,12 +32,12 @@ def longer(item: ItemResult, order: Order) -> Choice:
 
 
 def shorter(item: ItemResult, order: Order) -> Choice:
-    """Prefers the shorter answer; undecided where both are of one length."""
+    """Prefers the shorter answer; undecided where both have the same length."""
     return {Choice.A: Choice.B, Choice.B: Choice.A}.get(longer(item, order), Choice.UNDECIDED)
 
 
 def random(item: ItemResult, order: Order) -> Choice:
-    """Tosses a seeded coin for each order: 0.5 on average, 0.25 in both orders."""
+    """Chooses at random by seed, for each order: 0.5 on average, 0.25 in both orders."""
     return Choice.A if fraction("coin", item.item_id, order) < 0.5 else Choice.B
 
 
@@ -50,7 +50,7 @@ BASELINES: dict[str, Rule] = {
 
 
 def blind_result(item: ItemResult, rule: Rule) -> ItemResult:
-    """Returns what a rule would have been scored on an item."""
+    """Returns the result of a rule on an item."""
     return msgspec.structs.replace(
         item,
         chosen_first=rule(item, Order.CHOSEN_FIRST),
@@ -61,13 +61,13 @@ def blind_result(item: ItemResult, rule: Rule) -> ItemResult:
 
 
 class BaselineTally:
-    """Adds up what the baselines score on a judge's items, which it does not keep."""
+    """Adds up the scores of the baselines on a judge's items, without keeping the items."""
 
     def __init__(self) -> None:
         self._tallies = {name: Tally() for name in BASELINES}
 
     def add(self, item: ItemResult) -> None:
-        """Counts one item, as any judge has judged it."""
+        """Counts one item, given any judge's result on it."""
         for name, rule in BASELINES.items():
             self._tallies[name].add(blind_result(item, rule))
 

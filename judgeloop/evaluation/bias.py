@@ -1,7 +1,7 @@
-"""A judge's biases: how often it decides, and which answers it prefers whatever their quality.
+"""A judge's biases: how often it decides, and which answers it prefers regardless of quality.
 
 Each share has an interval. Two verdicts on one item depend on each other, and so do items about one
-image: an item counts once, by the share of its verdicts, and whole images are drawn again.
+image: an item counts once, by the share of its verdicts, and the bootstrap resamples whole images.
 """
 
 from __future__ import annotations
@@ -74,17 +74,17 @@ def firsts(result: ItemResult) -> list[bool]:
 
 
 def longer(result: ItemResult) -> list[bool]:
-    """Returns whether the clear verdict on an item is for the longer answer; none: nothing."""
+    """Returns whether the clear verdict on an item is for the longer answer; empty without one."""
     if not result.clear or not result.lengths or result.lengths[0] == result.lengths[1]:
         return []
     return [result.both_orders == (result.lengths[0] > result.lengths[1])]
 
 
 def clustered_share(counted: Sequence[tuple[Sequence[bool], str]]) -> Share | None:
-    """Returns a share of all verdicts with its interval; None without any.
+    """Returns a share of all verdicts with its interval; None if there are no verdicts.
 
     Args:
-        counted: Of each item one or two verdicts, and what it belongs to: its image.
+        counted: One or two verdicts of each item, and its cluster, the image.
     """
     some = [(verdicts, cluster) for verdicts, cluster in counted if verdicts]
     if not some:
@@ -93,7 +93,7 @@ def clustered_share(counted: Sequence[tuple[Sequence[bool], str]]) -> Share | No
     value = sum(flat) / len(flat)
     means = [sum(verdicts) / len(verdicts) for verdicts, _ in some]
     low, high = share_interval(means, [cluster for _, cluster in some], mean_interval(means))
-    # An item with one decided verdict weighs as much as one with two in the interval only.
+    # Only in the interval an item with one decided verdict weighs as much as one with two.
     return Share(value, Interval(min(low, value), max(high, value)))
 
 

@@ -1,4 +1,4 @@
-"""95 % intervals of means over items that may depend on each other: those about one image."""
+"""95 % intervals of means over items that may be dependent because they share an image."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from judgeloop.schema.scorecard import Interval
 RESAMPLES = 2000
 SEED = 20_512
 FEWEST_CLUSTERS = 10
-"""With fewer images a bootstrap over them says little; the items are taken as independent."""
+"""With fewer images a bootstrap over them is unreliable, and items are treated as independent."""
 
 
 def difference_interval(differences: Sequence[int], clusters: Sequence[str]) -> Interval:
     """Returns the 95 % interval of a mean paired difference whose items may be dependent.
 
     Args:
-        differences: 1, 0 or -1 each item.
+        differences: 1, 0 or -1 for each item.
         clusters: The image of each item.
 
     Returns:
         Tango's interval where each item has a cluster of its own, or where there are too few
-        clusters to draw from; else the hull of Tango's and the bootstrap's, which is the wider one
-        where items of an image go together.
+        clusters to draw from; else the hull of Tango's and the bootstrap's, which is wider where
+        items of an image correlate.
     """
     return share_interval(differences, clusters, paired_interval(differences))
 
@@ -55,7 +55,7 @@ def clustered_interval(values: Sequence[float], clusters: Sequence[str]) -> Inte
 
     Args:
         values: One each item.
-        clusters: The cluster of each; at least two.
+        clusters: The cluster of each value; at least two distinct ones.
 
     Source: Davison and Hinkley, "Bootstrap Methods and their Application" (1997), 3.8; SciPy
     resamples.
@@ -68,7 +68,7 @@ def clustered_interval(values: Sequence[float], clusters: Sequence[str]) -> Inte
     for value, cluster in zip(values, clusters, strict=True):
         sums[places[cluster]] += value
         sizes[places[cluster]] += 1
-    if np.ptp(sums / sizes) == 0:  # every draw has this mean
+    if np.ptp(sums / sizes) == 0:  # every resample has this mean
         mean = float(sums.sum() / sizes.sum())
         return Interval(mean, mean)
     found = stats.bootstrap(

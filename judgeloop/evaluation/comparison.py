@@ -1,4 +1,4 @@
-"""How two judges differ on the same items: by how much, how surely, and on which items."""
+"""Compares two judges on the same items: the difference, its uncertainty, and the items."""
 
 from __future__ import annotations
 
@@ -19,32 +19,31 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
     items: int
     clusters: int
-    """Images behind them: items about one image are not independent."""
+    """Number of images: items about one image are not independent."""
     a: float
     """Both-order accuracy of A."""
     b: float
     difference: float
     interval: Interval
-    """95 %, see `difference_interval`."""
+    """95 % interval, see `difference_interval`."""
     probability: float
-    """Of a difference of this size or more in either direction where the judges are equally good:
-    McNemar's exact test on the items won and lost."""
+    """p-value of McNemar's exact two-sided test on the items won and lost."""
     won: int
     """Items that only A judged right in both orders."""
     lost: int
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """What `judgeloop compare --json` prints. Others read it: fields stay, new ones may come."""
+    """The output of `judgeloop compare --json`, a stable interface: fields are only added."""
 
     names: tuple[str, str]
     overall: Difference
     groups: dict[str, Difference]
     decided_only: tuple[float | None, float | None]
-    """Accuracy by single verdict of those that are decided: format learning moves the strict figure
-    alone, better judging moves both."""
+    """Accuracy over the decided verdicts only: learning the format changes the strict figure alone,
+    better judging changes both."""
     undecided: tuple[float, float]
-    """Share of the verdicts."""
+    """Share of the verdicts that are undecided."""
     first_position: tuple[float | None, float | None]
     longer: tuple[float | None, float | None]
     """Share of the items with a clear verdict on which the longer answer is preferred; to compare
@@ -55,8 +54,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     consistency: tuple[float, float]
     """Share of the items on which both orders prefer the same response."""
     intervals: dict[str, tuple[Interval | None, Interval | None]]
-    """95 %, clustered by item and image, of the shares above, by their names. That of an own answer
-    stands in `own_answers`."""
+    """95 % intervals of the shares above, by name, clustered by item and image. Those of own
+    answers are in `own_answers`."""
     won_items: list[str]
     lost_items: list[str]
     sentence: str
@@ -72,14 +71,14 @@ def compare(
     """Compares two judges item by item.
 
     Args:
-        names: Of A and B.
+        names: Names of A and B.
         a: A's results, in any order; probes don't count.
-        b: B's, on the same items.
-        writers: Which models wrote the items' answers, where it is known.
+        b: B's results, on the same items.
+        writers: The models that wrote the items' answers, where known.
         bases: The judges' base models, by the same names; empty where they are not given.
 
     Raises:
-        DataError: A judge has an item twice, or one that the other has not.
+        DataError: A judge has an item twice, or one that the other does not have.
     """
     mine, theirs = _by_item(a, names[0]), _by_item(b, names[1])
     if differing := sorted(mine.keys() ^ theirs.keys()):
@@ -154,7 +153,7 @@ def _difference(
 
 
 def _rate(share: Share | None) -> float:
-    """Returns a share that every set of items has."""
+    """Returns a share that is defined for every set of items."""
     return share.value if share else 0.0
 
 
@@ -173,7 +172,7 @@ def _sentence(names: tuple[str, str], found: Difference) -> str:
         better, worse = names if low > 0 else names[::-1]
         verdict = f"{better} is better than {worse}"
     else:
-        verdict = f"The items do not tell {names[0]} from {names[1]}"
+        verdict = f"The items do not distinguish {names[0]} from {names[1]}"
     return (
         f"{verdict}: {found.difference:+.3f} in both-order accuracy (95 % {low:+.3f} to "
         f"{high:+.3f}) on {found.items} items, {found.won} won and {found.lost} lost, "

@@ -1,6 +1,6 @@
-"""What a judge must beat, whatever its opponent: baselines that see no image.
+"""The floors of a judge: text-only baselines that it must beat, whatever its opponent.
 
-The gate, the loop's choice of its best version, and the start from a champion all go by this.
+The gate, the loop's choice of its best version, and the start from a champion all use them.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ from judgeloop.schema.results import Check
 
 N = TypeVar("N", int, float)
 COIN_BOTH_ORDERS = 0.25
-"""Both-order accuracy of an unbiased coin, tossed for each order."""
+"""Both-order accuracy of an unbiased coin, flipped for each order."""
 CHANCE = 0.5
 """Accuracy by single verdict of a coin, and of a judge that always says the same."""
 
 
-class _Known(NamedTuple):
-    """What counts of an item."""
+class _Outcome(NamedTuple):
+    """The figures of an item that the checks use."""
 
     both_orders: int
     accuracy: float
     differences: tuple[int, ...]
-    """Right in both orders, minus that of each baseline."""
+    """Its both-order accuracy minus that of each baseline."""
 
 
-_Images = dict[str, Counter[_Known]]
+_Images = dict[str, Counter[_Outcome]]
 
 
 def floors(results: Iterable[ItemResult]) -> tuple[Check, ...]:
     """Compares a judge with every blind baseline on its own items, by 95 % lower bounds.
 
-    Bounds are clustered by image, as those of every other figure.
+    Bounds are clustered by image, like those of all other figures.
 
     Args:
-        results: The judge's, in any order. Read once, not kept; probes don't count.
+        results: The judge's results, in any order. Iterated once, not kept; probes don't count.
 
     Returns:
         A check for each baseline, for an unbiased coin on both orders, and for chance on single
@@ -71,22 +71,22 @@ class FloorTally:
             return
         both = int(result.both_orders)
         blind = (blind_result(result, rule).both_orders for rule in BASELINES.values())
-        known = _Known(both, result.accuracy, tuple(both - each for each in blind))
+        known = _Outcome(both, result.accuracy, tuple(both - each for each in blind))
         self._images.setdefault(result.image, Counter())[known] += 1
 
     def checks(self) -> tuple[Check, ...]:
-        """Returns the checks of what was added so far, as `floors`."""
+        """Returns the checks of the items added so far, as `floors` does."""
         paired = [_against(name, self._images, at) for at, name in enumerate(BASELINES)]
         return (*paired, _against_coin(self._images), _against_chance(self._images))
 
 
 def failed(checks: Iterable[Check]) -> str:
-    """Returns what the conditions that don't hold say; empty if all hold."""
+    """Returns the texts of the conditions that don't hold; empty if all hold."""
     return "; ".join(check.text for check in checks if not check.holds)
 
 
 def _against(name: str, images: _Images, at: int) -> Check:
-    def difference(known: _Known) -> int:
+    def difference(known: _Outcome) -> int:
         return known.differences[at]
 
     counts = _counted(images, difference)
@@ -122,7 +122,7 @@ def _against_chance(images: _Images) -> Check:
     )
 
 
-def _counted(images: _Images, value: Callable[[_Known], N]) -> Counter[N]:
+def _counted(images: _Images, value: Callable[[_Outcome], N]) -> Counter[N]:
     counts: Counter[N] = Counter()
     for items in images.values():
         for known, number in items.items():

@@ -27,14 +27,14 @@ class Judged(NamedTuple):
     """A judge's results, and what makes them comparable with another judge's."""
 
     name: str
-    """Of the version."""
+    """Name of the version."""
     data: str
     """Content key of the items and their labels; empty if it is not known."""
     protocol: str
     """Content key of how the judge was asked and read; empty if it is not known."""
     results: Iterable[ItemResult]
     used_gold: bool = False
-    """Whether these labels had a part in the judge's training or choice."""
+    """Whether these labels were used to train or choose the judge."""
 
 
 def refusal(candidate: str, champion: str, reason: str) -> GateDecision:
@@ -85,7 +85,7 @@ def decide_promotion(candidate: Judged, champion: Judged, policy: GateSection) -
 
 
 def _incomparable(candidate: Judged, champion: Judged) -> str:
-    """Returns why two results say nothing about each other; empty if they do."""
+    """Returns why two results cannot be compared; empty if they can."""
     if candidate.name == champion.name:
         return "the candidate is already the champion"
     for judged in (candidate, champion):

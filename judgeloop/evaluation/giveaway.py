@@ -7,13 +7,13 @@ from judgeloop.method.filtering.blind import MIN_PAIRS
 
 
 def explain_giveaway(guesses: int, right: int) -> str | None:
-    """Returns a warning if a blind judge can tell the rejected answers; None otherwise.
+    """Returns a warning if a blind judge can identify the rejected answers; None otherwise.
 
     It can if the whole 95 % interval of its accuracy lies above chance.
 
     Args:
-        guesses: Kept pairs at which the blind judge guessed.
-        right: Guesses that were right.
+        guesses: Number of kept pairs on which the blind judge guessed.
+        right: Number of guesses that were right.
     """
     if guesses < MIN_PAIRS:
         return None

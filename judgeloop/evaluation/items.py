@@ -1,4 +1,4 @@
-"""From judgements to item results: one per pair, both orders, sample 0."""
+"""Turns judgements into item results: one per pair, with both orders, from sample 0."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ PROBE_SHARE = 0.1
 """Share of the pairs that are also judged with their chosen answer on both sides."""
 FEWEST_PROBES = 10
 PROBE = "/identical"
-"""End of a probe's id."""
+"""Suffix of a probe's id."""
 
 
 def probe_share(pairs: int) -> float:
-    """Returns the share of pairs that is probed: about ten pairs at least, if there are."""
+    """Returns the share of pairs that is probed: about ten pairs or more, if possible."""
     return min(1.0, max(PROBE_SHARE, FEWEST_PROBES / max(1, pairs)))
 
 
 def probe_of(pair: Pair) -> Pair:
-    """Returns the pair's chosen answer against itself."""
+    """Returns a probe: the pair's chosen answer against itself."""
     return msgspec.structs.replace(pair, id=pair.id + PROBE, rejected=pair.chosen)
 
 
 def item_results(pairs: Sequence[Pair], judgements: Sequence[Judgement]) -> list[ItemResult]:
-    """Makes the result of every pair from its first sample in each order.
+    """Returns the result of every pair from its first sample in each order.
 
     Raises:
         DataError: Pairs and judgements don't belong together.

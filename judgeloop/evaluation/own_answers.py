@@ -1,7 +1,7 @@
-"""Whether a judge prefers the answers of its own base model, where pairs say who wrote which.
+"""Measures whether a judge prefers answers of its own base model, where the writers are known.
 
-Of a pair that the loop made both answers are the base's own, and gold files name no writer: there
-is nothing to prefer. VL-RewardBench's rows name the model behind each response.
+In pairs made by the loop both answers are the base's own, and gold files name no writer: nothing
+can be measured there. VL-RewardBench's rows name the model behind each response.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from judgeloop.schema.records import ItemResult
 from judgeloop.schema.scorecard import Interval
 
 Writers = Mapping[str, tuple[str, str]]
-"""By item, the models that wrote the chosen and the rejected answer."""
+"""The models that wrote the chosen and the rejected answer, by item."""
 SHOWN_WRITERS = 5
 
 
@@ -27,23 +27,23 @@ class OwnAnswers(msgspec.Struct, frozen=True, kw_only=True):
     """Share of the items with a clear verdict on which the own answer is preferred; to compare with
     `better`."""
     preferred_interval: Interval | None = None
-    """95 %, clustered by image."""
+    """95 % interval, clustered by image."""
     better: float | None = None
     """Share of the same items on which the own answer is the better one."""
     items: int = 0
     """Items with one answer of the base and a clear verdict."""
     reason: str = ""
-    """Why there is no figure."""
+    """Why there is no figure; empty if there is one."""
 
 
 def own_answers(results: Iterable[ItemResult], writers: Writers, base: str) -> OwnAnswers:
-    """Computes the preference.
+    """Computes how often a judge prefers its own base's answers.
 
     Args:
-        results: The judge's; probes don't count.
-        writers: Of the items' answers, as far as they are known.
-        base: The judge's base model. Its name is compared without its owner and case; nothing is
-            guessed from a similar name.
+        results: The judge's results; probes don't count.
+        writers: Writers of the items' answers, as far as they are known.
+        base: The judge's base model. Its name is compared without its owner and case; similar names
+            do not match.
     """
     if not writers:
         return OwnAnswers(reason="nothing says which model wrote which answer")

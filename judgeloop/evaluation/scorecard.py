@@ -13,9 +13,9 @@ from judgeloop.schema.records import Choice, ItemResult
 from judgeloop.schema.scorecard import CategoryScore, Interval, Scorecard
 
 K = TypeVar("K", bound=Any)
-"""What is known of an item; it can be sorted."""
+"""A sortable key of an item's outcome."""
 Images = defaultdict[str, Counter[float]]
-"""Number of items by their accuracy (0, 0.5 or 1), by image; empty where it is not known."""
+"""Number of items by accuracy (0, 0.5 or 1), for each image; an unknown image is empty."""
 
 
 class Tally:
@@ -46,7 +46,7 @@ class Tally:
             self._longer_is_better[result.lengths[0] > result.lengths[1]] += 1
 
     def scorecard(self) -> Scorecard:
-        """Returns the figures of what was added so far."""
+        """Returns the figures of the items added so far."""
         overall: Images = defaultdict(Counter)
         for images in self._categories.values():
             for image, items in images.items():
@@ -120,10 +120,10 @@ def widened(
 
     Args:
         independent: The interval of independent items. It is the result where each item has an
-            image of its own, or where there are too few images to draw from; else the result is
-            the hull of it and of the bootstrap's.
-        images: Number of items by what is known of them, by image; empty where it is not known.
-        value: What is averaged, of what is known of an item.
+            image of its own, or where there are too few images to resample; else the result is the
+            hull of it and of the bootstrap's.
+        images: Number of items by outcome, for each image; an unknown image is empty.
+        value: Returns the value to average for an outcome.
     """
     alone = images[""].total() if "" in images else 0
     clusters = len(images) - ("" in images) + alone

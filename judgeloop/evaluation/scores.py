@@ -12,7 +12,7 @@ from judgeloop.schema.results import Scores
 
 
 class ScoreTally:
-    """Adds up item results and compares them with blind baselines; memory as of `Tally`."""
+    """Adds up item results and compares them with blind baselines, with the memory of `Tally`."""
 
     def __init__(self) -> None:
         self._judge = Tally()
@@ -20,7 +20,7 @@ class ScoreTally:
         self._floors = FloorTally()
 
     def add(self, results: Iterable[ItemResult]) -> None:
-        """Takes further results.
+        """Adds results.
 
         Raises:
             DataError: A result does not hold the lengths of the answers.
@@ -31,11 +31,11 @@ class ScoreTally:
             self._floors.add(result)
 
     def scores(self, pairs: str, protocol: str) -> Scores:
-        """Returns the scores of what was added so far.
+        """Returns the scores of the results added so far.
 
         Args:
             pairs: Content key of the pairs.
-            protocol: Content key of how the judge was asked and read.
+            protocol: Content key of how the judge was asked and its answers read.
         """
         return Scores(
             card=self._judge.scorecard(),

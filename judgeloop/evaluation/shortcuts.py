@@ -1,7 +1,7 @@
-"""Text-only rules that tell held-out answers apart: a judge may learn these instead.
+"""Text-only rules that separate held-out answers, which a judge may learn instead of looking.
 
-Each shortcut is a rule that sees texts alone. At one half it tells nothing; a rule that is right on
-clearly fewer tells as much, the other way round.
+Each shortcut is a rule that sees only the texts. At one half it is uninformative; a rule that is
+clearly below one half is as informative, in reverse.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from judgeloop.schema.records import Pair
 from judgeloop.schema.results import Shortcut
 
 BUCKETS = 2**16
-"""Counters of words, by hash: memory does not grow with the pairs."""
+"""Number of hashed word counters, so that memory does not grow with the pairs."""
 Pairs = Callable[[], Iterable[Pair]]
 Lead = Callable[[str, str], float]
-"""Above 0 where a rule prefers the first of two texts, below where the second, 0 for neither."""
+"""Positive if a rule prefers the first of two texts, negative for the second, 0 for neither."""
 
 
 def shortcuts(pairs: Pairs) -> dict[str, Shortcut]:
-    """Returns how often each rule prefers the chosen answer, of the pairs on which it prefers any.
+    """Returns how often each rule prefers the chosen answer, of the pairs on which it decides.
 
     `longer`: the longer answer. `preamble`: the one that begins with a preamble such as "Sure".
-    `more frequent wording`: the one whose own words are the more frequent ones in all answers.
+    `more frequent wording`: the one whose own words are more frequent in all answers.
     `blind judge`: a regression on form and words, which learns from each pair after guessing.
 
     Args:
-        pairs: Reads the pairs; called twice.
+        pairs: Iterates over the pairs; called twice.
     """
     counts, blind = array("L", bytes(8 * BUCKETS)), BlindJudge()
     for pair in pairs():

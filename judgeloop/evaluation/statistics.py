@@ -3,8 +3,8 @@
 Score intervals throughout: unlike estimate ± 1.96 standard errors they keep their coverage for
 small n and for shares near 0 or 1, never leave the possible range, and never have width 0.
 
-SciPy finds roots. Wilson's formula, which has to take a number of trials that is no whole number,
-and Tango's statistic are ours; the tests compare Wilson's with SciPy.
+SciPy finds roots. Wilson's formula, which must accept a fractional number of trials, and Tango's
+statistic are implemented here; the tests compare Wilson's with SciPy.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def wilson(successes: int, n: int) -> Interval:
     of the American Statistical Association 22 (1927).
 
     Args:
-        successes: How often it happened, 0 to n.
-        n: Number of independent trials; with none nothing is known and the interval is 0 to 1.
+        successes: Number of successes, 0 to n.
+        n: Number of independent trials; without trials the interval is 0 to 1.
 
     Raises:
         ValueError: `successes` is not in 0..n.
@@ -121,7 +121,7 @@ def paired_bound(better: float, worse: float, n: float, error: float) -> float:
         better: Items where only the first judge was right; a part of one where items are dependent.
         worse: Items where only the second was.
         n: Items; without any the bound is 1.
-        error: Chance that the true difference lies above the bound.
+        error: Probability that the true difference lies above the bound.
     """
     if not n:
         return 1.0
@@ -132,7 +132,7 @@ def paired_bound(better: float, worse: float, n: float, error: float) -> float:
 def _score_interval(share: float, n: float) -> Interval:
     centre = (share + Z * Z / (2 * n)) / (1 + Z * Z / n)
     half = Z * math.sqrt(share * (1 - share) / n + Z * Z / (4 * n * n)) / (1 + Z * Z / n)
-    # At the ends the formula is exact but for rounding, which would leave 0..1 or miss the share.
+    # At the ends the formula is exact up to rounding, which could leave 0..1 or miss the share.
     return Interval(0.0 if share == 0 else centre - half, 1.0 if share == 1 else centre + half)
 
 

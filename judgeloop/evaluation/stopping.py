@@ -1,11 +1,11 @@
 """The stop rule: a paired test on held-out pairs, which stops only where a gain is ruled out.
 
-An iteration brought nothing if the gain that counts lies above the one-sided bound of its paired
-difference from the best judge before it. Where the true gain is as large as that or larger, such a
-stop is wrong with at most the stated chance, however few the pairs are. The best of several judges
-is the best partly by chance, so the chance is divided by the number of those that may be it; only
-one that is worse with near certainty is left out. With few pairs the bound is wide, and the rule
-says that it cannot know. `python -m benchmarks.stopping` measures all that.
+A gain is ruled out if `min_gain` lies above the one-sided upper bound of the paired difference from
+the best judge so far. If the true gain is that large or larger, such a stop happens with at most
+the stated probability, however few the pairs are. The best of several judges is the best partly by
+chance, so the error is divided by the number of judges that may be the best; only a judge that is
+almost certainly worse is left out. With few pairs the bound is wide, and the outcome is undecided.
+`python -m benchmarks.stopping` measures all this.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from judgeloop.schema.errors import DataError
 from judgeloop.schema.records import ItemResult
 
 POWER = 0.8
-"""Chance of a stop where the true gain is nothing, that the needed number of pairs gives."""
+"""Probability of a stop where the true gain is zero, for which the needed pairs are computed."""
 LEFT_OUT = 0.1
-"""Share of the error with which a judge is taken for worse than the best before the last. With the
-whole error the best by chance is compared alone where chance was largest, and the rule erred in
-up to 6.0 % instead of 5 % of 40,000 simulated iterations; with a tenth in 5.0 %."""
+"""Share of the error at which a judge counts as worse than the best before the last. With the whole
+error the rule was wrong in up to 6.0 % instead of 5 % of 40,000 simulated iterations, since the
+best by chance was compared alone; with a tenth, in 5.0 %."""
 Outcome = Literal["gain", "no_gain", "unclear", "too_few"]
 
 
-class Marked(msgspec.Struct, frozen=True):
-    """What one judge did on one held-out pair."""
+class PairResult(msgspec.Struct, frozen=True):
+    """The result of one judge on one held-out pair."""
 
     right: bool
     """Right in both orders."""
@@ -42,8 +42,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """An iteration's judge against the best one before it, on the same pairs."""
 
     outcome: Outcome
-    """`gain`: it rose for sure. `no_gain`: a gain that counts is ruled out. `unclear`: neither, on
-    enough pairs. `too_few`: neither, on fewer pairs than the rule needs."""
+    """`gain`: a significant rise. `no_gain`: a gain of `min_gain` is ruled out. `unclear`: neither,
+    on enough pairs. `too_few`: neither, on fewer pairs than the rule needs."""
     best: int
     """The iteration of the best judge before it; the earlier one of two."""
     pairs: int
@@ -54,20 +54,22 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """One-sided upper bound of the difference."""
 
 
-def marked(results: Sequence[ItemResult]) -> dict[str, Marked]:
-    """Returns what the stop rule needs of a judge's results, by item; probes don't count."""
+def pair_results(results: Sequence[ItemResult]) -> dict[str, PairResult]:
+    """Returns the part of a judge's results that the stop rule needs, by item, without probes."""
     return {
-        item.item_id: Marked(item.both_orders, item.image) for item in results if not item.identical
+        item.item_id: PairResult(item.both_orders, item.image)
+        for item in results
+        if not item.identical
     }
 
 
-def steps(judges: Sequence[Mapping[str, Marked]], min_gain: float, error: float) -> list[Step]:
+def steps(judges: Sequence[Mapping[str, PairResult]], min_gain: float, error: float) -> list[Step]:
     """Compares each iteration's judge with the best before it.
 
     Args:
-        judges: Of iteration 0 (the start model), 1, ...; all on the same pairs.
+        judges: Results of iteration 0 (the start model), 1, ...; all on the same pairs.
         min_gain: The gain in both-order accuracy that is worth another iteration.
-        error: Chance of ruling it out where it is there.
+        error: Probability of ruling it out although it exists.
 
     Raises:
         DataError: The judges were not validated on the same pairs.
@@ -94,7 +96,7 @@ def compare_with_best(
 
     Args:
         rights: Pairs that each judge is right on.
-        against: How two of the judges differ, by their places in `rights`.
+        against: The difference of two of the judges, by their indexes in `rights`.
         min_gain: As for `steps`.
         error: As for `steps`.
     """
@@ -128,7 +130,7 @@ class Against(msgspec.Struct, frozen=True):
         return paired_bound(better / by, worse / by, self.pairs / by, error)
 
 
-def _against(judge: Mapping[str, Marked], other: Mapping[str, Marked]) -> Against:
+def _against(judge: Mapping[str, PairResult], other: Mapping[str, PairResult]) -> Against:
     differences = {name: judge[name].right - other[name].right for name in judge}
     won = sum(value > 0 for value in differences.values())
     lost = sum(value < 0 for value in differences.values())
@@ -159,13 +161,13 @@ def pairs_needed(discordant: float, gain: float, error: float, inflation: float 
     """Returns the pairs with which a gain is ruled out in `POWER` of the cases without any.
 
     Source: Connor, "Sample size for testing differences in proportions for the paired-sample
-    design", Biometrics 43 (1987), turned from a difference to its absence.
+    design", Biometrics 43 (1987), applied to the absence of a difference.
 
     Args:
         discordant: Share of the pairs on which one of the two judges is right and the other is not;
-            of less than the gain there could be no gain, so that at least so much is taken.
+            at least `gain` is assumed, since with fewer there could be no such gain.
         gain: The gain to rule out.
-        error: Chance of ruling it out where it is there.
+        error: Probability of ruling it out although it exists.
         inflation: How much dependent pairs raise the variance.
     """
     normal = NormalDist()

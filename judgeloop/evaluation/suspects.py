@@ -1,7 +1,7 @@
 """Suspect labels: items that every judge misses, or that contradict their own reference answer.
 
-It is a list for reading. An item on it may be hard, or every judge may share a fault; nothing is
-left out of a figure because of it.
+The list is for review. An item on it may be hard, or all judges may share an error; no figure
+leaves it out.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ Reason = Literal["missed_by_all", "contradicts_reference"]
 
 
 class Suspect(msgspec.Struct, frozen=True, kw_only=True):
-    """One item, and why its label is to be looked at."""
+    """An item, and why its label should be reviewed."""
 
     item: str
     """The item's key, which names its row."""
     group: str
     reasons: tuple[Reason, ...]
     judges: int
-    """Judges with a clear verdict against the label, of those that were given."""
+    """Judges with a clear verdict against the label."""
 
 
 def find_suspects(
@@ -38,8 +38,7 @@ def find_suspects(
             count.
         contradicting: Keys of items whose label contradicts the row's own reference answer.
 
-    Returns:
-        In the order of the keys.
+    Returns: Suspects, sorted by key.
 
     Raises:
         DataError: The judges were not scored on the same items.

@@ -135,7 +135,7 @@ def test_the_command_writes_the_list(tmp_path: Path, capsys: pytest.CaptureFixtu
     out = tmp_path / "s.jsonl"
     arguments = ["--benchmark", "vl-rewardbench", "--data", str(tmp_path), "--out", str(out)]
     assert main(["suspects", *files, *arguments]) == 0
-    assert "0 items to look at" in capsys.readouterr().out
+    assert "0 items to review" in capsys.readouterr().out
     assert [json.loads(line) for line in out.read_text().splitlines()] == []
 
 

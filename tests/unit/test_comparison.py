@@ -48,7 +48,7 @@ def test_the_difference_comes_with_its_interval_its_probability_and_the_items_be
 
 def test_judges_that_the_items_do_not_tell_apart_are_said_to_be_so() -> None:
     found = compare(NAMES, results([RIGHT] * 5 + [FIRST] * 5), results([RIGHT] * 4 + [FIRST] * 6))
-    assert found.sentence.startswith("The items do not tell new from old")
+    assert found.sentence.startswith("The items do not distinguish new from old")
     back = compare(NAMES[::-1], results([FIRST] * 30), results([RIGHT] * 30))
     assert back.sentence.startswith("new is better than old: -1.000")
 

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.stopping import ERROR, MIN_GAIN, step, stop_rates
 from judgeloop.evaluation.statistics import paired_bound, paired_interval
-from judgeloop.evaluation.stopping import Marked, pairs_needed, steps
+from judgeloop.evaluation.stopping import PairResult, pairs_needed, steps
 from judgeloop.runtime.stages.decide import decide
 from judgeloop.schema.config import load_config
 from judgeloop.schema.errors import DataError
@@ -24,9 +24,11 @@ from tests.unit.test_decide import validation
 MICRO = REPOSITORY / "pipelines/configs/micro.yaml"
 
 
-def judge(right: int, n: int = 1000, first: int = 0, per_image: int = 1) -> dict[str, Marked]:
+def judge(right: int, n: int = 1000, first: int = 0, per_image: int = 1) -> dict[str, PairResult]:
     """Right on the pairs from `first` on, so many of n."""
-    return {str(at): Marked(first <= at < first + right, str(at // per_image)) for at in range(n)}
+    return {
+        str(at): PairResult(first <= at < first + right, str(at // per_image)) for at in range(n)
+    }
 
 
 def test_a_gain_that_counts_is_ruled_out_where_the_judge_differs_on_few_pairs() -> None:
@@ -104,7 +106,7 @@ def test_the_simulated_rule_is_the_rule_on_pairs() -> None:
         right = rng.random((4, 80)) < [[0.5], [0.8], [0.8], [0.7]]
         right[2:] = np.where(rng.random(80) < 0.8, right[1], right[2:])  # they agree for the most
         judges = [
-            {str(at): Marked(bool(is_right), "") for at, is_right in enumerate(row)}
+            {str(at): PairResult(bool(is_right), "") for at, is_right in enumerate(row)}
             for row in right
         ]
         wins = [[int((one & ~other).sum()) for other in right] for one in right]

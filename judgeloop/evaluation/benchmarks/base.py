@@ -1,8 +1,8 @@
-"""What a benchmark is: items with a known better response, and outputs that judge them.
+"""Types of a benchmark: items with a known better response, and outputs that judge them.
 
 A benchmark is a folder of code that loads its items, reads saved outputs in its official layout,
-reads a verdict from a text by its protocol, and aggregates. Items are keyed by row and content: ids
-repeat in the released files, some of them with opposite labels.
+reads a verdict from a text by its protocol, and aggregates. Items are keyed by row and content,
+since ids repeat in the released files, some of them with opposite labels.
 """
 
 from __future__ import annotations
@@ -28,15 +28,16 @@ class Item(Record, frozen=True, kw_only=True):
     """One row of a benchmark: a question and two responses, of which one is better."""
 
     key: str
-    """`<row>-<hash of the content>`; the label is not part of it, since revisions correct it."""
+    """`<row>-<hash of the content>`; the label is not part of it, since revisions may correct
+    it."""
     row: int
     """Place in the file, from 0."""
     id: str
-    """The benchmark's own id. It repeats: nothing is joined by it."""
+    """The benchmark's own id, which is not unique: nothing is joined by it."""
     group: str
     question: str
     responses: tuple[str, str]
-    """As they stand in the row."""
+    """In the order of the row."""
     better: int
     """Index of the better response, 0 or 1."""
     image: str = ""
@@ -44,7 +45,7 @@ class Item(Record, frozen=True, kw_only=True):
     reference: str = ""
     """The row's own reference answer, where it has one."""
     models: tuple[str, str] | None = None
-    """Which models wrote the responses, in the same order, where the row says so."""
+    """The models that wrote the responses, in the same order, if the row names them."""
 
     @property
     def chosen(self) -> str:
@@ -58,17 +59,17 @@ class Item(Record, frozen=True, kw_only=True):
 
     @property
     def writers(self) -> tuple[str, str] | None:
-        """Which models wrote the better and the worse response."""
+        """The models that wrote the better and the worse response."""
         return self.models and (self.models[self.better], self.models[1 - self.better])
 
 
 class Fault(Record, frozen=True, kw_only=True):
-    """A row or an output that was not used as it stands, or that a reader must know of."""
+    """A row or an output that was not used unchanged, or that readers must know about."""
 
     where: str
     """File and line or row."""
     reason: str
-    """One word, for counting."""
+    """A single word, for counting."""
     detail: str
 
 
@@ -87,40 +88,40 @@ class Output(Record, frozen=True, kw_only=True):
 
 
 class Loaded(Record, frozen=True, kw_only=True):
-    """A benchmark's items, and the data that they come from."""
+    """A benchmark's items, and the files that they come from."""
 
     items: tuple[Item, ...]
     faults: tuple[Fault, ...]
     files: dict[str, str]
     """sha256 by file name: the data's revision."""
     paths: tuple[str, ...]
-    """Of the same files."""
+    """Paths of the same files."""
 
 
 class Read(Record, frozen=True, kw_only=True):
-    """What was read from a file of outputs, in the file's order."""
+    """The outputs in a file, in the file's order, and its faults."""
 
     outputs: tuple[Output, ...]
     faults: tuple[Fault, ...]
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
-    """What a benchmark's official protocol makes of outputs."""
+    """The figures of outputs by a benchmark's official protocol."""
 
     official: dict[str, Any]
-    """In the keys of the official scores."""
+    """By the keys of the official scores."""
     maps: dict[str, Any]
     """The figures under the other published group maps, by name."""
     lines: tuple[str, ...]
-    """What the official script prints."""
+    """The lines that the official script prints."""
     details: dict[str, Any] = {}
     """Further figures of this benchmark, such as those for each K."""
     faults: tuple[Fault, ...] = ()
-    """Where the official script would have stopped."""
+    """Inputs at which the official script would have stopped."""
     outcomes: tuple[Outcome, ...] = ()
-    """Of the items that the official accuracies count, for their intervals."""
+    """Outcomes of the items that the official accuracies count, for their intervals."""
     intervals: dict[str, Interval] = {}
-    """Of official figures that are no share of these items."""
+    """Intervals of official figures that are not shares of these items."""
 
 
 class Benchmark(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,7 +129,7 @@ class Benchmark(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     protocol: str
-    """Which protocol and revision the official figures follow; part of every result."""
+    """Protocol and revision of the official figures; part of every result."""
     load: Callable[[Path], Loaded]
     official_outputs: Callable[[Iterator[tuple[str, Row]], Sequence[Item]], Read]
     """Reads the lines of an output file in the official layout; takes (where, line) pairs."""
@@ -138,14 +139,14 @@ class Benchmark(msgspec.Struct, frozen=True, kw_only=True):
     """The order rule: whether a sample of an item shows the better response first."""
     aggregate: Callable[[Sequence[Item], Sequence[Output]], Figures]
     endings: tuple[str, str]
-    """A verdict for the first and for the second response, in the protocol's words."""
+    """Texts of a verdict for the first and for the second response, by the protocol."""
     samples: int
-    """Samples an item."""
+    """Samples per item."""
     sampling: Sampling
     prompt: OfficialPrompt | None = None
-    """None if judges are always asked by the loop's own prompts."""
+    """None if judges are always asked with the loop's own prompts."""
     suspects: Callable[[Iterable[Item]], list[str]] = lambda items: []
-    """Keys of items whose label contradicts what the row itself says."""
+    """Returns the keys of items whose label contradicts the row's own content."""
 
 
 def item_key(row: int, *content: object) -> str:
@@ -154,16 +155,16 @@ def item_key(row: int, *content: object) -> str:
 
 
 def writers(items: Iterable[Item]) -> dict[str, tuple[str, str]]:
-    """Returns which models wrote an item's better and worse response, where its row says so."""
+    """Returns the models that wrote an item's better and worse response, if its row names them."""
     return {item.key: item.writers for item in items if item.writers}
 
 
 def coin_order(item: Item, sample: int) -> bool:
-    """Returns the order rule of a fair coin for every sample, drawn from item and sample."""
+    """Returns a random order for each sample, derived from item and sample."""
     return fraction("benchmark order", item.key, sample) < 0.5
 
 
 def choice(benchmark: Benchmark, text: str | None) -> Choice:
-    """Returns what a text says of the responses shown first (A) and second (B)."""
+    """Returns the verdict of a text on the responses shown first (A) and second (B)."""
     shown = benchmark.parse(text) if text else None
     return {1: Choice.A, 2: Choice.B}.get(shown or 0, Choice.UNDECIDED)

@@ -30,12 +30,12 @@ T = TypeVar("T")
 SUFFIXES = (".parquet", ".jsonl", ".json", ".csv")
 _IMAGE_BYTES = ("image.bytes", "Image.bytes")
 _BATCH_ROWS = 200
-_HELD = {
+_FORMATS = {
     ".parquet": (PARQUET,),
     ".json": (JSON_ARRAY, JSON_OBJECTS),
     ".csv": (CSV, TSV, OLD_MAC),
 }
-"""What a file holds beside lines of JSON, by the ending of its name."""
+"""Formats other than JSON Lines, by file name suffix."""
 
 
 def find_files(place: Path, patterns: Sequence[str]) -> list[Path]:
@@ -66,7 +66,7 @@ def hashes(files: Sequence[Path]) -> dict[str, str]:
 
 
 def loaded(items: Iterable[Item], faults: Iterable[Fault], files: Sequence[Path]) -> Loaded:
-    """Returns what was loaded from files, with their hashes."""
+    """Returns loaded items with the hashes of their files."""
     return Loaded(
         items=tuple(items),
         faults=tuple(faults),
@@ -76,13 +76,13 @@ def loaded(items: Iterable[Item], faults: Iterable[Fault], files: Sequence[Path]
 
 
 def read_rows(file: Path, faults: list[Fault]) -> Iterator[tuple[str, Row]]:
-    """Yields each row with its place; a line that is no JSON object becomes a fault.
+    """Yields each row with its place; a line that is not a JSON object becomes a fault.
 
     Raises:
         DataError: The file as a whole cannot be read.
     """
     try:
-        known = _HELD.get(file.suffix, ())
+        known = _FORMATS.get(file.suffix, ())
         refuse_other_formats(file, str(file), Rows.BENCHMARK, known)
         if file.suffix == ".parquet":
             yield from _parquet(file)
@@ -104,9 +104,9 @@ def typed_rows(
     """Yields each usable row of files with its place and its number, which counts bad rows too.
 
     Args:
-        files: In their order; numbers go on from one to the next, from 0.
-        kind: What a row must be.
-        faults: Get what is no such row.
+        files: In their order; numbers start at 0 and continue from one file to the next.
+        kind: Type of a row.
+        faults: Rows of another type are added here.
 
     Raises:
         DataError: A file as a whole cannot be read.

@@ -1,8 +1,9 @@
 """95 % intervals of a benchmark's official figures, from its items' outcomes, clustered by image.
 
-A figure is right / (right + wrong) over items that may show the same image. Whole images are drawn
-again. With fewer images than `FEWEST_CLUSTERS`, or one item to each, the interval of independent
-items is taken (`mean_interval`), otherwise the hull of both: clustering makes none narrower.
+A figure is right / (right + wrong) over items that may show the same image. The bootstrap resamples
+whole images. With fewer images than `FEWEST_CLUSTERS`, or one item per image, the interval of
+independent items is taken (`mean_interval`), otherwise the hull of both: clustering makes no
+interval narrower.
 
 Source: Davison and Hinkley, "Bootstrap Methods and their Application" (1997), 3.8.
 """
@@ -20,7 +21,7 @@ ALL, MACRO = "all", "macro"
 
 
 class Outcome(NamedTuple):
-    """What an official protocol makes of one item."""
+    """The outcome of one item by an official protocol."""
 
     group: str
     image: str
@@ -30,10 +31,10 @@ class Outcome(NamedTuple):
 
 
 def outcome_intervals(outcomes: Sequence[Outcome]) -> dict[str, Interval]:
-    """Returns the interval of each group's share of right items, of all's, and of the groups' mean.
+    """Returns the intervals of the share of right items: per group, overall, and the groups' mean.
 
     Args:
-        outcomes: Of the items that the figure counts.
+        outcomes: Outcomes of the items that the figure counts.
 
     Returns:
         By group; `all` is the micro average, `macro` the mean of the groups.
@@ -83,10 +84,10 @@ def _mean_of_groups(means: Any, intervals: Sequence[Interval]) -> Interval:
 
     low, high = np.asarray(intervals).T
     below, above = means - low, high - means
-    centre, size = float(means.mean()), len(means)
+    center, size = float(means.mean()), len(means)
     return Interval(
-        max(0.0, centre - float(np.sqrt((below**2).sum())) / size),
-        min(1.0, centre + float(np.sqrt((above**2).sum())) / size),
+        max(0.0, center - float(np.sqrt((below**2).sum())) / size),
+        min(1.0, center + float(np.sqrt((above**2).sum())) / size),
     )
 
 

@@ -1,4 +1,4 @@
-"""How a judge is asked about a benchmark's items, and its judgements as outputs to score."""
+"""Asks a judge about a benchmark's items, and turns its judgements into outputs to score."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ProtocolPrompts(msgspec.Struct, frozen=True):
 
     @property
     def images_last(self) -> bool:
-        """True: the official scripts of VL-RewardBench and Multimodal RewardBench do so."""
+        """True, as in the official scripts of VL-RewardBench and Multimodal RewardBench."""
         return True
 
     @property
@@ -42,7 +42,7 @@ class ProtocolPrompts(msgspec.Struct, frozen=True):
         return self.benchmark.prompt.render(self.template, question.text, answer_a, answer_b)
 
     def read_verdict(self, text: str, finish_reason: str) -> Verdict:
-        """Reads a verdict by the protocol; the finish reason has no part in it."""
+        """Reads a verdict by the protocol, which ignores the finish reason."""
         found = choice(self.benchmark, text)
         if found is not Choice.UNDECIDED:
             return Verdict(choice=found)
@@ -50,7 +50,7 @@ class ProtocolPrompts(msgspec.Struct, frozen=True):
 
 
 def item_pair(item: Item, image: str) -> Pair:
-    """Returns an item as a labelled pair, with its image's hash."""
+    """Returns an item as a labeled pair, with its image's hash."""
     return Pair(
         id=item.key,
         question=Question(id=item.key, images=(image,), text=item.question, kind=Kind.LONG_ANSWER),
@@ -66,10 +66,10 @@ def outputs_of(
     """Returns judgements as outputs.
 
     Args:
-        benchmark: Whose items were judged.
-        judgements: Of any order and sample.
-        by_protocol: Whether the judge was asked by the official prompt. If not, its verdict was
-            read by the loop's own parser, and is said again in the protocol's words.
+        benchmark: The benchmark whose items were judged.
+        judgements: Judgements in any order and of any sample.
+        by_protocol: Whether the judge was asked with the official prompt. If not, its verdict was
+            read by the loop's own parser, and is rewritten in the protocol's words.
     """
     return [
         Output(
@@ -83,7 +83,7 @@ def outputs_of(
 
 
 def _text(judgement: Judgement) -> str:
-    """Returns what the judge wrote; the message of an error is no text of a judge."""
+    """Returns the judge's text; an error message is not one."""
     return "" if judgement.finish_reason == "error" else judgement.text
 
 

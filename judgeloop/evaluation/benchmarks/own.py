@@ -1,4 +1,4 @@
-"""Reads outputs in judgeloop's own layout: a `Judgement` a line, its `pair_id` an item's key."""
+"""Reads outputs in judgeloop's own layout: one `Judgement` per line; `pair_id` is an item's key."""
 
 from __future__ import annotations
 

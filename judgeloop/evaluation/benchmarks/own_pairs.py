@@ -1,4 +1,4 @@
-"""A file of gold pairs of one's own, as the guard against training on it sees it: no answer."""
+"""A user's file of gold pairs, without answers, for the guard against training on it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class OwnPairs:
     """The prompts and images of an open file of gold pairs.
 
     Args:
-        source: The file, with the images beside it; rows that cannot be read are passed over.
+        source: The file, with the images beside it; unreadable rows are skipped.
     """
 
     def __init__(self, source: Source) -> None:
@@ -27,11 +27,11 @@ class OwnPairs:
         self._images = SourceImages(source.folder, image_names(source, GoldRow, None))
 
     def files(self) -> dict[str, str]:
-        """Returns what the pairs are: hashes of the file and of all its images."""
+        """Returns the hashes of the file and of all its images."""
         return {"file": sha256_file(self._source.file), "images": self._images.scan()}
 
     def items(self, name: str) -> Iterator[BenchmarkItem]:
-        """Yields each pair's prompt and images; `name` is the set's, for messages."""
+        """Yields each pair's prompt and images; `name` is the set's name in messages."""
         for row in good_rows(self._source, GoldRow):
             read = (self._images.read(image) for image in row.images)
             shown = tuple(data for data in read if data is not None)

@@ -1,4 +1,4 @@
-"""Where a benchmark's data lies: on this machine, on S3, or in a data set of the hub."""
+"""Fetches a benchmark's data from this machine, from S3, or from a data set of the hub."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ TIMEOUT_S = 10.0
 
 @contextmanager
 def data_folder(place: str) -> Iterator[Path]:
-    """Gives a benchmark's data as a folder or file of this machine, for a block of work.
+    """Yields a benchmark's data as a folder or file of this machine, for a block of work.
 
     Args:
         place: A path; `s3://bucket/prefix`; or `hub:OWNER/NAME@REVISION`, a data set of the hub at
-            a commit, tag or branch. A revision must be named: labels were corrected between two.
+            a commit, tag or branch. The revision is required, since labels differ between
+            revisions.
 
     Raises:
-        DataError: There is nothing at the place, or its address cannot be read.
+        DataError: There is no data at the place, or its address cannot be parsed.
         StoreError: S3 cannot be used.
     """
     if place.startswith(HUB):
@@ -62,7 +63,7 @@ def _hub_folder(place: str) -> Path:
         found = snapshot_download(
             match["id"], repo_type="dataset", revision=match["revision"], etag_timeout=TIMEOUT_S
         )
-    except Exception as error:  # the client's, its HTTP library's or the system's own
+    except Exception as error:  # of the client, its HTTP library or the system
         reason = " ".join(str(error).split())[:300]
         raise DataError(
             f"{place}: neither the hub nor the local cache gives this data set ({reason}). Check "

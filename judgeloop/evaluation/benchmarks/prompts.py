@@ -1,8 +1,8 @@
-"""The benchmarks' official prompts, read from their own scripts, which are no part of this project.
+"""The benchmarks' official prompts, read from their own scripts, which this project does not ship.
 
-A script that lies beside the data is parsed, never run; the template in it must have the bytes that
-the protocol's revision has. Without a script, judges are asked by the loop's own prompt set, and
-the figures say so.
+A script beside the data is parsed, never run; its template must have the bytes of the protocol's
+revision. Without a script, judges are asked with the loop's own prompt set, which the figures
+state.
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ from judgeloop.store.checksums import sha256_bytes
 
 
 class OfficialPrompt(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a benchmark's prompt lies, and how to recognize it."""
+    """The script with a benchmark's prompt, and how to recognize the prompt."""
 
     script: str
     """Name of the file."""
     fields: dict[str, str]
-    """The script's expressions, or names of fields, by ours: `question`, `first` and `second`."""
+    """The script's expressions, or field names, by judgeloop's field names: `question`, `first` and
+    `second`."""
     sha256: str
-    """Of the template with our fields."""
+    """Hash of the template with judgeloop's field names."""
     deleted: str = ""
-    """A text that is deleted from the whole prompt, after it was filled in."""
+    """A text that is deleted from the prompt after it was filled in."""
 
     def read(self, folder: Path) -> str | None:
         """Returns the template; None if the script is not there.
@@ -57,7 +58,7 @@ class OfficialPrompt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _templates(tree: ast.AST, fields: Mapping[str, str]) -> list[str]:
-    """Returns the strings and f-strings of a script that have all three fields."""
+    """Returns the strings and f-strings of a script that contain all three fields."""
     ours = {expression: name for name, expression in fields.items()}
     templates = []
     for node in ast.walk(tree):

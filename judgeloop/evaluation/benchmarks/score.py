@@ -20,19 +20,19 @@ from judgeloop.schema.errors import DataError
 from judgeloop.schema.scorecard import Interval
 
 OFFICIAL, OWN = "official", "judgeloop"
-"""Layouts of outputs."""
+"""Layouts of output files."""
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):
-    """What `judgeloop score --json` prints. Others read it: fields stay, and new ones may come."""
+    """The output of `judgeloop score --json`, a stable interface: fields are only added."""
 
     benchmark: str
     protocol: str
     official: dict[str, Any]
-    """In the keys of the benchmark's own scores."""
+    """By the keys of the benchmark's own scores."""
     intervals: dict[str, Interval]
     """95 % intervals of the official accuracies by group, of all items' (`all`) and of the groups'
-    mean (`macro`), as shares of 0..1, clustered by image; and of what a benchmark has besides."""
+    mean (`macro`), as shares of 0..1, clustered by image; and of a benchmark's further figures."""
     strict: dict[str, Any] | None
     """Both orders, undecided is wrong; shares of 0..1."""
     strict_reason: str
@@ -41,27 +41,27 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     """The figures under the other published group maps."""
     details: dict[str, Any]
     voting: dict[str, Any] | None
-    """What several samples an order are worth; null where there is one."""
+    """The gain from several samples per order; null if there is one."""
     data: dict[str, Any]
     """Files with their sha256, and the number of items."""
     outputs: dict[str, Any]
-    """The file with its sha256, its layout, and how many outputs, items and missing items."""
+    """The file with its sha256, its layout, and the numbers of outputs, items and missing items."""
     missing: list[str]
     """Keys of the items without an output; no figure counts them."""
     suspects: list[str]
-    """Keys of items whose label contradicts what the row itself says. They count all the same."""
+    """Keys of items whose label contradicts the row's own content. They still count."""
     fault_counts: dict[str, int]
-    """Rows and outputs at fault, by reason."""
+    """Number of faulty rows and outputs, by reason."""
     faults: list[Fault]
     lines: list[str]
-    """What the official script prints."""
+    """The lines that the official script prints."""
 
 
 def score(benchmark: Benchmark, data: Path, outputs: Path) -> Score:
     """Reads data and outputs, and computes every figure.
 
     Args:
-        benchmark: Whose protocol counts.
+        benchmark: The benchmark whose protocol is applied.
         data: A file or a folder in one of the benchmark's formats.
         outputs: A JSONL file in the benchmark's official layout, or of our `Judgement` records.
 
@@ -117,7 +117,7 @@ def read_outputs(benchmark: Benchmark, file: Path, items: Sequence[Item]) -> tup
 
 
 def _one_sided(outputs: Sequence[Output]) -> list[Fault]:
-    """Names outputs that a judge without eyes could have made: one that says the same always."""
+    """Records outputs with which a judge that always gives the same answer would be right."""
     if len({output.chosen_first for output in outputs}) > 1:
         return []
     first, number = outputs[0].chosen_first, 1 if outputs[0].chosen_first else 2
@@ -144,10 +144,10 @@ def _read(
 def official_outputs(
     benchmark: Benchmark, items: Sequence[Item], outputs: Sequence[Output], layout: str
 ) -> tuple[list[Output], list[Fault]]:
-    """Returns the outputs that the official protocol would have asked for.
+    """Returns the outputs that the official protocol uses.
 
-    Outputs in the official layout are those; ours hold both orders of every sample, of which the
-    protocol's order rule takes one.
+    Outputs in the official layout are used unchanged; judgeloop's have both orders of every sample,
+    of which the protocol's order rule takes one.
     """
     if layout == OFFICIAL:
         return list(outputs), []

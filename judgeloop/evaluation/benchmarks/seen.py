@@ -1,4 +1,4 @@
-"""What the chosen benchmarks show a judge, for the guard against training on it: no label."""
+"""Prompts and images of benchmarks, without labels, for the guard against training on them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from judgeloop.evaluation.benchmarks.own_pairs import OwnPairs, own_pairs
 from judgeloop.evaluation.benchmarks.place import data_folder
 
 OWN_SETS = ".jsonl"
-"""How the name of a set of one's own ends, which is its file."""
+"""Suffixes of the name of a user's own set, which is its file."""
 
 
 class SeenItems:
     """The items of some benchmarks.
 
     Args:
-        loaded: What was loaded, by named benchmark; its files are read again for the images.
+        loaded: Loaded items, by benchmark name; their files are read again for the images.
         own: Open files of gold pairs, by their names.
     """
 
@@ -30,7 +30,7 @@ class SeenItems:
         self._own = own
 
     def files(self) -> dict[str, dict[str, str]]:
-        """Returns sha256 by file and benchmark: what the items are."""
+        """Returns the sha256 of each file of each benchmark, which identifies the items."""
         named = {name: loaded.files for name, loaded in self._loaded.items()}
         return named | {name: pairs.files() for name, pairs in self._own.items()}
 
@@ -55,7 +55,8 @@ def seen_items(places: Mapping[str, str]) -> Iterator[SeenItems]:
     """Opens the chosen benchmarks for a block of work.
 
     Args:
-        places: Where each named benchmark's data lies; a set of one's own lies where its name says.
+        places: Location of each benchmark's data, by name; for a user's own set the name is the
+            location.
 
     Raises:
         ConfigError, DataError: A benchmark's data cannot be used.

@@ -1,4 +1,4 @@
-"""The strict figures: both orders, and nothing assumed about an unclear text."""
+"""The strict figures, which count both orders and treat an unclear text as undecided."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from judgeloop.evaluation.scorecard import scorecard
 from judgeloop.schema.records import Choice, ItemResult
 
 Verdicts = dict[str, dict[bool, Counter[Choice]]]
-"""How often each choice was made, by item and by whether the better response was shown first."""
+"""Counts of each choice, by item and by whether the better response was shown first."""
 
 
 def strict_results(
@@ -21,7 +21,8 @@ def strict_results(
 ) -> list[ItemResult]:
     """Returns the result of each item that was judged in both orders.
 
-    In each order the choice of more than half of the samples counts; without one it is undecided.
+    In each order the choice of more than half of the samples counts; without such a majority the
+    order is undecided.
     """
     verdicts: Verdicts = defaultdict(lambda: defaultdict(Counter))
     for output in outputs:
@@ -42,11 +43,11 @@ def strict_results(
 
 
 def strict_figures(results: Sequence[ItemResult], one_order: int) -> dict[str, Any]:
-    """Returns the strict figures as they are printed, shares of 0..1.
+    """Returns the strict figures as they are printed, as shares in 0..1.
 
     Args:
-        results: Of the items that were judged in both orders.
-        one_order: Items that were judged in one order only, which are not counted.
+        results: Results of the items that were judged in both orders.
+        one_order: Number of items judged in one order only, which are not counted.
     """
     card = scorecard(results)
     groups = card.categories

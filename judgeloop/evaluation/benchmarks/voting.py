@@ -10,19 +10,19 @@ from judgeloop.evaluation.benchmarks.base import Benchmark, Output, choice
 from judgeloop.schema.records import Choice
 
 FEWEST = 3
-"""Samples of an order that make a vote: with two, a majority is unanimity."""
+"""Minimum number of samples of an order for a vote: with two, a majority is unanimity."""
 EDGES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Upper edges of the bins of confidence, which is the share of the samples for the majority."""
 
 
 def voting(benchmark: Benchmark, outputs: Sequence[Output]) -> dict[str, Any] | None:
-    """Returns how a vote over the samples of an order does beside a single sample.
+    """Compares a majority vote over the samples of an order with a single sample.
 
     Returns:
-        `samples` (most an order), `orders` with at least `FEWEST`, `single` and `majority` (shares
-        of right verdicts, undecided is wrong), their difference `gain`, and by confidence of the
-        vote `calibration` with the mean distance of confidence and accuracy,
-        `expected_calibration_error`, over decided votes. None where no order has so many.
+        `samples` (the largest number per order), `orders` with at least `FEWEST`, `single` and
+        `majority` (shares of right verdicts, undecided is wrong), their difference `gain`, and by
+        confidence of the vote `calibration` with the mean distance of confidence and accuracy,
+        `expected_calibration_error`, over decided votes. None if no order has that many samples.
     """
     asked: defaultdict[tuple[str, bool], Counter[Choice]] = defaultdict(Counter)
     for output in outputs:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from judgeloop.evaluation.stopping import Step, marked, steps
+from judgeloop.evaluation.stopping import Step, pair_results, steps
 from judgeloop.method.filtering.funnel import explain_starvation
 from judgeloop.runtime.stage_key import stage_manifest
 from judgeloop.runtime.stage_settings import DecideSettings, EnoughSettings, StopRule
@@ -20,10 +20,10 @@ Action = Literal["continue", "stop"]
 
 
 def enough(config: EnoughSettings, examples: Manifest) -> Manifest:
-    """Trains where filtering left enough examples; else the loop is starved and stops.
+    """Decides to train if filtering left enough examples; else the loop is starved and stops.
 
     Args:
-        config: Its `filtering.min_examples` decides.
+        config: Its `filtering.min_examples` is used.
         examples: Manifest of `filter`.
 
     Returns:
@@ -44,17 +44,17 @@ def enough(config: EnoughSettings, examples: Manifest) -> Manifest:
 def decide(
     config: DecideSettings, iteration: int, validations: Sequence[Manifest], store: Store
 ) -> Manifest:
-    """Continues while validation may still improve and the bound is not reached.
+    """Decides to continue while validation may improve and iterations are left.
 
-    The loop stops after `loop.patience` iterations in a row that brought nothing: by a paired test
+    The loop stops after `loop.patience` iterations in a row without a gain: by a paired test
     (`judgeloop.evaluation.stopping`) or, without `loop.stop_error`, where the held-out both-order
     accuracy is not above the best before by more than `loop.min_delta`.
 
     Args:
-        config: Its section `loop` has the bound and the stop rule.
-        iteration: The one that was validated last.
+        config: Its section `loop` has the maximum of iterations and the stop rule.
+        iteration: The iteration that was validated last.
         validations: Scores on held-out pairs of iteration 0 (the start model), 1, ...
-        store: Where their item results lie.
+        store: Store of their item results.
 
     Returns:
         A manifest with a `Decision`.
@@ -68,7 +68,7 @@ def decide(
     if loop.stop_error is None:
         stale, reason = _by_scores(loop, scores)
     else:
-        judges = (marked(list(read_records(store, made, ItemResult))) for made in validations)
+        judges = (pair_results(list(read_records(store, made, ItemResult))) for made in validations)
         found = steps(list(judges), loop.min_gain, loop.stop_error)
         tested, stale, reason = found[-1], stale_steps(found), explain(loop, found, scores)
     action: Action = "continue"
@@ -88,7 +88,7 @@ def decide(
 
 
 def _by_scores(loop: StopRule, scores: list[float]) -> tuple[int, str]:
-    """Returns the iterations in a row without a rise, and what the scores say."""
+    """Returns the number of iterations in a row without a rise, and a description of the scores."""
     stale = stale_iterations(scores, loop.min_delta)
     if stale < loop.patience:
         best = f"best before {max(scores[:-1]):.3f}"
@@ -100,7 +100,7 @@ def _by_scores(loop: StopRule, scores: list[float]) -> tuple[int, str]:
 
 
 def stale_steps(found: Sequence[Step]) -> int:
-    """Counts the last iterations in a row in which a gain that counts is ruled out."""
+    """Counts the last iterations in a row in which a gain of `min_gain` is ruled out."""
     stale = 0
     for step in found:
         stale = stale + 1 if step.outcome == "no_gain" else 0
@@ -108,7 +108,7 @@ def stale_steps(found: Sequence[Step]) -> int:
 
 
 def explain(loop: StopRule, found: Sequence[Step], scores: list[float]) -> str:
-    """Says what the paired test found of the last iteration."""
+    """Describes the result of the paired test for the last iteration."""
     last = found[-1]
     said = (
         f"held-out both-order accuracy {_listed(scores)}: {last.difference:+.3f} against iteration "
@@ -133,11 +133,11 @@ def _listed(scores: list[float]) -> str:
 
 
 def stale_iterations(scores: list[float], min_delta: float) -> int:
-    """Counts the last iterations in a row in which the best score rose by `min_delta` at most.
+    """Counts the last iterations in a row in which the best score rose by at most `min_delta`.
 
     Args:
-        scores: Of iteration 0 (the start model), 1, ...
-        min_delta: What counts as a rise.
+        scores: Scores of iteration 0 (the start model), 1, ...
+        min_delta: A rise must be larger than this.
     """
     best, stale = scores[0], 0
     for score in scores[1:]:

@@ -1,4 +1,4 @@
-"""Multimodal RewardBench's official figures: accuracy over all lines, a coin for the undecided.
+"""Multimodal RewardBench's official figures: accuracy over all lines, undecided ones at random.
 
 Source: `scripts/2_get_accuracy.py` of multimodal_rewardbench at b4b92cd.
 """

@@ -1,6 +1,7 @@
 """Loads Multimodal RewardBench: `all_data.json`, the release without texts, a Parquet copy, or CSV.
 
-The CSV form has the columns ID, Category and Better alone, in the release's order: enough to score.
+The CSV form has only the columns ID, Category and Better, in the release's order, which is enough
+to score.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class MMRow(msgspec.Struct, rename="pascal"):
 
 
 def group(item_id: str, category: str) -> str:
-    """Returns the category that the official script reports: two of them are cut in two by id."""
+    """Returns the category that the official script reports, which splits two of them by id."""
     if category == "safety":
         return "safety/bias" if item_id.lower().startswith("pairs") else "safety/toxicity"
     if category == "reasoning":

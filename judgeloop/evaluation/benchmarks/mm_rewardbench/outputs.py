@@ -1,4 +1,4 @@
-"""Reads outputs as Multimodal RewardBench's scripts write them: one line a row, in file order."""
+"""Reads outputs as Multimodal RewardBench's scripts write them: one line per row, in file order."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from judgeloop.evaluation.benchmarks.files import convert
 from judgeloop.evaluation.benchmarks.mm_rewardbench.load import group
 
 FAILED = "None"
-"""What the official script writes for a request that failed ten times."""
+"""The text that the official script writes for a request that failed ten times."""
 Waiting = dict[tuple[str, str, int], deque[Item]]
 """Items without an output yet, by id, group and better response, in file order."""
 
 
 class Meta(msgspec.Struct):
-    """The row that was judged; only its category is always there."""
+    """The judged row; only its category is always present."""
 
     category: str = msgspec.field(name="Category")
 
@@ -42,8 +42,9 @@ class OutputLine(msgspec.Struct):
 def read_outputs(lines: Iterator[tuple[str, Row]], items: Sequence[Item]) -> Read:
     """Joins the lines to the rows, in file order within one id, category and label.
 
-    229 ids of the release occur twice, 117 of them with opposite labels: an id alone names no row.
-    Where a line's label differs from the data's, the data's counts, and a fault says so.
+    229 ids of the release occur twice, 117 of them with opposite labels: an id alone does not
+    identify a row. If a line's label differs from the data's, the data's label counts, and a fault
+    is recorded.
     """
     waiting: Waiting = defaultdict(deque)
     for each in items:

@@ -8,7 +8,7 @@ FIRST, SECOND = "[[A]]", "[[B]]"
 def official(text: str) -> int | None:
     """Returns 1 where the text holds [[A]] anywhere, else 2 where it holds [[B]], else None.
 
-    The official script tosses a coin for None (see `aggregate`).
+    The official script chooses at random for None (see `aggregate`).
     """
     if FIRST in text:
         return 1

@@ -12,7 +12,7 @@ from judgeloop.evaluation.benchmarks.files import find_files, loaded, no_usable_
 PATTERNS = ("mm_reward_bench.jsonl", "data/mm_reward_bench.jsonl", "test*.parquet", "*.parquet")
 GROUPS = ("mcq", "long", "short", "safety", "video")
 UNGROUPED = "ungrouped"
-"""Officially such a pair counts in the whole and in no group."""
+"""Officially such a pair counts overall and in no group."""
 
 
 class RLHFRow(msgspec.Struct):
@@ -27,7 +27,7 @@ class RLHFRow(msgspec.Struct):
 
 
 def group(path: str) -> str:
-    """Returns the first group whose word the path of the image or video holds."""
+    """Returns the first group whose word occurs in the path of the image or video."""
     return next((name for name in GROUPS if name in path), UNGROUPED)
 
 

@@ -23,7 +23,7 @@ class OutputLine(msgspec.Struct):
     critic: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuses a line that says nothing."""
+        """Refuses a line without rewards and text."""
         if self.rewards is None and self.critic is None:
             raise ValueError("there is neither `rewards` nor `critic`")
 
@@ -31,7 +31,7 @@ class OutputLine(msgspec.Struct):
 def read_outputs(lines: Iterator[tuple[str, Row]], items: Sequence[Item]) -> Read:
     """Joins the lines to the rows by id, prompt and both responses; repeated ones in file order.
 
-    That script shows the better response first, always.
+    That script always shows the better response first.
     """
     waiting: defaultdict[tuple[str, str, str, str], deque[Item]] = defaultdict(deque)
     for item in items:
@@ -60,7 +60,7 @@ def read_outputs(lines: Iterator[tuple[str, Row]], items: Sequence[Item]) -> Rea
 
 
 def _compare(line: OutputLine, where: str, faults: list[Fault]) -> None:
-    """Names a line whose rewards are not what its text says; officially the rewards count."""
+    """Records a line whose rewards contradict its text; officially the rewards count."""
     if line.rewards is None or line.critic is None:
         return
     if (line.rewards[0] > line.rewards[1]) != (official(line.critic) == 1):

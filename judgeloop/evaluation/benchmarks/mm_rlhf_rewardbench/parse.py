@@ -11,8 +11,8 @@ _NUMBER = re.compile("[12]")
 def official(text: str) -> int:
     """Returns 1 or 2 as the official script does: it never leaves a text undecided.
 
-    The first pair of tags decides, else the last digit 1 or 2 of the text, wherever it stands; what
-    is not 1 counts as 2.
+    The first pair of tags decides, else the last digit 1 or 2 anywhere in the text; anything but 1
+    counts as 2.
 
     Source: `inference/MM-RLHF-Reward/r1_reward.py` of r1_reward.
     """
@@ -29,6 +29,6 @@ def official(text: str) -> int:
 
 
 def preferred(text: str) -> int | None:
-    """Returns 1 or 2 where all answer tags of the text hold that number, else None."""
+    """Returns 1 or 2 if all answer tags of the text contain that number, else None."""
     found = {answer.strip() for answer in _TAGS.findall(text)}
     return {"1": 1, "2": 2}.get(next(iter(found))) if len(found) == 1 else None

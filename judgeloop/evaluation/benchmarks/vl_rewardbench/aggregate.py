@@ -21,16 +21,16 @@ KS = (1, 3, 5, 7, 9)
 DIGITS = 4
 AGREE, REJECT, UNMATCHED, OTHER = "agree", "reject", "doesntMatch", "other"
 _TINY = 1e-6
-"""The script adds this to some denominators, which shows in what it prints."""
+"""The script adds this to some denominators, which is visible in its output."""
 Outcomes = Mapping[str, str]
 """The outcome of each item, by key."""
 
 
 def aggregate(items: Sequence[Item], outputs: Sequence[Output]) -> Figures:
-    """Returns the figures for the samples an item that the outputs hold, and for each K.
+    """Returns the figures for the number of samples per item in the outputs, and for each K.
 
-    An item whose samples were judged in both orders by our own stages has one official sample for
-    each; items without a sample are left out, as in the script.
+    An item that judgeloop's stages judged in both orders has one official sample per pair of
+    judgements; items without a sample are left out, as in the script.
     """
     ids = {item.key: item.id for item in items}
     samples = [(output.item, outcome(output)) for output in outputs]
@@ -76,7 +76,7 @@ def _counted(
 
 
 def outcome(output: Output) -> str:
-    """Returns what the script makes of one sample."""
+    """Returns the script's outcome for one sample."""
     number = answer_number(output.text or "")
     if number is None:
         return UNMATCHED
@@ -84,14 +84,14 @@ def outcome(output: Output) -> str:
 
 
 def shuffle(samples: list[tuple[str, str]], generator: random.Random) -> None:
-    """Shuffles as the script does: each place is swapped with a place drawn from all."""
+    """Shuffles as the script does: each position is swapped with one drawn from all."""
     for place in range(len(samples)):
         other = generator.randint(0, len(samples) - 1)
         samples[place], samples[other] = samples[other], samples[place]
 
 
 def majorities(samples: Sequence[tuple[str, str]], k: int) -> dict[str, str]:
-    """Returns each item's outcome: what more than half of its first K samples have."""
+    """Returns each item's outcome, which more than half of its first K samples have."""
     found: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for key, each in samples:
         if found[key].total() < k:
@@ -102,7 +102,7 @@ def majorities(samples: Sequence[tuple[str, str]], k: int) -> dict[str, str]:
 def figures(
     outcomes: Outcomes, ids: Mapping[str, str], group: Callable[[str], str]
 ) -> dict[str, Any]:
-    """Returns the figures in the keys of the official scores, in percent.
+    """Returns the figures by the keys of the official scores, in percent.
 
     An accuracy is agree / (agree + reject), or None if that is undefined.
     """
@@ -126,7 +126,7 @@ def figures(
 def by_group_counts(
     outcomes: Outcomes, ids: Mapping[str, str], group: Callable[[str], str]
 ) -> dict[str, Counter[str]]:
-    """Returns how many items of each group have each outcome."""
+    """Returns the number of items of each group with each outcome."""
     groups: dict[str, Counter[str]] = {}
     for key, each in outcomes.items():
         groups.setdefault(group(ids[key]), Counter())[each] += 1
@@ -134,7 +134,7 @@ def by_group_counts(
 
 
 def printed(outcomes: Outcomes, ids: Mapping[str, str], k: int) -> list[str]:
-    """Returns what the script prints for one K."""
+    """Returns the lines that the script prints for one K."""
     counts = Counter(outcomes.values())
     agree, reject, total = counts[AGREE], counts[REJECT], len(outcomes) + _TINY
     decided = agree + reject + _TINY

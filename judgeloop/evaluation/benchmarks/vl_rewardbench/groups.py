@@ -1,6 +1,6 @@
-"""Which group an id belongs to, by the official map and by those behind other published tables.
+"""Maps an id to its group, by the official map and by those of other published tables.
 
-The official script goes by the text before the first `_` or `-` of the id, in the id's own case.
+The official script uses the text before the first `_` or `-` of the id, case-sensitively.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def official(item_id: str) -> str:
 
 
 def is_known(item_id: str) -> bool:
-    """Tells whether the first release has ids of this prefix."""
+    """Returns whether the first release has ids with this prefix."""
     return prefix(item_id) in _BY_PREFIX.keys() | _VLFEEDBACK
 
 
@@ -50,7 +50,8 @@ def r1_reward(item_id: str) -> str:
 def unified_reward(item_id: str) -> str:
     """Returns the group by UnifiedReward's script (631 / 301 / 318).
 
-    It holds the official map from before 8 May 2025, in which POVID's `hallucination_…` is general.
+    It contains the official map from before 8 May 2025, in which POVID's `hallucination_…` is
+    general.
     """
     return "general" if prefix(item_id) == "hallucination" else official(item_id)
 

@@ -39,13 +39,13 @@ class VLRow(msgspec.Struct):
     models: object = None
 
     def __post_init__(self) -> None:
-        """Refuses a ranking that names no better response."""
+        """Refuses a ranking without a better response."""
         if set(self.human_ranking) != {0, 1}:
             raise ValueError(f"human_ranking is {list(self.human_ranking)}, not 0 and 1")
 
 
 def identity(item_id: str, query: str, responses: tuple[str, str]) -> str:
-    """Returns what the official script takes two samples of one item by."""
+    """Returns the key by which the official script matches samples of one item."""
     return item_id + query + "\t".join(sorted(responses))
 
 
@@ -56,8 +56,8 @@ def load(place: Path) -> Loaded:
         place: A file, or a folder that holds one of `PATTERNS`.
 
     Returns:
-        The items in file order. Faults name rows that cannot be used, rows that repeat another one
-        whole, and ids whose prefix no release had (officially they are general).
+        The items in file order. Faults list unusable rows, exact duplicates of rows, and ids whose
+        prefix no release had (officially they are general).
 
     Raises:
         DataError: There is no file, or no usable row.
@@ -95,7 +95,7 @@ def _item(number: int, row: VLRow) -> Item:
 
 
 def _models(cell: object) -> tuple[str, str] | None:
-    """Returns the two names; a cell of another form costs no row."""
+    """Returns the two names; a cell of another form does not exclude its row."""
     if not isinstance(cell, list) or [type(name) for name in cell] != [str, str]:
         return None
     return cell[0], cell[1]

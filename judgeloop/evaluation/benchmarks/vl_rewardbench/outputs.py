@@ -1,4 +1,4 @@
-"""Reads outputs as VL-RewardBench's inference script writes them: one line a sample."""
+"""Reads outputs as VL-RewardBench's inference script writes them: one line per sample."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from judgeloop.evaluation.benchmarks.files import convert
 from judgeloop.evaluation.benchmarks.vl_rewardbench.load import identity
 
 WRAPPED = "0"
-"""Some files hold each sample below this key, as the official script expects."""
+"""Some files nest each sample under this key, as the official script expects."""
 
 
 class Meta(msgspec.Struct):
-    """What the script adds to a row."""
+    """Fields that the script adds to a row."""
 
     random_number: int
     """0: shown as in the row; 1: swapped."""
@@ -30,7 +30,7 @@ class Meta(msgspec.Struct):
 
 
 class OutputLine(msgspec.Struct):
-    """The fields that are used. `flag_status` is computed again from the text."""
+    """The fields that are used. `flag_status` is recomputed from the text."""
 
     id: str
     query: str
@@ -42,7 +42,7 @@ class OutputLine(msgspec.Struct):
 def read_outputs(lines: Iterator[tuple[str, Row]], items: Sequence[Item]) -> Read:
     """Joins the samples to the items by id, query and responses together.
 
-    Where a line's ranking differs from the data's, the data's counts, and a fault says so.
+    If a line's ranking differs from the data's, the data's ranking counts, and a fault is recorded.
     """
     by_content = {identity(item.id, item.question, item.responses): item for item in items}
     faults: list[Fault] = []

@@ -12,11 +12,11 @@ def answer_number(text: str) -> int | None:
     """Returns the number of the last "Answer N is [the] [slightly] better" after a lead.
 
     A lead is "Overall Judgment" or "Therefore". Line breaks and asterisks are deleted first; case
-    is ignored. The number may be any: the official script counts every one but that of the rejected
-    response as agreement.
+    is ignored. Any number is returned: the official script counts every number except that of the
+    rejected response as agreement.
 
-    Source: one regular expression of VL_RewardBench's `cal.py`, in two parts, which takes time
-    linear in the text.
+    Source: one regular expression of VL_RewardBench's `cal.py`, split in two so that it runs in
+        linear time.
     """
     flat = text.replace("\n", "").replace("*", "")
     lead = _LEAD.search(flat)
@@ -33,5 +33,5 @@ def preferred(text: str) -> int | None:
 
 
 def _bounded(digits: str) -> int:
-    """Reads a number of which only 1 and 2 matter; Python refuses thousands of digits."""
+    """Parses a number of which only 1 and 2 matter; Python refuses to parse thousands of digits."""
     return int(digits) if len(digits) < 10 else 10**10

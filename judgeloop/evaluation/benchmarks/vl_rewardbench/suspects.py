@@ -1,4 +1,4 @@
-"""Rows whose label contradicts their own reference answer: to look at, never to drop silently."""
+"""Finds rows whose label contradicts their own reference answer, for review; none is dropped."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _LAST_CHARACTERS = 60
 def suspects(items: Iterable[Item]) -> list[str]:
     """Returns the keys of items whose worse response ends in the reference answer.
 
-    Only where the better response does not, and the reference is an option's letter or holds a
-    single number. Reasoning rows alone have a reference answer. It is a list to look at: a response
-    may end in a number that is not its answer.
+    An item counts only if the better response does not end so, and the reference is an option's
+    letter or contains a single number. Only reasoning rows have a reference answer. The list is for
+    review: a response may end in a number that is not its answer.
     """
     return [item.key for item in items if item.reference and _contradicts(item)]
 
