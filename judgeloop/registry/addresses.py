@@ -1,4 +1,4 @@
-"""Addresses of registered versions (`models:/...`), and what lies behind them."""
+"""Resolves addresses of registered versions (`models:/...`) and fetches the versions."""
 
 from __future__ import annotations
 
@@ -71,11 +71,11 @@ def resolve_model(uri: str) -> Resolved:
 
 
 def fetch_version(uri: str, folder: Path) -> Resolved:
-    """Brings a version's `judge.json` and `adapter/` into a folder, and checks every byte.
+    """Downloads a version's `judge.json` and `adapter/` into a folder, and verifies the checksums.
 
     Args:
         uri: As for `resolve_model`.
-        folder: Where to: a new or empty folder, or one that holds this very version already.
+        folder: A new or empty folder, or one that holds this version already.
             `judge.located(folder)` is the model.
 
     Raises:
@@ -96,11 +96,11 @@ def fetch_version(uri: str, folder: Path) -> Resolved:
 
 
 def bring_version(uri: str, store: Store) -> Start:
-    """Brings a version's adapter into a store, to continue from.
+    """Copies a version's adapter into a store, to continue from it.
 
     Args:
         uri: As for `resolve_model`.
-        store: Gets the adapter under its content, once.
+        store: Stores the adapter once, under its content hash.
 
     Returns:
         The version, the model with its adapter in the store, the arms behind it and its figures.
@@ -149,7 +149,7 @@ def _download(name: str, version: str, path: str, folder: Path) -> Path:
     from mlflow.artifacts import download_artifacts
 
     with registry_errors(f"cannot read {version_uri(name, version)}"):
-        # Not by its name: an address cannot spell every name.
+        # Not by its name: an address cannot express every name.
         stored = client.get_model_version_download_uri(name, version)
         copied = download_artifacts(
             artifact_uri=f"{stored}/{path}".rstrip("/"),
@@ -161,7 +161,7 @@ def _download(name: str, version: str, path: str, folder: Path) -> Path:
 
 
 def _copy(found: Path, folder: Path) -> None:
-    """Copies what belongs to a version; MLflow adds files of its own to a download."""
+    """Copies the files of a version; MLflow adds files of its own to a download."""
     folder.mkdir(parents=True, exist_ok=True)
     if (found / ADAPTER_FOLDER).is_dir():
         shutil.copytree(found / ADAPTER_FOLDER, folder / ADAPTER_FOLDER)

@@ -1,4 +1,4 @@
-"""The connection to MLflow, and its errors in judgeloop's words."""
+"""Connects to MLflow, and converts its errors."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ SERVER_WAIT_S = 120.0
 _DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    # Else it prints the address of every run, with the server's password in it.
+    # Otherwise it prints the address of every run, which contains the server's password.
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    # With MLflow's backoff the client waits 124 s or more in all, so a server may be away for two
-    # minutes. Its default of 7 would hold a task for 4 minutes.
+    # With MLflow's backoff the client waits 124 s or more in all, so a server may be down for two
+    # minutes. Its default of 7 would block a task for 4 minutes.
     RETRIES: "6",
 }
 _FIRST_CALL = {
-    # Only the first call is in such a hurry: a server may take long to pass an adapter on to S3.
+    # Only the first call has a short limit: a server may need long to pass an adapter on to S3.
     RETRIES: "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
 }
 _TRANSIENT = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
-"""Error codes that a retry may clear; MLflow gives the first to every failure of the network."""
+"""Error codes for which a retry may help; MLflow uses the first for every network failure."""
 _MAX_MESSAGE = 500
-"""Characters of MLflow's message in an error: a proxy before it may answer with a whole page."""
+"""Characters of MLflow's message in an error: a proxy may answer with a whole page."""
 _LOCKED = "database is locked"
 _log = logging.getLogger(__name__)
 
@@ -66,10 +66,11 @@ def connect() -> MlflowClient:
 
 
 def wait_for_server() -> None:
-    """Waits up to two minutes until the server answers, before hours of work are given up.
+    """Waits up to two minutes until the server answers, rather than lose hours of work.
 
     Raises:
-        RegistryError: As for `connect`, after those two minutes or where waiting does not help.
+        RegistryError: As for `connect`, after those two minutes or at once if waiting does not
+            help.
     """
     Retrying(
         retry=retry_if_exception_type(UnreachableError),
@@ -82,17 +83,17 @@ def wait_for_server() -> None:
 
 @contextmanager
 def registry_errors(doing: str) -> Iterator[None]:
-    """Turns what MLflow raises in the block into `RegistryError`; `connect` comes before it.
+    """Turns MLflow's errors in the block into `RegistryError`; call `connect` before it.
 
     Args:
-        doing: What fails if the block does, as in `cannot register judge`.
+        doing: Beginning of the message, such as `cannot register judge`.
     """
     from mlflow.exceptions import MlflowException
 
     try:
         yield
     except (MlflowException, OSError) as error:  # requests' errors are OSErrors
-        # The cause is left out of the traceback: its text may hold the address with its password.
+        # The cause is left out of the traceback: its text may contain the address and password.
         raise RegistryError(
             f"{doing} at {without_credentials(os.environ.get(TRACKING_URI, ''))}: "
             f"{as_shown(error)}{_advice(error)}"
@@ -105,7 +106,7 @@ def is_missing(error: Exception) -> bool:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Returns whether a retry may clear what MLflow or its database raised."""
+    """Returns whether a retry may help against an error of MLflow or its database."""
     if _LOCKED in str(error) or isinstance(error, OSError):
         return True
     return getattr(error, "error_code", "") in _TRANSIENT
@@ -125,7 +126,7 @@ def _advice(error: Exception) -> str:
 
 
 def without_credentials(uri: str) -> str:
-    """Returns an address as it may be shown: without user name, password and query."""
+    """Returns an address that is safe to show: without user name, password and query."""
     scheme, separator, rest = uri.partition("://")
     place, slash, path = rest.partition("/")
     path = path.partition("?")[0]
@@ -149,7 +150,7 @@ def _connected(uri: str) -> MlflowClient:
             make_database(uri)
             client = MlflowClient(uri, uri)
             client.search_experiments(max_results=1)
-        except Exception as error:  # MLflow's, SQLAlchemy's or the driver's own
+        except Exception as error:  # of MLflow, SQLAlchemy or the driver
             text = _hidden(str(error), uri)[:_MAX_MESSAGE]
             hint = " (--allowed-hosts must name this host)" if "403" in text else ""
             kind = UnreachableError if is_transient(error) else RegistryError
@@ -177,7 +178,7 @@ def environment(values: dict[str, str]) -> Iterator[None]:
 
 
 def _hidden(text: str, uri: str) -> str:
-    """Takes the address's user name and password, and line ends, out of a message."""
+    """Removes the address's user name and password, and line ends, from a message."""
     credentials, at, _ = uri.partition("://")[2].partition("/")[0].rpartition("@")
     for secret in (credentials + at, credentials.partition(":")[2]):
         text = text.replace(secret, "") if secret else text

@@ -1,6 +1,7 @@
 """Fetches a registered version in a separate process, while this one does other work.
 
-MLflow takes as long to import as half of an engine. Both in one process would wait for each other.
+Importing MLflow takes half as long as importing an engine, and two imports in one process would
+wait for each other.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from judgeloop.schema.errors import JudgeLoopError
 def fetch_concurrently(uri: str, folder: Path, meanwhile: Callable[[], None]) -> str:
     """Fetches a version into a folder, as `fetch_version` does; returns its number.
 
-    Where MLflow is imported already, there is nothing to gain, and no other process is started.
-    What fails there is tried again here, so that the error is raised here.
+    If MLflow is imported already, no process is started. If the process fails, the fetch is
+    repeated here, so that the error is raised here.
 
     Args:
         uri: `models:/name@alias` or `models:/name/version`.
-        folder: Where to: a new folder.
-        meanwhile: Is called while the version is fetched.
+        folder: A new folder.
+        meanwhile: Called while the version is fetched.
 
     Raises:
         RegistryError, DataError: As for `fetch_version`.
@@ -52,7 +53,7 @@ def fetch_concurrently(uri: str, folder: Path, meanwhile: Callable[[], None]) ->
 
 
 def _main() -> None:
-    gc.disable()  # it imports much, leaves little to collect, and ends within seconds
+    gc.disable()  # it imports much, creates little garbage, and ends within seconds
     uri, folder = sys.argv[1:]
     try:
         sys.stdout.write(fetch_version(uri, Path(folder)).version)

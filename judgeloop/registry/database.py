@@ -1,4 +1,4 @@
-"""A new MLflow database in an SQLite file, there as a whole or not at all."""
+"""Creates a new MLflow database in an SQLite file atomically."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from judgeloop.store.scratch import scratch_folder
 
 
 def make_database(uri: str) -> None:
-    """Makes the file that an SQLite address names, with MLflow's tables, if there is none.
+    """Creates the file that an SQLite address names, with MLflow's tables, if there is none.
 
-    MLflow would create it in place, and a process killed in that second leaves tables that no
-    later start can migrate (3.17: "duplicate column name"). So it is made elsewhere and moved in.
+    MLflow would create it in place, and a process that is killed meanwhile leaves tables that no
+    later start can migrate (3.17: "duplicate column name"). So it is created elsewhere and moved.
 
     Args:
-        uri: A tracking address; nothing is done for what is no SQLite file.
+        uri: A tracking address; addresses other than SQLite files are ignored.
 
     Raises:
         MlflowException, OSError: The file cannot be made.
@@ -36,5 +36,5 @@ def make_database(uri: str) -> None:
         MlflowClient(there, there).search_experiments(max_results=1)
         with temporary_beside(path) as whole:
             copy_through(made, whole)
-            with suppress(FileExistsError):  # another process was quicker: its file stays
+            with suppress(FileExistsError):  # another process was faster: its file stays
                 os.link(whole, path)

@@ -1,4 +1,4 @@
-"""Evaluations outside a loop, entered on the version that was evaluated, and found there again."""
+"""Records evaluations outside a loop on the evaluated version, and finds them again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from judgeloop.store import Store
 from judgeloop.store.shards import finished
 
 TAG = "judgeloop.evaluated."
-"""On a version, with the evaluation's content key after it."""
+"""Prefix of a version's tag, before the evaluation's content key."""
 _SHOWN = ("n", "accuracy", "both_orders", "both_orders_over_best_base", "undecided")
 _LOGGED = "models:/"
 _STAGE = "evaluate"
@@ -34,15 +34,15 @@ def enter_evaluation(
     """Logs an evaluation's figures as a run and, for a registered version, on the version.
 
     Args:
-        experiment: Holds the run; created where needed.
-        evaluation_id: Names the run.
+        experiment: Experiment of the run; created if needed.
+        evaluation_id: Name of the run.
         identity: Hash of the store and of the settings that decide the figures.
         address: `models:/name/version`; None for a judge that is not registered.
         evaluation: Content key of the results.
         store: URI of the store that holds them.
         metrics: The figures.
-        best_base_prompts: The prompt set by which the judge's base judges best; empty if it was
-            judged by none.
+        best_base_prompts: The prompt set with which the judge's base judges best; empty if the base
+            was not evaluated.
 
     Raises:
         RegistryError: There is no such version, or the server cannot be used.
@@ -66,7 +66,7 @@ def enter_evaluation(
 
 
 def results_of(version: Resolved, store: Store) -> list[Manifest]:
-    """Returns the gold results of a version that a store holds: its own loop's first.
+    """Returns the gold results of a version in a store: those of its own loop first.
 
     Raises:
         RegistryError: The server cannot be used.
@@ -79,7 +79,7 @@ def results_of(version: Resolved, store: Store) -> list[Manifest]:
 
 
 def evaluations_of(name: str, version: str) -> list[str]:
-    """Returns the content keys of the evaluations that were entered on a version, sorted.
+    """Returns the content keys of the evaluations recorded on a version, sorted.
 
     Raises:
         RegistryError: There is no such version, or the server cannot be used.

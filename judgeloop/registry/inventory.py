@@ -1,4 +1,4 @@
-"""All versions that judgeloop registered on a server, whatever their model's name."""
+"""Lists all versions that judgeloop registered on a server, under any model name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PAGE = 200
 def registered_judges() -> Iterator[Resolved]:
     """Yields every version with its judge file, by model and number.
 
-    An alias is a name of one of them, so that none of the versions behind aliases is missing.
+    Aliases point to these versions, so that no version behind an alias is missing.
 
     Raises:
         RegistryError: The server cannot be used, or a version's judge file cannot be read.

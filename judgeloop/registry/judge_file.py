@@ -1,7 +1,7 @@
-"""`judge.json`: what a registered version is, how it was made and how well it did.
+"""`judge.json`: content, origin and figures of a registered version.
 
 A version's folder holds this file and, beside it, the PEFT files in `adapter/`. With both, and the
-base model, a judge can be run; with the file alone the loop that made it can be run again.
+base model, a judge can be run; with the file alone the loop that trained it can be run again.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from judgeloop.store import FileChecksum, folder_checksums
 
 JUDGE_FILE = "judge.json"
 FILE_VERSION = 1
-"""Of `judge.json`; registered versions outlive the schema of a store."""
+"""Schema version of `judge.json`; registered versions outlive the schema of a store."""
 ADAPTER_FOLDER = "adapter"
 METHOD = "agreeing"
 """The `filtering.keep` of the method; any other is a control arm of the study."""
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """How a judge sees an image: `data` of its configuration; older versions have the defaults."""
+    """How a judge sees an image: `data` of its configuration; older versions use the defaults."""
 
     max_pixels: Pixels = MAX_PIXELS
     background: Background = BACKGROUND
@@ -46,7 +46,7 @@ class JudgeFile(Record, frozen=True, kw_only=True):
     loop_id: str
     iteration: Count
     config: dict[str, Any]
-    """The whole configuration, resolved. A tree, so that versions of an older judgeloop stay
+    """The whole configuration, resolved. A plain tree, so that versions of an older judgeloop stay
     readable."""
     manifests: dict[str, str]
     """Content keys in the loop's store by stage: `train`, `evaluate`, ..."""
@@ -57,9 +57,9 @@ class JudgeFile(Record, frozen=True, kw_only=True):
     counts: dict[str, Count]
     """The numbers of items behind the metrics, by the same prefixes."""
     prompt_files: dict[str, str] = msgspec.field(default_factory=dict)
-    """Texts of its prompt set's files by their names; empty for a set without files."""
+    """Contents of its prompt set's files, by file name; empty for a set without files."""
     prompt_hash: str = ""
-    """Of its prompt set; empty in versions of an older judgeloop."""
+    """Hash of its prompt set; empty in versions of an older judgeloop."""
     controls: tuple[str, ...] = ()
     """Control arms of the study that this judge, or one that it continues from, was trained in."""
     judgeloop_version: str
@@ -77,7 +77,7 @@ class JudgeFile(Record, frozen=True, kw_only=True):
 
     @property
     def shown(self) -> Shown:
-        """How it was shown images in its training; a DataError where that makes no sense."""
+        """How it was shown images in its training; a DataError if that is invalid."""
         try:
             return msgspec.convert(self.config.get("data", {}), Shown)
         except msgspec.ValidationError as error:
@@ -87,13 +87,13 @@ class JudgeFile(Record, frozen=True, kw_only=True):
             ) from error
 
     def prompt_set(self, version: str) -> PromptSet:
-        """Returns the very prompts that the judge was trained with.
+        """Returns exactly the prompts that the judge was trained with.
 
         Args:
             version: The version that it belongs to, for the error.
 
         Raises:
-            RegistryError: The files here make other prompts.
+            RegistryError: The files here give other prompts.
             ConfigError: An older version names a set that is not here.
         """
         files = self.prompt_files
@@ -140,7 +140,7 @@ def write_judge_file(folder: Path, judge: JudgeFile) -> JudgeFile:
     """Writes `judge.json` into a version's folder, with the checksums of the adapter beside it.
 
     Returns:
-        What was written.
+        The file's content.
 
     Raises:
         RegistryError: The adapter beside it is another one than `judge.model` names.
@@ -167,9 +167,9 @@ def read_judge_file(path: Path, version: str) -> JudgeFile:
         version: The version that it belongs to, for the error.
 
     Raises:
-        RegistryError: There is none, it has another schema version, or what it says of its adapter
-            does not fit together.
-        DataError: It is no judge file; names the field that is missing.
+        RegistryError: There is none, it has another schema version, or its adapter's fields are
+            inconsistent.
+        DataError: It is not a judge file; the message names the missing field.
     """
     if not path.is_file():
         raise RegistryError(
@@ -188,11 +188,11 @@ def read_judge_file(path: Path, version: str) -> JudgeFile:
 
 
 def _check_content(judge: JudgeFile, where: str) -> None:
-    """Passes where the file says of one judge alone what it is.
+    """Checks that the file describes one judge consistently.
 
     Raises:
-        RegistryError: It names no base, no adapter for the files that it lists, or a hash that is
-            not theirs: the scores would be another judge's.
+        RegistryError: It names no base, no adapter for its listed files, or a hash that is not
+            theirs, so that the scores would belong to another judge.
     """
     model = judge.model
     if not model.base.strip():
@@ -210,7 +210,7 @@ def check_adapter(folder: Path, judge: JudgeFile, version: str) -> None:
     """Checks that a version's folder holds the adapter that its judge file describes.
 
     Raises:
-        RegistryError: A file is missing, there is one too many, or one has other bytes.
+        RegistryError: A file is missing, unexpected, or has other bytes.
     """
     adapter = folder / ADAPTER_FOLDER
     found = folder_checksums(adapter) if adapter.is_dir() else {}

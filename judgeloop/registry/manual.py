@@ -1,4 +1,4 @@
-"""Promotion by people: the champion moved by hand, with a reason and a trail.
+"""Manual promotion: a person changes the champion, with a reason and an audit trail.
 
 The trail is one tag on the registered model for each move, in order: who, when, why, from which
 version to which, and the figures that both had. Tags outlive aliases, and MLflow's page shows them.
@@ -24,12 +24,12 @@ from judgeloop.registry.versions import (
 from judgeloop.schema.errors import ConfigError, RegistryError
 
 TRAIL = "judgeloop.move."
-"""Begin of the names of the tags; the time follows."""
+"""Prefix of the tags' names, before the time."""
 FIGURES = ("evaluation/both_orders", "evaluation/accuracy", "evaluation/undecided")
 
 
 class Move(msgspec.Struct, frozen=True, kw_only=True):
-    """One move of the champion by a person."""
+    """One change of the champion by a person."""
 
     action: str
     """`promote` or `rollback`."""
@@ -42,7 +42,7 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     instead_of: str
     """The champion that it replaced; empty if there was none."""
     figures: dict[str, dict[str, float]]
-    """Of both versions, as they were registered."""
+    """Figures of both versions when they were registered."""
 
 
 def promote_by_hand(uri: str, reason: str, instead_of: str | None) -> Move:
@@ -50,8 +50,8 @@ def promote_by_hand(uri: str, reason: str, instead_of: str | None) -> Move:
 
     Args:
         uri: `models:/name/version`, or an alias.
-        reason: Why; it stays in the trail.
-        instead_of: The champion that it replaces, as the person knows it; None if there is none.
+        reason: Reason; recorded in the trail.
+        instead_of: The champion that the person expects to replace; None if there is none.
 
     Raises:
         ConfigError: There is no reason, or the version is already the champion.
@@ -69,11 +69,11 @@ def roll_back(name: str, reason: str, instead_of: str | None = None) -> Move:
 
     Args:
         name: The registered model.
-        reason: Why; it stays in the trail.
-        instead_of: The champion that is to go; None is whichever it is.
+        reason: Reason; recorded in the trail.
+        instead_of: The champion that the person expects to replace; None accepts any.
 
     Raises:
-        ConfigError: There is no reason, or nothing to go back to.
+        ConfigError: There is no reason, or no previous version.
         ChampionMovedError: Another version is the champion.
         RegistryError: The server cannot be used.
     """
@@ -85,7 +85,7 @@ def roll_back(name: str, reason: str, instead_of: str | None = None) -> Move:
 
 
 def trail(name: str) -> list[Move]:
-    """Returns the moves by people, the oldest first.
+    """Returns the changes by people, the oldest first.
 
     Raises:
         RegistryError: There is no such model, or the server cannot be used.

@@ -1,9 +1,9 @@
-"""Names in MLflow that are derived from ours: legal everywhere, and distinct where ours are.
+"""Derives names in MLflow from judgeloop's: legal everywhere, and distinct where those are.
 
 MLflow takes other characters in names of registered models than in those of logged models, and
-others again in names of metrics; categories of gold pairs are free text. A name that is legal as it
-is stays. Any other gets a `_` for each refused character and the beginning of its own SHA-256, so
-that two names which differ only in such characters stay two.
+others again in names of metrics; categories of gold pairs are free text. A legal name is unchanged.
+Any other gets a `_` for each refused character and the first digits of its own SHA-256, so that two
+names which differ only in such characters stay distinct.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ MAX_KEY = 250
 """Characters of a metric's or parameter's name (MLflow's limit)."""
 _DIGITS = 12
 _DERIVED = re.compile(rf"-[0-9a-f]{{{_DIGITS}}}\Z")
-"""Suffix of derived names. Other names with this suffix are derived too, so no two collide."""
+"""Suffix of derived names. Given names with this suffix are derived too, so that none collide."""
 _NOT_IN_MODELS = re.compile(r"[^\w-]")
 """Refused in names of logged models are `/ : . % " '` today, and MLflow's list has grown before."""
 _NOT_IN_KEYS = re.compile(r"[^\w\-. /]")
-"""Windows' servers refuse the colon too."""
+"""Servers on Windows also refuse the colon."""
 _NO_SEGMENT = re.compile(r"(?<![^/])(?:\.{1,2})?(?![^/])|\A\.\.")
-"""What lies between slashes where a path has no folder: nothing, `.` or `..`. MLflow takes whatever
-begins with `..` for the latter."""
+"""Path segments that are not folder names: empty, `.` or `..`. MLflow treats any segment that
+begins with `..` as the latter."""
 
 
 def logged_model_name(model_name: str) -> str:
@@ -36,8 +36,8 @@ def logged_model_name(model_name: str) -> str:
 def keys(names: Iterable[str]) -> dict[str, str]:
     """Returns distinct keys for names of metrics or parameters.
 
-    They differ in more than case, accents and white space at the end: MySQL's usual collations take
-    names that differ in these alone for one.
+    They differ in more than case, accents and trailing white space, which MySQL's usual collations
+    ignore.
     """
     found = {name: _key(name) for name in names}
     alike = defaultdict(list)

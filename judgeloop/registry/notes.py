@@ -1,4 +1,4 @@
-"""What MLflow's pages say of a model, its versions and the runs that made them, as Markdown."""
+"""Descriptions of a model, its versions and its runs for MLflow's pages, as Markdown."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def iteration_note(
 
     Args:
         iteration: 1, 2, ...
-        examples: Judgements that it was trained on.
-        metrics: Its figures, by names such as `validation/both_orders`.
-        start: The figures of the start model that are known by then, by the same names.
+        examples: Number of judgements that it was trained on.
+        metrics: Figures of the iteration, by names such as `validation/both_orders`.
+        start: Figures of the start model that are known so far, by the same names.
     """
     lines = [f"Iteration {iteration}, trained on {examples:,} of the judge's own judgements."]
     for stage, pairs in _FIGURES:
@@ -49,10 +49,10 @@ def iteration_note(
 
 
 def start_note(start: Mapping[str, float]) -> str:
-    """Returns what a version's description says of the start model on gold pairs.
+    """Returns the line of a version's description about the start model on gold pairs.
 
     Args:
-        start: Its figures, by names such as `evaluation/both_orders`.
+        start: Figures of the start model, by names such as `evaluation/both_orders`.
     """
     return (
         f"- the start model is right in both orders on {_both_orders('evaluation', start)} of them"

@@ -1,8 +1,8 @@
-"""Creates something in MLflow once, although the answer to a request may be lost.
+"""Creates an object in MLflow exactly once, although the answer to a request may be lost.
 
-MLflow's client repeats every request that it got no answer to, one that creates something too: the
-server may have served the first one, and then there are two. So a creation is sent without the
-client's own retries, and looked for before each new attempt.
+MLflow's client retries every request without an answer, including creations: if the server had
+served the first one, there are two objects. So a creation is sent without the client's own retries,
+and each new attempt first looks for the object.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ RETRYING = Retrying(
 
 
 def find_or_create(find: Callable[[], T | None], create: Callable[[], T]) -> T:
-    """Returns a thing that MLflow has, or creates it.
+    """Returns an object in MLflow, or creates it.
 
     Args:
-        find: Returns it, or None if it is not there; retried by MLflow's client.
-        create: Creates it by a single request.
+        find: Returns the object, or None if it does not exist; retried by MLflow's client.
+        create: Creates the object with a single request.
 
     Raises:
         MlflowException: The server refuses, or does not recover.

@@ -15,8 +15,8 @@ _DIGITS = 12
 def probe_names(names: RegistrySection) -> None:
     """Creates and deletes a registered model, and a logged one in an existing experiment.
 
-    The registered model's name is the loop's with an ending of its own: a loop that registers at
-    the same moment loses nothing.
+    The registered model's name is the loop's with a unique suffix, so that a loop that registers at
+    the same time is not affected.
 
     Raises:
         RegistryError: The registry cannot be written to, it refuses a name, or the experiment was

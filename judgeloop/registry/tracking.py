@@ -23,8 +23,8 @@ WHOLE_LOOP = "loop"
 NOTE_TAG = "mlflow.note.content"
 """Holds what MLflow shows as the description of a run or an experiment."""
 _KIND_TAG, _KIND = "mlflow.experimentKind", "custom_model_development"
-"""With it MLflow's pages show training runs and metrics, not traces of a generative application.
-Those of 3.17 have a switch for that, which goes by an address (`judgeloop mlflow`) and not by this.
+"""A tag with which MLflow's pages show training runs and metrics, not traces of a generative
+application. Version 3.17 selects this by the page's address instead (`judgeloop mlflow`).
 """
 _ABOUT = (
     "Loops of judgeloop, which train a judge of vision-language models. A run is a loop; its child "
@@ -35,7 +35,7 @@ _PARENT_TAG = "mlflow.parentRunId"
 _LONGEST_VALUE = 6000
 """Characters that MLflow stores of a parameter."""
 _BATCH = 100
-"""Parameters that MLflow takes in one request."""
+"""Parameters that MLflow accepts in one request."""
 
 
 class Run(NamedTuple):
@@ -49,9 +49,10 @@ def loop_run(experiment: str, loop_id: str, identity: str) -> Run:
     """Finds or creates the parent run of a loop.
 
     Args:
-        experiment: The experiment; created where needed.
+        experiment: The experiment; created if needed.
         loop_id: The loop.
-        identity: Tells the loop from those of the same id in other stores or with other settings.
+        identity: Distinguishes the loop from those with the same id in other stores or with other
+            settings.
 
     Raises:
         RegistryError: The server cannot be used.
@@ -83,13 +84,13 @@ def log_run(
     step: int = 0,
     model_id: str | None = None,
 ) -> None:
-    """Logs what a run does not have yet and ends it; idempotent.
+    """Logs metrics and parameters that a run does not have yet, and ends it; idempotent.
 
     Args:
         run: The run.
-        metrics: By name; logged under the keys that `judgeloop.registry.names` derives.
-        params: As `metrics`; an existing parameter is kept.
-        tags: By name.
+        metrics: Metrics by name; logged under the keys that `judgeloop.registry.names` derives.
+        params: Parameters, named like metrics; an existing parameter is kept.
+        tags: Tags by name.
         step: The iteration that the metrics belong to.
         model_id: The logged model that the metrics belong to as well.
 
@@ -120,7 +121,7 @@ def log_run(
 
 
 def log_curves(run: Run, curves: Mapping[str, Sequence[tuple[int, float]]]) -> None:
-    """Logs figures over steps; idempotent: a step that a curve has stays.
+    """Logs figures over steps; idempotent: existing steps of a curve are kept.
 
     Args:
         run: The run.
@@ -181,11 +182,11 @@ def open_experiment(client: MlflowClient, name: str) -> str:
             tags = {_KIND_TAG: _KIND, NOTE_TAG: _ABOUT}
             return str(client.create_experiment(name, place, tags))
         except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another task was quicker
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another task was faster
                 raise
             found = client.get_experiment_by_name(name)
     refuse_deleted(found)
-    if _KIND_TAG not in found.tags:  # another's choice stays
+    if _KIND_TAG not in found.tags:  # a tag of another writer is kept
         client.set_experiment_tag(found.experiment_id, _KIND_TAG, _KIND)
     return str(found.experiment_id)
 
@@ -203,7 +204,7 @@ def find_experiment(name: str) -> str | None:
 
 
 def refuse_deleted(experiment: Any) -> None:
-    """Passes for an experiment that can take runs.
+    """Checks that an experiment can take runs.
 
     Raises:
         RegistryError: It was deleted, and MLflow keeps its name.

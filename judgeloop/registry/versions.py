@@ -24,7 +24,7 @@ PREVIOUS = "previous"
 CONTENT_TAG = "judgeloop.content_key"
 _IDENTITY = (CONTENT_TAG, LOOP_TAG, ITERATION_TAG)
 REPLACED_TAG = "judgeloop.replaced"
-"""On a version that was promoted: the champion before it, empty if there was none."""
+"""Tag of a promoted version: the champion before it, empty if there was none."""
 _log = logging.getLogger(__name__)
 _MODEL_TYPE = "vlm-judge"
 _LOGGED = "models:/"
@@ -54,17 +54,17 @@ def register_version(
     tags: Mapping[str, str],
     description: str = "",
 ) -> Registered:
-    """Registers a version, once however often it is called, and makes it the `candidate`.
+    """Registers a version and makes it the `candidate`; idempotent.
 
     Args:
-        model_name: The registered model; created where needed.
-        fill: Writes the version's `judge.json` and `adapter/` into an empty folder; called where
-            there is no such version yet.
-        run: The run that made it.
-        content: Names what is registered; together with the tags of loop and iteration it says
-            whether it is registered already.
+        model_name: The registered model; created if needed.
+        fill: Writes the version's `judge.json` and `adapter/` into an empty folder; called if there
+            is no such version yet.
+        run: The run that trained it.
+        content: Identifies the content; together with the tags of loop and iteration it shows
+            whether the version is registered already.
         tags: Tags of the version, among them those of loop and iteration.
-        description: What MLflow's page says of the version, as Markdown.
+        description: Description of the version for MLflow's page, as Markdown.
 
     Raises:
         RegistryError: The server cannot be used.
@@ -85,8 +85,8 @@ def register_version(
 def promote(model_name: str, version: str, instead_of: str | None) -> None:
     """Makes a version the champion, and the champion before it `previous`; idempotent.
 
-    MLflow moves an alias without a condition, so the check is made just before: two promotions
-    within the same moment can still both pass.
+    MLflow moves an alias without a condition, so the check is made just before: two simultaneous
+        promotions can still both pass.
 
     Args:
         model_name: The registered model.
@@ -191,13 +191,13 @@ def _find(client: MlflowClient, model_name: str, tags: Mapping[str, str]) -> Any
 
 def _all(client: MlflowClient, model_name: str, tags: Mapping[str, str]) -> list[Any]:
     """Returns the versions with these tags, the oldest first."""
-    # By tags alone: a filter cannot spell every name.
+    # By tags alone: a filter cannot express every name.
     found = [v for v in client.search_model_versions(_tagged(tags)) if v.name == model_name]
     return sorted(found, key=lambda version: int(version.version))
 
 
 def _tagged(tags: Mapping[str, str]) -> str:
-    """Returns the filter of what belongs to one iteration of one loop, whatever else it is."""
+    """Returns the filter for objects of one iteration of one loop."""
     return " and ".join(f"tags.`{key}` = '{tags[key]}'" for key in _IDENTITY)
 
 
@@ -209,7 +209,7 @@ def _remove_duplicates(
         v.version for v in _all(client, model_name, tags) if int(v.version) > int(kept.version)
     ]
     for twin in twins:
-        if not client.get_model_version(model_name, twin).aliases:  # a search does not tell them
+        if not client.get_model_version(model_name, twin).aliases:  # a search does not return them
             _log.warning("removing version %s, a duplicate of %s", twin, kept.version)
             client.delete_model_version(model_name, twin)
 
@@ -225,7 +225,7 @@ def _create(
     from mlflow.exceptions import MlflowException
 
     def find_logged() -> Any:
-        # One that an earlier start left unfinished is filled again, with the same files.
+        # A version that an earlier start left unfinished is filled again, with the same files.
         found = client.search_logged_models([run.experiment_id], _tagged(tags), max_results=1)
         return next(iter(found), None)
 
