@@ -1,4 +1,4 @@
 """The report of a loop: one HTML page, the same as Markdown, and a summary for machines.
 
-`history` reads the ledger; everything else only shows what the history says.
+`history` reads the ledger; all other modules only render the history.
 """

@@ -1,4 +1,4 @@
-"""Several loops beside each other, such as a method and its controls: curves, and a table."""
+"""Compares several loops, such as the method and its controls: curves, and a table."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from judgeloop.schema.records import Record
 COIN = 0.25
 SETS = ("gold pairs", "held-out synthetic pairs")
 NOTE = (
-    "Share of pairs judged right in both orders, with 95 % intervals clustered by image; a panel a "
-    "loop. Dashed: an unbiased coin. Held-out pairs are a loop's own."
+    "Share of pairs judged right in both orders, with 95 % intervals clustered by image; one panel "
+    "per loop. Dashed: an unbiased coin. Each loop has its own held-out pairs."
 )
 
 
@@ -30,7 +30,7 @@ class Arm(Record, frozen=True, kw_only=True):
 
 
 def arms_page(arms: Sequence[Arm]) -> str:
-    """Returns the HTML page; it loads nothing from anywhere and runs no script.
+    """Returns the HTML page; it loads no external resource and runs no script.
 
     Raises:
         DataError: A loop has no figures yet, or two were scored on different gold pairs.
@@ -46,7 +46,7 @@ def arms_page(arms: Sequence[Arm]) -> str:
 
 
 def arms_rows(arms: Sequence[Arm]) -> list[tuple[str, ...]]:
-    """Returns the table's header and its rows: a row an iteration of a loop."""
+    """Returns the table's header and its rows, one per iteration of a loop."""
     rows: list[tuple[str, ...]] = [
         ("loop", "iteration", "n", "both orders [95 %]", "accuracy [95 %]", "first", "kept")
     ]

@@ -1,4 +1,4 @@
-"""The table of how often verdicts flip where the worse answer attacks the judge."""
+"""The table of how often verdicts flip when the worse answer contains an attack on the judge."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ class AttackCell(Record, frozen=True, kw_only=True):
     """One kind of attack on one judge."""
 
     pairs: int
-    """Pairs that the judge gets right as they are."""
+    """Pairs that the judge gets right without the attack."""
     flipped: Estimate
     undecided: int
 
 
 def attack_rows(history: LoopHistory) -> dict[str, dict[int, AttackCell]]:
-    """Returns by kind of attack, and iteration, how often verdicts flip; empty where none ran."""
+    """Returns how often verdicts flip, by kind of attack and iteration; empty if none ran."""
     rows: dict[str, dict[int, AttackCell]] = {}
     for item in history.evaluated:
         found = item.gold.manifest.expect(results.Scores).attacks if item.gold else {}

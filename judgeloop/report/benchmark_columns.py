@@ -1,6 +1,7 @@
-"""Which of a benchmark's figures a table of several shows: the columns that its papers print.
+"""The figures of each benchmark that a table of several shows: the columns that its papers print.
 
-Here, and not in the benchmarks' folders: what loads their labels is out of the report's reach.
+They are here and not in the benchmarks' folders, since the report must not import what loads
+labels.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ class Column(NamedTuple):
     figure: str
     """Path among the flat figures, such as `official/overall_accuracy`."""
     scale: float
-    """What the figure is multiplied with to be in percent."""
+    """Factor that converts the figure to percent."""
     group: str = ""
-    """Group of items that it is of, `ALL`, or `MACRO`; empty where it is no share of items."""
+    """Its group of items, `ALL`, or `MACRO`; empty if it is not a share of items."""
     interval: str = ""
-    """Path of its interval, where that does not follow from the group."""
+    """Path of its interval, if that does not follow from the group."""
 
     @property
     def ends(self) -> tuple[str, str]:
@@ -36,7 +37,7 @@ def _accuracy(title: str, group: str) -> Column:
 
 
 STRICT = Column("both orders", "strict/both_orders", 100, ALL, "strict/both_orders_interval")
-"""Our own figure, beside the official ones: right in both orders, undecided is wrong."""
+"""Judgeloop's figure beside the official ones: right in both orders, undecided is wrong."""
 COLUMNS: dict[str, tuple[Column, ...]] = {
     "vl-rewardbench": (
         Column("General", "official/accuracy_by_group/general", 1, "general"),

@@ -1,7 +1,7 @@
 """Further sets over a loop's iterations: a curve with intervals for each set, and for each group.
 
 Named benchmarks have two curves, the official accuracy and the share of items that are right in
-both orders; a JSONL set of pairs has the second one alone.
+both orders; a JSONL set of pairs has only the second one.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from judgeloop.schema.records import Record
 from judgeloop.schema.results import Scores
 
 COIN_ONCE, COIN_TWICE = 0.5, 0.25
-"""What an unbiased coin has by a single verdict, and in both orders."""
+"""Accuracy of an unbiased coin by single verdict, and in both orders."""
 BOTH, OFFICIAL = "both orders", "official"
 PAIRS = "both_orders"
 """Path of the figure of a set of pairs; a group's is `both_orders/<group>`."""
 STRICT_PATHS = {ALL: "strict/both_orders", MACRO: "strict/both_orders_macro"}
-"""Path of the strict figure of what is no group."""
+"""Paths of the strict figures that belong to no group."""
 _NOTE = (
     "Official accuracy, and the share of items right in both orders (undecided is wrong), with "
-    "95 % intervals clustered by image. Dashed: what an unbiased coin has."
+    "95 % intervals clustered by image. Dashed: an unbiased coin."
 )
 _PAIRS_NOTE = (
     "Share of pairs right in both orders, with 95 % intervals clustered by image. Dashed: what an "
@@ -34,7 +34,7 @@ Figures = Mapping[str, float]
 
 
 class BenchmarkCurves(Record, frozen=True, kw_only=True):
-    """What the report shows of one further set."""
+    """The curves of one further set."""
 
     name: str
     panels: tuple[Panel, ...]
@@ -42,7 +42,7 @@ class BenchmarkCurves(Record, frozen=True, kw_only=True):
 
     @property
     def chart_name(self) -> str:
-        """Names the chart of the set's groups."""
+        """Name of the chart of the set's groups."""
         return f"benchmark-{self.name}"
 
     @property
@@ -71,7 +71,7 @@ def benchmark_curves(history: LoopHistory) -> list[BenchmarkCurves]:
 
 
 def benchmark_charts(history: LoopHistory) -> list[Chart]:
-    """Draws all items of each set beside each other, where there are several, then each set."""
+    """Draws all items of every set in one chart, if there are several, then each set by group."""
     curves = benchmark_curves(history)
     charts = [
         panel_chart(one.chart_name, f"{one.name}, by group", _note(one.name), one.panels)
@@ -91,7 +91,7 @@ def set_panels(name: str, figures: Mapping[int, Figures]) -> list[Panel]:
     """Returns the panels of a set, that of all items first.
 
     Args:
-        name: Of the set.
+        name: Name of the set.
         figures: Flat figures by iteration, as `Scores.further` holds them.
     """
     panels = _named(name, figures) if name in COLUMNS else _pairs(figures)
@@ -135,12 +135,12 @@ def _curve(
     """Returns the curve of a figure as shares of 0..1, none where no iteration has it.
 
     Args:
-        name: Of the curve.
-        figures: By iteration.
+        name: Name of the curve.
+        figures: Flat figures by iteration.
         figure: Path of the figure.
         ends: Paths of the interval's low and high end, which are shares of 0..1.
-        chance: What a coin has.
-        scale: 100 where the figure is a share, 1 where it is in percent.
+        chance: The figure of a coin.
+        scale: 100 if the figure is a share, 1 if it is in percent.
     """
     points = tuple(
         (

@@ -24,7 +24,7 @@ class Cell(Record, frozen=True, kw_only=True):
 
     value: float | None
     interval: tuple[float, float] | None = None
-    """95 %, for the figures over all of a benchmark's items."""
+    """95 % interval, for figures over all of a benchmark's items."""
     best: bool = False
 
     @property
@@ -42,7 +42,7 @@ class BenchmarkTable(Record, frozen=True, kw_only=True):
 
     caption: str
     groups: tuple[tuple[str, tuple[str, ...]], ...]
-    """Benchmarks with the titles of their columns."""
+    """Benchmarks, each with the titles of its columns."""
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
     """Judges with their cells."""
 
@@ -53,7 +53,7 @@ class BenchmarkTable(Record, frozen=True, kw_only=True):
 
 
 def benchmark_table(judges: Sequence[tuple[str, Scores]]) -> BenchmarkTable | None:
-    """Makes the table of the named benchmarks that the judges were evaluated on; None without one.
+    """Returns the table of the named benchmarks of the judges' scores; None without any.
 
     Args:
         judges: Names and scores.

@@ -1,4 +1,4 @@
-"""A judge's biases: how often it decides, and which answers it prefers whatever their quality.
+"""A judge's biases: how often it decides, and which answers it prefers regardless of quality.
 
 A judge that has learned only the verdict format returns fewer undecided verdicts at the same
 accuracy on the decided ones. Position, length and authorship do not indicate quality.
@@ -21,26 +21,26 @@ class BiasRow(Record, frozen=True, kw_only=True):
     """A judge's biases on one set; shares of 0..1, None where there is no figure."""
 
     name: str
-    """Of the set."""
+    """Name of the set."""
     iteration: int
     undecided: float | None
-    """Of all verdicts."""
+    """Share of all verdicts that are undecided."""
     decided_only: float | None
     """Accuracy of the decided verdicts."""
     consistency: float | None = None
-    """Items on which both orders prefer the same response."""
+    """Share of items on which both orders prefer the same response."""
     first_position: Estimate | None
     longer: Estimate | None = None
-    """Of the clear verdicts, those for the longer answer."""
+    """Share of the clear verdicts that prefer the longer answer."""
     longer_is_better: float | None = None
     own: Estimate | None = None
-    """Of the clear verdicts on an answer of the judge's base and one of another model, those for
-    its base's."""
+    """Share of the clear verdicts, on an answer of the judge's base and one of another model, that
+    prefer the base's."""
     own_is_better: float | None = None
     voting_gain: float | None = None
     """Right verdicts by majority of the samples minus right verdicts of a single sample."""
     calibration_error: float | None = None
-    """Expected distance of the share of votes from the accuracy."""
+    """Expected difference between vote share and accuracy."""
 
 
 def bias_rows(history: LoopHistory) -> list[BiasRow]:

@@ -12,7 +12,7 @@ from judgeloop.report.panels import Curve, Panel, panel_chart
 from judgeloop.report.retention import retention
 
 COIN = 0.25
-"""Both-order accuracy of a coin without position bias: two independent tosses come out right."""
+"""Both-order accuracy of an unbiased coin: two independent flips are right."""
 SIZE = (5.2, 3.3)
 """Width and height of a chart in inches, at 72 points each."""
 

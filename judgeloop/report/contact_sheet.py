@@ -1,6 +1,6 @@
-"""A page of pairs as they were made, to look at before anything is judged.
+"""A page of generated pairs, for review before they are judged.
 
-Both answers stand side by side and what differs is marked. Every text is escaped.
+Both answers are shown side by side, with their differences marked. Every text is escaped.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TEXT_LIMIT = 2000
 """Characters of a text that are shown."""
 _TOKEN = re.compile(r"\s+|\w+|[^\w\s]")
 Parts = tuple[tuple[str, bool], ...]
-"""A text in pieces, each with whether the other answer lacks it."""
+"""A text in pieces, each with a flag for text that the other answer lacks."""
 
 
 class SheetCard(Record, frozen=True, kw_only=True):
@@ -46,9 +46,9 @@ def contact_sheet(pairs: Iterable[Pair], images: ImageLibrary, title: str) -> st
     """Returns the page.
 
     Args:
-        pairs: What is shown, in order.
+        pairs: Pairs to show, in order.
         images: Opens the pairs' images; one that cannot be opened is left blank.
-        title: Which pairs these are.
+        title: Title of the page.
     """
     thumbnails = Thumbnails(images, THUMBNAIL_PX)
     cards = [_card(pair, thumbnails) for pair in pairs]
@@ -57,7 +57,7 @@ def contact_sheet(pairs: Iterable[Pair], images: ImageLibrary, title: str) -> st
 
 
 def marked(one: str, other: str) -> tuple[Parts, Parts]:
-    """Returns two texts in pieces, those marked that only one of them has."""
+    """Returns two texts in pieces, in which text that only one of them has is marked."""
     from rapidfuzz.distance import Indel
 
     before, after = _TOKEN.findall(one), _TOKEN.findall(other)

@@ -1,6 +1,6 @@
-"""How charts are drawn: inline SVG, the same bytes for the same figures, in the page's colours.
+"""How charts are drawn: inline SVG, the same bytes for the same figures, in the page's colors.
 
-matplotlib draws with the stand-in colours of `INKS`; the SVG then refers to the page's CSS
+matplotlib draws with the placeholder colors of `INKS`; the SVG then refers to the page's CSS
 variables, so that one drawing serves light, dark and print. Every line has a marker of its own.
 """
 
@@ -27,8 +27,8 @@ INKS = {
 INK, MUTED, LINE, *HUES = INKS
 MARKERS = ("o", "s", "^", "D", "v", "P")
 STYLE = {
-    "svg.fonttype": "none",  # text stays text: it can be read out, searched and styled
-    "text.parse_math": False,  # a `$` in a name is a `$`
+    "svg.fonttype": "none",  # text stays text: it can be read aloud, searched and styled
+    "text.parse_math": False,  # a `$` in a name is not math
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same layout everywhere
     "font.size": 10.5,
@@ -60,10 +60,10 @@ class Chart(Record, frozen=True, kw_only=True):
     note: str
     svg: str
     width: float
-    """Of the drawing, in inches: the page enlarges all charts alike."""
+    """Width of the drawing in inches: the page scales all charts alike."""
 
     def alone(self) -> str:
-        """Returns the drawing as a file of its own: with colours instead of the page's."""
+        """Returns the drawing as a standalone file, with fixed colors instead of the page's."""
         drawn = self.svg
         for ink, variable in INKS.items():
             drawn = drawn.replace(variable, ink)
@@ -71,12 +71,12 @@ class Chart(Record, frozen=True, kw_only=True):
 
 
 def svg(name: str, size: tuple[float, float], draw: Callable[[Any], None]) -> str:
-    """Returns an SVG element for a page that has others like it.
+    """Returns an SVG element for a page with several such elements.
 
     Args:
-        name: Names the chart; its parts' ids are made from it.
+        name: Name of the chart, from which the ids of its parts are derived.
         size: Width and height in inches, at 72 points each.
-        draw: Draws on the empty figure.
+        draw: Function that draws on the empty figure.
     """
     import matplotlib
     from matplotlib.figure import Figure
@@ -90,10 +90,10 @@ def svg(name: str, size: tuple[float, float], draw: Callable[[Any], None]) -> st
 
 
 def _inline(document: str) -> str:
-    """Makes of an SVG document an element of a page that has others like it."""
+    """Converts an SVG document to an element for a page with several such elements."""
     text = document[document.index("<svg") :]
     text = re.sub(r"\s*<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r'<g id="[^"]*"', "<g", text)  # numbered anew in every chart; none is referred to
+    text = re.sub(r'<g id="[^"]*"', "<g", text)  # numbered per chart; none is referenced
     text = re.sub(r' (width|height)="[\d.]+pt"', "", text, count=2)
     for stand_in, variable in INKS.items():
         text = text.replace(stand_in, variable)

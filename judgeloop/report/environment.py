@@ -33,5 +33,5 @@ def page_environment(*, escape: bool) -> Environment:
 
 
 def _shown(value: object) -> object:
-    """Makes control characters in foreign texts visible; our own markup is passed through."""
+    """Escapes control characters in foreign texts; the templates' own markup is passed through."""
     return printable(value) if type(value) is str else value

@@ -1,4 +1,4 @@
-"""What an evaluation outside a loop leaves: a page and a table, and the same for machines."""
+"""The report of an evaluation outside a loop: a page, a table, and a file for machines."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def evaluation_files(evaluation_id: str, judges: Mapping[str, Scores]) -> dict[s
     """Returns the files of an evaluation's report by name.
 
     Args:
-        evaluation_id: Names the evaluation.
+        evaluation_id: Name of the evaluation.
         judges: Scores on the gold pairs and on the further sets, by name: the judge's first, then
             those of its base under other prompts.
     """
@@ -37,7 +37,7 @@ def evaluation_files(evaluation_id: str, judges: Mapping[str, Scores]) -> dict[s
 def page(
     evaluation_id: str, judges: Mapping[str, Scores], benchmarks: BenchmarkTable | None
 ) -> str:
-    """Returns the HTML page; it loads nothing from anywhere and runs no script."""
+    """Returns the HTML page; it loads no external resource and runs no script."""
     judge, scores = next(iter(judges.items()))
     further = {
         name: {row: one.further[name] for row, one in judges.items() if name in one.further}
@@ -59,7 +59,7 @@ def page(
 
 
 def table(judges: Mapping[str, Scores]) -> str:
-    """Returns a plain text table: the judges and the blind judges on gold, then further sets."""
+    """Returns a plain text table: the judges and the blind baselines on gold, then further sets."""
     scores = next(iter(judges.values()))
     rows = [_HEADER, *(_row(name, one.card) for name, one in judges.items())]
     rows += [_row(name.replace("_", " "), card) for name, card in scores.baselines.items()]

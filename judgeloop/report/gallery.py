@@ -1,6 +1,6 @@
-"""Sample judgements: some that were right and some that were wrong, with their images.
+"""Sample judgements, right and wrong ones, with their images.
 
-The draw does not look at what the texts say: items are taken in the order of a hash of their id.
+The sample does not depend on the texts: items are taken in the order of a hash of their id.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Compared = tuple[ItemResult, bool | None]
 
 
 class _Drawn(NamedTuple):
-    """Results to show, in order, and how many there are of each kind."""
+    """Results to show, in order, and the number of results of each kind."""
 
     right: list[Compared]
     wrong: list[Compared]
@@ -71,7 +71,7 @@ class Card(Record, frozen=True, kw_only=True):
 
 
 class Gallery(Record, frozen=True, kw_only=True):
-    """What is shown, from where, and how it was drawn."""
+    """The sampled items of a gallery, and their source."""
 
     iteration: int
     items: str
@@ -127,7 +127,7 @@ def draw_gallery(
 
 
 def _source(history: LoopHistory, store: Store) -> tuple[Iteration, str, Manifest, Manifest] | None:
-    """Finds the last iteration with results, what they are about, the results and their pairs."""
+    """Returns the last iteration with results, its kind of items, the results and the pairs."""
     for items, stage in (("gold", "gold"), ("held-out synthetic", "hold_out")):
         for item in reversed(history.iterations):
             scores = item.gold if stage == "gold" else item.held_out
@@ -138,7 +138,7 @@ def _source(history: LoopHistory, store: Store) -> tuple[Iteration, str, Manifes
 
 
 def _base(history: LoopHistory, items: str, judged: Manifest) -> Manifest | None:
-    """Returns the start model's results on the very items that were judged; None without any."""
+    """Returns the start model's results on the same items; None without any."""
     start = next((item for item in history.iterations if item.number == BASE_ITERATION), None)
     scores = None if start is None else start.gold if items == "gold" else start.held_out
     if scores is None or scores.manifest.inputs != judged.inputs:
@@ -147,7 +147,7 @@ def _base(history: LoopHistory, items: str, judged: Manifest) -> Manifest | None
 
 
 def _draw(store: Store, judged: Manifest, base: Manifest | None, count: int, seed: int) -> _Drawn:
-    """Draws `count` right and wrong results in one pass that keeps a shard and what is drawn."""
+    """Samples `count` right and wrong results in one pass, with one shard in memory."""
 
     def order(compared: Compared) -> tuple[bool, float]:
         result, base_was_right = compared
@@ -169,7 +169,7 @@ def _draw(store: Store, judged: Manifest, base: Manifest | None, count: int, see
 def _compared(store: Store, judged: Manifest, base: Manifest | None) -> Iterator[list[Compared]]:
     """Yields a shard's results, each with the start model's, joined by id.
 
-    Both come from one set of pairs, shard by shard, so that the two are of the same items. Pairs of
+    Both were scored on the same set of pairs, shard by shard, so that their items match. Pairs of
     identical answers, of which neither is right, are left out.
     """
     shards = read_shards(store, judged, ItemResult)
@@ -214,7 +214,7 @@ def _reading(chosen_first: bool, choice: Choice, right: bool, text: str) -> Read
 
 
 def origin_in_words(pair: Pair) -> str:
-    """Says in words where the pair's preference comes from."""
+    """Describes where the pair's preference comes from."""
     if isinstance(pair.origin, Altered):
         return f"planted error ({pair.origin.error}): {pair.origin.place}"
     if isinstance(pair.origin, Voted):
@@ -224,7 +224,7 @@ def origin_in_words(pair: Pair) -> str:
 
 
 def _clip(text: str) -> str:
-    """Cuts a long text and says how much is missing."""
+    """Truncates a long text and states how much is missing."""
     if len(text) <= TEXT_LIMIT:
         return text
     return f"{text[:TEXT_LIMIT]}… ({len(text) - TEXT_LIMIT} more characters)"

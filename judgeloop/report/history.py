@@ -35,7 +35,7 @@ class Category(Record, frozen=True, kw_only=True):
 
 
 class Baseline(Record, frozen=True, kw_only=True):
-    """How a rule that sees no image scores on the gold pairs."""
+    """The scores of a text-only baseline on the gold pairs."""
 
     name: str
     n: int
@@ -124,13 +124,13 @@ class Task(Record, frozen=True, kw_only=True):
     gpu_seconds: float = 0.0
     generated: int = 0
     machine: str = ""
-    """What it ran on; empty if not recorded."""
+    """Its machine; empty if not recorded."""
     manifest: Manifest | None = None
     error: str | None = None
 
 
 class LoopHistory(Record, frozen=True, kw_only=True):
-    """Everything that the report shows except the gallery."""
+    """All data that the report shows except the gallery."""
 
     loop_id: str
     status: str
@@ -157,7 +157,7 @@ class LoopHistory(Record, frozen=True, kw_only=True):
 
     @property
     def judge(self) -> Iteration | None:
-        """The evaluated iteration that counts: the gate's candidate, else the last one."""
+        """The iteration that the report is about: the gate's candidate, else the last evaluated."""
         candidate = self.promotion.candidate if self.promotion else None
         chosen = [item for item in self.evaluated if candidate and item.version == candidate]
         return next(iter([*chosen, *self.evaluated[-1:]]), None)

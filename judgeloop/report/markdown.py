@@ -1,4 +1,4 @@
-"""Text in Markdown that others wrote."""
+"""Escapes untrusted text for Markdown."""
 
 from __future__ import annotations
 

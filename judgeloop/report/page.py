@@ -34,11 +34,11 @@ class Step(Record, frozen=True, kw_only=True):
     label: str
     count: int
     share: float
-    """Of the widest bar."""
+    """Share of the widest bar."""
     lost: str
-    """What was lost before this step."""
+    """Losses before this step, by reason."""
     note: str = ""
-    """What the count means, where its label does not say all."""
+    """Explanation of the count, where the label is not enough."""
 
 
 def html_page(
@@ -51,8 +51,8 @@ def html_page(
     """Returns the page; it loads no external resource and runs no script.
 
     Args:
-        history: What happened.
-        config: What was asked for.
+        history: The loop's history.
+        config: The loop's configuration.
         charts: Drawn by `charts.draw_charts`.
         gallery: Drawn by `gallery.draw_gallery`.
         gallery_error: Why there is no gallery.
@@ -100,7 +100,7 @@ def _content(history: LoopHistory, config: ReportSettings) -> dict[str, object]:
 
 
 def headline(history: LoopHistory) -> str:
-    """Says in one sentence how the loop ended."""
+    """Returns one sentence on how the loop ended."""
     promotion = history.promotion
     if history.failures:
         task = history.failures[0]
@@ -124,7 +124,7 @@ def headline(history: LoopHistory) -> str:
 
 
 def facts(history: LoopHistory) -> list[str]:
-    """Summarizes in a few sentences why the loop ended and how the judges scored."""
+    """Returns a few sentences on why the loop ended and how the judges scored."""
     found = []
     promotion = history.promotion
     if promotion and promotion.reason:
@@ -146,7 +146,7 @@ def facts(history: LoopHistory) -> list[str]:
 
 
 def funnel(item: Iteration) -> list[Step]:
-    """Returns what was left of an iteration's questions at each step down to the kept pairs."""
+    """Returns how many of an iteration's questions are left at each step down to the kept pairs."""
     found = item.filtered
     if found is None:
         return []
@@ -177,7 +177,7 @@ def funnel(item: Iteration) -> list[Step]:
 
 
 def _blind_step(found: results.Funnel, widest: int) -> list[Step]:
-    """Returns how often the rejected answer was guessed from its wording, without the picture."""
+    """Returns how often the rejected answer was guessed from its wording, without the image."""
     guesses, right = found.blind_guesses, found.blind_right
     if not guesses:
         return []
@@ -193,7 +193,7 @@ def _blind_step(found: results.Funnel, widest: int) -> list[Step]:
 
 
 def history_table(history: LoopHistory) -> BenchmarkTable | None:
-    """Returns the table of the named benchmarks, a row an iteration."""
+    """Returns the table of the named benchmarks, one row per iteration."""
     return benchmark_table(
         [
             (_model(item.number), item.gold.manifest.expect(results.Scores))
@@ -235,7 +235,7 @@ def finished(history: LoopHistory) -> dict[str, list[str]]:
 
 
 def when(task: Task) -> str:
-    """Says where in the loop a task stands."""
+    """Returns a task's place in the loop, in words."""
     if task.iteration == AFTER_LOOP:
         return "after the loop"
     return f"iteration {task.iteration}" if task.iteration else "before the first iteration"

@@ -13,9 +13,10 @@ COLUMNS = 4
 PANEL = (2.6, 2.0)
 """Width and height of a panel in inches, at 72 points each."""
 MARGINS = (0.62, 0.75)
-"""Room of the figure for the labels at its left, and for the legend and the labels below."""
+"""Space in the figure for the labels at its left, and for the legend and the labels below, in
+inches."""
 SHIFT = 0.06
-"""By how much of an iteration the intervals of two curves stand apart."""
+"""Distance between the intervals of two curves, as a fraction of an iteration."""
 
 
 class Curve(Record, frozen=True, kw_only=True):
@@ -25,7 +26,7 @@ class Curve(Record, frozen=True, kw_only=True):
     points: tuple[tuple[int, Estimate], ...]
     """Iteration, and the share with its 95 % interval."""
     chance: float | None = None
-    """What a coin has; a dashed line in the curve's colour."""
+    """The figure of a coin; a dashed line in the curve's color."""
 
 
 class Panel(Record, frozen=True, kw_only=True):
@@ -38,7 +39,7 @@ class Panel(Record, frozen=True, kw_only=True):
 def panel_chart(name: str, title: str, note: str, panels: Sequence[Panel]) -> Chart | None:
     """Draws the panels, at most `COLUMNS` in a row, all on one scale; None without a point.
 
-    A curve has the same colour and marker in every panel.
+    A curve has the same color and marker in every panel.
     """
     names = list(dict.fromkeys(curve.name for panel in panels for curve in panel.curves))
     numbers = sorted({at for panel in panels for curve in panel.curves for at, _ in curve.points})
@@ -58,7 +59,7 @@ def panel_chart(name: str, title: str, note: str, panels: Sequence[Panel]) -> Ch
             axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
             axes.set_xlim(numbers[0] - 0.4, numbers[-1] + 0.4)
             axes.set_xticks(numbers)
-            # below a panel without another one under it, the ticks are its own
+            # a panel without another one below it shows tick labels
             axes.tick_params(length=0, labelbottom=place + columns >= len(panels))
             axes.grid(axis="y")
         handles = {}

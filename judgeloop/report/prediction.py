@@ -6,11 +6,11 @@ from judgeloop.report.history import LoopHistory
 from judgeloop.schema.records import Record
 
 FEWEST = 3
-"""Iterations below which no rank correlation is given."""
+"""Minimum number of iterations for a rank correlation."""
 
 
 class Prediction(Record, frozen=True, kw_only=True):
-    """The cost of choosing by validation, in both-order accuracy on gold."""
+    """The loss from choosing by validation, in both-order accuracy on gold."""
 
     points: tuple[tuple[int, float, float], ...]
     """Iteration, validation, gold."""
@@ -21,11 +21,11 @@ class Prediction(Record, frozen=True, kw_only=True):
     lost: float
     """Gold of `best` minus gold of `chosen`."""
     correlation: float | None
-    """Spearman's rank correlation; None where it is undefined, or of too few iterations."""
+    """Spearman's rank correlation; None if it is undefined or there are too few iterations."""
 
     @property
     def text(self) -> str:
-        """Says it in a sentence or two."""
+        """Returns the comparison in a sentence or two."""
         said = f"By validation the best judge is that of iteration {self.chosen}"
         if self.chosen == self.best:
             said += ", and on gold pairs too."

@@ -1,4 +1,4 @@
-"""What filtering kept of each iteration's pairs (Figure 3 of the paper), and why not the rest."""
+"""Kept pairs of each iteration (Figure 3 of the paper), and why the others were lost."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def retention(history: LoopHistory) -> dict[str, dict[int, Estimate]]:
 
 
 def losses(history: LoopHistory) -> list[Loss]:
-    """Returns what became of the pairs, by iteration, kind of question and planted error."""
+    """Returns kept and lost pairs, by iteration, kind of question and planted error."""
     return [loss for item in history.iterations for loss in _of_iteration(item)]
 
 

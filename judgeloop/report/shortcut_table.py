@@ -1,4 +1,4 @@
-"""The table of text-only rules that tell the answers of held-out pairs apart."""
+"""The table of text-only rules that distinguish the answers of held-out pairs."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class ShortcutRow(Record, frozen=True, kw_only=True):
     name: str
     guesses: int
     share: Estimate
-    """Of its guesses that are right; one half tells nothing."""
-    telling: bool
-    """Whether the interval leaves one half out."""
+    """Share of its guesses that are right; one half is uninformative."""
+    informative: bool
+    """Whether the interval excludes one half."""
 
 
 def shortcut_rows(history: LoopHistory) -> list[ShortcutRow]:
@@ -34,7 +34,7 @@ def shortcut_rows(history: LoopHistory) -> list[ShortcutRow]:
                     name=name,
                     guesses=found.guesses,
                     share=Estimate(value=value, low=likely.low, high=likely.high),
-                    telling=not likely.low <= 0.5 <= likely.high,
+                    informative=not likely.low <= 0.5 <= likely.high,
                 )
             )
     return rows

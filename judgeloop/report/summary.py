@@ -7,14 +7,14 @@ from typing import Any
 from judgeloop.report.history import Estimate, Iteration, LoopHistory
 
 NONE = "–"
-"""Shown where there is no figure."""
+"""Placeholder for a missing figure."""
 
 
 def summary(history: LoopHistory) -> dict[str, Any]:
     """Returns the figures of every evaluated iteration and how the loop ended.
 
     Shares are in 0..1, intervals are 95 %, `n` counts gold pairs, `undecided` is the share of the
-    2n judgements without a verdict. `kept_share` is None for iteration 0, which filters nothing.
+    2n judgements without a verdict. `kept_share` is None for iteration 0, which has no filtering.
     """
     return {
         "iterations": [_row(item) for item in history.evaluated],
@@ -45,7 +45,7 @@ def _row(item: Iteration) -> dict[str, Any]:
 
 
 def table(history: LoopHistory) -> str:
-    """Returns a plain text table: one row an iteration, the baselines below, how it ended."""
+    """Returns a plain text table: one row per iteration, the baselines below, and how it ended."""
     header = ("iteration", "n", "undecided", "accuracy [95 %]", "both orders [95 %]")
     rows: list[tuple[str, ...]] = [(*header, "first", "kept", "decision")]
     rows += [_iteration_row(item) for item in history.iterations]

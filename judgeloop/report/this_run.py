@@ -1,4 +1,4 @@
-"""When and where a loop ran, where its results are and what to do next; drop reasons in words."""
+"""When and where a loop ran, where its results are and the next command; drop reasons in words."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def _next(history: LoopHistory, config: ReportSettings) -> str:
     if history.failed or history.champion_version is None:
         return f"judgeloop status {config.store}"
     judge = f"models:/{config.registry.model_name}/{history.champion_version}"
-    where = shlex.quote(config.store)  # beside it lies a local run's registry
+    where = shlex.quote(config.store)  # a local run's registry is beside it
     return f"judgeloop export --run {where} --judge {judge} --out judge-{history.champion_version}"
 
 

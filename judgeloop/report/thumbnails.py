@@ -1,4 +1,4 @@
-"""Small copies of images inside the page, up to a bound for all of them together."""
+"""Small copies of images inside the page, up to a limit on their total size."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from judgeloop.schema.records import Record
 from judgeloop.store.images import ImageLibrary
 
 LIMIT_BYTES = 15 * 10**6
-"""Of all thumbnails of a page, so that the page itself stays below 20 MB."""
+"""Limit for all thumbnails of a page, so that the page itself stays below 20 MB."""
 
 
 class Thumbnail(Record, frozen=True, kw_only=True):
@@ -18,7 +18,7 @@ class Thumbnail(Record, frozen=True, kw_only=True):
 
     uri: str
     width: int
-    """Shown width; a small picture is shown enlarged by a whole factor."""
+    """Displayed width in pixels; a small image is enlarged by an integer factor."""
     height: int
     alt: str
     enlarged: bool = False
@@ -29,7 +29,7 @@ class Thumbnail(Record, frozen=True, kw_only=True):
         return self.uri.partition(";")[0].rpartition("/")[2]
 
     def data(self) -> bytes:
-        """Returns the picture's file."""
+        """Returns the bytes of the image file."""
         return base64.b64decode(self.uri.partition(",")[2])
 
 

@@ -1,4 +1,4 @@
-"""How many pairs were made of the questions, by what was tried, and why others were not."""
+"""How many questions gave a pair, by what was tried, and why others did not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from judgeloop.schema.records import Record
 
 
 class Yield(Record, frozen=True, kw_only=True):
-    """What became of the questions for which one thing was tried."""
+    """The outcomes of the questions for which one construction was tried."""
 
     tried: str
     """Kind of question, and the kind of error, `vote`, or `answer` where no error was drawn."""
@@ -32,7 +32,7 @@ def yields(history: LoopHistory) -> list[Yield]:
 
 
 def read_yields(outcomes: Mapping[str, Mapping[str, int]]) -> list[Yield]:
-    """Returns the yields of questions that were counted by what was tried and what came of it."""
+    """Returns the yields, given counts of questions by what was tried and the outcome."""
     return [
         Yield(
             tried=tried,

@@ -1,1 +1,1 @@
-"""Every pair of a loop to look at: a static folder that a browser opens without a server."""
+"""A browsable view of every pair of a loop: a static folder that needs no server."""

@@ -22,7 +22,7 @@ INDEX = "index.html"
 
 
 class Written(NamedTuple):
-    """What was written."""
+    """The written page and its counts."""
 
     page: Path
     rows: int
@@ -30,13 +30,13 @@ class Written(NamedTuple):
 
 
 def write_view(rows: Iterable[Row], images: ImageLibrary, out: Path, title: str) -> Written:
-    """Writes the folder; one that is there is written over.
+    """Writes the folder; an existing one is overwritten.
 
     Args:
-        rows: What is shown, in order.
-        images: Opens the pictures; one that cannot be read is left out.
+        rows: Rows to show, in order.
+        images: Opens the images; one that cannot be read is left out.
         out: The folder.
-        title: Which loop this is.
+        title: Title of the page.
 
     Raises:
         ConfigError: The folder cannot be written.
@@ -60,12 +60,12 @@ def write_view(rows: Iterable[Row], images: ImageLibrary, out: Path, title: str)
 def page(rows: list[dict[str, object]], title: str) -> str:
     """Returns the page.
 
-    Texts of models and data stand in a block of JSON in which nothing can end the block, and the
-    script puts them into the page as text. The page's policy lets this script alone run.
+    Texts from models and data are in a JSON block that no text can close, and the script inserts
+    them as text. The page's security policy allows only this script.
 
     Args:
-        rows: As the script reads them.
-        title: Which loop this is.
+        rows: Rows in the form that the script reads.
+        title: Title of the page.
     """
     script = (_HERE / "view.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -82,7 +82,7 @@ def page(rows: list[dict[str, object]], title: str) -> str:
 
 
 def _inert(text: str) -> str:
-    """Escapes JSON so that it cannot end the HTML element that holds it; its value is the same."""
+    """Escapes JSON so that it cannot close the HTML element around it; its value is unchanged."""
     escapes = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028",
                "\u2029": "\\u2029"}  # fmt: skip
     for char, escape in escapes.items():
@@ -91,7 +91,7 @@ def _inert(text: str) -> str:
 
 
 def _write_image(name: str, images: ImageLibrary, out: Path) -> str:
-    """Writes an image; returns its place in the folder, empty where it cannot be read."""
+    """Writes an image; returns its path in the folder, empty if it cannot be read."""
     try:
         kind, data = portable_image(images.read(name), images.open(name))
     except JudgeLoopError:

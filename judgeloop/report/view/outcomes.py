@@ -1,4 +1,4 @@
-"""The filter's decision about each pair of an iteration, computed again from its judgements."""
+"""The filter's decision about each pair of an iteration, recomputed from its judgements."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WORDS = {
 
 
 class Explained(NamedTuple):
-    """One pair, and why it trains the judge or not."""
+    """A pair, and whether and why it is used for training."""
 
     pair: Pair
     judgements: Sequence[Judgement]
@@ -36,7 +36,7 @@ def explained(
     settings: FilteringSection,
     seed: int,
 ) -> Iterator[Explained]:
-    """Yields the pairs of an iteration as its filter took them, in its order.
+    """Yields the pairs of an iteration with the filter's decision, in the filter's order.
 
     Args:
         store: The loop's store.

@@ -1,4 +1,4 @@
-"""The rows of the view: every pair with its judgements, and the base's beside them."""
+"""The rows of the view: every pair with its judgements and those of the base."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One pair as one judge judged it."""
+    """A pair with the judgements of one judge."""
 
     group: str
-    """Which pairs: `gold pairs`, `held-out pairs`, `training pairs of iteration 1`."""
+    """The group of pairs: `gold pairs`, `held-out pairs`, `training pairs of iteration 1`."""
     id: str
     images: tuple[str, ...]
     """Content hashes."""
@@ -76,7 +76,7 @@ class _Loop(msgspec.Struct):
 
 
 class Settings(msgspec.Struct):
-    """What of a loop's configuration says why a pair was kept, and how images are read."""
+    """The settings of a loop that determine which pairs are kept and how images are read."""
 
     filtering: FilteringSection
     loop: _Loop
@@ -84,7 +84,7 @@ class Settings(msgspec.Struct):
 
 
 def read_settings(ledger: Ledger) -> Settings:
-    """Returns the settings that a loop was begun with.
+    """Returns the settings that a loop was started with.
 
     Raises:
         DataError, StoreError: They cannot be read.
@@ -113,7 +113,7 @@ def read_rows(settings: Settings, ledger: Ledger) -> Iterator[Row]:
 
 
 def _measured(ledger: Ledger, stage: str) -> Iterator[Row]:
-    """Yields the pairs that measure a judge, with the base's verdicts on the same pairs."""
+    """Yields the pairs on which a judge is scored, with the base's verdicts on the same pairs."""
     store = ledger.store
     manifests = ledger.manifests(stage)
     iterations = [iteration for iteration in manifests if iteration > BASE_ITERATION]
@@ -226,12 +226,12 @@ def _shown(
 
 
 def clipped(text: str) -> str:
-    """Cuts a long text and says how much is missing."""
+    """Truncates a long text and states how much is missing."""
     if len(text) <= TEXT_LIMIT:
         return text
     return f"{text[:TEXT_LIMIT]}… ({len(text) - TEXT_LIMIT:,} more characters)"
 
 
 def to_page(row: Row) -> Any:
-    """Returns a row as the page's script reads it."""
+    """Returns a row in the form that the page's script reads."""
     return msgspec.to_builtins(row)

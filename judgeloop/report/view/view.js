@@ -7,8 +7,8 @@
   const KEY = "judgeloop-view:" + data.title;
   const FILTERS = [
     ["changed", "changed since the base", (row) => row.changed],
-    ["fixed", "right now, wrong by the base", (row) => row.baseRight === false && row.right],
-    ["broken", "wrong now, right by the base", (row) => row.baseRight === true && !row.right],
+    ["fixed", "right now, wrong in the base", (row) => row.baseRight === false && row.right],
+    ["broken", "wrong now, right in the base", (row) => row.baseRight === true && !row.right],
     ["wrong", "wrong, undecided or dropped", (row) => !row.right],
     ["right", "right or kept", (row) => row.right],
     ["marked", "marked by me", (row) => marks[keyOf(row)] !== undefined],
@@ -80,7 +80,7 @@
   function show() {
     const row = shown[now];
     pair.scrollTop = 0;
-    if (!row) { pair.replaceChildren(make("p", "No pair is of this kind.")); return; }
+    if (!row) { pair.replaceChildren(make("p", "No pair matches.")); return; }
     const parts = [make("p", row.group + " · " + row.kind + " · " + row.category, "kicker"),
       make("h2", row.question)];
     row.images.forEach((place, number) => {
