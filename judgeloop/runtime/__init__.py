@@ -1,1 +1,1 @@
-"""Runs stages: content keys, shards in flight, leases, the ledger, and stages as pipeline tasks."""
+"""Runs stages: content keys, concurrent shards, leases, the ledger, and pipeline tasks."""

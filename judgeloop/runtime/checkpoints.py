@@ -1,7 +1,7 @@
-"""The checkpoints of a training in the store: an interrupted one resumes from the newest.
+"""The checkpoints of a training in the store, from which an interrupted training resumes.
 
-They lie below the content key of the training, so no other training ever takes them. They speed a
-repetition up and decide nothing: where one cannot be stored or read, training goes on without it.
+They are stored below the content key of the training, so no other training uses them. They only
+save time and do not affect results: if one cannot be stored or read, training continues without it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Checkpoints:
     """The checkpoints of one training.
 
     Args:
-        store: Where they lie.
+        store: Store of the checkpoints.
         folder: The training's folder in the store, such as `train/<key>`.
     """
 
@@ -31,13 +31,13 @@ class Checkpoints:
         self._used = False
 
     def fetch_newest(self, folder: Path) -> Path | None:
-        """Copies the newest checkpoint that is whole to the local disk.
+        """Copies the newest complete checkpoint to the local disk.
 
         Args:
-            folder: Where checkpoints go.
+            folder: Local folder for checkpoints.
 
         Returns:
-            The checkpoint's folder; None where there is none.
+            The checkpoint's folder; None if there is none.
 
         Raises:
             StoreError: The store cannot be listed.
@@ -57,7 +57,7 @@ class Checkpoints:
         """Stores a checkpoint, then removes the older ones.
 
         Args:
-            checkpoint: A folder that is named by its step.
+            checkpoint: A folder named by its step.
         """
         self._used = True
         try:
@@ -81,14 +81,14 @@ class Checkpoints:
             logger.warning("old checkpoints are left for `judgeloop clean`: %s", error)
 
     def _steps(self) -> list[str]:
-        """Returns the names of the checkpoints that were stored whole, the oldest first."""
+        """Returns the names of the complete checkpoints, the oldest first."""
         return [_step_of(key) for key in self._keys() if key.endswith(f"/{CHECKSUMS}")]
 
     def _keys(self) -> list[str]:
         return sorted(self._store.list(f"{self._folder}/"))
 
     def _remove(self, keys: Iterable[str]) -> None:
-        """Removes the marks of whole checkpoints first, so that no half of one is ever read."""
+        """Removes the completion markers first, so that a half-deleted checkpoint is never read."""
         for key in sorted(keys, key=lambda key: not key.endswith(f"/{CHECKSUMS}")):
             self._store.delete(key)
 

@@ -1,7 +1,7 @@
-"""Which stages' results a setting decides: what may change while a loop continues.
+"""Determines which stages' results depend on a setting, and so what may change during a loop.
 
 Content keys hold what the table of stages declares, settings by their paths and inputs by name. The
-settings that reach a key by way of an input are listed here.
+settings that enter a key through an input are listed here.
 """
 
 from __future__ import annotations
@@ -35,25 +35,25 @@ _BEHIND = {
     "controls": ("filtering.keep",),
     "names": ("registry.model_name",),
 }
-"""Settings by the inputs that they reach keys by."""
+"""Inputs of keys, with the settings that determine them."""
 _BESIDE = {
     "evaluate": ("evaluation", *GOLD.settings),
-    "register": ("registry",),  # the experiment enters no key, but holds the runs
+    "register": ("registry",),  # the experiment is part of no key, but contains the runs
 }
-"""Settings that decide a stage's result, or where it lies, by no input of the stage itself."""
+"""Settings that affect a stage's result, or its location, through no input of the stage itself."""
 
 
 _URL = "engine.endpoint.url"
-"""Only its host enters keys: a server may come back at another port or path."""
+"""Only its host enters keys: a server may be restarted on another port or path."""
 _NO_JUDGE = {"enough", "decide", "judge_sets", "record", "register", "promote", "report"}
-"""Stages that make no judge and no score of one."""
+"""Stages that produce neither a judge nor scores of one."""
 
 
 def stages_decided_by(path: str) -> set[str]:
-    """Returns the stages whose results a setting of the configuration decides.
+    """Returns the stages whose results depend on a setting of the configuration.
 
     Args:
-        path: Of a field or a section, such as `training.rank`.
+        path: Path of a field or a section, such as `training.rank`.
     """
     found = set()
     for spec in STAGES:
@@ -68,7 +68,7 @@ def stages_decided_anew(path: str, before: Mapping[str, Any], after: Mapping[str
     """Returns the stages whose results a change of a setting may alter.
 
     Args:
-        path: Of a setting that differs, as `changed_paths` returns it.
+        path: Path of a setting that differs, as `changed_paths` returns it.
         before: The configuration with the old value.
         after: The configuration with the new value.
     """
@@ -78,10 +78,10 @@ def stages_decided_anew(path: str, before: Mapping[str, Any], after: Mapping[str
 
 
 def loop_hash(config: Config, store: Store) -> str:
-    """Returns what tells a loop's runs in MLflow from those of another loop with its id.
+    """Returns a hash that distinguishes a loop in MLflow from other loops with its id.
 
-    Settings that decide no judge (the gate, the bound of the loop, where versions go) are left out:
-    they may change while the loop continues.
+    Settings that do not affect a judge (the gate, the number of iterations, where versions are
+    registered) are left out: they may change while the loop continues.
     """
     tree = msgspec.to_builtins(config)
     paths = [path for path in _leaves(tree) if stages_decided_by(path) - _NO_JUDGE]
@@ -97,7 +97,7 @@ def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 
 def _keyed(tree: Any, path: str) -> Any:
-    """Returns a setting's value, as far as it enters keys."""
+    """Returns the part of a setting's value that enters keys."""
     for name in path.split("."):
         tree = tree[name]
     return urlsplit(tree).hostname if path == _URL else tree

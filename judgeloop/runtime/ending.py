@@ -1,7 +1,7 @@
 """How a loop's last run ended, read from the ledger.
 
 Kubeflow's status is not used: its exit handler sees RUNNING after an early stop and after a
-cancellation, and a pod that was lost or killed leaves no error.
+cancellation, and a lost or killed pod leaves no error.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ class Ending(NamedTuple):
     """How a run of a loop ended."""
 
     state: State
-    """`finished`: nothing is left to do. `continues`: the run's iterations are done, and the loop
-    goes on. `cancelled`: by a person. `failed`: another run would fail too. `interrupted`: a task
-    had a transient failure, or was lost or killed."""
+    """`finished`: nothing is left to do. `continues`: the run's iterations are done, and another
+    run continues the loop. `cancelled`: by a person. `failed`: another run would fail too.
+    `interrupted`: a task had a transient failure, or was lost or killed."""
     decided: int
     """The last iteration that is decided; 0 where none is."""
     reason: str
-    """What happened, for a person; empty if the loop finished or continues."""
+    """Message on what happened; empty if the loop finished or continues."""
 
     @property
     def first(self) -> int:
@@ -38,7 +38,7 @@ class Ending(NamedTuple):
 
 
 def read_ending(ledger: Ledger) -> Ending:
-    """Reads how the last run of a loop ended, once nothing of it works any more.
+    """Reads how the last run of a loop ended, after all its tasks have ended.
 
     Raises:
         StoreError, DataError: The ledger cannot be read.
@@ -47,10 +47,10 @@ def read_ending(ledger: Ledger) -> Ending:
         iteration: manifests[0].expect(Decision).action
         for iteration, manifests in ledger.manifests("decide").items()
     }
-    # A loop that stopped in iteration 3 begins with 3 again, where promotion is left to do.
+    # A loop that stopped in iteration 3 begins with 3 again, since promotion is still to be done.
     decided = max((n for n, decision in decisions.items() if decision == "continue"), default=0)
     done = ledger.succeeded()
-    # A report that failed leaves the loop's result as it is.
+    # A failed report does not change the loop's result.
     failures = [entry for entry in ledger.failures() if entry.stage != "report"]
     if ledger.cancelled():
         return Ending("cancelled", decided, "the run was cancelled")

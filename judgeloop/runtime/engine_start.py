@@ -1,4 +1,4 @@
-"""Starts the engine for a model that is named by reference: the model is resolved here, once."""
+"""Resolves a model reference once, and starts an engine for it."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def open_engine(
 ) -> Engine:
     """Resolves a model and loads it into the engine that the configuration names.
 
-    For the `openai` engine nothing is resolved: the server has the model.
+    For the `openai` engine nothing is resolved, since the server has the model.
 
     Args:
         settings: The kind of engine and its limits.
         model: The model, by reference.
-        images: Where the engine finds the images of requests.
-        store: Where an adapter that is named by key lies.
+        images: The engine reads the images of requests from it.
+        store: Store of an adapter that is named by key.
 
     Raises:
-        ConfigError: The engine and the model do not go together.
+        ConfigError: The engine cannot run the model.
         EngineError: The model cannot be loaded.
         StoreError: The adapter is missing or damaged.
     """

@@ -11,8 +11,7 @@ def describe_error(error: Exception) -> tuple[str, int]:
     """Returns an error's message, without secrets, and its exit code.
 
     Args:
-        error: One of ours, or one of a library or the system; for a full, read-only or broken
-            disk the message says what to do.
+        error: Any exception; for a full, read-only or broken disk the message says what to do.
     """
     text, code = f"{type(error).__name__}: {error}", JudgeLoopError.exit_code
     if isinstance(error, JudgeLoopError):

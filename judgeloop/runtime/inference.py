@@ -1,13 +1,13 @@
-"""Runs the inputs of several shards on an engine at once, so that its slots stay full.
+"""Runs the inputs of several shards on an engine concurrently, so that its slots stay full.
 
 Answers are processed as they finish, and a freed slot takes the next request, if needed from
 the next shard. Neither a long answer nor the end of a shard blocks others, as long as several
 shards may be in flight.
 
-Which request is next decides how many shards that takes, where an input has several steps. No shard
-may be begun before the oldest one is stored, so the oldest one's further steps come first. In the
-others inputs are begun before further steps are asked: an input that has all of its steps before it
-can occupy a slot for longer while the oldest shard is finished.
+If inputs have several steps, the order of requests determines how many shards that takes. While the
+maximum of shards is in flight, none is begun before the oldest one is stored, so the oldest one's
+further steps come first. In the others new inputs are begun before further steps are sent: an input
+with all steps left can occupy a slot for longer while the oldest shard is finished.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ I = TypeVar("I")  # noqa: E741
 R = TypeVar("R")
 
 Records = Sequence[Record]
-"""What an input became; `Dropped` where it could not be used."""
+"""The records of an input; `Dropped` if it could not be used."""
 
 
 class Share(NamedTuple):
-    """The shards that one of several workers makes: every `parts`-th, from number `part` on."""
+    """The shards of one of several workers: every `parts`-th, starting with number `part`."""
 
     part: int
     """From 0."""
@@ -44,7 +44,7 @@ class Share(NamedTuple):
 
     @property
     def suffix(self) -> str:
-        """What its progress and its lease are told from those of other shares by."""
+        """Suffix that distinguishes its progress and its lease from those of other shares."""
         return f"/p{self.part:03d}" if self.parts > 1 else ""
 
     def has(self, index: int) -> bool:
@@ -85,27 +85,27 @@ def infer_shards(
     seen: Seen | None = None,
     meter: Meter | None = None,
 ) -> Manifest:
-    """Processes batches, one shard each; stored shards are not computed again.
+    """Processes batches, one shard each; stored shards are not recomputed.
 
     Args:
         engine: Answers.
-        store: Where to write.
-        manifest: What is known before the work: stage, key, inputs, model, details.
-        batches: Inputs of shard 0, 1, ...; the same at every start. Read a shard ahead, in a
+        store: Store to write to.
+        manifest: The part known before the work: stage, key, inputs, model, details.
+        batches: Inputs of shard 0, 1, ...; the same at every start. Read one shard ahead, in a
             thread.
         steps: An input's work, which must depend on that input alone.
-        in_flight: Shards that may be begun and not yet stored; a kill costs these at most.
-        before_shard: Called before each shard that is made; says whether another worker may have
-            stored some since, so that they are looked up again.
+        in_flight: Maximum number of shards begun and not yet stored; a kill loses at most these.
+        before_shard: Called before each computed shard; returns whether another worker may have
+            stored some since, so that stored shards are looked up again.
         advance: Called with the number of inputs of each stored shard, in their order.
-        share: Which shards are made here; the others are ignored, and are not in the manifest.
-        stored: What is stored of the work; None to look it up.
-        seen: Is given each shard's rows, in the order of the shards.
-        meter: Is told of every answer and every input that is done.
+        share: Shards to compute here; the others are ignored, and are not in the manifest.
+        stored: Keys that are stored already; None to look them up.
+        seen: Gets each shard's rows, in the order of the shards.
+        meter: Counts every answer and every finished input.
 
     Returns:
-        The manifest with shards and counts (`rows`, `inputs`, `dropped/<reason>`, and what the
-        engine counted), not yet stored.
+        The manifest with shards and counts (`rows`, `inputs`, `dropped/<reason>`, and the engine's
+        counts), not yet stored.
 
     Raises:
         EngineError, StoreError: As `Engine.poll`, or a shard cannot be written or read.
@@ -130,7 +130,7 @@ def infer_shards(
 
 
 def _read_ahead(values: Iterator[R]) -> Iterator[R]:
-    """Yields the same; the next one is being made in a thread meanwhile."""
+    """Yields the same values; the next one is computed in a thread meanwhile."""
     with ThreadPoolExecutor(1, thread_name_prefix="read") as thread:
         coming = thread.submit(next, values, None)
         while (value := coming.result()) is not None:
@@ -139,7 +139,7 @@ def _read_ahead(values: Iterator[R]) -> Iterator[R]:
 
 
 class _Shard:
-    """A shard in flight: the inputs that are not begun yet, and what the others became."""
+    """A shard in flight: the inputs that are not begun yet, and the results of the others."""
 
     def __init__(self, index: int, inputs: int, steps: Iterator[Steps[Records]] | None) -> None:
         self.index = index
@@ -147,26 +147,26 @@ class _Shard:
         self.usage = Usage()
         self.is_stored = steps is None
         self.further_steps: deque[tuple[_Input, int]] = deque()
-        """Requests of inputs that were answered and continue; no slot has taken them."""
+        """Requests of further steps that wait for a slot."""
         self._steps = enumerate(steps or ())
         self._results: dict[int, Records] = {}
 
     def next_input(self) -> _Input | None:
-        """Begins with the next input; None if all are begun."""
+        """Begins the next input; None if all are begun."""
         for place, steps in self._steps:
             return _Input(self, place, steps)
         return None
 
     def set_result(self, place: int, records: Records) -> None:
-        """Takes what an input became."""
+        """Stores the records of an input."""
         self._results[place] = records
 
     def is_complete(self) -> bool:
-        """Returns whether all inputs have become something."""
+        """Returns whether all inputs have results."""
         return self.is_stored or len(self._results) == self.inputs
 
     def work(self) -> Work | None:
-        """Returns what it holds, in the order of its inputs; None for one that is stored."""
+        """Returns its results, in the order of its inputs; None for a stored shard."""
         if self.is_stored:
             return None
         records = [record for place in range(self.inputs) for record in self._results[place]]
@@ -188,11 +188,11 @@ class _Input:
         self._responses: dict[int, Response] = {}
 
     def begin(self) -> bool:
-        """Goes to the first step; False if there is none."""
+        """Goes to the first step; returns False if there is none."""
         return self._go_on(lambda: next(self._steps))
 
     def take(self, index: int, response: Response) -> bool:
-        """Takes an answer; returns whether it was the step's last and there is another step."""
+        """Adds an answer; returns whether the step is complete and another one follows."""
         self.shard.usage = self.shard.usage.plus(response.usage)
         self._responses[index] = response
         if len(self._responses) < len(self.requests):
@@ -215,10 +215,10 @@ class _Run:
 
     Args:
         engine: Answers.
-        shards: Begun one after the other, when there is room for them.
-        writer: Gets the complete ones.
-        in_flight: Shards that may be begun and not yet stored.
-        meter: Is told what happens.
+        shards: Shards to begin one after the other, as room allows.
+        writer: Stores complete shards.
+        in_flight: Maximum number of shards begun and not yet stored.
+        meter: Counts answers and results.
     """
 
     def __init__(
@@ -231,12 +231,12 @@ class _Run:
         self._writer = writer
         self._in_flight = in_flight
         self._begun: deque[_Shard] = deque()
-        self._first_step: deque[tuple[_Input, int]] = deque()  # of the input that is begun now
+        self._first_step: deque[tuple[_Input, int]] = deque()  # of the input that is being begun
         self._asked: dict[int, tuple[_Input, int]] = {}
         self._numbers = count()
 
     def finish(self) -> None:
-        """Works until all shards are stored."""
+        """Runs until all shards are stored."""
         while True:
             self._submit()
             if self._asked:
@@ -270,7 +270,7 @@ class _Run:
         return None
 
     def _begin_input(self) -> bool:
-        """Begins with inputs until there is a request; False if none may begin now."""
+        """Begins inputs until there is a request; returns False if none may begin now."""
         while not self._first_step:
             item = self._begun[-1].next_input() if self._begun else None
             if item is None:
@@ -295,7 +295,7 @@ class _Run:
         return True
 
     def _hand_over(self) -> None:
-        """Gives the complete shards to the writer, up to the first that is not."""
+        """Passes complete shards to the writer, up to the first incomplete one."""
         while self._begun and self._begun[0].is_complete():
             shard = self._begun.popleft()
             work = shard.work()

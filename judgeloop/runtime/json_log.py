@@ -1,6 +1,6 @@
 """Log lines as JSON objects, for a log collector: `JUDGELOOP_LOG_FORMAT=json`.
 
-It imports the standard library alone: `make images` runs where nothing is installed.
+It imports only the standard library, since `make images` runs where nothing is installed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TEXT, JSON = "text", "json"
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """What all lines of a process belong to; None where it works for none."""
+    """Context fields of all log lines of a process; None where a field does not apply."""
 
     stage: str | None = None
     loop: str | None = None
@@ -32,7 +32,7 @@ def wants_json() -> bool:
     """Returns whether the environment asks for JSON.
 
     Raises:
-        ConfigError: It asks for a format that there is not.
+        ConfigError: It asks for an unknown format.
     """
     name = os.environ.get(VARIABLE, TEXT)
     if name not in (TEXT, JSON):
@@ -41,13 +41,13 @@ def wants_json() -> bool:
 
 
 class JsonFormatter(logging.Formatter):
-    """Makes one JSON object a line: time (UTC), level, logger, what it is about, and message.
+    """Formats one JSON object per line: time (UTC), level, logger, context fields, and message.
 
     A traceback is part of the message. Line feeds and control characters are escaped.
 
     Args:
         about: Fields of every line.
-        shown: Strikes secrets and control characters out of a text.
+        shown: Redacts secrets and escapes control characters of a text.
     """
 
     def __init__(self, about: About, shown: Callable[[str], str]) -> None:
@@ -56,7 +56,7 @@ class JsonFormatter(logging.Formatter):
         self._shown = shown
 
     def format(self, record: logging.LogRecord) -> str:
-        """Returns the line, without its end."""
+        """Returns the line, without the line end."""
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         line = {
             "time": f"{moment}.{int(record.msecs):03d}Z", "level": record.levelname,

@@ -81,9 +81,9 @@ class Holder(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
     machine: str
     """Identifies the process table of `pid`: only processes that share it can see it exit."""
     born: str
-    """When the process began, in ticks of that machine; a number is given out again, this isn't."""
+    """Start time of the process, in ticks of that machine; unlike a process id it is not reused."""
     pod: str = ""
-    """Of Kubernetes, where it is in one (`judgeloop.runtime.holder_pod`)."""
+    """Its Kubernetes pod, if it runs in one (`judgeloop.runtime.holder_pod`)."""
     since: str
     """UTC on the holder's clock, for people to read; nothing is computed from it."""
     beats: int = 0

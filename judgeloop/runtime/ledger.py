@@ -36,12 +36,13 @@ _WRITER = "judgeloop"
 BASE_ITERATION = 0
 """The iteration number of everything done with the start model before any training."""
 EVALUATION = "evaluation-"
-"""Begins the id of an evaluation outside a loop, whose ledger lies beside those of the loops."""
+"""Prefix of the id of an evaluation outside a loop, whose ledger is stored beside those of
+loops."""
 AFTER_LOOP = -1
 """The iteration number of tasks after the loop, whose names begin with `end`."""
 
 _NAME = re.compile(r"(?P<head>end|\d+)-(?P<stage>.+?)(-p\d+)?\.json")
-"""Of an entry's object, see `Entry.name`."""
+"""Name of an entry's object, see `Entry.name`."""
 
 
 class LoopTakenError(ConfigError):
@@ -58,7 +59,7 @@ class LoopTakenError(ConfigError):
 
 
 class Entry(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
-    """How one task of a loop ended; what a newer version adds is ignored."""
+    """How one task of a loop ended; fields that a newer version adds are ignored."""
 
     stage: str
     iteration: int
@@ -67,7 +68,7 @@ class Entry(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
     """None if the task failed."""
     error: str | None = None
     exit_code: int = 0
-    """What the command line ends with: the error's own code, 0 where the task succeeded."""
+    """Exit code of the command line: that of the error, or 0 if the task succeeded."""
     seconds: float = 0.0
     """Wall time of the run that did the work; later runs that found it done don't count."""
     started_at: str = ""
@@ -77,7 +78,7 @@ class Entry(Record, frozen=True, kw_only=True, forbid_unknown_fields=False):
     generated: int = 0
     """Tokens that its engine generated; counted like `seconds`."""
     machine: str = ""
-    """What it ran on, in words."""
+    """Description of its machine."""
 
     @property
     def name(self) -> str:

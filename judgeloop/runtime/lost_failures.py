@@ -1,7 +1,7 @@
 """Failures that could not be written to the ledger: one log line each.
 
 A store that is full, unreachable or read-only cannot record the failure that it causes, so the log
-is the only place that has it.
+is the only place where it is recorded.
 """
 
 from __future__ import annotations
@@ -40,6 +40,6 @@ def read_lost(lines: Iterable[str]) -> list[Entry]:
             _, end = json.JSONDecoder().raw_decode(text)
             entry = from_json(text[:end], Entry, "the log")
         except (ValueError, DataError):
-            continue  # cut off, as by a full disk
+            continue  # truncated, for example by a full disk
         found.setdefault(entry.name, entry)
     return sorted(found.values(), key=lambda entry: entry.rank)

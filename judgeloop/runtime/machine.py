@@ -1,4 +1,4 @@
-"""What machine this process runs on, in words: processor cores, memory, GPUs."""
+"""Describes the machine of this process: processor cores, memory, GPUs."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _MODEL = "Model:"
 
 
 def machine_here() -> str:
-    """Returns such as `2 cores, 7.8 GiB memory, no GPU`: what this process may use."""
+    """Describes the machine as this process may use it: `2 cores, 7.8 GiB memory, no GPU`."""
     cores = len(os.sched_getaffinity(0))
     return f"{cores} core{'s'[: cores > 1]}, {_memory() / 2**30:.1f} GiB memory, {_gpus()}"
 
 
 def _memory() -> int:
-    """Returns bytes: those of the machine, or of a container's limit below that."""
+    """Returns the memory in bytes: the machine's, or a container's lower limit."""
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     try:
         return min(total, int(_LIMIT.read_text()))
-    except (OSError, ValueError):  # no container, or one without a limit
+    except (OSError, ValueError):  # not a container, or one without a limit
         return total
 
 
@@ -36,6 +36,6 @@ def _gpus() -> str:
     for file in _GPUS.glob("*/information"):
         lines = file.read_text().splitlines()
         names.update(line.removeprefix(_MODEL).strip() for line in lines if line.startswith(_MODEL))
-    if names.total() != here:  # not all are for this process
+    if names.total() != here:  # this process may not use all of them
         return f"{here} GPU{'s'[: here > 1]}" + "".join(f", {name}" for name in sorted(names))
     return ", ".join(f"{count} x {name}" for name, count in sorted(names.items()))

@@ -15,9 +15,9 @@ class Turn(NamedTuple):
     """A worker's turn at a stage's work."""
 
     lease: Lease
-    """Long work calls its `ensure_held` between its parts."""
+    """Long work calls its `ensure_held` between parts."""
     stored: frozenset[str]
-    """Keys of what earlier workers have stored of it."""
+    """Keys that earlier workers have stored."""
 
 
 def once(store: Store, stage: str, key: str, make: Callable[[Turn], Manifest]) -> Manifest:
@@ -29,7 +29,7 @@ def once(store: Store, stage: str, key: str, make: Callable[[Turn], Manifest]) -
         store: The store.
         stage: The stage.
         key: Its content key.
-        make: Does the work.
+        make: Function that does the work.
 
     Raises:
         DataError, StoreError: The stored manifest cannot be read or has another schema version.
@@ -39,7 +39,7 @@ def once(store: Store, stage: str, key: str, make: Callable[[Turn], Manifest]) -
         clear(store, name)
         return done
     with held(store, name) as lease:
-        # One listing says whether another worker was quicker, and which shards there are.
+        # One listing shows whether another worker was faster, and which shards are stored.
         stored = stored_keys(store, stage, key)
         done = finished(store, stage, key) if manifest_key(stage, key) in stored else None
         return done or finish(store, make(Turn(lease, stored)))

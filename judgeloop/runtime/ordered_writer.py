@@ -72,7 +72,7 @@ class OrderedWriter:
 
     def _store(self, index: int, inputs: int, made: Work | None) -> None:
         if self._failed:
-            return  # no shard comes after a gap
+            return  # no shard is stored after a gap
         try:
             if made is None:
                 self._shards.add_stored(index, inputs)

@@ -1,7 +1,7 @@
 """Progress of long work: log lines in a pod, and a file that a parent process can show.
 
-The local runner of Kubeflow Pipelines swallows bars, so a task appends small JSON lines to the file
-named by `JUDGELOOP_PROGRESS`; the parent reads them and draws.
+The local runner of Kubeflow Pipelines suppresses progress bars, so a task appends small JSON lines
+to the file named by `JUDGELOOP_PROGRESS`; the parent reads them and draws.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class Pulse(msgspec.Struct, frozen=True, kw_only=True):
     """An engine's counters for a task since this process started it."""
 
     tokens: int = 0
-    """Generated."""
+    """Number of generated tokens."""
     requests: int = 0
-    """In flight: given to the engine and not answered."""
+    """Number of requests in flight: sent to the engine and not answered."""
     kept: int = 0
-    """Pairs that were made, or judgements that agree with their pair's preference."""
+    """Number of pairs made, or of judgements that agree with their pair's preference."""
     tried: int = 0
-    """What `kept` is a part of."""
+    """Number that `kept` is a part of."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,20 +50,20 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     unit: str
     note: str = ""
     at: float = 0.0
-    """When, in seconds since 1970, UTC."""
+    """Unix time in seconds."""
     pulse: Pulse | None = None
-    """Of a task that runs a model."""
+    """Only for a task that runs a model."""
 
 
 class ProgressSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """How far this process's task is; its lease publishes it."""
+    """Progress of this process's task, which its lease publishes."""
 
     step: Step
     rate: float
-    """Rows a second, lately."""
+    """Recent rows per second."""
 
     def __str__(self) -> str:
-        """Returns it for a person, such as `judge/p000: 120 of 400 pairs, 2.5 a second`."""
+        """Returns the progress in words, such as `judge/p000: 120 of 400 pairs, 2.5 a second`."""
         step = self.step
         said = f"{step.done:,} of {step.total:,} {step.unit}"
         if step.note:
@@ -76,14 +76,14 @@ class ProgressSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Latest:
-    """The newest step of this process, and when some of those before it were."""
+    """The newest step of this process, and the times of some earlier ones."""
 
     step: ClassVar[Step | None] = None
     seen: ClassVar[deque[tuple[float, int]]] = deque(maxlen=RATE_STEPS)
 
 
 def latest_progress() -> ProgressSnapshot | None:
-    """Returns how far this process's newest task is; None if it has none."""
+    """Returns the progress of this process's newest task; None if there is none."""
     step, seen = _Latest.step, list(_Latest.seen)
     if step is None:
         return None
@@ -109,7 +109,7 @@ class Progress:
         self._report(note)
 
     def beat(self, pulse: Pulse) -> None:
-        """Records the engine's counters, written with the next step or alone after a while."""
+        """Records the engine's counters, to be written with the next step or after a while."""
         self._pulse = pulse
         if time.monotonic() - self._written >= PULSE_EVERY_S:
             self._written = time.monotonic()
@@ -137,7 +137,7 @@ class Progress:
 
 
 class Relay:
-    """Repeats the steps of a child process as this process's own: its lease and parent see them.
+    """Forwards the steps of a child process as this process's own, to its lease and its parent.
 
     Args:
         path: The child's progress file, which need not exist yet.
@@ -148,14 +148,14 @@ class Relay:
         self._offset = 0
 
     def __call__(self) -> None:
-        """Repeats what is new."""
+        """Forwards new steps."""
         steps, self._offset = read_steps(self._path, self._offset)
         for step in steps:
             _tell(step)
 
 
 def _tell(step: Step) -> None:
-    """Keeps a step for the lease, and appends it to the file that a parent reads."""
+    """Records a step for the lease, and appends it to the file that a parent reads."""
     if _Latest.step is None or _Latest.step.task != step.task:
         _Latest.seen.clear()
     _Latest.seen.append((time.monotonic(), step.done))
@@ -170,7 +170,7 @@ def _append(step: Step) -> None:
 
 
 def read_steps(path: Path, offset: int) -> tuple[list[Step], int]:
-    """Reads the whole lines after `offset` bytes; returns them and the next offset."""
+    """Reads the complete lines after `offset` bytes; returns them and the next offset."""
     if not path.exists():
         return [], offset
     with path.open("rb") as file:
@@ -181,7 +181,7 @@ def read_steps(path: Path, offset: int) -> tuple[list[Step], int]:
 
 
 def _whole_steps(data: bytes) -> Iterator[Step]:
-    """Yields the steps but for lines that were torn, as by a full disk: the next is newer."""
+    """Yields the steps, without truncated lines, which a full disk may leave."""
     for line in data.split(b"\n"):
         with suppress(msgspec.MsgspecError, UnicodeDecodeError):
             yield msgspec.json.decode(line, type=Step)

@@ -1,4 +1,4 @@
-"""Counts what an engine does for a task while it runs: tokens, requests in flight, what is kept."""
+"""Counts the work of an engine for a running task: tokens, requests in flight, kept results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Meter:
     """Adds up one task's answers and results.
 
     Args:
-        show: Gets the sums whenever the engine was polled.
+        show: Called with the sums whenever the engine was polled.
     """
 
     def __init__(self, show: Callable[[Pulse], None] = lambda _: None) -> None:
@@ -31,7 +31,7 @@ class Meter:
         spent.add(tokens=tokens)
 
     def made(self, work: Work) -> None:
-        """Counts what a shard's inputs became: pairs and those dropped, or judgements."""
+        """Counts the results of a shard's inputs: pairs and dropped rows, or judgements."""
         for record in work.records:
             if isinstance(record, Judgement):
                 self._kept += record.agrees is True
@@ -42,10 +42,10 @@ class Meter:
         self._tried += len(work.dropped)
 
     def beat(self, requests: int) -> None:
-        """Shows the sums.
+        """Reports the sums.
 
         Args:
-            requests: Those in flight.
+            requests: Number of requests in flight.
         """
         self._show(
             Pulse(tokens=self._tokens, requests=requests, kept=self._kept, tried=self._tried)

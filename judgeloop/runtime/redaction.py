@@ -25,14 +25,14 @@ from judgeloop.schema.printable import printable
 
 STRUCK_OUT = "***"
 LOG_VARIABLE = "JUDGELOOP_RUN_LOG"
-"""Names a file that log lines go to as well: a run's own log, beside all that its tasks print."""
+"""Path of a file that also gets the log lines: a run's own log, without other task output."""
 _SHORTEST_BASE64 = 8
 """Minimum length of the Base64 characters that do not depend on what precedes the secret."""
 _named: set[str] = set()
 
 
 def hidden(text: str) -> str:
-    """Returns a text with secrets redacted: the environment's, and what looks like a secret."""
+    """Returns a text with secrets redacted, from the environment or recognized by form."""
     for form in _all_forms(frozenset(secret for _, secret in secret_values(frozenset(_named)))):
         text = text.replace(form, STRUCK_OUT)
     text = IN_ADDRESS.sub(f"://{STRUCK_OUT}@", text)
@@ -59,7 +59,7 @@ def hide_secrets(
             (`judgeloop.runtime.json_log`); None where a person or a program reads them as text.
 
     Raises:
-        ConfigError: The environment asks for a format that there is not.
+        ConfigError: The environment asks for an unknown format.
     """
     made: logging.Formatter = _Formatter(log_format)
     if about is not None and wants_json():
@@ -83,7 +83,7 @@ class _Formatter(logging.Formatter):
 
 
 def _is_not_kubeflow_s(record: logging.LogRecord) -> bool:
-    """Says whether a line comes from elsewhere than the program around a task's function."""
+    """Returns whether a line was not logged by KFP's executor around a task's function."""
     return f"{os.sep}kfp{os.sep}" not in record.pathname
 
 
@@ -116,10 +116,10 @@ def _forms(secret: str) -> Iterator[str]:
 
 
 def _base64(secret: bytes) -> Iterator[str]:
-    """Yields what a secret becomes within a Base64 text, such as `user:password` of a header.
+    """Yields the forms of a secret within a Base64 text, such as `user:password` in a header.
 
-    Three bytes are four characters, so it depends on how many bytes stand before it; characters
-    that other bytes have a part in are left out.
+    Three bytes are four characters, so the form depends on the number of bytes before it;
+    characters that encode other bytes too are left out.
     """
     for before, first in enumerate((0, 2, 3)):
         last = (before + len(secret)) * 4 // 3

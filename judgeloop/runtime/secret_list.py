@@ -1,6 +1,6 @@
-"""What is a secret: by the name of the variable that holds it, by its form, or by what names it.
+"""Defines secrets: by the name of their variable, by their form, or by the header or field name.
 
-The only list: what is redacted of logs and errors, and what no compiled pipeline may hold.
+This is the only list, for redaction of logs and errors and for the check of compiled pipelines.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import unquote
 
 SHORTEST = 6
-"""Characters; to redact a shorter value, such as `true`, would make nonsense of a text."""
+"""Minimum number of characters: redacting shorter values, such as `true`, would garble texts."""
 _NAME = re.compile(
     r"(SECRETS?|TOKEN|PASSWORDS?|PASSWD|PASSPHRASES?|PASSCODE|CREDENTIALS?|CREDS|KEY|COOKIES?|BEARER"
     r"|(API|ACCESS|AUTH|PRIVATE|SECRET|ACCOUNT|REFRESH)_?(KEY|TOKEN)S"
@@ -43,7 +43,7 @@ FORMS = {
     "a basic authorization": re.compile(r"\bBasic [A-Za-z0-9+/_-]{8,}={0,2}"),
     "a bearer's token": re.compile(r"\bBearer [A-Za-z0-9._~+/-]{8,}={0,2}"),
 }
-"""What is known by its looks."""
+"""Secrets that are recognized by their form."""
 NAMED = re.compile(
     r"(?P<name>(?:x-amz-security-token|x-amz-security-token-bin|(?:proxy-)?authorization|"
     r"(?:set-)?cookie|x-api-key|api-key|x-auth-token|session_?token|secret_?access_?key)"
@@ -64,8 +64,8 @@ def secret_values(
     """Yields the environment's secrets, each with the name of its variable.
 
     Args:
-        more: Further variables with a secret, whatever they are called.
-        environment: Where they are looked up.
+        more: Further variables that hold a secret, whatever their names.
+        environment: The variables.
     """
     for name, value in environment.items():
         found = set(_parts(value)) if names_secret(name) or name in more else set()
@@ -75,11 +75,11 @@ def secret_values(
 
 
 def _parts(value: str) -> Iterator[str]:
-    """Yields a value, and what of it may stand alone: lines, and what follows `name=` of each."""
+    """Yields a value and parts that may occur alone: lines, and texts after `name=` in them."""
     yield value
     for line in value.splitlines():
         yield line.strip()
-        for field in line.split(";"):  # of a cookie or of a connection string
+        for field in line.split(";"):  # as in a cookie or a connection string
             name, sign, rest = field.strip().partition("=")
             if sign and names_secret(name.replace(" ", "_") or "KEY"):
                 yield rest

@@ -1,4 +1,4 @@
-"""Calls a stage's function with what its parameters name, and reads its inputs."""
+"""Calls a stage's function with the arguments that its parameters name, and reads its inputs."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def call_stage(
     Args:
         spec: The stage's row.
         config: The configuration; the function gets the part that the row declares.
-        task: What every stage may name: `store`, `ledger`, `iteration`, `partition`,
-            `loop_hash`, which tells the loop from another one with its id, and `configuration`, the
-            whole as plain data, to be recorded.
-        inputs: Files of manifests, one or several each. The function gets the manifests; of an
-            input `model` the model that its manifest names.
+        task: Arguments that every stage may name: `store`, `ledger`, `iteration`, `partition`,
+            `loop_hash`, which distinguishes the loop from others with its id, and `configuration`,
+            the whole configuration as plain data, to be recorded.
+        inputs: Files of manifests, one or several per input. The function gets the manifests; for
+            an input `model`, the model that its manifest names.
 
     Raises:
         TypeError: It has no such input, or one is not given.
-        DataError, StoreError: An input is no manifest, or one of another schema.
+        DataError, StoreError: An input is not a manifest, or has another schema.
     """
     function = stage_function(spec)
     names = inspect.signature(function).parameters
@@ -57,7 +57,7 @@ def stage_function(spec: StageSpec) -> Callable[..., Manifest]:
 
 
 def read_input(path: str) -> Manifest:
-    """Reads the file of a manifest that a task is given."""
+    """Reads a manifest file that a task got as input."""
     return read_manifest(Path(path).read_bytes(), path)
 
 

@@ -1,8 +1,8 @@
-"""Content keys of stages, computed from what the table of stages declares and from nothing else.
+"""Content keys of stages, computed only from what the table of stages declares.
 
-A content key promises that work is done again when anything changes that decides it. A stage says
-only what its inputs are; which settings enter, and that no declared input is left out, is checked
-here against its row.
+A content key guarantees that work is redone when anything changes that affects it. A stage passes
+only its inputs; its settings, and that no declared input is missing, come from its row in the
+table.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _IDENTITIES: dict[str, Callable[[Any], object]] = {
 
 
 def key_spec(stage: str) -> KeySpec:
-    """Returns what enters the content key of a stage, or of work that is part of no loop."""
+    """Returns the declared key of a stage, or of work outside a loop."""
     parts = {
         "gold": GOLD,
         "benchmark_items": BENCHMARK_ITEMS,
@@ -90,8 +90,8 @@ def stage_manifest(stage: str, config: Section, **inputs: object) -> Manifest:
 
     Args:
         stage: The stage.
-        config: As of `stage_key`.
-        inputs: As of `stage_key`.
+        config: As for `stage_key`.
+        inputs: As for `stage_key`.
 
     Raises:
         ValueError: The inputs are not those that the table declares.
@@ -106,7 +106,7 @@ def stage_manifest(stage: str, config: Section, **inputs: object) -> Manifest:
 
 
 def _content(value: object) -> object:
-    """Returns what a value is, without where it lies."""
+    """Returns the identity of a value, without its location."""
     if isinstance(value, Manifest):
         return value.key
     if isinstance(value, ModelRef):

@@ -1,9 +1,9 @@
-"""What each stage reads of the configuration: one struct a stage, which is all that it is given.
+"""The part of the configuration that each stage reads: one struct per stage, its only access.
 
 Sections and fields keep their names, so a path such as `loop.seed` means the same here and in the
-whole configuration. A stage that reads another field does not pass the type check, and finds no
-such attribute when it runs. Every field either decides the stage's result, by its content key, or
-is named in one of two lists: `by_input` and `undeciding`.
+whole configuration. A stage that reads another field fails the type check, and raises
+AttributeError when it runs. Every field is either part of the stage's content key, or named in one
+of two lists: `by_input` and `undeciding`.
 """
 
 from __future__ import annotations
@@ -31,22 +31,21 @@ _ENGINE_OPERATION = (
     *("engine.endpoint.timeout_s", "engine.endpoint.retries"),
     *("engine.endpoint.prompt_price", "engine.endpoint.completion_price"),
 )
-"""How an engine is run and what it costs: nothing of what it answers."""
+"""Settings of an engine's operation and cost, which do not affect answers."""
 _PICTURES = ("data.max_pixels", "data.background")
 
 
 class StageSettings(Section, frozen=True, kw_only=True):
-    """Base of what stages read; by itself, nothing."""
+    """Base of the stages' settings, without fields."""
 
     by_input: ClassVar[tuple[str, ...]] = ()
-    """Fields or sections that the content key holds by way of an input: they have decided the
-    input, too."""
+    """Fields or sections that enter the content key through an input, which they have affected."""
     undeciding: ClassVar[tuple[str, ...]] = ()
-    """Fields that decide nothing of the result."""
+    """Fields that do not affect the result."""
 
 
 def select_settings(config: Section, kind: type[S]) -> S:
-    """Returns the part of a configuration that a stage reads, or of a section."""
+    """Returns the part of a configuration, or of a section, that a stage reads."""
     return msgspec.convert(config, decodable(kind), from_attributes=True)
 
 
@@ -63,7 +62,7 @@ class SeedAndPartitions(Seed, frozen=True, kw_only=True):
 
 
 class StopRule(Section, frozen=True, kw_only=True):
-    """Of the section `loop`: the bound, and when to stop before it."""
+    """Of the section `loop`: the maximum of iterations, and when to stop earlier."""
 
     iterations: int
     stop_error: float | None
@@ -73,20 +72,20 @@ class StopRule(Section, frozen=True, kw_only=True):
 
 
 class Pictures(Section, frozen=True, kw_only=True):
-    """Of the section `data`: what a model sees of an image."""
+    """Of the section `data`: how images are shown to a model."""
 
     max_pixels: int
     background: str
 
 
 class QuestionsAndPictures(Pictures, frozen=True, kw_only=True):
-    """Of the section `data`: what a report says of it."""
+    """Of the section `data`: the fields that a report shows."""
 
     questions: str
 
 
 class StoredData(Pictures, frozen=True, kw_only=True):
-    """Of the section `data`, for a stage that cuts rows into shards."""
+    """Of the section `data`, for a stage that splits rows into shards."""
 
     shard_size: int
 
@@ -108,7 +107,7 @@ class QuestionPool(StoredData, frozen=True, kw_only=True):
 
 
 class Benchmarks(Section, frozen=True, kw_only=True):
-    """Of the section `evaluation`: which sets there are."""
+    """Of the section `evaluation`: the further sets."""
 
     benchmarks: tuple[str, ...]
     data: dict[str, str]
@@ -161,7 +160,7 @@ class EngineKind(Section, frozen=True, kw_only=True):
 
 
 class PermutedOptions(Section, frozen=True, kw_only=True):
-    """Of the section `filtering`: whether a judgement is asked for in another form, too."""
+    """Of the section `filtering`: whether questions are also judged with permuted options."""
 
     permuted_options: bool
 
@@ -179,7 +178,7 @@ class Experiment(Section, frozen=True, kw_only=True):
 
 
 class RegistryNames(Experiment, frozen=True, kw_only=True):
-    """Of the section `registry`: where a loop's versions are."""
+    """Of the section `registry`: where a loop's versions are registered."""
 
     model_name: str
 
@@ -203,7 +202,7 @@ class ControlArm(Section, frozen=True, kw_only=True):
 
 
 class ResolveSettings(StageSettings, frozen=True, kw_only=True):
-    """Read by `resolve`; it tries early what later stages need."""
+    """Read by `resolve`, which checks early what later stages need."""
 
     undeciding: ClassVar[tuple[str, ...]] = ("prompts", "engine.kind", "evaluation.base_prompts")
     prompts: str
@@ -317,7 +316,7 @@ class DecideSettings(StageSettings, frozen=True, kw_only=True):
 
 
 class RegisterSettings(StageSettings, frozen=True, kw_only=True):
-    """Read by `register`; what it records with a version is given to it apart."""
+    """Read by `register`; the configuration that it records with a version is passed separately."""
 
     by_input: ClassVar[tuple[str, ...]] = ("prompts", "filtering.keep", "model.start")
     undeciding: ClassVar[tuple[str, ...]] = ("loop.iterations",)
@@ -338,7 +337,7 @@ class PromoteSettings(StageSettings, frozen=True, kw_only=True):
 
 
 class ReportSettings(StageSettings, frozen=True, kw_only=True):
-    """Read by `report`, which has no key: it is drawn anew each time."""
+    """Read by `report`, which has no key: it is rendered every time."""
 
     undeciding: ClassVar[tuple[str, ...]] = (
         *("store", "loop.seed", "data.max_pixels", "data.background", "engine.kind"),

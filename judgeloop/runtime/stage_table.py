@@ -1,8 +1,8 @@
 """The table of stages: one row declares everything that other code must know about a stage.
 
 The pipeline task (`judgeloop.runtime.tasks`), profiles and placement, the check of compiled
-pipelines, the components' images and READMEs, status, clean and the report read it. It is data
-alone and imports nothing heavy. The order of the rows is the order in which work is shown.
+pipelines, the components' images and READMEs, status, clean and the report read it. It is pure data
+and imports nothing heavy. The order of the rows is the order in which work is shown.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ from judgeloop.runtime.stage_settings import (
 from judgeloop.schema import results
 
 Phase = Literal["start", "iteration", "end", "evaluation", "beside"]
-"""When a stage runs: once with the start model, in each iteration, once after the loop, in an
-evaluation outside a loop alone, or beside the others of a run, on a cluster alone."""
+"""When a stage runs: once with the start model, in each iteration, once after the loop, only in an
+evaluation outside a loop, or only on a cluster, in parallel to the other tasks of a run."""
 
 
 class KeySpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What enters a content key: everything that decides the result, and nothing else."""
+    """The parts of a content key: everything that affects the result, and nothing else."""
 
     version: int = 1
-    """Raised when the same inputs give another result."""
+    """Incremented when the same inputs give another result."""
     settings: tuple[str, ...] = ()
     """Fields of the configuration, or whole sections, by path."""
     inputs: tuple[str, ...] = ()
-    """What the stage is given, and of the software `engine`, `prompts` and `control_tokens`
+    """The stage's inputs, and of the software `engine`, `prompts` and `control_tokens`
     (`judgeloop.runtime.identity`)."""
 
 
@@ -55,20 +55,20 @@ class StageSpec(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     """Name of the component, of the task in the ledger and of the folder in the store."""
     function: str
-    """`module:function` below `judgeloop.runtime.stages`; empty where it does no work of a loop."""
+    """`module:function` below `judgeloop.runtime.stages`; empty if it does no work of a loop."""
     settings: type[StageSettings] = StageSettings
-    """What it reads of the configuration: all that it is given."""
+    """The part of the configuration that it reads and gets."""
     phases: tuple[Phase, ...]
     key: KeySpec
-    """What decides its result; finished work with the same content key is not repeated."""
+    """Its content key; finished work with the same content key is not repeated."""
     section: str
     """The stage's own section of the configuration."""
     result: type[results.Result] | None = None
-    """The kind of result in its manifest; None if the manifest's rows say all."""
+    """The type of the result in its manifest; None if the rows are the whole result."""
     image: Literal["cpu", "gpu"] = "cpu"
     """Container image; `gpu` can run and train models."""
     gpu: Literal["inference", "training"] | None = None
-    """Size of the profile that a task gets; None: no GPU, the stage runs no model."""
+    """The profile's resources that a task gets; None: no GPU, since the stage runs no model."""
     partitioned: bool = False
     """Whether an iteration has one task per partition."""
     permanent: bool = False
@@ -76,8 +76,8 @@ class StageSpec(msgspec.Struct, frozen=True, kw_only=True):
     in_ledger: bool = True
     """Whether its finished tasks are recorded in the ledger; False for the report."""
     may_change: bool = False
-    """Whether a loop may continue where the stage's result for the start model has changed: gold
-    pairs decide nothing in the loop."""
+    """Whether a loop may continue although the stage's result for the start model has changed: gold
+    pairs affect nothing in the loop."""
 
 
 STAGES = (
@@ -265,7 +265,7 @@ STAGES = (
         function="register:register",
         settings=RegisterSettings,
         phases=("iteration",),
-        key=KeySpec(  # with the version's number, which the registry gives
+        key=KeySpec(  # with the version's number, which the registry assigns
             version=4,
             settings=("registry.model_name",),
             inputs=("loop_id", "iteration", "trained", "validation", "evaluation", "examples"),
@@ -309,7 +309,7 @@ STAGES = (
         function="report:report",
         settings=ReportSettings,
         phases=("end",),
-        key=KeySpec(),  # it is drawn anew at every end of a run
+        key=KeySpec(),  # it is rendered at every end of a run
         section="report",
         in_ledger=False,
     ),
@@ -317,7 +317,7 @@ STAGES = (
         name="watch",
         function="",
         phases=("beside",),
-        key=KeySpec(),  # it makes nothing
+        key=KeySpec(),  # it has no output
         section="loop",
         in_ledger=False,
     ),

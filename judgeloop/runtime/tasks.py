@@ -1,9 +1,8 @@
-"""The stages as pipeline tasks: texts, numbers and file paths in, a manifest file out.
+"""Runs the stages as pipeline tasks: texts, numbers and file paths in, a manifest file out.
 
-This is all that a component calls. Each task opens the store, runs its stage, writes the manifest
-to `out` and enters the result, or the failure, into the loop's ledger. `run` does it for any stage
-of the table; the functions after it are those that decide how the loop continues, or begin or end
-it.
+Components call nothing else. Each task opens the store, runs its stage, writes the manifest to
+`out` and records the result, or the failure, in the loop's ledger. `run` does this for any stage of
+the table; the functions after it decide how the loop continues, or begin or end it.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ _STATUS: dict[State, str] = {
     "failed": "FAILED",
     "interrupted": "INTERRUPTED",
 }
-"""How a run ended, in the words of the report."""
+"""Status of a run, as the report shows it."""
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -81,9 +80,9 @@ class Task(msgspec.Struct, frozen=True):
             stage: The stage's name.
             config: A reference to the configuration (`judgeloop.runtime.reference`), or its JSON.
             loop_id: Names the loop.
-            iteration: The iteration of the run: its first is 1, whatever it is in the loop. 0 and
+            iteration: The iteration within the run, which starts at 1 in every run of a loop. 0 and
                 `AFTER_LOOP` are the same in every run.
-            partition: For a stage that is cut into partitions.
+            partition: The partition, for a partitioned stage.
         """
         collect_rarely()
         if config.startswith("{"):
@@ -139,7 +138,7 @@ class Task(msgspec.Struct, frozen=True):
                 raise
             try:
                 self.ledger.record(entry)
-            except (JudgeLoopError, OSError) as second:  # the store may be what failed
+            except (JudgeLoopError, OSError) as second:  # the store itself may have failed
                 log_lost(entry, second)
             raise
 
@@ -172,9 +171,9 @@ def run(
 ) -> Manifest:
     """Runs a stage as one task of a loop.
 
-    The stage's function is called with what its parameters name: `config`, which is the part of
-    the configuration that its row in the table of stages declares, `store`, `ledger`, `iteration`,
-    `partition`, `loop_hash`, `configuration`, or one of the inputs.
+    The stage's function is called with the arguments that its parameters name: `config`, which is
+    the part of the configuration that its row in the table of stages declares, `store`, `ledger`,
+    `iteration`, `partition`, `loop_hash`, `configuration`, or one of the inputs.
 
     Args:
         stage: Its name in the table of stages.
@@ -182,9 +181,9 @@ def run(
         loop_id: The loop.
         out: File that gets the manifest.
         iteration: None for a stage that runs once.
-        partition: None for a stage that has one task an iteration.
-        inputs: Files of manifests, one or several each. The stage gets the manifests; of an input
-            `model` the model that its manifest names.
+        partition: None for a stage that has one task per iteration.
+        inputs: Files of manifests, one or several per input. The stage gets the manifests; for an
+            input `model`, the model that its manifest names.
     """
     spec = stage_spec(stage)
     if iteration is None:
@@ -208,19 +207,19 @@ def run(
 def resolve(
     config: str, loop_id: str, out: str, judge_out: str, needs: Mapping[str, Any] | None = None
 ) -> None:
-    """Claims the loop id and turns the start model's alias into a version and a hash.
+    """Claims the loop id and resolves the start model to a version and a hash.
 
-    On a cluster it is the preflight too: no pod with a GPU is asked for before it has passed. On
-    this machine it tries the loop's names on the MLflow server, if there is one.
+    On a cluster it is also the preflight: no GPU pod is requested before it has passed. On this
+        machine it tries the loop's names on the MLflow server, if there is one.
 
     Args:
         config: The configuration.
         loop_id: The loop.
         out: File that gets the manifest of the start model.
-        judge_out: File that gets the manifest of the judge that this run's first iteration begins
-            with: what the run before it has trained, else the start model.
-        needs: What the tasks need of the cluster (`judgeloop.ops.doctor.needs`); None if that
-            is not known.
+        judge_out: File that gets the manifest of the judge with which this run's first iteration
+            begins: the judge that the previous run trained, else the start model.
+        needs: Requirements of the tasks on the cluster (`judgeloop.ops.doctor.needs`); None if
+            unknown.
     """
     from judgeloop.ops.doctor.needs import parse_needs
     from judgeloop.ops.doctor.preflight import log_around, require_registry, require_sound
@@ -232,7 +231,7 @@ def resolve(
         task = Task.open("resolve", config, loop_id, BASE_ITERATION)
     except JudgeLoopError:
         if on_cluster():
-            log_around(given)  # the configuration lies in the store, so this is all that is known
+            log_around(given)  # the configuration is in the store, so nothing else is known here
         raise
     with task.failures_recorded(in_ledger=False):  # it may be another loop's
         task.ledger.begin(task.config)
@@ -251,10 +250,10 @@ def resolve(
 
 
 def enough(config: str, loop_id: str, iteration: int, examples: str) -> str:
-    """Returns `train` where there are enough examples, else `starved`: the loop stops.
+    """Returns `train` if there are enough examples, else `starved`: the loop stops.
 
     Raises:
-        StarvedError: In the first iteration, if nothing has been learnt yet.
+        StarvedError: In the first iteration, since nothing has been trained yet.
     """
     from judgeloop.runtime.stages.decide import enough as stage
 
@@ -282,9 +281,9 @@ def decide(config: str, loop_id: str, iteration: int, validation: str) -> str:
 
 
 def promote(config: str, loop_id: str, out: str) -> None:
-    """Gates the best version against the champion and moves the alias or refuses.
+    """Compares the best version with the champion and promotes it or refuses.
 
-    Nothing is decided, and nothing recorded, where another run continues with the loop.
+    Nothing is decided or recorded if another run continues the loop.
     """
     from judgeloop.runtime.stages.promote import promote as stage
 
@@ -305,7 +304,7 @@ def promote(config: str, loop_id: str, out: str) -> None:
 
 
 def report(config: str, loop_id: str, out: str) -> None:
-    """Writes the report into the store, and its page to `out`; how the run ended says the ledger.
+    """Writes the report into the store, and its page to `out`; the ledger shows how the run ended.
 
     Args:
         config: The configuration.
@@ -331,12 +330,12 @@ def report(config: str, loop_id: str, out: str) -> None:
 
 
 def go_on(config: str, loop_id: str, run_id: str) -> None:
-    """Starts the loop's next run on Kubeflow, where one is due; see `judgeloop.ops.next_run`.
+    """Starts the loop's next run on Kubeflow, if one is due; see `judgeloop.ops.next_run`.
 
     Args:
         config: The configuration.
         loop_id: The loop.
-        run_id: The run of Kubeflow that this is the last task of.
+        run_id: The Kubeflow run whose last task this is.
     """
     from judgeloop.ops.next_run import start_next
     from judgeloop.runtime.holder_pod import on_cluster
@@ -347,7 +346,7 @@ def go_on(config: str, loop_id: str, run_id: str) -> None:
 
 
 def watch(config: str, loop_id: str, run_id: str, start_within_s: int) -> None:
-    """Ends a run of Kubeflow's whose task never starts; see `judgeloop.ops.pods.watch`."""
+    """Ends a Kubeflow run if one of its tasks never starts; see `judgeloop.ops.pods.watch`."""
     from judgeloop.ops.pods.watch import watch_run
     from judgeloop.runtime.holder_pod import on_cluster
 

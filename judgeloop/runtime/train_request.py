@@ -1,4 +1,4 @@
-"""The arguments of one training, as the stage receives and stores them."""
+"""The request of one training, as the stage receives and stores it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ class TrainRequest(Record, frozen=True, kw_only=True):
     loop_id: str
     iteration: int
     key: str
-    """Content key that the training must have wherever it runs; another one means another image."""
+    """Content key that the training must have wherever it runs; a difference means another
+    image."""
     examples: Manifest
     earlier: list[Manifest]
-    """Examples of earlier iterations that are trained on too."""
+    """Examples of earlier iterations that are also trained on."""
     start: ModelRef
-    """What the training starts from."""
+    """The model that the training starts from."""

@@ -1,4 +1,4 @@
-"""Judges some gold pairs once more, with each kind of attack planted in the worse answer."""
+"""Judges some gold pairs again, with each kind of attack planted in the worse answer."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def judge_attacks(
     """Judges about `evaluation.attacks` of the pairs under every kind of attack, in both orders.
 
     Args:
-        config: Its evaluation, prompts, engine and seed decide.
+        config: Its evaluation, prompts, engine and seed are used.
         store: The store.
-        iteration: For the progress only.
+        iteration: For the progress display only.
         pairs: Manifest of the pairs; which are attacked is drawn by their ids.
         model: The judge.
-        share: Which shards are judged.
+        share: Shards to judge.
 
     Returns:
         The manifest: shards of ItemResult, whose category is the kind of attack.
@@ -71,12 +71,12 @@ def judge_attacks(
 
 
 def attack_scores(store: Store, judged: Manifest, attacked: Manifest) -> dict[str, AttackScore]:
-    """Returns by kind of attack how often verdicts flip.
+    """Returns how often verdicts flip, by kind of attack.
 
     Args:
-        store: Where the results lie.
-        judged: Of the pairs as they are.
-        attacked: Of `judge_attacks`.
+        store: Store of the results.
+        judged: Manifest of the results without attacks.
+        attacked: Manifest of `judge_attacks`.
     """
     results = list(read_records(store, attacked, ItemResult))
     names = {result.item_id.removesuffix(f"/{result.category}") for result in results}

@@ -1,7 +1,7 @@
 """Judges a named benchmark's items and scores the judge by the benchmark's protocol.
 
-A part of `evaluate`, for people alone: every item is judged in both orders, several samples each.
-The official figures take the order that the protocol draws for each sample.
+A part of `evaluate`, for information only: every item is judged in both orders, several samples
+    each. The official figures use the order that the protocol draws for each sample.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _ITEMS = "gold"
 """Folder of the items in the store, beside the gold pairs."""
 _JUDGEMENTS = "evaluate"
 VIDEOS = (".avi", ".mkv", ".mov", ".mp4", ".webm")
-"""Endings of what no engine here is shown."""
+"""File name suffixes of videos, which no engine here supports."""
 
 
 def judge_benchmark(
@@ -63,9 +63,9 @@ def judge_benchmark(
     """Judges the items of a benchmark, and computes its official and strict figures.
 
     Returns:
-        The manifest: shards of Judgement; the result are the figures; counts of rows
-        and of items that were not judged, by reason; details `official`, the figures in the
-        benchmark's keys, and `own_answers`, why there is no figure on them.
+        The manifest: shards of Judgement; the result contains the figures; counts of rows and of
+        items that were not judged, by reason; details `official`, the figures in the benchmark's
+        keys, and `own_answers`, why there is no figure on them.
 
     Raises:
         ConfigError: No benchmark has this name.
@@ -134,7 +134,7 @@ def _judge(
 def _stored_items(
     config: EvaluateSettings, store: Store, benchmark: Benchmark, loaded: Loaded
 ) -> Manifest:
-    """Brings the items with their images into the store; items without one are counted."""
+    """Stores the items with their images; items without an image are counted."""
     library = open_library(config.data, store)
     paths = [Path(path) for path in loaded.paths]
     hashed = (
@@ -222,7 +222,7 @@ def _scoring(
 
 
 def flat_figures(prefix: str, figures: Mapping[str, Any]) -> dict[str, float]:
-    """Returns the numbers of nested figures by their path; what is undefined is left out.
+    """Returns the numbers of nested figures by their path; undefined figures are left out.
 
     Of an interval, which is a pair of numbers, the ends are `<path>/low` and `<path>/high`; of
     another list the entries are `<path>/0`, `<path>/1`, ...

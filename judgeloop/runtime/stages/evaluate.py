@@ -1,4 +1,4 @@
-"""Evaluate: the judge on gold pairs, for people and the promotion gate; never feeds the loop."""
+"""Evaluate: scores the judge on gold pairs, for reports and the promotion gate, never the loop."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def evaluate(config: EvaluateSettings, store: Store, iteration: int, model: Mode
     With `evaluation.attacks` some gold pairs are also judged with attacks in the worse answer.
 
     Returns:
-        As `measure` on the gold pairs; the scores hold what was dropped of the gold file, and the
-        figures of each further set, whose manifest's key is among the inputs.
+        As `measure` on the gold pairs; the scores also hold the dropped rows of the gold file, and
+        the figures of each further set, whose manifest's key is among the inputs.
     """
     made = _on_gold(config, store, iteration, model)
     sets = {name: _on_set(config, store, iteration, name, model)
@@ -71,7 +71,7 @@ def judge_share(
 def _attacked(
     config: EvaluateSettings, store: Store, iteration: int, model: ModelRef, share: Share = WHOLE
 ) -> Manifest | None:
-    """Judges attacked gold pairs, where that is asked for."""
+    """Judges attacked gold pairs, if `evaluation.attacks` is set."""
     if not config.evaluation.attacks:
         return None
     gold = load_gold(config, store, open_library(config.data, store))
@@ -94,7 +94,7 @@ def _on_set(
 
 
 def _protocol(made: Manifest) -> str:
-    """Says of a benchmark what its figures cannot be compared without; empty of a file of pairs."""
+    """Describes a benchmark's protocol, samples, prompt and data; empty for a file of pairs."""
     if not isinstance(made.result, BenchmarkScores) or made.result.asked is None:
         return ""
     left_out = sum(made.dropped.values())

@@ -44,26 +44,25 @@ def filter_judgements(
     ledger: Ledger | None = None,
     iteration: int = 1,
 ) -> Manifest:
-    """Keeps what agrees and writes it as examples.
+    """Keeps agreeing judgements and writes them as examples.
 
-    Everything is gone through a shard at a time: to count and to draw, then to write, and before
-    both where shared sentences are looked for. From the second time on it is read from a copy on
-    this machine (`judgeloop.store.nearby`).
+    There are two passes, a shard at a time: one to count and to sample, one to write, and another
+        before them if shared sentences are counted. From the second pass on the shards are read
+        from a local copy (`judgeloop.store.nearby`).
 
     Args:
-        config: Its `filtering` section decides.
+        config: Its `filtering` section is used.
         store: The store.
         pairs: Manifests of pairs, of all partitions.
         judgements: Manifests of their judgements, in any order: joined by the pairs' content key.
-        ledger: Knows what earlier judges said of the same pairs; None: there are none.
-        iteration: Says which iterations are earlier ones.
+        ledger: Source of earlier judges' judgements of the same pairs; None: there are none.
+        iteration: Defines which iterations are earlier ones.
 
     Returns:
         The manifest: shards of Example; the result is the `Funnel`.
 
     Raises:
-        DataError: The pairs and judgements don't belong together, or are not those of all
-            partitions.
+        DataError: The pairs and judgements don't belong together, or partitions are missing.
     """
     settings = config.filtering
     prompts = load_prompts(config.prompts)
@@ -84,7 +83,7 @@ def filter_judgements(
 def _last_judged(
     config: FilterSettings, ledger: Ledger | None, iteration: int, joined: Sequence[Joined]
 ) -> dict[str, Manifest]:
-    """Returns the last earlier judgements of the same pairs, by the pairs' key, if asked for."""
+    """Returns the last earlier judgements of the same pairs, by key, if the settings use them."""
     if config.filtering.last_verdict == "ignored" or ledger is None:
         return {}
     wanted = {pairs.key for pairs, _ in joined}

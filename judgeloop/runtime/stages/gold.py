@@ -27,7 +27,7 @@ WORLD_SEED = 20_512
 
 
 def load_gold(config: EvaluateSettings, store: Store, library: ImageLibrary) -> Manifest:
-    """Brings the gold pairs and their images into the store.
+    """Stores the gold pairs and their images.
 
     The key covers the bytes of the file and the images, so that corrected data is read again.
 
@@ -36,7 +36,7 @@ def load_gold(config: EvaluateSettings, store: Store, library: ImageLibrary) -> 
         `dropped/<reason>`; bad rows are in `quarantine-*.jsonl`.
 
     Raises:
-        DataError: There is no usable row at all.
+        DataError: There is no usable row.
     """
 
     def make(folder: Path) -> Path:
@@ -66,7 +66,7 @@ def _write(
     images: SourceImages,
     header: Manifest,
 ) -> Manifest:
-    with library.adding() as add:  # all images are there before the manifest
+    with library.adding() as add:  # all images are stored before the manifest
         images.add_all(add)
     size = config.data.shard_size
     pairs = ShardWriter(store, f"{STAGE}/{header.key}/pairs", "", size)

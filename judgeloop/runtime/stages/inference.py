@@ -43,7 +43,7 @@ def inference_manifest(
         model: The model that is run.
         inputs: The inputs of the stage's content key, see `stage_manifest`.
         samplings: Samplings by name, for the manifest's details.
-        partition: For a stage that is cut into partitions.
+        partition: The partition, for a partitioned stage.
     """
     texts = {name: sampling_text(sampling) for name, sampling in samplings.items()}
     return msgspec.structs.replace(
@@ -68,25 +68,25 @@ def infer(
 ) -> Manifest:
     """Runs a model over batches, one shard each, unless the stage is done.
 
-    No engine is started for shards that are there. Several workers may make a share of the shards
-    each; who is then asked for the whole finds them and completes the manifest.
+    No engine is started if all shards are stored. Several workers may each compute a share of the
+    shards; a later call for the whole finds them and completes the manifest.
 
     Args:
-        config: The configuration; its section `engine` decides how the model is run.
+        config: The configuration; its section `engine` defines how the model is run.
         store: The store.
         header: The manifest before the work: stage, key and the model that is run.
         batches: Inputs of shard 0, 1, ...; the same at every start; read when there is work to do.
-        steps: An input's work.
-        progress: Begins to show how far it is.
-        complete: Adds to the written manifest what its records say, before it is stored.
-        share: Which shards are made.
-        seen: Is given each shard's rows before `complete` is called, if there is work to do.
+        steps: The work of an input.
+        progress: Starts the progress display.
+        complete: Adds figures from its records to the written manifest, before it is stored.
+        share: Shards to compute.
+        seen: Gets each shard's rows before `complete` is called, if there is work to do.
 
-        library: The loop's images, where the caller reads them too: its index and what it has
-            fetched are then read once.
+        library: The loop's images, if the caller reads them too: its index and its cache are then
+            shared.
 
     Returns:
-        The stored manifest; of a share one of its shards alone, which is not stored.
+        The stored manifest; for a share, a manifest of its shards only, which is not stored.
     """
     model = header.model
     if model is None:

@@ -1,4 +1,4 @@
-"""Ingest: questions and images enter the store, cut into partitions and a held-out part."""
+"""Ingest: stores questions and images, split into partitions and a held-out part."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ def ingest(config: IngestSettings, store: Store) -> Manifest:
     """Reads the questions, stores their images, and writes shards by split.
 
     Bad rows go to `quarantine-*.jsonl`, and so do a question with images on both sides of the split
-    and one whose image or prompt a benchmark of `evaluation.benchmarks` has. The key names the
-    bytes of the file, of the images and of these benchmarks, so that corrected data is
-    ingested again; images that a killed run has stored are found by their hashes.
+    and one whose image or prompt a benchmark of `evaluation.benchmarks` has. The key covers the
+    bytes of the file, of the images and of these benchmarks, so that corrected data is ingested
+    again; images that a killed run has stored are found by their hashes.
 
     Returns:
         The manifest: shards of Question with split `p000`, ... or `held_out`; counts `inputs`,
         `rows`, `rows/<split>` and `dropped/<reason>`.
 
     Raises:
-        DataError: There is no usable row at all.
+        DataError: There is no usable row.
     """
     settings, chosen = config.data, config.evaluation.benchmarks
     places = {name: config.evaluation.data.get(name, "") for name in chosen}
@@ -71,7 +71,7 @@ def split_name(partition: int) -> str:
 
 
 def split_of(question: Question, config: IngestSettings) -> str | None:
-    """Returns a question's split, by its images' hashes, so that the held-out part shares none.
+    """Returns a question's split, by its images' hashes, so that the held-out part shares no image.
 
     The first image decides the partition. None: some of the images are held out, others train.
     """
@@ -106,7 +106,7 @@ def _write(
     seen: SeenItems,
 ) -> Manifest:
     guard = _GuardedImages(seen, open_library(config.data, store))
-    # All images are there before the manifest.
+    # All images are stored before the manifest.
     with open_library(config.data, store).adding() as add:
         images.add_all(add, Progress(TASK, images.readable, "images").advance)
     writers: dict[str, ShardWriter] = {}
@@ -143,7 +143,7 @@ def _write(
 
 
 class _GuardedImages:
-    """Remembers of each image whether a benchmark has it."""
+    """Caches for each image whether a benchmark contains it."""
 
     def __init__(self, seen: SeenItems, library: ImageLibrary) -> None:
         self._guard = Guard(seen) if seen else None
@@ -151,7 +151,7 @@ class _GuardedImages:
         self._known: DiskDict[str, str] = DiskDict()
 
     def repeated(self, question: Question) -> str | None:
-        """Says which item of a benchmark a question repeats; None where it repeats none."""
+        """Returns which benchmark item a question repeats; None if it repeats none."""
         if self._guard is None:
             return None
         for image in question.images:

@@ -1,4 +1,4 @@
-"""Judge: every pair, both orders, with reasoning, by the current judge (paper, stage II)."""
+"""Judge: the current judge judges every pair in both orders, with reasoning (paper, stage II)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def judge(
 
     Returns:
         The manifest: shards of Judgement, one for each shard of pairs; counts `inputs` (pairs),
-        `rows` (judgements) and `tokens/completion`; the result are the `Verdicts`.
+        `rows` (judgements) and `tokens/completion`; the result is `Verdicts`.
     """
     settings, seed = config.judging, config.loop.seed
     permutes = config.filtering.permuted_options
@@ -59,7 +59,7 @@ class _Verdicts:
         self._agreeing = self._tokens = 0
 
     def add(self, judgements: list[Judgement], _: list[Dropped]) -> None:
-        """Counts a shard's."""
+        """Counts a shard's judgements."""
         for judgement in judgements:
             self._choices[judgement.verdict.choice] += 1
             if judgement.verdict.choice is Choice.UNDECIDED:
@@ -69,14 +69,14 @@ class _Verdicts:
             self._tokens += judgement.permuted.tokens if judgement.permuted else 0
 
     def complete(self, written: Manifest) -> Manifest:
-        """Returns the manifest with what was counted."""
+        """Returns the manifest with the counts."""
         verdicts = Verdicts(
             a=self._choices[Choice.A],
             b=self._choices[Choice.B],
             undecided=dict(sorted(self._reasons.items())),
             agreeing=self._agreeing,
         )
-        # An endpoint has counted for itself.
+        # An endpoint counts tokens itself.
         tokens = {"completion": self._tokens} | written.tokens
         counts = msgspec.structs.replace(written.counted, tokens=tokens).named()
         return msgspec.structs.replace(written, counts=counts, result=verdicts)

@@ -1,6 +1,6 @@
 """Measures a judge on pairs with a known preference: one greedy judgement in each order.
 
-`validate` and `evaluate` are this, on held-out synthetic pairs and on gold pairs.
+`validate` and `evaluate` use it, on held-out synthetic pairs and on gold pairs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from judgeloop.store import Store
 from judgeloop.store.shards import Seen, read_shards
 
 PROTOCOL = 3
-"""Of the judging in both orders and the reading of verdicts: raised when either changes."""
+"""Version of judging in both orders and reading verdicts; incremented when either changes."""
 
 
 def measure(
@@ -45,20 +45,19 @@ def measure(
     """Judges the pairs in both orders and scores the judge.
 
     Args:
-        config: Its engine, prompts and seed decide.
+        config: Its engine, prompts and seed are used.
         store: The store.
         stage: The caller's stage, under which the result is stored.
-        iteration: For the progress only.
+        iteration: For the progress display only.
         pairs: Manifest of the pairs.
         model: The judge.
-        sampling: How it is asked.
+        sampling: Sampling of its judgements.
         probes: Judge some pairs of identical answers too (`judgeloop.evaluation.items`).
-        complete: Adds to the scores, before they are stored, what the caller knows of the pairs.
-        share: Which shards are judged; scores are made of the whole alone.
+        complete: Adds the caller's information on the pairs to the scores, before they are stored.
+        share: Shards to judge; scores are computed for the whole only.
 
     Returns:
-        The manifest: shards of ItemResult, one for each shard of pairs; the result are the
-        `Scores`.
+        The manifest: shards of ItemResult, one for each shard of pairs; the result is `Scores`.
     """
     seed = config.loop.seed
     inputs = {"model": model, "pairs": pairs}

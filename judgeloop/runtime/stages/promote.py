@@ -43,10 +43,10 @@ STAGE = "promote"
 USED_GOLD = "judgeloop.used_gold"
 """A tag that people set to `true` on a version that was trained or chosen with the gold labels."""
 START_MODEL = "start model"
-"""Name of the opponent where there is no champion."""
+"""Name of the opponent if there is no champion."""
 _EVALUATE = "evaluate"
 _RECORDED = "judgeloop.settled."
-"""Prefix of a version's tag that a decision, by its key, was recorded."""
+"""Prefix of a version's tag that records that a decision, by its key, was entered."""
 logger = logging.getLogger(__name__)
 
 
@@ -62,7 +62,7 @@ class Match(NamedTuple):
     """Candidate and opponent at the gate."""
 
     names: tuple[str, str]
-    """Of the candidate, and of the champion or the start model."""
+    """Names of the candidate, and of the champion or the start model."""
     champion_version: str | None
     """None if there is no champion."""
     evaluations: tuple[Manifest | None, Manifest | None]
@@ -82,18 +82,17 @@ def promote(
     """Decides whether the loop's best version becomes the champion, and moves the alias if so.
 
     The best version is the one with the highest both-order accuracy on held-out synthetic pairs,
-    the earlier of two equal ones, of those that are better there than the blind baselines;
-    gold results decide only at the gate. Where there is no champion,
-    the opponent is the model that the loop started from. Doing it again gives the same decision,
-    and moves nothing that was moved back by hand since. A champion that takes the place of the
-    opponent meanwhile is met in turn.
+    the earlier of two equal ones, among those that beat the blind baselines there; gold results are
+    used only at the gate. If there is no champion, the opponent is the model that the loop started
+    from. A repetition gives the same decision, and does not undo a manual rollback. If another
+    version becomes the champion meanwhile, the candidate is compared with that one too.
 
     Args:
-        config: The gate, and where the loop's runs are.
+        config: The gate, and the registry's names.
         store: The loop's store.
         loop_id: The loop.
-        loop_hash: Tells the loop's run in MLflow from that of another loop with its id.
-        registered: What `register` made, by iteration.
+        loop_hash: Distinguishes the loop's run in MLflow from that of another loop with its id.
+        registered: Results of `register`, by iteration.
         evaluations: Scores on gold pairs, by iteration; 0 is the start model.
 
     Returns:
@@ -139,21 +138,21 @@ def promote(
             _enter(config, (loop_id, loop_hash), best.version, header.expect(Promotion).gate)
         return finish(store, header)
     wait_for_server()
-    # One match a registered model: MLflow moves an alias without a condition. A loop on another
-    # store is not kept off by this.
+    # One match at a time per registered model: MLflow moves an alias without a condition. This does
+    # not lock out a loop on another store.
     with held(store, f"{STAGE}-{content_key(candidate.version.model_name)}"):
         while True:
             match = _match(store, candidate, evaluations)
             try:
                 return _meet(config, store, (loop_id, loop_hash), candidate, match)
-            except ChampionMovedError as moved:  # another loop was quicker: meet its version
+            except ChampionMovedError as moved:  # another loop was faster: compare with its version
                 logger.warning("%s", moved)
 
 
 def best_version(versions: Sequence[Candidate]) -> Candidate | None:
-    """Returns the version with the best validation of those that are better than blind judges.
+    """Returns the version with the best validation among those that beat the blind baselines.
 
-    On the held-out pairs a version must clear what `judgeloop.evaluation.floors` lists; None if
+    On the held-out pairs a version must clear the checks of `judgeloop.evaluation.floors`; None if
     none does.
     """
     return _best([one for one in versions if not one.version.validation.below_floors])
@@ -181,7 +180,7 @@ def _no_candidate(versions: Sequence[Candidate]) -> str:
 def _match(store: Store, candidate: Candidate, evaluations: Mapping[int, Manifest]) -> Match:
     name, version = candidate.version.model_name, candidate.version.version
     champion = aliases(name).get(CHAMPION)
-    if champion == version:  # this very loop's doing: the opponent is who was there before
+    if champion == version:  # promoted by this loop: the opponent is the champion before it
         champion = replaced_champion(name, version)
     mine = evaluations.get(candidate.iteration)
     if mine is not None and mine.key not in candidate.registered.inputs:
@@ -198,12 +197,12 @@ def _match(store: Store, candidate: Candidate, evaluations: Mapping[int, Manifes
 def _scores(store: Store, uri: str, mine: Manifest | None) -> Manifest | None:
     """Returns a version's gold results, or None if this store has none.
 
-    They are its own loop's or, where these are on other pairs than `mine` or not in this store,
-    those of an evaluation outside a loop. The version is fetched, so that its adapter is the one
+    They are its own loop's or, if these are on other pairs than `mine` or not in this store, those
+    of an evaluation outside a loop. The version is fetched, to verify that its adapter is the one
     whose scores its judge file names.
 
     Raises:
-        RegistryError, DataError: As `fetch_version`, or the results are another judge's.
+        RegistryError, DataError: As `fetch_version`, or the results belong to another judge.
     """
     with tempfile.TemporaryDirectory(prefix="judgeloop-champion-") as folder:
         version = fetch_version(uri, Path(folder) / "version")
@@ -236,12 +235,12 @@ def _meet(
     candidate: Candidate,
     match: Match,
 ) -> Manifest:
-    """Decides one match, once, and enters the decision into MLflow before it is recorded."""
+    """Decides one match, once, and writes the decision to MLflow before it is recorded."""
     header = _header(config, loop[0], candidate, match)
     name, version = candidate.version.model_name, candidate.version.version
     done = finished(store, STAGE, header.key)
     recorded = f"{_RECORDED}{header.key}"
-    # Another server, or one that was emptied, may lack a decision that the store holds.
+    # Another or an emptied server may lack a decision that the store has.
     if done is not None and recorded in version_tags(name, version):
         return done
     made = done or msgspec.structs.replace(
@@ -263,7 +262,7 @@ def _meet(
 def _enter(
     config: PromoteSettings, loop: tuple[str, str], version: Registered, gate: GateDecision
 ) -> None:
-    """Enters a decision into MLflow: on the loop's run and on the version that it is about."""
+    """Writes a decision to MLflow: to the loop's run and to the version that it is about."""
     tags = {"judgeloop.decision": gate.decision, "judgeloop.reason": gate.reason}
     metrics = {f"gate/{figure}": value for figure, value in gate.metrics().items()}
     log_run(loop_run(config.registry.experiment, *loop), metrics, {}, tags)
@@ -275,7 +274,7 @@ def _controls(config: PromoteSettings, candidate: Candidate) -> tuple[str, ...]:
 
 
 def _header(config: PromoteSettings, loop_id: str, candidate: Candidate, match: Match) -> Manifest:
-    """Returns what is known before the decision; its key holds everything that decides."""
+    """Returns the manifest before the decision; its key covers all that affects the decision."""
     return msgspec.structs.replace(
         stage_manifest(
             STAGE,

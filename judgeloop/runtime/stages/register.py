@@ -1,4 +1,4 @@
-"""Stage `register`: an iteration's judge becomes a version in MLflow, with all that made it."""
+"""Stage `register`: registers an iteration's judge as a version in MLflow, with its origin."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ STAGE = "register"
 
 
 class _Made(NamedTuple):
-    """What is entered of one iteration."""
+    """The data of one iteration to be registered."""
 
     content: str
     loop_hash: str
@@ -73,25 +73,25 @@ def register(
     configuration: dict[str, Any],
     loop_hash: str,
 ) -> Manifest:
-    """Registers the judge of one iteration; doing it again finds the version that is there.
+    """Registers the judge of one iteration; idempotent.
 
-    MLflow is asked whatever the store holds: another server, or one that was emptied, has no such
-    version yet. So the manifest's key holds the version.
+    MLflow is asked even if the store has a result: another or an emptied server has no such version
+        yet. So the manifest's key includes the version.
 
     Args:
-        config: The prompts, and where the version goes.
+        config: The prompts, and the registry's names.
         store: The loop's store.
         ledger: The loop's ledger; it gives the loop id.
         iteration: 1, 2, ...
-        trained: What `train` made.
+        trained: Manifest of `train`.
         validation: Scores on held-out synthetic pairs.
         evaluation: Scores on gold pairs.
-        examples: What the adapter was trained on.
+        examples: Examples that the adapter was trained on.
         configuration: The loop's whole configuration, which is recorded with the version.
-        loop_hash: Tells the loop's runs in MLflow from those of another loop with its id.
+        loop_hash: Distinguishes the loop's runs in MLflow from those of another loop with its id.
 
     Returns:
-        A manifest with what was `Registered`.
+        A manifest with a `Registered`.
 
     Raises:
         RegistryError: MLflow cannot be used.
@@ -113,7 +113,7 @@ def register(
     judge = _describe(config, ledger, iteration, inputs, configuration)
     logged = prefixed("examples", _figures(examples)) | prefixed("training", _figures(trained))
     wait_for_server()
-    with held(store, f"{STAGE}-{content}"):  # MLflow cannot create a version once only
+    with held(store, f"{STAGE}-{content}"):  # MLflow cannot create a version exactly once
         metrics = logged | judge.metrics
         losses = trained.result.losses if isinstance(trained.result, Training) else ()
         made = _Made(content, loop_hash, judge, metrics, _start(ledger), losses)
@@ -141,7 +141,7 @@ def _describe(
     inputs: Inputs,
     configuration: dict[str, Any],
 ) -> JudgeFile:
-    """Returns the version's judge file, but for its adapter's place and checksums."""
+    """Returns the version's judge file, without its adapter's location and checksums."""
     trained, validation, evaluation, examples = inputs
     if trained.model is None:
         raise RegistryError(f"{trained.stage}/{trained.key} names no model: train again")
@@ -191,7 +191,7 @@ def _start(ledger: Ledger) -> dict[str, float]:
 
 
 def _publish(config: RegisterSettings, store: Store, made: _Made) -> str:
-    """Writes the iteration's run and the version, if they are not there; returns the version."""
+    """Creates the iteration's run and the version, if they do not exist; returns the version."""
     judge, metrics = made.judge, made.metrics
     parent = loop_run(config.registry.experiment, judge.loop_id, made.loop_hash)
     run = iteration_run(parent, judge.loop_id, judge.iteration)
@@ -222,7 +222,7 @@ def _publish(config: RegisterSettings, store: Store, made: _Made) -> str:
 
 
 def _bring_adapter(model: ModelRef, store: Store, folder: Path) -> None:
-    """Puts the model's PEFT files into `folder`; nothing where the model is a base alone."""
+    """Copies the model's PEFT files into `folder`; does nothing for a base alone."""
     found = fetch_adapter(model, store, folder)
     if found is not None and found != folder:
         shutil.copytree(found, folder)

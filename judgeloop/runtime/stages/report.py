@@ -1,4 +1,4 @@
-"""Stage `report`: shows what a loop did, whether it ended well or not."""
+"""Stage `report`: renders a loop's report, whether the loop succeeded or not."""
 
 from __future__ import annotations
 
@@ -45,13 +45,15 @@ def report(
 ) -> Report:
     """Writes report.html, report.md and summary.json below `loops/<loop id>/report/`.
 
-    Where named benchmarks were judged, their table lies beside as benchmarks.md and benchmarks.tex.
+    If named benchmarks were judged, their table is written too, as benchmarks.md and
+    benchmarks.tex.
 
-    It runs as the exit handler too, so it shows what there is: an empty or failed loop gets a page
-    that says what failed, and a gallery that can't be drawn is left out with the reason.
+    The stage is also the exit handler, so it reports whatever exists: an empty or failed loop gets
+        a page that says what failed, and a gallery that can't be rendered is left out with the
+        reason.
 
     Args:
-        config: What is shown of the loop's configuration, and how.
+        config: The part of the loop's configuration that is shown, and report options.
         store: The loop's store.
         ledger: The loop's ledger.
         loop_hash: Tells the loop's run in MLflow from that of another loop with its id.
@@ -92,8 +94,8 @@ def _enter(
 ) -> None:
     """Stores the report and its pictures as artifacts of the loop's run in MLflow.
 
-    A loop that registered no version has no run there. What goes wrong is only logged: the report
-    is in the store, and a report is due where the registry has failed, too.
+    A loop that registered no version has no run there. Errors are only logged: the report is in the
+    store, and it must be written even if the registry failed.
     """
     if TRACKING_URI not in os.environ or not ledger.manifests("register"):
         return

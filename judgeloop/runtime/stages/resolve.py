@@ -1,4 +1,4 @@
-"""Resolve: pins the start model, which the engine must be able to run; nothing is paid for yet."""
+"""Resolve: pins the start model, and checks that the engine can run it, before any GPU is used."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def resolve(config: ResolveSettings, store: Store, ledger: Ledger) -> Manifest:
     by
     now: it may have moved it itself.
 
-    The result says which version the loop continues from, if any, and the study's control arms
+    The result names the version from which the loop continues, if any, and the study's control arms
     behind it.
 
     Raises:
-        ConfigError: A setting names nothing, a hub id's commit cannot be found out, the engine
-            cannot run the model, or `model.start` was trained on another base or is no better than
-            judges that look at nothing (an evaluation outside a loop takes any version).
+        ConfigError: A setting names nothing, a hub id's commit cannot be determined, the engine
+            cannot run the model, or `model.start` was trained on another base or does not beat the
+            blind baselines (an evaluation outside a loop accepts any version).
         RegistryError: `model.start` names no version.
         StoreError: A base in S3 cannot be read.
     """
@@ -68,7 +68,7 @@ def _start_model(
 
 
 def _on_base(config: ResolveSettings, judge: ModelRef) -> ModelRef:
-    """Returns a registered judge with its base where `model.base` has it."""
+    """Returns a registered judge with its base at the location of `model.base`."""
     if config.model.base == judge.base:
         check_base(judge)
         return judge

@@ -1,9 +1,8 @@
-"""The stages of an evaluation outside a loop: shares of the judging, then the record of it all.
+"""The stages of an evaluation outside a loop: shares of the judging, then the record of results.
 
-`judge_sets` runs once a partition and makes shards of `evaluate`'s own results; `record` finds
-them, completes the scores as a loop's `evaluate` would, and enters them where people look: the
-version in MLflow, and a page and a table in the store. So a loop and an evaluation share what
-either judged.
+`judge_sets` runs once per partition and writes shards of `evaluate`'s own results; `record` finds
+them, completes the scores as a loop's `evaluate` would, and writes them to the version in MLflow,
+and to a page and a table in the store. So a loop and an evaluation share judgements.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ def judge_sets(
 ) -> Manifest:
     """Judges one partition's share of the gold pairs and of every set of `evaluation.benchmarks`.
 
-    The judge does, and its base under each prompt set of `evaluation.base_prompts`.
+    They are judged by the judge, and by its base with each prompt set of `evaluation.base_prompts`.
 
     Returns:
         A manifest with the counts of all sets added up; the shards are `evaluate`'s.
@@ -61,18 +60,18 @@ def judge_sets(
 def record(
     config: RecordSettings, store: Store, ledger: Ledger, model: ModelRef, loop_hash: str
 ) -> Manifest:
-    """Completes an evaluation whose sets are judged, and enters its figures.
+    """Completes an evaluation whose sets are judged, and records its figures.
 
     A registered version (`model.start`) gets them as a tag and as metrics of its logged model;
-    every judge gets a run of its own in `registry.experiment`, which `loop_hash` tells from that of
-    another evaluation with its id. The figures of its base under each prompt set stand beside them,
-    as `base/<prompts>/...`. Doing it again changes nothing.
+    every judge gets a run of its own in `registry.experiment`, which `loop_hash` distinguishes from
+    that of another evaluation with its id. The figures of its base with each prompt set are
+    recorded as `base/<prompts>/...`. Idempotent.
 
     Returns:
         A manifest with the `Scores`, made from the evaluation's.
 
     Raises:
-        DataError: The ledger does not say which judge it is.
+        DataError: The ledger does not name the judge.
         RegistryError: MLflow cannot be used.
     """
     evaluation = evaluate(config, store, BASE_ITERATION, model)
@@ -118,7 +117,7 @@ def record(
 
 
 def _bases(config: EvaluationAlone, model: ModelRef) -> dict[str, tuple[EvaluationAlone, ModelRef]]:
-    """Returns the judge's base under each of `evaluation.base_prompts`, by the prompts' name."""
+    """Returns the results of the judge's base, by prompt set of `evaluation.base_prompts`."""
     base = msgspec.structs.replace(model, adapter=None, adapter_sha256="")
     return {
         name: (msgspec.structs.replace(config, prompts=name), base)
@@ -127,7 +126,7 @@ def _bases(config: EvaluationAlone, model: ModelRef) -> dict[str, tuple[Evaluati
 
 
 def _beside_bases(scores: Scores, bases: Mapping[str, Scores]) -> dict[str, float]:
-    """Returns the bases' figures by prompts, and how far the judge is above the best of them."""
+    """Returns the base's figures by prompt set, and the judge's lead over the best of them."""
     if not bases:
         return {}
     found = {
@@ -140,12 +139,12 @@ def _beside_bases(scores: Scores, bases: Mapping[str, Scores]) -> dict[str, floa
 
 
 def _best_prompts(bases: Mapping[str, Scores]) -> str:
-    """Returns the prompts by which the base judges best, the first of equals; empty without any."""
+    """Returns the prompt set with which the base judges best; empty if there is none."""
     return max(bases, key=lambda prompts: bases[prompts].card.both_orders, default="")
 
 
 def _address(start: Resolved) -> str | None:
-    """Returns the version's address by its number, wherever an alias points by now."""
+    """Returns the version's address by its number, wherever an alias points now."""
     if start.start is None or start.version is None:
         return None
     name = start.start.removeprefix("models:/").partition("@")[0].partition("/")[0]

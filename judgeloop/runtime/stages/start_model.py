@@ -1,8 +1,8 @@
-"""The start model's figures in MLflow, beside those of the versions that were trained from it.
+"""Records the start model's figures in MLflow, beside those of the versions trained from it.
 
-Held-out figures are known before the first iteration, and `register` enters them. Gold figures are
-measured beside the iterations: whether they are there when a version is registered depends on the
-order in which tasks run. So `promote`, which waits for them, enters them.
+Held-out figures are known before the first iteration, and `register` records them. Gold figures are
+measured in parallel to the iterations: whether they exist when a version is registered depends on
+the order of tasks. So `promote`, which waits for them, records them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def curve_points(
     """Returns (iteration, value) by the name of each curve.
 
     Args:
-        figures: By iteration, which is 0 for the start model; others than `CURVES` are left out.
+        figures: Figures by iteration, 0 for the start model; figures not in `CURVES` are left out.
     """
     return {
         name: [(step, found[name]) for step, found in figures.items() if name in found]
@@ -42,13 +42,13 @@ def curve_points(
 def enter_start_gold(
     parent: Run, loop_id: str, versions: Sequence[tuple[int, Registered]], scores: Scores
 ) -> None:
-    """Enters the start model's gold figures on a loop's run, and says them of each version.
+    """Records the start model's gold figures on a loop's run, and in each version's description.
 
     Args:
         parent: The loop's run.
         loop_id: The loop.
-        versions: What was registered, with its iteration.
-        scores: The start model's, on the gold pairs.
+        versions: Registered versions, with their iterations.
+        scores: Scores of the start model on the gold pairs.
 
     Raises:
         RegistryError: MLflow cannot be used.

@@ -1,4 +1,4 @@
-"""Synthesize: preference pairs from questions, made by the base model (paper, stage I)."""
+"""Synthesize: the base model makes preference pairs from questions (paper, stage I)."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def synthesize(
     """Makes one iteration's pairs of one partition.
 
     With `data.per_iteration`, an iteration takes its slice of the pool (by a hash of the
-    question's id; slices are disjoint and come round again). Seeds differ by iteration; without
-    `data.fresh_pairs` they don't, so that a slice's pairs are made once and found again.
+    question's id; slices are disjoint and repeat). Seeds differ by iteration; without
+    `data.fresh_pairs` they don't, so that a slice's pairs are made once and reused.
 
     Returns:
         The manifest: shards of Pair; counts `inputs`, `rows`, `rows/<error or vote>`,
@@ -63,10 +63,10 @@ def synthesize(
 def hold_out(
     config: HoldOutSettings, store: Store, questions: Manifest, model: ModelRef
 ) -> Manifest:
-    """Makes the held-out pairs, once a loop: they validate every iteration and never train.
+    """Makes the held-out pairs, once per loop: for validation only, never for training.
 
     Raises:
-        DataError: No held-out question gave a pair, so that nothing could choose a version.
+        DataError: No held-out question gave a pair, so that no version could be chosen.
     """
     pairs = _make_pairs(config, store, "hold_out", 0, HELD_OUT, questions, model, None)
     if not pairs.rows:
@@ -75,7 +75,7 @@ def hold_out(
 
 
 def _no_pair(store: Store, questions: Manifest, pairs: Manifest) -> str:
-    """Says why there is no held-out pair, and quotes what most rows were dropped for."""
+    """Returns the error for a lack of held-out pairs, with the most frequent drop reason."""
     asked = pairs.input_rows
     if not asked:
         said = (
@@ -170,17 +170,17 @@ def _run_seed(seed: int, stage: str, iteration: int) -> int:
 
 
 class _Made:
-    """Counts what was made of what was tried, and draws the pairs of the contact sheet."""
+    """Counts tried constructions and their outcomes, and samples the pairs of the contact sheet."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._parts: Counter[str] = Counter()
         self._outcomes: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.drawn: list[Pair] = []
-        """The contact sheet's, of the shards so far."""
+        """Pairs of the contact sheet, from the shards so far."""
 
     def add(self, pairs: list[Pair], dropped: list[Dropped]) -> None:
-        """Takes a shard's rows."""
+        """Counts a shard's rows."""
         for pair in pairs:
             what = pair.origin.error if isinstance(pair.origin, Altered) else VOTE
             self._parts[what] += 1
@@ -190,7 +190,7 @@ class _Made:
         self.drawn = draw_pairs([*self.drawn, *pairs], self._seed)
 
     def counts(self, written: Manifest) -> dict[str, int]:
-        """Returns a manifest's counts with those of what was taken."""
+        """Returns a manifest's counts, extended by those of the counted rows."""
         outcomes = {tried: dict(found) for tried, found in self._outcomes.items()}
         return msgspec.structs.replace(
             written.counted, parts=dict(self._parts), outcomes=outcomes
@@ -200,7 +200,7 @@ class _Made:
 def _completed(
     manifest: Manifest, made: _Made, store: Store, library: ImageLibrary, split: str
 ) -> Manifest:
-    """Adds what was counted, and writes the contact sheet beside the pairs."""
+    """Adds the counts, and writes the contact sheet beside the pairs."""
     sheet = f"{manifest.stage}/{manifest.key}/{CONTACT_SHEET}"
     page = contact_sheet(made.drawn, library, f"Pairs of {split}")
     store.write(sheet, page.encode())

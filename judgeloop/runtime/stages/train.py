@@ -33,7 +33,7 @@ _LIBRARIES = {
     "lora": ("torch", "transformers", "peft", "trl", "accelerate"),
     "scripted": (),
 }
-"""Packages that each kind of training computes with."""
+"""Packages that each kind of training uses."""
 _HASH_DIGITS = 16
 
 
@@ -48,13 +48,13 @@ def train(
     """Trains an adapter on the examples.
 
     Args:
-        config: Its `training` section decides.
-        store: Where examples and images lie and the adapter goes.
-        ledger: Knows the earlier iterations' examples, and which judge validated best; its id
-            names a TrainJob.
-        iteration: Says which iterations are earlier ones.
+        config: Its `training` section is used.
+        store: Store of examples and images, and of the adapter.
+        ledger: Source of earlier iterations' examples and of the best validated judge; its id names
+            a TrainJob.
+        iteration: Defines which iterations are earlier ones.
         examples: Manifest of `filter`.
-        model: The current judge: continued from, unless `training.start` says otherwise.
+        model: The current judge, which is trained further unless `training.start` differs.
 
     Returns:
         The manifest: `model` is the new judge, with its adapter in `train/<key>/adapter-<hash>/`;
@@ -93,12 +93,12 @@ def train_in_job(request: TrainRequest, store: Store) -> None:
     """Trains in a pod of a TrainJob; the first of its nodes stores adapter and manifest.
 
     Args:
-        request: What is trained.
-        store: Where everything lies.
+        request: The training to run.
+        store: Store of the inputs and results.
 
     Raises:
-        ConfigError: A library is not installed, the key is another one here, or the environment
-            names no node of the training.
+        ConfigError: A library is not installed, the key differs here, or the environment names no
+            node of the training.
         TrainingError: The trainer failed.
     """
     header = _header(request)
@@ -148,8 +148,8 @@ def _train_here(
         if not node.writes:
             return header
         adapter_hash = content_key(folder_checksums(folder / "out" / "adapter"))
-        # Two trainings may differ in their last bits, and the first one's manifest stays: with its
-        # content in the name, neither writes over the other's adapter.
+        # Two trainings may differ in their last bits, and the first one's manifest stays: with the
+        # content hash in the name, neither overwrites the other's adapter.
         adapter_key = f"{STAGE}/{header.key}/adapter-{adapter_hash[:_HASH_DIGITS]}"
         upload_folder(store, folder / "out" / "adapter", adapter_key)
     made = msgspec.structs.replace(request.start, adapter=adapter_key, adapter_sha256=adapter_hash)
@@ -157,7 +157,7 @@ def _train_here(
 
 
 def _result(examples: int, figures: dict[str, float]) -> Training:
-    """Keeps the figures of the content; wall time differs from run to run and is in the ledger."""
+    """Returns the reproducible figures; wall time differs from run to run and is in the ledger."""
     steps = figures.get("steps")
     return Training(
         examples=examples,
@@ -183,7 +183,7 @@ def _train(
     checkpoints: Checkpoints,
     node: Node,
 ) -> dict[str, float]:
-    """Trains in `folder`; leaves the adapter in `out/adapter` below it."""
+    """Trains in `folder`; the adapter is written to `out/adapter` below it."""
     config = request.config
     if start.base.startswith(SCRIPTED):
         from judgeloop.training.scripted import train_scripted

@@ -1,4 +1,4 @@
-"""What a judge is trained on and from: which examples of which iterations, and which judge."""
+"""Selects a training's examples, from which iterations, and its start model."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from judgeloop.store.shards import read_records
 def start_model(
     settings: TrainingSection, ledger: Ledger, iteration: int, current: ModelRef
 ) -> ModelRef:
-    """Returns what training goes on from, as `training.start` says.
+    """Returns the model that training starts from, by `training.start`.
 
-    `best` is the judge of an earlier iteration, the start model among them, that did best on the
-    held-out pairs; the earlier one of two.
+    `best` is the judge of an earlier iteration, including the start model, that did best on the
+    held-out pairs; the earlier one of equals.
     """
     if settings.start == "base":
         return without_adapter(current)
@@ -39,7 +39,7 @@ def start_model(
 
 
 def earlier_examples(settings: TrainingSection, ledger: Ledger, iteration: int) -> list[Manifest]:
-    """Returns the earlier iterations' examples that are trained on too, the oldest first."""
+    """Returns earlier iterations' examples that are also trained on, the oldest first."""
     if settings.data == "current":
         return []
     found = sorted(ledger.manifests("filter").items())
@@ -50,14 +50,14 @@ class TrainingSet:
     """The examples of one training, the earlier ones first.
 
     In a mixture the current ones are `current_share` of all, if there are enough earlier ones:
-    of these equally many of each order are drawn, by seed, so that A and B stay balanced.
+    the same number of each order is sampled from these, by seed, so that A and B stay balanced.
 
     Args:
-        settings: Its `data` and `current_share` decide.
-        store: Where the examples lie.
+        settings: Its `data` and `current_share` are used.
+        store: Store of the examples.
         current: This iteration's examples.
-        earlier: Those of earlier iterations.
-        seed: Decides what is drawn.
+        earlier: Examples of earlier iterations.
+        seed: Seed of the sample.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class TrainingSet:
                     yield example
 
     def _drawn(self, each: int) -> dict[Order, float]:
-        """Returns the last hash of either order that is drawn, of so many of each at most."""
+        """Returns the largest sampled hash of each order, for at most `each` examples."""
         draws = {order: array("d") for order in Order}
         for made in self._earlier:
             for example in read_records(self._store, made, Example):

@@ -1,4 +1,4 @@
-"""Validate: the judge on held-out synthetic pairs, for the stop rule and the choice of version."""
+"""Validate: scores the judge on held-out synthetic pairs, for the stop rule and version choice."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ STAGE = "validate"
 def validate(
     config: ValidateSettings, store: Store, iteration: int, pairs: Manifest, model: ModelRef
 ) -> Manifest:
-    """Scores the judge on the held-out pairs of `hold_out`; see `measure` for what is returned.
+    """Scores the judge on the held-out pairs of `hold_out`; see `measure` for the return value.
 
-    The scores hold what shortcuts make of the pairs, too: they say what a rise may be worth.
+    The scores include those of text-only shortcuts, which put a rise into perspective.
     """
     sampling = config.validation.sampling
 
