@@ -1,4 +1,4 @@
-"""Takes off what models wrap their texts in: thinking, control tokens, invisible characters."""
+"""Removes wrappers from model output: thinking, control tokens, invisible characters."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CONTROL = re.compile(
 
 
 def visible(text: str) -> str:
-    r"""Returns the text without characters that change nothing one sees, and with `\\n` for lines.
+    r"""Returns the text without characters that have no visible effect, and with `\\n` for lines.
 
     Joiners (U+200C, U+200D) stay: in Persian and Hindi, and in emoji, they are seen.
     """

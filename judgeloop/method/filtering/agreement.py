@@ -15,7 +15,7 @@ from judgeloop.schema.records import Choice, Judgement, Order, Pair
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What became of one pair.
+    """The result of filtering one pair.
 
     `reason` is `kept`, or why nothing was: `undecided` (no sample is decided in both orders),
     `disagreeing` (none agrees in any order), `one_order` (agreement in one order only: position
@@ -61,7 +61,7 @@ def keep_judgements(
 ) -> Outcome:
     """Keeps a pair's judgements that agree, without those that have a fault.
 
-    Of more than `traces_per_pair` so many are drawn, by seed, the letters in turn.
+    If more than `traces_per_pair` remain, that many are drawn by seed, alternating A and B.
 
     Returns:
         What was kept; where only faulty traces agree, the reason is their most frequent fault.
@@ -84,7 +84,7 @@ def keep_judgements(
 
 
 def _in_turn(kept: Sequence[Judgement], seed: int) -> list[Judgement]:
-    """Orders a pair's traces by seed, the letters in turn."""
+    """Orders a pair's traces by seed, alternating A and B."""
     ranked = sorted(kept, key=lambda j: fraction("trace", seed, j.pair_id, j.order, j.sample))
     by_letter: dict[Choice, list[Judgement]] = defaultdict(list)
     for judgement in ranked:

@@ -1,9 +1,9 @@
-"""A cheap judge that sees neither picture nor question, to find what gives rejected answers away.
+"""A blind judge, which sees neither image nor question: it detects give-aways in rejected answers.
 
 Kept pairs teach the judge to look at the picture only if nothing else tells which answer is the
 rejected one. A logistic regression guesses that from the texts alone (which is longer, has more
-markup, a preamble, which words one has and the other has not); it learns from each pair after
-guessing at it, so that its accuracy is that of new pairs. At chance, nothing gives them away.
+markup, a preamble, which words only one of them has); it learns from each pair after guessing at
+it, so that its accuracy is that of new pairs. At chance, nothing gives them away.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from judgeloop.schema.keys import fraction
 from judgeloop.schema.records import Pair
 
 WARM_UP = 50
-"""Pairs that are learnt from and not yet guessed at."""
+"""Pairs that are only learned from, before the first guess."""
 MIN_PAIRS = 100
 """Guesses below which no warning is given."""
 BUCKETS = 2**14
-"""Weights of words, by hash: memory does not grow with the pairs."""
+"""Weights of words, by hash, so that memory does not grow with the pairs."""
 RATE = 0.2
 MAX_WORDS = 400
 """Number of segments of an answer that are read."""
@@ -87,7 +87,7 @@ def _form(text: str) -> tuple[int, ...]:
 
 
 def _words(one: str, other: str) -> dict[int, float]:
-    """Returns hashed words that one answer has and the other has not, by 1 and -1."""
+    """Returns the hashed words that only one of the answers has, with 1 or -1."""
     first = {word.lower() for word in segments(one)[:MAX_WORDS]}
     second = {word.lower() for word in segments(other)[:MAX_WORDS]}
     found = {_bucket(word): 1.0 for word in sorted(first - second)}

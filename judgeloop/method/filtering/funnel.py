@@ -76,7 +76,7 @@ class FunnelCounter:
                 )
 
     def _details(self) -> dict[str, str]:
-        """Returns the first detail of each reason, of the undecided the most frequent's."""
+        """Returns the first detail of each reason; for `undecided`, of its most frequent cause."""
         found = dict(sorted(self._first.items()))
         if self._unread:
             most = max(sorted(self._unread), key=self._unread.__getitem__)
@@ -111,7 +111,7 @@ class FunnelCounter:
 
 
 def made_by(pair: Pair) -> str:
-    """Names what a pair was made by: its planted error, or `VOTE`."""
+    """Returns how a pair was made: by its planted error, or `VOTE`."""
     return pair.origin.error if isinstance(pair.origin, Altered) else VOTE
 
 

@@ -1,4 +1,4 @@
-"""Finds texts that nearly repeat an earlier one, in time that grows with their number alone.
+"""Finds texts that nearly repeat an earlier one, in time linear in the number of texts.
 
 A text is compared only with earlier ones that share a band of its MinHash signature, `COMPARED` of
 each band at most: with those that may be near, not with all. Source of MinHash in bands: Leskovec,
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 BANDS = 12
 ROWS = 2
-"""Of 12 bands of 2 hashes one is equal for .99 of the texts that share .6 of their word pairs."""
+"""With 12 bands of 2 hashes, .99 of the texts that share .6 of their word pairs share a band."""
 COMPARED = 8
 """Earlier texts of a band that a text is compared with."""
 _SEED = 2_512
@@ -34,15 +34,15 @@ class Memory(Protocol):
         """Adds a key."""
 
     def __setitem__(self, key: str, value: str) -> None:
-        """Gives a key that was added another value."""
+        """Replaces the value of a key that was added."""
 
 
 class NearDuplicates:
-    """Tells texts that nearly repeat an earlier one.
+    """Detects texts that nearly repeat an earlier one.
 
     Args:
-        threshold: Share of their words that two texts have in common, in order, from which on they
-            are near duplicates: 0 to 1.
+        threshold: Texts with at least this share of their words in common, in order, are near
+            duplicates: 0 to 1.
         memory: Empty; gets the texts and their bands.
     """
 

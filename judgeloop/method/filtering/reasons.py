@@ -23,8 +23,8 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n+")
 def reason_of(text: str) -> str:
     """Returns a judgement's text without its verdict: the last line, or of one line the last word.
 
-    A line of reasons that ends with the verdict is lost with it; what is left is then less than
-    there is, never more.
+    Reasons on the same line as the verdict are removed with it, so the result may be too short, but
+    never too long.
     """
     lines = [line for line in text.strip().splitlines() if line.strip()]
     if len(lines) > 1:
@@ -52,10 +52,10 @@ def _tells(word: str) -> bool:
 
 
 class SharedSentences:
-    """Counts in the traces of how many pairs each sentence is, to know which too many share.
+    """Counts the pairs in whose traces each sentence occurs, to find sentences that too many share.
 
-    A sentence counts once a pair: traces of one pair speak of the same picture, and share what they
-    say of it.
+    A sentence counts once per pair: traces of one pair are about the same image, and so share
+        sentences about it.
 
     Args:
         share: A sentence is boilerplate if more than this share of the pairs, and more than `FEW`,

@@ -14,7 +14,7 @@ from judgeloop.schema.records import Judgement, Pair
 
 
 class Sieve:
-    """Says of a trace that agrees why it is left out; each is asked about once, in order.
+    """Decides which agreeing traces are left out; call `fault` once per trace, in order.
 
     Args:
         settings: What a reason needs, and how near duplicates are.
@@ -31,7 +31,7 @@ class Sieve:
         self._near = None if near is None else NearDuplicates(near, memory)
 
     def fault(self, pair: Pair, judgement: Judgement) -> str | None:
-        """Says why a trace is left out; None for one that is not, which is remembered.
+        """Returns why a trace is left out; None for a trace that is kept, which is remembered.
 
         `permuted_options`: with the options in another order its verdict was not the same.
         `no_reason`: fewer than `reason_words` words beside the verdict. `names_nothing`: no word of

@@ -35,8 +35,8 @@ def example_name(judgement: Judgement) -> str:
 class Subsampler:
     """Chooses examples: `add` all kept judgements, then `close`, then ask `includes`.
 
-    First the caps leave out whole pairs, then the limit and the balance of A and B what is too
-    much, always in the order of the hashes.
+    First the caps drop whole pairs, then the limit and the balance of A and B drop the excess,
+    always in the order of the hashes.
 
     Args:
         settings: Their caps, limit and whether orders are kept singly decide.
@@ -50,7 +50,7 @@ class Subsampler:
         self._whole = (
             settings.both_orders and settings.traces_per_pair is None and not needs_sieve(settings)
         )
-        # A control that keeps what it is told is not balanced: one letter may be all that there is.
+        # The unfiltered control is not balanced: it may have only one letter.
         self._balanced = settings.keep != "unfiltered" or not settings.both_orders
         self._draws = bool(self._caps) or self._limit is not None or not self._whole
         self._seed = seed
@@ -105,7 +105,7 @@ class Subsampler:
         return self._fitting(places, [each, each], room, reason)
 
     def _capped(self) -> Iterator[Group]:
-        """Yields the pairs that the caps leave, in the order of their hashes."""
+        """Yields the pairs that remain after the caps, in the order of their hashes."""
         taken: dict[str, Counter[float]] = {name: Counter() for name in self._caps}
         for group in self._by_pair(self._by_hash()):
             of = {name: groups[group[0]] for name, groups in self._groups.items()}
@@ -121,7 +121,7 @@ class Subsampler:
     def _fitting(
         self, places: array[int], room: list[int], total: int, reason: str
     ) -> Iterator[int]:
-        """Yields, pair by pair, what there is room for, by letter and in all.
+        """Yields the judgements that fit the limits, per letter and in total, pair by pair.
 
         The rest is counted as left out for `reason`.
         """

@@ -1,4 +1,4 @@
-"""What a prompt set is."""
+"""The interface of prompt sets."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class PromptSet(JudgePrompts, Protocol):
 
     @property
     def error_kinds(self) -> Mapping[str, ErrorKind]:
-        """What the set knows of kinds of error, by name; others are asked for by their name."""
+        """The kinds of error that the set defines, by name; others are requested by name alone."""
         ...
 
     def answer(self, question: Question) -> str:

@@ -126,7 +126,7 @@ def route(text: str) -> Route:
     asks_short = _SHORT.search(text) is not None
     for name, kind, pattern in RULES:
         if kind.is_open and asks_short:
-            continue  # "Describe the colour in one word." has a short answer
+            continue  # "Describe the color in one word." has a short answer
         if pattern.search(text):
             return Route(kind=kind, rule=name)
     if _REQUEST.search(text) and not asks_short:

@@ -1,4 +1,4 @@
-"""Takes off what wraps an answer, from an original and its altered copy alike.
+"""Removes wrappers from an answer, from an original and its altered copy alike.
 
 What only one of the two has (a preamble, a fence, quotation marks) would tell a judge which is
 which without a look at the picture.

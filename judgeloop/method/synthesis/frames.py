@@ -1,4 +1,4 @@
-"""Takes off the frame in which a description may stand, such as "In the image there is"."""
+"""Removes the frame of a description, such as "In the image there is"."""
 
 from __future__ import annotations
 

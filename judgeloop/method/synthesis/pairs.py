@@ -101,7 +101,7 @@ def make_pair(
 def _route_request(
     prompts: PromptSet, question: Question, settings: SynthesisSection, seed: int
 ) -> Request:
-    """Asks as of an open question, so that nothing is said of the form of the answer."""
+    """Asks the question as an open one, so that the prompt prescribes no form of the answer."""
     bare = msgspec.structs.replace(question, kind=Kind.LONG_ANSWER)
     route_seed = seed_for("route", seed, question.id)
     asked = answer_request(prompts, question, settings.answer, route_seed, settings.route_samples)

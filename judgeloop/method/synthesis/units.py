@@ -76,7 +76,7 @@ _UNIT = re.compile(
     re.IGNORECASE,
 )
 _AMBIGUOUS = re.compile(r"\s?(?:(?-i:[A-Z]{1,2})|mil)(?!\w)", re.IGNORECASE)
-"""`5 M` may be millions or metres, `3 mil` millions or thousands, `300 BC` is not 300."""
+"""`5 M` may be millions or meters, `3 mil` millions or thousands, `300 BC` is not 300."""
 _TWO_MEANINGS = ("M", "MM", "G")
 _MORE = re.compile(r"\s+\w")
 _ATTACHED = re.compile(r"[^\W\d_]|[_^\\]")
