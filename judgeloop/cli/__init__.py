@@ -1,1 +1,1 @@
-"""The commands of `judgeloop`, one a module; `main` lists them, `command` declares them."""
+"""The commands of `judgeloop`, one per module; `main` lists them, `command` declares them."""

@@ -26,7 +26,7 @@ PAGE = "arms.html"
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option("--out", type=options.LOCAL_PATH, required=True, help="Folder for the page.")
 def arms(runs: tuple[str, ...], out: Path) -> str:
-    """Show loops beside each other: a method, its filter arms, its seeds.
+    """Compare loops side by side: a method, its filter arms, its seeds.
 
     Raises:
         ConfigError: A folder is not that of a run.
@@ -43,7 +43,7 @@ def arms(runs: tuple[str, ...], out: Path) -> str:
 def _arm(run: str) -> Arm:
     target = open_target(run)
     if target.reference is None or target.loop_id is None:
-        raise ConfigError(f"{run}: it is no run's folder, such as runs/demo")
+        raise ConfigError(f"{run}: it is not a run's folder, such as runs/demo")
     keep = target.reference.read(target.loop_id)[0].filtering.keep
     history = read_history(Ledger(target.store, target.loop_id), "")
     return Arm(name=f"{keep}, {target.loop_id}", history=history)

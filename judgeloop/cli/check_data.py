@@ -1,4 +1,4 @@
-"""`judgeloop check-data`: what a loop would make of a file, before it runs."""
+"""`judgeloop check-data`: checks a file of data as a loop would read it, before the loop runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from judgeloop.schema.config import load_config
 from judgeloop.schema.errors import DataError
 
 SHOWN_FIELDS = 10
-"""Further fields that are named."""
+"""Number of further fields that are listed."""
 
 
 @command(
@@ -61,7 +61,7 @@ def _lines(found: Checked) -> list[str]:
         *(f"  {count:>7} left out: {reason}" for reason, count in found.dropped.items()),
         *(f"          {row}" for row in found.bad_rows),
         f"images   {pictures.count}, {smallest} to {largest} pixels, {pictures.reduced} of them "
-        "over data.max_pixels and made smaller",
+        "over data.max_pixels and scaled down",
         f"texts    {found.tokens_mean:g} {tokens} on average, {found.tokens_most} at most",
     ]
     if found.further_fields:
@@ -84,4 +84,4 @@ def _unsure(found: Checked) -> list[str]:
 def _named(fields: dict[str, int]) -> str:
     shown = [f"{name!r} ({rows})" for name, rows in list(fields.items())[:SHOWN_FIELDS]]
     more = [f"{len(fields) - SHOWN_FIELDS} more"] if len(fields) > SHOWN_FIELDS else []
-    return f"further fields (rows), kept and not read: {', '.join(shown + more)}"
+    return f"further fields (rows), kept but not used: {', '.join(shown + more)}"

@@ -36,14 +36,14 @@ from judgeloop.registry.client import TRACKING_URI
 def clean(target: str, yes: bool, forget: Sequence[str], as_json: bool) -> str:
     """Show, and with --yes remove, what no registered version and no unfinished loop needs.
 
-    Everything that made a registered version is kept (delete a version in MLflow to free it), and
-    so are unfinished loops, all ledgers and reports, and every file that judgeloop did not write.
-    The registry is the run's own, or that of MLFLOW_TRACKING_URI.
+    Everything that a registered version was made from is kept (delete a version in MLflow to free
+    it), and so are unfinished loops, all ledgers and reports, and every file that judgeloop did not
+    write. The registry is the run's own, or that of MLFLOW_TRACKING_URI.
 
     Raises:
         ConfigError: There is no such folder, store or loop.
         RegistryError: The registered versions are not known, so nothing can be removed.
-        StoreError, DataError: The store cannot be read or written, or what is needed is damaged.
+        StoreError, DataError: The store cannot be read or written, or needed data is damaged.
     """
     found = open_target(target)
     if found.registry:

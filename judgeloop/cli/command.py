@@ -13,11 +13,11 @@ from typing import Any
 import click
 
 _SECTIONS = ("Raises:", "Args:", "Returns:")
-"""Of a docstring, and nothing that a user of the command line reads."""
+"""Sections of a docstring that are left out of the help."""
 
 
 def command(name: str, *examples: str) -> Callable[[Callable[..., Any]], click.Command]:
-    """Makes a command of a function: its docstring is the help, its parameters the options.
+    """Declares a command from a function: its docstring is the help, its parameters the options.
 
     Args:
         name: The command's name.
@@ -35,7 +35,7 @@ def command(name: str, *examples: str) -> Callable[[Callable[..., Any]], click.C
 
 
 def program() -> str:
-    """Returns how to call `judgeloop` from the current folder, as a shell takes it."""
+    """Returns the shell command that calls `judgeloop` from the current folder."""
     script = Path(sys.executable).with_name("judgeloop")
     first, more = (script, []) if script.is_file() else (Path(sys.executable), ["-m", "judgeloop"])
     if shutil.which(first.name) == str(first):

@@ -32,15 +32,15 @@ if TYPE_CHECKING:
 @click.argument("a", metavar="A")
 @click.argument("b", metavar="B")
 @run
-@click.option("--store", help="Where both versions' results lie.  [default: the store of --run]")
-@click.option("--benchmark", type=click.Choice(NAMES), help="Whose outputs the two files hold.")
+@click.option("--store", help="The store of both versions' results.  [default: the store of --run]")
+@click.option("--benchmark", type=click.Choice(NAMES), help="Benchmark of both files.")
 @click.option("--data", type=options.FILE, metavar="DIR", help="The benchmark's data.")
 @click.option(
     "--base",
     "bases",
     multiple=True,
     metavar="MODEL",
-    help="The judges' base as the rows name the writers of responses; twice if A's and B's differ.",
+    help="The judges' base, by the rows' name for it; give it twice if A's and B's differ.",
 )
 @options.as_json
 def compare(
@@ -83,10 +83,10 @@ def read_results(
 
     Args:
         names: `models:/name/version`, or files.
-        run: A run's folder, whose registry is asked and whose store is read.
-        store: Holds the versions' results; None is the store of the run.
-        benchmark: Whose outputs the files hold.
-        data: The benchmark's.
+        run: A run's folder, whose registry and store are read.
+        store: Store of the versions' results; None is the store of the run.
+        benchmark: The benchmark whose outputs the files hold.
+        data: The benchmark's data.
 
     Raises:
         ConfigError: The options don't go together.
@@ -122,7 +122,7 @@ def _writers(benchmark: str, data: Path) -> dict[str, tuple[str, str]]:
 
 
 def describe(found: Comparison) -> str:
-    """Returns the sentence, a table by group, and what else tells judges apart."""
+    """Returns the sentence, a table by group, and the biases of both judges."""
     header = ("", "items", "A", "B", "A - B", "95 %", "won", "lost", "p")
     rows = [_row(name, one) for name, one in [("all", found.overall), *found.groups.items()]]
     own = [_share(each.preferred, each.preferred_interval) for each in found.own_answers]
@@ -145,7 +145,7 @@ def describe(found: Comparison) -> str:
 
 
 def _about_own_answers(found: Comparison) -> list[str]:
-    """Says what the figures on own answers are to be compared with, or why there are none."""
+    """Describes the reference for the figures on own answers, or why there are none."""
     said = [
         own.reason or f"of {own.items} clear verdicts; the own answer is better on {own.better:.3f}"
         for own in found.own_answers
@@ -169,7 +169,7 @@ def _of_file(name: str, data: Path, file: Path) -> Iterable[ItemResult]:
 
 
 def _of_versions(place: str, uris: Sequence[str]) -> list[Iterable[ItemResult]]:
-    """Reads versions' results: if there are, those on the same pairs by the same protocol."""
+    """Reads versions' results, preferably those on the same pairs with the same protocol."""
     from judgeloop.registry.addresses import resolve_model
     from judgeloop.registry.evaluations import results_of
     from judgeloop.schema.results import Scores

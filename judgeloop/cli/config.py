@@ -16,7 +16,7 @@ from judgeloop.schema.config import resolve_config
 
 DEFAULT = "default"
 _COLUMN = 44
-"""Where the origins begin."""
+"""Column in which the origins begin."""
 
 
 @command(
@@ -59,7 +59,7 @@ def _flow(value: object) -> str:
 
 
 def _origin(path: str, origins: Mapping[str, str]) -> str:
-    """Returns what gave a value: it may have given the whole section."""
+    """Returns the origin of a value, which may have set the whole section."""
     while path not in origins and "." in path:
         path = path.rpartition(".")[0]
     return origins.get(path, DEFAULT)

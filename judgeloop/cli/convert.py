@@ -1,4 +1,4 @@
-"""`judgeloop convert`: a data set of another layout in our form."""
+"""`judgeloop convert`: converts a data set of another layout."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def read_columns(pairs: list[str]) -> dict[str, str]:
     """Reads FIELD=COLUMN texts.
 
     Raises:
-        ConfigError: One is no such text.
+        ConfigError: One has another form.
     """
     for pair in pairs:
         if not all(pair.partition("=")):

@@ -18,7 +18,7 @@ from judgeloop.schema.errors import PreflightError
     "judgeloop doctor --config pipelines/configs/tiny.yaml",
     "judgeloop doctor --profile one-gpu",
 )
-@click.option("--config", type=options.FILE, help="A YAML configuration: look from here.")
+@click.option("--config", type=options.FILE, help="A YAML configuration: check this machine.")
 @options.changes
 @click.option(
     "--out",
@@ -34,13 +34,13 @@ def doctor(
 ) -> str | int:
     """Check whether a loop can run: on this machine with --config, on Kubeflow with --profile.
 
-    On this machine it looks at what `judgeloop run` would: files of data, packages, GPU, disk, the
-    store and the registry below --out, and the model. All that is wrong is in one list, and
-    nothing is left behind.
+    On this machine it checks what `judgeloop run` needs: data files, packages, GPU, disk, the store
+        and the registry below --out, and the model. All failures are listed together, and nothing
+        is left behind.
 
     Raises:
         ConfigError: The configuration or the profile is wrong.
-        ClusterError: The server cannot be asked.
+        ClusterError: The server cannot be reached.
         PreflightError: A check failed; all lines are in the message.
     """
     if profile is not None or config is None:

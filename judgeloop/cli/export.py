@@ -1,4 +1,4 @@
-"""`judgeloop export`: a judge, or the data that a loop made, in a folder to take along."""
+"""`judgeloop export`: writes a judge, or the data that a loop made, into a portable folder."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def judge(
     optional `label`, or `chosen` and `rejected`. Interrupted and started again, it resumes.
 
     Raises:
-        ConfigError: The arguments name nothing that can be used.
+        ConfigError: An argument cannot be used.
         DataError: No row could be judged.
         EngineError: The engine cannot run the judge.
     """

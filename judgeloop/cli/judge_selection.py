@@ -1,4 +1,4 @@
-"""Which judge a command asks, by its name or the run that made it, and what runs it."""
+"""Selects the judge of a command, by its name or its run, and the engine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ run = click.option(
 
 
 def selected_judge(name: str | None, run: str | None) -> str:
-    """Returns the judge's name; with a run, the registry of that run is the one that is asked.
+    """Returns the judge's name; with a run, that run's registry is used.
 
     Args:
         name: As `judgeloop.Judge.load` takes it; None is the champion of the run.
@@ -43,7 +43,7 @@ def selected_judge(name: str | None, run: str | None) -> str:
 
 
 def use_run(run: str) -> Target:
-    """Makes the registry of a run the one that this process asks; returns the run.
+    """Makes this process use the registry of a run; returns the run.
 
     Raises:
         ConfigError: There is no such run.
@@ -60,16 +60,16 @@ def use_run(run: str) -> Target:
 def selected_engine(
     kind: str | None, endpoint: str | None, served_model: str | None, key_variable: str | None
 ) -> EngineSection | str | None:
-    """Returns the engine as `judgeloop.Judge.load` takes it.
+    """Returns the engine in the form that `judgeloop.Judge.load` takes.
 
     Args:
-        kind: What `--engine` says.
+        kind: Value of `--engine`.
         endpoint: Base of a server's OpenAI API.
         served_model: The judge's name on that server.
         key_variable: Environment variable that holds the server's key.
 
     Raises:
-        ConfigError: The address is none.
+        ConfigError: The address is not valid.
     """
     if endpoint is None and kind != "openai":
         return kind
@@ -87,7 +87,7 @@ def selected_engine(
 
 
 class SelectedJudge(NamedTuple):
-    """The judge that a command asks, as `judgeloop.Judge.load` takes it."""
+    """The judge that a command asks, as arguments of `judgeloop.Judge.load`."""
 
     name: str
     engine: EngineSection | str | None
@@ -96,9 +96,9 @@ class SelectedJudge(NamedTuple):
 
 
 def judge_options(flag: str) -> Callable[[Any], Any]:
-    """Declares which judge, under `flag`, and how it is run.
+    """Declares the options for the judge, under `flag`, and its engine.
 
-    The command gets all of it as `asked`, an `SelectedJudge`.
+    The command gets all of it as `asked`, a `SelectedJudge`.
     """
     declared = options.together(
         click.option(
@@ -109,7 +109,7 @@ def judge_options(flag: str) -> Callable[[Any], Any]:
         run,
         click.option(
             "--engine", type=click.Choice(("transformers", "vllm", "openai")),
-            help="What runs it.  [default: transformers]",
+            help="The engine.  [default: transformers]",
         ),
         click.option(
             "--endpoint", metavar="URL",
@@ -122,7 +122,7 @@ def judge_options(flag: str) -> Callable[[Any], Any]:
         click.option("--prompts", help="Prompt set.  [default: that of the judge's training]"),
         click.option(
             "--max-pixels", type=options.POSITIVE,
-            help="A larger image is made smaller.  [default: the limit of the judge's training]",
+            help="A larger image is scaled down.  [default: the limit of the judge's training]",
         ),
     )  # fmt: skip
 

@@ -1,8 +1,8 @@
-"""The command line `judgeloop`: which commands there are, and what all of them share.
+"""The command line `judgeloop`: its commands, and what all of them share.
 
 To add a command, write one function that is decorated with `judgeloop.cli.command.command`, and
-give it a row in `COMMANDS`. It returns the text to print, or an exit code where it has printed
-itself. Its module is imported when the command is called, so that `judgeloop --help` stays quick.
+give it a row in `COMMANDS`. It returns the text to print, or an exit code if it prints itself. Its
+module is imported when the command is called, so that `judgeloop --help` stays quick.
 """
 
 from __future__ import annotations
@@ -23,44 +23,44 @@ COMMANDS = {
     "evaluate": ("pipelines.commands:evaluate", "evaluate a judge on this machine, without a loop"),
     "compile": ("pipelines.commands:compile_file", "write the pipeline as a file and check it"),
     "submit": ("pipelines.cluster.commands:submit_loop", "start the loop on Kubeflow Pipelines"),
-    "status": ("judgeloop.cli.status:status", "how far loops are, and what to do next"),
+    "status": ("judgeloop.cli.status:status", "the progress of loops, and what to do next"),
     "logs": ("pipelines.cluster.commands:logs", "what failed in a run on Kubeflow, and its logs"),
     "cancel": ("pipelines.cluster.commands:cancel_run", "end a run on Kubeflow"),
     "doctor": ("judgeloop.cli.doctor:doctor", "check whether a loop could run"),
     "config": ("judgeloop.cli.config:config", "show a configuration with where values come from"),
     "plan": ("judgeloop.cli.plan:plan", "estimate GPU hours, memory, disk and price of a loop"),
     "route": ("judgeloop.cli.route:route", "which kind each question gets by its form"),
-    "check-data": ("judgeloop.cli.check_data:check", "what a loop would make of a file of data"),
-    "convert": ("judgeloop.cli.convert:convert", "a data set of another layout in our form"),
+    "check-data": ("judgeloop.cli.check_data:check", "check a data file as a loop would read it"),
+    "convert": ("judgeloop.cli.convert:convert", "convert a data set of another layout"),
     "verdict": ("judgeloop.cli.verdict:verdict", "judge two answers in both orders"),
     "judge": ("judgeloop.cli.judge:judge", "judge a JSONL file of answer pairs, resumable"),
-    "serve": ("judgeloop.cli.serve:serve", "a judge behind HTTP, as the OpenAI API has it"),
+    "serve": ("judgeloop.cli.serve:serve", "serve a judge over HTTP, with the OpenAI API"),
     "deploy": ("pipelines.serving.command:deploy", "manifests that serve a judge on Kubernetes"),
     "score": ("judgeloop.cli.score:score", "a benchmark's figures from saved outputs"),
     "compare": ("judgeloop.cli.compare:compare", "two judges on the same items"),
-    "suspects": ("judgeloop.cli.suspects:suspects", "labels to look at, by several judges"),
+    "suspects": ("judgeloop.cli.suspects:suspects", "labels to review, by several judges"),
     "promote": ("judgeloop.cli.promote:promote", "make a version the champion, by hand"),
     "rollback": ("judgeloop.cli.promote:rollback", "make the previous champion the champion again"),
-    "export": ("judgeloop.cli.export:export", "a judge, or a loop's data, to take along"),
+    "export": ("judgeloop.cli.export:export", "write a judge, or a loop's data, into a folder"),
     "report": ("judgeloop.cli.report:report", "the figures of a loop, and its report as files"),
     "view": ("judgeloop.cli.view:view", "every pair of a loop, as a folder for a browser"),
-    "arms": ("judgeloop.cli.arms:arms", "loops beside each other: a method and its filter arms"),
+    "arms": ("judgeloop.cli.arms:arms", "compare loops: a method and its filter arms"),
     "mlflow": ("judgeloop.cli.mlflow:mlflow", "open a run's registry in a browser"),
-    "clean": ("judgeloop.cli.clean:clean", "show, and with --yes remove, what nothing needs"),
+    "clean": ("judgeloop.cli.clean:clean", "show, and with --yes remove, unneeded objects"),
     "completion": ("judgeloop.cli.completion:completion", "the shell code that completes commands"),
 }
-"""Where each command is, and its line in `judgeloop --help`; listed in this order."""
+"""Module and help line of each command, in the order of `judgeloop --help`."""
 EXTRAS = {
     "boto3": "store", "huggingface_hub": "hub", "torch": "inference", "transformers": "inference",
     "vllm": "cpu", "openai": "endpoint", "peft": "train", "trl": "train", "mlflow": "registry",
     "matplotlib": "report", "kfp": "pipelines", "google": "pipelines", "pipelines": "pipelines",
 }  # fmt: skip
-"""Which extra of the package brings what a command may lack."""
+"""The extra of the package that installs a missing module."""
 INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
+"""Exit code after Ctrl-C, as in shells."""
 WRONG_USE = 2
-NOBODY_READS = 141
-"""Exit code where what is printed goes into a pipe that was closed, as after `| head`."""
+CLOSED_PIPE = 141
+"""Exit code if the output pipe was closed, as after `| head`."""
 
 
 class Commands(click.Group):
@@ -73,10 +73,10 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Finds the command that is called.
+        """Returns the command that is called.
 
         Raises:
-            click.UsageError: There is none of this name; names the nearest.
+            click.UsageError: There is no such command; the message suggests the nearest name.
         """
         near = [] if args[0] in COMMANDS else get_close_matches(args[0], COMMANDS, 1)
         if near:
@@ -97,7 +97,7 @@ class Commands(click.Group):
             formatter.write_dl([(name, said) for name, (_, said) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> int:
-        """Runs a command and prints what it returns; returns the exit code."""
+        """Runs a command and prints its result; returns the exit code."""
         from judgeloop.runtime.redaction import shown
 
         try:
@@ -132,7 +132,7 @@ def cli() -> None:
     from judgeloop.runtime.log_level import log_level
     from judgeloop.runtime.redaction import hide_secrets
 
-    # Its remarks on model files of others are nothing that a user of a judge can act on.
+    # A user of a judge can do nothing about its warnings on model files.
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     form = "%(levelname)s:%(name)s:%(message)s"
     hide_secrets(form, log_level("WARNING"), about=About())
@@ -162,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _print(text: str) -> None:
     """Prints all of a text, or raises.
 
-    With PYTHONUNBUFFERED set, `sys.stdout.write` loses without a word what a full disk refused.
+    With PYTHONUNBUFFERED set, `sys.stdout.write` silently loses what a full disk refuses.
 
     Raises:
         OSError: The rest cannot be written.
@@ -175,10 +175,10 @@ def _print(text: str) -> None:
 
 
 def _disk_failed(ctx: click.Context, error: OSError) -> int:
-    """Says which disk is full, read-only or broken, and what to do; returns the exit code.
+    """Reports which disk is full, read-only or broken, and what to do; returns the exit code.
 
     Raises:
-        OSError: It is another error, so a fault of ours.
+        OSError: It is another error, which is a bug.
     """
     from judgeloop.store.local_files import disk_failure
 
@@ -187,9 +187,9 @@ def _disk_failed(ctx: click.Context, error: OSError) -> int:
         raise error
     try:
         sys.stdout.flush()
-    except OSError:  # else Python tries once more at its end, and complains
+    except OSError:  # else Python would flush again at exit, and report the error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return NOBODY_READS if said is None else _refused(ctx, said, StoreError.exit_code)
+    return CLOSED_PIPE if said is None else _refused(ctx, said, StoreError.exit_code)
 
 
 def _refused(ctx: click.Context, said: str, code: int) -> int:

@@ -16,7 +16,7 @@ from judgeloop.schema.errors import ConfigError
 
 HOST = "127.0.0.1"
 _AS_TRAINING = "?workflowType=machine_learning"
-"""Without it MLflow's pages are those of a generative application: no metrics, no registry."""
+"""Without it MLflow shows the pages for generative applications: no metrics, no registry."""
 
 
 @command("mlflow", "judgeloop mlflow runs/demo", "judgeloop mlflow runs/demo --port 5001")
@@ -25,7 +25,7 @@ _AS_TRAINING = "?workflowType=machine_learning"
 def mlflow(run: str, port: int) -> str | int:
     """Serve the registry of a run on this machine until Ctrl-C; prints the pages to open.
 
-    Where MLFLOW_TRACKING_URI names a server, that has the registry; its model's page is printed.
+    If MLFLOW_TRACKING_URI names a server, that is the registry; the model's page there is printed.
 
     Raises:
         ConfigError: There is no such run, or it has no registry.

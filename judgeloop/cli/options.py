@@ -15,7 +15,7 @@ Declared = TypeVar("Declared", bound=Callable[..., Any])
 Declare = Callable[[Declared], Declared]
 
 FILE = click.Path(path_type=Path)
-"""A path that the command itself looks at."""
+"""A path that the command itself reads."""
 POSITIVE = click.IntRange(min=1)
 
 
@@ -51,7 +51,7 @@ loop_id = click.option(
 
 
 def together(*declarations: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Makes one decorator of several; the first one's option comes first in the help."""
+    """Combines decorators into one; the first one's option comes first in the help."""
 
     def declare(function: Any) -> Any:
         for each in reversed(declarations):
@@ -62,7 +62,7 @@ def together(*declarations: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 sampling = together(
-    click.option("--samples", type=POSITIVE, default=1, help="Judgements an order."),
+    click.option("--samples", type=POSITIVE, default=1, help="Judgements per order."),
     click.option(
         "--temperature", type=float, default=0.0, help="0 gives the most likely judgement."
     ),

@@ -1,4 +1,4 @@
-"""`judgeloop promote` and `judgeloop rollback`: people move the champion, with a reason."""
+"""`judgeloop promote` and `judgeloop rollback`: change the champion by hand, with a reason."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from judgeloop.cli.judge_selection import run, use_run
 if TYPE_CHECKING:
     from judgeloop.registry.manual import Move
 
-_reason = click.option("--reason", required=True, help="Stays in the audit trail.")
+_reason = click.option("--reason", required=True, help="Reason, recorded in the audit trail.")
 
 
 @command(
@@ -25,7 +25,7 @@ _reason = click.option("--reason", required=True, help="Stays in the audit trail
     "--instead-of",
     required=True,
     metavar="CHAMPION",
-    help="Number of the champion that it replaces, or `none`; refused when it has moved.",
+    help="Number of the champion that it replaces, or `none`; refused if it is no longer that.",
 )
 @_reason
 @run
@@ -41,7 +41,7 @@ def promote(version: str, instead_of: str, reason: str, run: str | None) -> str:
 
 @command("rollback", "judgeloop rollback judge --reason 'it refuses too much'")
 @click.argument("name", metavar="MODEL")
-@click.option("--instead-of", metavar="CHAMPION", help="Number of the champion that is to go.")
+@click.option("--instead-of", metavar="CHAMPION", help="Number of the champion to replace.")
 @_reason
 @run
 def rollback(name: str, instead_of: str | None, reason: str, run: str | None) -> str:
@@ -54,7 +54,7 @@ def rollback(name: str, instead_of: str | None, reason: str, run: str | None) ->
 
 
 def describe(move: Move) -> str:
-    """Returns what was moved, with the figures of both versions."""
+    """Describes a change of the champion, with the figures of both versions."""
     lines = [
         f"Champion: version {move.version}, instead of {move.instead_of or 'none'} "
         f"({move.action} by {move.by} at {move.at}: {move.reason})"

@@ -50,7 +50,7 @@ def report(target: str, loop: str | None, out: Path | None) -> str:
 
 
 def chosen_loop(target: Target, asked: str | None) -> str:
-    """Returns the loop that is asked for, or the only one that there is.
+    """Returns the requested loop, or the only one in the store.
 
     Raises:
         ConfigError: There is no such loop, or there are several.

@@ -15,12 +15,12 @@ from judgeloop.schema.errors import ConfigError, DataError
 from judgeloop.schema.records import Kind
 
 FILES = ("qa.jsonl", "questions.jsonl")
-"""Looked for in a folder, in this order."""
+"""Files that are looked for in a folder, in this order."""
 SHOWN_BAD_ROWS = 3
 
 
 class _Row(msgspec.Struct, frozen=True):
-    """What is read of a row; other fields are ignored."""
+    """The fields of a row that are read; others are ignored."""
 
     question: str | None = None
     text: str | None = None
@@ -33,7 +33,7 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
 
     n: int
     accuracy: float | None
-    """Share of the rows that state a kind which got that kind; None if no row states one."""
+    """Of the rows that state a kind, the share that got this kind; None if no row states one."""
     by_kind: dict[str, dict[str, float | int | None]]
     """By stated kind (by routed kind where none is stated): `n`, `accuracy`."""
     confusion: dict[str, dict[str, int]]

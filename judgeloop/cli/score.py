@@ -51,7 +51,7 @@ def score(benchmark: str, data: Path, outputs: Path, as_json: bool) -> str:
 
 
 def describe(result: Score) -> str:
-    """Returns what a person reads: the official lines first, then everything that they hide."""
+    """Returns the text output: the official lines first, then the other figures."""
     data = ", ".join(f"{name} sha256 {digest}" for name, digest in result.data["files"].items())
     lines = [
         *result.lines,

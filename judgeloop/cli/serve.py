@@ -1,4 +1,4 @@
-"""`judgeloop serve`: a judge behind HTTP, in the form of the OpenAI API."""
+"""`judgeloop serve`: serves a judge over HTTP, with the OpenAI API."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ HOST = "127.0.0.1"
 @click.option("--run", metavar="DIR", help="Ask the registry of this run, such as runs/demo.")
 @click.option(
     "--engine", type=click.Choice(("transformers", "vllm")),
-    help="What runs it.  [default: vllm where it can, else transformers]",
+    help="The engine.  [default: vllm if possible, else transformers]",
 )  # fmt: skip
-@click.option("--host", default=HOST, show_default=True, help="Another one needs a key.")
+@click.option("--host", default=HOST, show_default=True, help="Other than loopback needs a key.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
 @click.option("--key-variable", metavar="NAME", help="Environment variable with clients' key.")
 def serve(
@@ -43,10 +43,10 @@ def serve(
     port: int,
     key_variable: str | None,
 ) -> int:
-    """Serve a judge by the OpenAI API until Ctrl-C: /v1/models and /v1/chat/completions.
+    """Serve a judge with the OpenAI API until Ctrl-C: /v1/models and /v1/chat/completions.
 
-    The judge is asked as any chat model; `judgeloop verdict --endpoint` and `judgeloop judge
-    --endpoint` ask it in both orders, with the verdict that they find without a server.
+    The judge can be asked like any chat model; `judgeloop verdict --endpoint` and `judgeloop judge
+    --endpoint` ask it in both orders, with the same verdicts as without a server.
 
     Raises:
         ConfigError: The address or the key cannot be used.

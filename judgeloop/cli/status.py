@@ -1,4 +1,4 @@
-"""`judgeloop status`: how far the loops of a run or a store are, and what to do next."""
+"""`judgeloop status`: the progress of the loops of a run or a store, and what to do next."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from judgeloop.runtime.ledger import is_evaluation
 from judgeloop.schema.errors import ConfigError
 
 PATIENCE_S = 25.0
-"""How long another machine's worker may be silent: more than two heartbeats."""
+"""Seconds that another machine's worker may be silent: more than two heartbeats."""
 SHOWN_TASKS = 6
 
 
@@ -95,8 +95,8 @@ def show_loops(target: Target, loop: str | None, *, as_json: bool) -> str:
 def _read(target: Target, loops: Sequence[str]) -> list[LoopStatus]:
     workers = find_workers(target.store, PATIENCE_S)
     stages = [_at_work(worker) for worker in workers if not worker.loop_id]
-    # On a cluster nobody holds a loop as a whole, and a stage's lease names no loop: then it may
-    # be of any loop that is not at its end.
+    # On a cluster no lease covers a whole loop, and a stage's lease does not name its loop: it may
+    # belong to any unfinished loop.
     anyones = stages if not any(worker.loop_id for worker in workers) else []
     found = []
     for loop_id in loops:
@@ -109,7 +109,7 @@ def _read(target: Target, loops: Sequence[str]) -> list[LoopStatus]:
 
 
 def _at_work(worker: Worker) -> str:
-    """Returns who works on what, and how far it is, or what it waits for."""
+    """Describes a worker, its work, and its progress or what it waits for."""
     progress = worker.holder.progress
     return f"{worker.holder} on {worker.folder}" + (f": {progress}" if progress else "")
 

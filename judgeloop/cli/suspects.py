@@ -22,11 +22,11 @@ from judgeloop.cli.score import NAMES
 )
 @click.argument("judges", metavar="JUDGE...", nargs=-1, required=True)
 @run
-@click.option("--store", help="Where the versions' results lie.  [default: the store of --run]")
-@click.option("--benchmark", type=click.Choice(NAMES), help="Whose outputs the files hold.")
+@click.option("--store", help="The store of the versions' results.  [default: the store of --run]")
+@click.option("--benchmark", type=click.Choice(NAMES), help="Benchmark of the files.")
 @click.option("--data", type=options.FILE, metavar="DIR", help="The benchmark's data.")
 @click.option(
-    "--out", type=options.LOCAL_PATH, required=True, help="Gets a JSON line for each item."
+    "--out", type=options.LOCAL_PATH, required=True, help="Output file, one JSON line per item."
 )
 def suspects(
     judges: Sequence[str],
@@ -53,4 +53,4 @@ def suspects(
     write_whole(out, b"".join(to_json(one) + b"\n" for one in found))
     counts = Counter(reason for one in found for reason in one.reasons)
     said = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items()))
-    return f"{out}: {len(found)} items to look at" + (f" ({said})" if said else "")
+    return f"{out}: {len(found)} items to review" + (f" ({said})" if said else "")

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 _WIDTH = 10_000
-"""Columns of a terminal on which no cell is cut or wrapped: a pipe has no width."""
+"""Width at which no cell is truncated or wrapped, since a pipe has no width."""
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -49,14 +49,14 @@ def verdict(
     """Judge two answers to one question in both orders; a side wins only if it wins in both.
 
     Raises:
-        ConfigError: The base is asked for, and the judge is one itself.
+        ConfigError: The base is requested, and the judge is a base itself.
         JudgeLoopError: The judge, an image or the engine cannot be used.
     """
     sys.stderr.write(f"loading {asked.name}\n")
     from judgeloop.judge import Judge, image_bytes
 
     for image in images:
-        image_bytes(image)  # a missing file is told before the judge is fetched
+        image_bytes(image)  # report a missing file before the judge is downloaded
     with Judge.load(
         asked.name, engine=asked.engine, prompts=asked.prompts, max_pixels=asked.max_pixels
     ) as judge:
@@ -74,9 +74,9 @@ def verdict(
 
 
 def describe(result: PairJudgement) -> str:
-    """Returns a judgement for people: each order's reasoning, then the verdict over both.
+    """Describes a judgement: each order's reasoning, then the verdict over both.
 
-    The base comes before the judge, so that the last line is the judge's verdict in any case.
+    The base comes before the judge, so that the last line is always the judge's verdict.
     """
     if result.base is None:
         return "\n".join([*_reasonings(result), f"verdict: {_said(result.winner, result.reason)}"])

@@ -1,4 +1,4 @@
-"""`judgeloop view`: every pair of a loop as a folder for a browser."""
+"""`judgeloop view`: writes every pair of a loop into a folder for a browser."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ from judgeloop.schema.errors import ConfigError, DataError
 @click.option("--loop", metavar="ID", help="Which loop, of several in a store.")
 @click.option("--out", type=options.LOCAL_PATH, help="The folder.  [default: view/ in the run's]")
 def view(target: str, loop: str | None, out: Path | None) -> str:
-    """Write every pair with its pictures, answers and judgements as a folder to look at.
+    """Write every pair with its images, answers and judgements into a folder to browse.
 
     The folder needs no server: open its index.html. Thumbs and notes stay in that browser, and
-    `export marked` saves them as a gold file; keep it in the folder, whose images it names.
+    `export marked` saves them as a gold file; keep it in the folder, since it refers to the images
+    there.
 
     Raises:
         ConfigError: There is no such folder, store or loop, or no folder is known for the files.

@@ -60,7 +60,7 @@ def test_fields_that_the_program_does_not_know_are_named_with_their_rows(
     assert '"further_fields":{"choise":2,"url":2,"split":1}' in said.out + said.err
     main(["check-data", str(path)])
     said = capsys.readouterr()
-    assert "kept and not read: 'choise' (2), 'url' (2), 'split' (1)" in said.out + said.err
+    assert "kept but not used: 'choise' (2), 'url' (2), 'split' (1)" in said.out + said.err
 
 
 def test_a_loop_that_could_not_work_is_told_why_with_numbers(
