@@ -1,1 +1,1 @@
-"""What an operator asks of a store and a cluster: preflight, status, cleaning."""
+"""Operations on a store and a cluster: preflight, status, cleaning."""

@@ -14,7 +14,7 @@ PAPER = "https://arxiv.org/abs/2512.05145"
 _FIGURES = {"accuracy": "accuracy by single verdict", "both_orders": "right in both orders"}
 _SETS = {"evaluation": "gold pairs", "validation": "held-out synthetic pairs"}
 LIMITS = """- It compares two answers to a question about images; it scores no answer alone.
-- A winner is one that wins in both orders: ask both, since one order may favour a position.
+- A winner is one that wins in both orders: ask both, since one order may favor a position.
 - It learned from pairs that its own base made: what the base cannot see, it cannot judge.
 - The figures hold for the data that they were measured on."""
 
@@ -25,7 +25,7 @@ def model_card(name: str, found: JudgeModel, judge: JudgeFile | None, *, merged:
     Args:
         name: The judge's name.
         found: Its model and prompt set.
-        judge: How it was made; None where only an adapter is known.
+        judge: Its judge file; None if only an adapter is known.
         merged: The folder holds whole weights.
     """
     model = found.model

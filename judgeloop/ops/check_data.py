@@ -1,4 +1,4 @@
-"""Looks at questions or gold pairs as a loop would read them, before anything runs."""
+"""Checks questions or gold pairs as a loop would read them, before anything runs."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ from judgeloop.store.images.decode import decode_image
 What = Literal["questions", "gold pairs"]
 SHOWN_BAD_ROWS = 5
 FEW = 30
-"""Pairs below which a share is known no better than by 0.18 either way."""
+"""Number of pairs below which the interval of a share is wider than +-0.18."""
 LOOKED_AT = 1000
-"""Rows up to which a run looks at the whole file before it starts: larger files have enough."""
+"""Maximum number of rows of a file that a run checks as a whole before it starts: larger files have
+enough rows."""
 
 
 class Pictures(msgspec.Struct):
@@ -40,11 +41,11 @@ class Pictures(msgspec.Struct):
     """Width and height."""
     largest: tuple[int, int] = (0, 0)
     reduced: int = 0
-    """Larger than `data.max_pixels`, so that a model sees them smaller."""
+    """Number larger than `data.max_pixels`, which a model sees scaled down."""
 
 
 class Checked(msgspec.Struct, kw_only=True):
-    """What `judgeloop check-data --json` prints."""
+    """The output of `judgeloop check-data --json`."""
 
     file: str
     what: What
@@ -52,27 +53,28 @@ class Checked(msgspec.Struct, kw_only=True):
     usable: int = 0
     by_kind: dict[str, int] = msgspec.field(default_factory=dict)
     unsure_kinds: int = 0
-    """Questions of which a wording that does not show the form of the answer gave the kind."""
+    """Questions whose kind was derived from a wording that does not show the form of the answer."""
     dropped: dict[str, int] = msgspec.field(default_factory=dict)
     """Bad rows by reason."""
     bad_rows: list[str] = msgspec.field(default_factory=list)
     """The first ones, each with its place and reason."""
     further_fields: dict[str, int] = msgspec.field(default_factory=dict)
-    """Rows by the fields that the program does not know, which are carried in `meta`."""
+    """Number of rows by unknown field; such fields are kept in `meta`."""
     pictures: Pictures = msgspec.field(default_factory=Pictures)
     tokens_mean: float = 0.0
-    """Of a question's text."""
+    """Mean number of tokens of a question's text."""
     tokens_most: int = 0
     tokens_estimated: bool = False
-    """The model's tokenizer is not at hand: so many characters are taken for a token."""
+    """Whether tokens are estimated from characters, since the model's tokenizer is not
+    available."""
     held_out: int | None = None
-    """Questions kept apart for validation; None of gold pairs."""
+    """Questions held out for validation; None for gold pairs."""
     trained: int | None = None
-    """Questions that pairs to train on are made of."""
+    """Questions from which training pairs are made."""
     problems: list[str] = msgspec.field(default_factory=list)
     """Why the loop could not work with these data."""
     warnings: list[str] = msgspec.field(default_factory=list)
-    """What it could not decide with so few."""
+    """What the loop could not decide with so few rows."""
 
 
 def check_data(file: str, config: Config) -> Checked:
@@ -80,7 +82,7 @@ def check_data(file: str, config: Config) -> Checked:
 
     Args:
         file: Path or s3:// URI of a JSONL file of questions or gold pairs.
-        config: Says what is held out, how many examples are needed, and how images are read.
+        config: Defines what is held out, how many examples are needed, and how images are read.
 
     Raises:
         ConfigError: There is no such file.
@@ -109,10 +111,10 @@ def check_data(file: str, config: Config) -> Checked:
 
 
 def too_few_examples(questions: int, config: Config) -> str | None:
-    """Says why so many questions could never give enough examples; None where they can.
+    """Returns why this number of questions can never give enough examples; None if it can.
 
     Args:
-        questions: Those that pairs to train on are made of.
+        questions: Number of questions from which training pairs are made.
         config: The loop's configuration.
     """
     used = min(config.data.per_iteration or questions, questions)
@@ -137,12 +139,11 @@ def too_few_examples(questions: int, config: Config) -> str | None:
 def refuse_starved(config: Config) -> list[str]:
     """Refuses a file with which the loop could not work, before anything runs.
 
-    Of a file of more than `LOOKED_AT` rows the rows are counted; a smaller one, of which a loop
-    uses all, is read as `check_data` does. What cannot be read is the business of the task that
-    reads it.
+    A file of more than `LOOKED_AT` rows is only counted; a smaller one, of which a loop uses all
+    rows, is read as by `check_data`. Unreadable files are left to the task that reads them.
 
     Returns:
-        What so few rows could not decide.
+        What the loop could not decide with so few rows.
 
     Raises:
         DataError: The loop could not work with them.
@@ -169,7 +170,7 @@ def _no_world(folder: Path) -> Path:
 
 
 def _is_gold(source: Source) -> bool:
-    """Tells gold pairs by their first row; rows that cannot be read are passed over."""
+    """Detects gold pairs by the first readable row."""
     for line in source.lines():
         try:
             row = msgspec.json.decode(line)
@@ -233,7 +234,7 @@ def _count(rows: Iterator[Question | Pair | Dropped], found: Checked, config: Co
 
 
 def _judge_supply(found: Checked, config: Config) -> None:
-    """Says what cannot work with so few rows, and what they cannot decide."""
+    """Records what cannot work with so few rows, and what they cannot decide."""
     if found.held_out is None or found.trained is None:
         if found.usable < FEW:
             found.warnings.append(_decides_nothing(found.usable, "gold"))
@@ -257,7 +258,7 @@ def _judge_supply(found: Checked, config: Config) -> None:
 
 
 def _capped(found: Checked, config: Config) -> list[str]:
-    """Says which cap of the filter alone leaves fewer examples than the loop needs."""
+    """Returns which single cap of the filter leaves fewer examples than the loop needs."""
     filtering, traces = config.filtering, 2 * config.judging.samples
     needed = filtering.min_examples
     said = []

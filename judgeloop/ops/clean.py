@@ -2,11 +2,12 @@
 
 Only what judgeloop wrote is removed: a store must have our marker, and a key must have exactly the
 form that a stage writes; other files below the store's root are kept. What
-killed writers left (unfinished files and uploads, temporary folders) goes once no worker is active.
+killed writers left (unfinished files and uploads, temporary folders) is removed once no worker is
+active.
 
-While any worker is active in the store, every loop counts as one that is not at its end, for the
-lease of a stage does not name its loop. Manifests go first, so that nobody takes work for done
-that is half removed; killed in the middle, it is finished by doing it again.
+While any worker is active in the store, every loop counts as unfinished, since the lease of a stage
+does not name its loop. Manifests are removed first, so that half-removed work never counts as
+finished; if cleaning is killed, run it again.
 """
 
 from __future__ import annotations
@@ -30,15 +31,15 @@ from judgeloop.schema.results import Registered
 from judgeloop.store import Store
 from judgeloop.store.scratch import abandoned
 
-OF_NO_STAGE = (GOLD, ADAPTERS, IMAGES)
-"""Top folders besides those of stages whose objects may be removed."""
+OTHER_FOLDERS = (GOLD, ADAPTERS, IMAGES)
+"""Top-level folders, besides those of stages, whose objects may be removed."""
 LEFT_FOR_S = 24 * 3600.0
 """Age above which an unfinished file or upload is considered abandoned."""
 _LEASES = f"{FOLDER}/"
 
 
 class FolderTotals(Record, frozen=True, kw_only=True):
-    """The objects of one top folder."""
+    """The objects of one top-level folder."""
 
     stage: str
     kept: int
@@ -54,13 +55,14 @@ class Plan(Record, frozen=True, kw_only=True):
     removed: tuple[str, ...]
     """Keys, in the order in which they are removed."""
     leftovers: tuple[str, ...]
-    """Unfinished files and uploads of killed writers; they are no objects, so they have no keys."""
+    """Unfinished files and uploads of killed writers; they are not objects, so they have no
+    keys."""
     folders: tuple[str, ...]
     """Temporary folders of dead processes of this machine."""
     versions: int
-    """Number of registered versions, which keep what they were made from."""
+    """Number of registered versions, whose inputs are kept."""
     unfinished: tuple[str, ...]
-    """Unfinished loops, which keep everything they have."""
+    """Unfinished loops, of which everything is kept."""
     workers: tuple[str, ...]
     """Active workers."""
 
@@ -80,10 +82,10 @@ def plan_cleaning(
         forget: Unfinished loops to give up, with their ledger and report.
 
     Raises:
-        ConfigError: The store is not marked as ours, or a loop to be forgotten is not there or may
-            be at work.
+        ConfigError: The store is not marked as judgeloop's, or a loop to be forgotten does not
+            exist or may be active.
         RegistryError: A loop registered versions, and the registry has none of them.
-        StoreError, DataError: The store cannot be read, or what is needed is damaged.
+        StoreError, DataError: The store cannot be read, or needed data is damaged.
     """
     if not is_marked(store):
         raise ConfigError(
@@ -105,13 +107,13 @@ def plan_cleaning(
         needed.add_start(Ledger(store, judge.loop_id))
     for loop_id in loops:
         named.add_loop(Ledger(store, loop_id))
-        # An evaluation is all there is of its results: no version names them in its judge file.
+        # An evaluation's ledger is the only reference to its results: no judge file names them.
         if loop_id in unfinished or (is_evaluation(loop_id) and loop_id not in forget):
             needed.add_loop(Ledger(store, loop_id))
     images = {key for key in sizes if key.startswith(f"{IMAGES}/")}
     kept_images = images if unfinished else needed.images(sorted(images))
     at_work = {worker.folder for worker in workers}
-    written = {*OF_NO_STAGE, *(spec.name for spec in STAGES if not spec.permanent)}
+    written = {*OTHER_FOLDERS, *(spec.name for spec in STAGES if not spec.permanent)}
 
     def is_unneeded(key: str) -> bool:
         if not is_own(key):
@@ -139,10 +141,10 @@ def plan_cleaning(
 
 
 def remove(store: Store, plan: Plan) -> None:
-    """Removes what a plan names; doing it again is not an error.
+    """Removes what a plan lists; idempotent.
 
     Raises:
-        StoreError: The store cannot be written; what is left goes the next time.
+        StoreError: The store cannot be written; the rest is removed the next time.
     """
     for key in plan.removed:
         store.delete(key)

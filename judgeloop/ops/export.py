@@ -1,4 +1,4 @@
-"""Writes a judge into a folder that others can load: its adapter, or base and adapter merged.
+"""Writes a judge into a portable folder: its adapter, or base and adapter merged.
 
 Beside the weights are a model card with figures and limits, and the hashes of all files.
 """
@@ -27,13 +27,14 @@ LARGEST_SHARD = "4GB"
 
 
 class Exported(msgspec.Struct, frozen=True, kw_only=True):
-    """What was written."""
+    """The exported folder."""
 
     folder: str
     files: dict[str, str]
     """SHA-256 by name."""
     largest_difference: float | None = None
-    """Between a logit of the merged model and that of base and adapter; None of an adapter."""
+    """Largest difference between logits of the merged model and of base and adapter; None for an
+    adapter."""
 
 
 def export_judge(name: str, out: Path, *, merged: bool) -> Exported:
@@ -47,7 +48,7 @@ def export_judge(name: str, out: Path, *, merged: bool) -> Exported:
 
     Raises:
         ConfigError: The judge is a base without an adapter, or the folder is not empty.
-        EngineError: The model cannot be loaded, or merged it answers otherwise.
+        EngineError: The model cannot be loaded, or the merged model answers differently.
         RegistryError: There is no such version.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -88,7 +89,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _merge(found: JudgeModel, out: Path, scratch: Path) -> float:
-    """Writes base and adapter as one model; returns how far its logits are from theirs."""
+    """Writes base and adapter as one model; returns the largest difference of logits."""
     from judgeloop.engines.checkpoint import load_checkpoint
 
     settings = msgspec.convert({"kind": "transformers", "dtype": "float32"}, EngineSection)
@@ -100,7 +101,7 @@ def _merge(found: JudgeModel, out: Path, scratch: Path) -> float:
 
 
 def _difference(model: LocalModel, out: Path, processor: Any) -> float:
-    """Compares the written model with the base and its adapter beside each other.
+    """Compares the written model with the base and its adapter.
 
     Raises:
         EngineError: A logit differs by more than rounding does.
@@ -134,7 +135,7 @@ def _difference(model: LocalModel, out: Path, processor: Any) -> float:
 
 
 def described(found: Exported) -> str:
-    """Returns what was written, for a person."""
+    """Describes the exported folder."""
     lines = [f"{digest[:12]}  {name}" for name, digest in found.files.items()]
     if found.largest_difference is not None:
         lines.append(f"merged: logits differ by {found.largest_difference:.2g} at most")
@@ -142,5 +143,5 @@ def described(found: Exported) -> str:
 
 
 def as_json(found: Exported) -> str:
-    """Returns what was written as one JSON object."""
+    """Returns the exported folder as one JSON object."""
     return json.dumps(msgspec.to_builtins(found))

@@ -1,4 +1,4 @@
-"""Writes what a loop made as data sets that TRL takes: preferences, or conversations."""
+"""Writes a loop's data as data sets that TRL takes: preferences, or conversations."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Brings a registered judge into a pod that serves it: base and adapter, each by its checksum.
+"""Fetches a registered judge into a pod that serves it: base and adapter, checked by checksum.
 
 ```
 python -m judgeloop.ops.fetch_judge models:/judge/3 /models --adapter-sha256 HASH
 ```
 
-It leaves `FOLDER/base`, a link to the model's folder, and `FOLDER/adapter`. Started again over what
-an earlier start left, it fetches what is missing and compares the rest anew.
+It creates `FOLDER/base`, a link to the model's folder, and `FOLDER/adapter`. If it is started
+again, it fetches what is missing and verifies the rest.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ def fetch_judge(address: str, folder: Path, adapter_sha256: str) -> None:
 
     Args:
         address: `models:/name/version`.
-        folder: Where to; it is made.
-        adapter_sha256: Of the adapter that was asked for: a version that was registered anew under
-            this number is not it.
+        folder: Target folder; it is created.
+        adapter_sha256: Hash of the requested adapter; another version may have been registered
+            under the same number.
 
     Raises:
         ConfigError: The base here is another one, or vLLM does not run it.
@@ -80,7 +80,7 @@ def fetch_judge(address: str, folder: Path, adapter_sha256: str) -> None:
 
 
 def _base(model: ModelRef) -> Path:
-    """Returns the folder of the model's base, whose files were compared."""
+    """Returns the folder of the model's base, after verifying its files."""
     place = base_location(model)
     if local_folder(place) is None:
         return fetch_model(place, model.revision)
@@ -88,7 +88,7 @@ def _base(model: ModelRef) -> Path:
 
 
 def _link(link: Path, target: Path) -> None:
-    """Lets a link point to a folder, whatever it pointed to before."""
+    """Points a link to a folder, whatever it pointed to before."""
     link.unlink(missing_ok=True)
     link.symlink_to(target.absolute(), target_is_directory=True)
 

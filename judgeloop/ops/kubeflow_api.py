@@ -1,4 +1,4 @@
-"""Kubeflow Pipelines' API as a task's pod reaches it: over plain HTTP, without its client."""
+"""The Kubeflow Pipelines API, called from a task's pod over plain HTTP, without its client."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from judgeloop.schema.errors import ClusterError
 
 T = TypeVar("T")
 TOKEN = Path("/var/run/secrets/kubeflow/pipelines/token")
-"""Where a projected token for Kubeflow lies, if the namespace's administrator gives pods one."""
+"""Path of a projected token for Kubeflow, if the namespace's administrator gives pods one."""
 
 
 class KubeflowApi:
@@ -27,11 +27,11 @@ class KubeflowApi:
         self._token = TOKEN.read_text(encoding="utf-8").strip() if TOKEN.exists() else None
 
     def get(self, path: str, kind: type[T]) -> T:
-        """Reads what lies at a path.
+        """Reads a path.
 
         Raises:
             RefusedError: The API answers with an error.
-            ClusterError: It does not answer, or with something else.
+            ClusterError: It does not answer, or the answer cannot be parsed.
         """
         return self._read(path, None, kind)
 

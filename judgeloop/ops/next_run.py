@@ -1,7 +1,7 @@
 """Starts the next run of a loop on Kubeflow Pipelines, from the last task of the run before it.
 
-A run holds as many iterations as Argo's object has room for, so a loop may take several. A run that
-a lost pod, a full memory or a server's fault has ended is started again too, a few times.
+A run holds as many iterations as fit into Argo's object, so a loop may take several. A run that
+ended because of a lost pod, a lack of memory or a server error is also started again, a few times.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from judgeloop.schema.config import Config
 logger = logging.getLogger("judgeloop")
 
 WAIT_S = 30.0
-"""Before the first rerun; doubled for each further one."""
+"""Seconds before the first rerun; doubled for each further one."""
 
 
 def run_name(loop_id: str, first: int, rerun: int = 0) -> str:
@@ -33,7 +33,7 @@ def run_name(loop_id: str, first: int, rerun: int = 0) -> str:
     Args:
         loop_id: The loop.
         first: The iteration that the run begins with.
-        rerun: Which further run from there it is; 0 is the first.
+        rerun: Number of the rerun from that iteration; 0 is the first run.
     """
     if rerun:
         return f"{loop_id}#{first}.{rerun}"
@@ -46,9 +46,9 @@ def start_next(given: Reference, config: Config, ledger: Ledger, run_id: str) ->
     The run is looked up by name first, so that this task, run twice, starts one run.
 
     Args:
-        given: What this run was given.
+        given: The parameters of this run.
         config: The configuration.
-        ledger: The loop's ledger, which says how this run ended.
+        ledger: The loop's ledger, which shows how this run ended.
         run_id: This run.
 
     Raises:
@@ -87,7 +87,7 @@ def _start(
     query = urlencode({"experiment_id": this.experiment_id, "filter": filtered,
                        "sort_by": "created_at desc"})  # fmt: skip
     found = api.get(f"runs?{query}", _Found).runs or []
-    # An older run of this name is of a loop that was forgotten since, and has ended.
+    # An older run of this name belongs to a loop that was forgotten since, and has ended.
     for each in found:
         if each.created_at >= this.created_at:
             logger.info("the next run, %s, exists already", name)
@@ -125,7 +125,7 @@ class _Settings(msgspec.Struct, omit_defaults=True):
 
 
 class _Run(msgspec.Struct):
-    """What is read of this run, and given on to the next."""
+    """The fields of this run that are passed on to the next."""
 
     experiment_id: str
     created_at: datetime

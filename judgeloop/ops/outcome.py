@@ -1,4 +1,4 @@
-"""What a person wants to know at the end of a loop: what was decided, and how to ask the judge."""
+"""The outcome of a loop for people: what was decided, and how to ask the judge."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
     promoted: bool
     sentence: str
-    """What the gate decided, and why."""
+    """The gate's decision and its reason."""
     judge: str | None
     """Address of the judge to ask: the champion, else the loop's own version; None without any."""
 
@@ -37,7 +37,7 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 def read_outcome(ledger: Ledger, config: Config) -> Outcome | None:
-    """Reads what the loop's promotion decided; None if it has not come so far.
+    """Reads the decision of the loop's promotion; None if there is none yet.
 
     Raises:
         StoreError, DataError: The ledger cannot be read.
@@ -63,7 +63,7 @@ def write_samples(ledger: Ledger, config: Config, folder: Path) -> list[Sample]:
     Args:
         ledger: The loop's ledger.
         config: Its configuration.
-        folder: Where they go; what an earlier run wrote there is written again.
+        folder: Target folder; files of an earlier run are overwritten.
 
     Returns:
         The pairs, with the better answer as `a` and as `b` in turn; empty if none were made.

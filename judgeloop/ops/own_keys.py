@@ -1,6 +1,6 @@
-"""Which keys of a store judgeloop wrote: those that fit exactly what a stage or the ledger writes.
+"""Recognizes the keys that judgeloop writes, by the exact forms of stages and the ledger.
 
-Whatever else lies in a store's folder is its user's, wherever it lies: `images/holiday/1.png`,
+All other files in a store's folder belong to its user, wherever they are: `images/holiday/1.png`,
 `train/thesis.txt`.
 """
 
@@ -47,7 +47,7 @@ _OWN = re.compile(
 _OWN_FOLDER = re.compile(
     "|".join(
         (
-            "",  # the root, where the marker lies
+            "",  # the root, which has the marker
             rf"(?:{_STAGE}|{ADAPTERS}|{IMAGES}|{LOOPS}|{LEASES})",
             rf"(?:{_STAGE}|{ADAPTERS})/{_KEY}",
             rf"train/{_KEY}/(?:adapter-[0-9a-f]{{16}}|checkpoints(?:/\d{{6,9}})?)",
@@ -60,9 +60,9 @@ _OWN_FOLDER = re.compile(
 
 
 def is_own_leftover(name: str) -> bool:
-    """Returns whether an unfinished file or upload lies where judgeloop writes.
+    """Returns whether an unfinished file or upload is where judgeloop writes.
 
-    Others use names like `.tmp-0123...` too, and a bucket holds the uploads of all.
+    Other programs use names like `.tmp-0123...` too, and a bucket lists the uploads of all writers.
 
     Args:
         name: As `Store.unfinished` returns it.

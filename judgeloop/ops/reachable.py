@@ -1,20 +1,21 @@
 """The reachable set of a store: what `clean` must keep.
 
 **Roots** are the versions registered in MLflow, by the content keys in their `judge.json` (`train`,
-`filter`, `validate`, `evaluate`), and the loops that are not at their end, by all entries of their
-ledgers, and the evaluations outside a loop. A loop is at its end when `promote` is done, nothing
-failed, and no worker is active on it.
+`filter`, `validate`, `evaluate`), and the unfinished loops, by all entries of their ledgers, and
+the evaluations outside a loop. A loop is finished when `promote` is done, nothing failed, and no
+worker is active on it.
 
 **Reached** from a manifest are the manifests that it was made from (`inputs`, back to the questions
-and the gold pairs), the adapter of the model that it names, and the images that its data names. So
+and the gold pairs), the adapter of its model, and the images of its data. So
 a registered version keeps everything it was made from: it can be used, compared with the next
 candidate on the same gold pairs, continued from, explained, and rebuilt without any inference.
 
-A version also keeps what the start model of its loop reached (iteration 0), its opponent.
+A version also keeps the results of the start model of its loop (iteration 0), its opponent.
 
-**Always kept** are ledgers, reports and decisions (`register`, `promote`): they are small and say
-what happened. As long as some loop is not at its end, so are all images and whatever no ledger
-names: the shards of a stage that was killed or is being written, images that came before rows.
+**Always kept** are ledgers, reports and decisions (`register`, `promote`): they are small and
+record what happened. As long as some loop is unfinished, all images and everything that no ledger
+names are kept too: the shards of a stage that was killed or is being written, images that were
+stored before their rows.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _SINGLE = re.compile(r"images/[0-9a-f]{2}/(?P<hash>[0-9a-f]{64})")
 
 
 class _Named(msgspec.Struct):
-    """A record that names images: a question, or a pair with its question; the rest is skipped."""
+    """A record that names images: a question, or a pair with its question, without the rest."""
 
     images: tuple[str, ...] = ()
     question: _Named | None = None
@@ -67,7 +68,7 @@ class ReachableSet:
         self.add_keys(judge.manifests.values())
 
     def add_start(self, ledger: Ledger) -> None:
-        """Adds what a loop computed before its first iteration."""
+        """Adds the results that a loop computed before its first iteration."""
         for spec in stages_of("start"):
             for manifest in ledger.manifests(spec.name).get(BASE_ITERATION, []):
                 self.add(manifest)
@@ -93,7 +94,7 @@ class ReachableSet:
         if manifest.model and manifest.model.adapter:
             self._add_adapter(manifest.model.adapter)
         if not manifest.inputs and manifest.shards:
-            self._sources.append(manifest)  # derived data names no other images
+            self._sources.append(manifest)  # derived data refers to no other images
         self.add_keys(manifest.inputs)
 
     def images(self, keys: Iterable[str]) -> set[str]:
@@ -126,6 +127,6 @@ class ReachableSet:
     def _add_adapter(self, adapter: str) -> None:
         stage, _, rest = adapter.partition("/")
         key = rest.partition("/")[0]
-        if stage and key and "://" not in adapter:  # else it lies elsewhere
+        if stage and key and "://" not in adapter:  # else it is stored elsewhere
             self.add_keys([key])
             self.folders.add(f"{stage}/{key}")

@@ -1,4 +1,4 @@
-"""What a server of a registered judge must be told, found out before anything is deployed."""
+"""Determines the settings of a server for a registered judge before anything is deployed."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class ServedJudge(msgspec.Struct, frozen=True, kw_only=True):
     revision: str | None
     """Commit of a base on the hub."""
     base_sha256: str
-    """Hash of a base that lies in S3 or in the image; empty for one on the hub."""
+    """Hash of a base in S3 or in the image; empty for one on the hub."""
     adapter_sha256: str
     rank: int
-    """That the kernels are made for: the adapter's, or the next larger that vLLM has."""
+    """Rank for vLLM's kernels: the adapter's, or the next larger that vLLM has."""
     dtype: str
     max_images: int
     memory_share: float
     max_model_len: int | None
-    """Tokens of prompt and answer; None is the model's own, as far as memory allows."""
+    """Tokens of prompt and answer; None is the model's own context, as far as memory allows."""
 
 
 def served_judge(name: str) -> ServedJudge:
@@ -47,8 +47,8 @@ def served_judge(name: str) -> ServedJudge:
         name: `models:/judge@champion` or `models:/judge/3`.
 
     Raises:
-        ConfigError: It is no registered version, has no adapter, or a base that vLLM does not run
-            or that no pod can reach.
+        ConfigError: It is not a registered version, has no adapter, or has a base that vLLM does
+            not run or that no pod can reach.
         EngineError: vLLM would not serve the whole adapter.
         RegistryError: There is no such version, or it is damaged.
     """
@@ -84,7 +84,7 @@ def served_judge(name: str) -> ServedJudge:
 
 
 class _Vllm(msgspec.Struct):
-    """What concerns a server of `engine.vllm`; an older judge file may lack it."""
+    """The settings of `engine.vllm` for a server; an older judge file may lack them."""
 
     max_images: int = 4
     memory_share: float = 0.9
@@ -97,10 +97,10 @@ class _Engine(msgspec.Struct):
 
 
 def _engine(config: dict[str, Any]) -> _Engine:
-    """Returns the engine that the loop judged with, as far as a server takes it.
+    """Returns the settings of the loop's engine that apply to a server.
 
     Raises:
-        RegistryError: The version's file says something else there.
+        RegistryError: The version's file has other fields there.
     """
     try:
         return msgspec.convert(config.get("engine", {}), _Engine)
@@ -109,9 +109,9 @@ def _engine(config: dict[str, Any]) -> _Engine:
 
 
 def _dtype(asked: str, model: ModelRef) -> str:
-    """Returns the number format: for `auto` the checkpoint's, as the loop's own engines take it.
+    """Returns the dtype: for `auto` the checkpoint's, as the loop's own engines use it.
 
-    vLLM's own `auto` would make 16 bits of a checkpoint in float32.
+    vLLM's own `auto` would convert a float32 checkpoint to 16 bits.
     """
     return (base_dtype(model) or asked) if asked == "auto" else asked
 
@@ -122,7 +122,7 @@ def _model_address(name: str) -> str:
 
 
 def _check_reach(model: ModelRef) -> None:
-    """Refuses a base that lies on this machine alone.
+    """Refuses a base that exists only on this machine.
 
     Raises:
         ConfigError: It does.

@@ -1,4 +1,4 @@
-"""How far a loop is: what is done, what is missing, what it cost, and what to do next."""
+"""The progress of a loop: what is done, what is missing, what it cost, and what to do next."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from judgeloop.schema.section import Positive
 from judgeloop.store import Store
 
 State = Literal["finished", "failed", "running", "stopped"]
-"""`stopped`: neither at its end nor failed, and no worker is active: interrupted or killed."""
+"""`stopped`: neither finished nor failed, and no worker is active: interrupted or killed."""
 
 
 class StageCost(Record, frozen=True, kw_only=True):
-    """What the finished tasks of one stage took."""
+    """The cost of the finished tasks of one stage."""
 
     stage: str
     tasks: int
     rows: int
     """Records in their shards."""
     seconds: float
-    """Of the runs that did the work, added up over tasks that may have run side by side."""
+    """Duration of the runs that did the work, summed over tasks that may have run in parallel."""
     gpu_seconds: float = 0.0
-    """GPUs that they held, times the seconds."""
+    """GPUs of the tasks times their seconds."""
     generated: int = 0
     """Tokens that an engine generated for them."""
 
@@ -44,21 +44,22 @@ class TaskFailure(Record, frozen=True, kw_only=True):
 
 
 class LoopStatus(Record, frozen=True, kw_only=True):
-    """How far one loop is."""
+    """The progress of one loop."""
 
     loop_id: str
     state: State
     iterations: int
-    """Iterations that are decided."""
+    """Number of decided iterations."""
     bound: int
     """`loop.iterations`: there may be fewer."""
     costs: tuple[StageCost, ...]
     """By stage, in the order of the loop."""
     seconds: float
     tokens: dict[str, int]
-    """Where they were counted: `completion` by `judge` and by endpoints, `prompt` by endpoints."""
+    """Tokens by kind, if counted: `completion` by `judge` and by endpoints, `prompt` by
+    endpoints."""
     missing: tuple[str, ...]
-    """Tasks that are next, as far as they are known: what follows `decide` is not."""
+    """Next tasks, as far as they are known: those after `decide` are not."""
     failures: tuple[TaskFailure, ...]
     workers: tuple[str, ...]
     """Active workers."""
@@ -81,7 +82,7 @@ class _Registry(msgspec.Struct):
 
 
 class LoopSettings(msgspec.Struct):
-    """What is read here of the configuration that a loop was begun with."""
+    """The part of a loop's configuration that is read here."""
 
     loop: _Bounds
     registry: _Registry
@@ -98,11 +99,11 @@ def loop_ids(store: Store) -> list[str]:
 
 
 def read_status(store: Store, loop_id: str, workers: Sequence[str] = ()) -> LoopStatus:
-    """Reads how far a loop is.
+    """Reads the progress of a loop.
 
     Args:
         store: The loop's store.
-        loop_id: A loop that was begun there.
+        loop_id: A loop that was started there.
         workers: Active workers, as text.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Resolves a user's DIR-or-URI to a store and the local run that it belongs to."""
+"""Resolves a user's folder or URI to a store and the local run that it belongs to."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     loop_id: str | None = None
     """Loop of the local run."""
     command: str | None = None
-    """What started that run, as a shell takes it."""
+    """Shell command that started that run."""
     reference: Reference | None = None
-    """Names the configuration of that run's loop, in `store`."""
+    """Reference to the configuration of that run's loop, in `store`."""
 
     def registered_as(self) -> RegistrySection:
-        """Returns under which names the run's loop registers its versions and enters its runs.
+        """Returns the names under which the run's loop registers its versions and runs.
 
         Raises:
-            ConfigError: It is no run's folder, or the store has lost its configuration.
+            ConfigError: It is not a run's folder, or the store has lost its configuration.
         """
         if self.reference is None or self.loop_id is None:
-            raise ConfigError(f"{self.name}: it is no run's folder, such as runs/demo")
+            raise ConfigError(f"{self.name}: it is not a run's folder, such as runs/demo")
         return self.reference.read(self.loop_id)[0].registry
 
     def model_name(self) -> str:
@@ -77,7 +77,7 @@ def open_target(name: str) -> Target:
         name: A run's folder (with `arguments.json`), a store's folder, or a store's URI.
 
     Raises:
-        ConfigError: There is no such folder, or the address is of no store.
+        ConfigError: There is no such folder, or the address does not name a store.
         DataError: The run's arguments cannot be read.
         StoreError: The store cannot be opened.
     """

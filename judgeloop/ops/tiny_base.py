@@ -1,4 +1,4 @@
-"""Makes the tiny base model, and measures what a tiny model can do.
+"""Trains the tiny base model, and measures the skills of a tiny model.
 
 ```
 python -m judgeloop.ops.tiny_base pretrain --out FOLDER --seed 0

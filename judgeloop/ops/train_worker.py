@@ -1,11 +1,11 @@
-"""The process of a TrainJob's pod: trains what a request in the store says.
+"""The process of a TrainJob's pod, which runs the training of a request in the store.
 
 ```
 python -m judgeloop.ops.train_worker s3://bucket/prefix train/<key>/request.json
 ```
 
 It writes the adapter and the manifest into the store, where the task that created the job finds
-them, and its error to where Kubernetes takes a container's last message from.
+them, and its error to the container's termination log.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from judgeloop.store import open_store
 logger = logging.getLogger("judgeloop")
 
 TERMINATION_LOG = Path("/dev/termination-log")
-"""What is written there becomes the container's last message."""
+"""Its content becomes the container's termination message."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""Active workers in a store: the leases whose holders live."""
+"""Finds the active workers in a store: leases whose holders are alive."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Worker(NamedTuple):
 
     @property
     def loop_id(self) -> str | None:
-        """The loop that a local run holds as a whole, None for a stage."""
+        """The loop whose lease a local run holds; None for a stage."""
         return self.work.removeprefix(_LOOP) if self.work.startswith(_LOOP) else None
 
     @property
@@ -36,15 +36,16 @@ def find_workers(
     patience_s: float = PACE.expiry_s,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[Worker]:
-    """Returns who is active, sorted by work.
+    """Returns the active workers, sorted by work.
 
     Whether a process of this machine lives is seen at once. One of another machine is watched until
     its heartbeat is seen; if none comes within the patience, it counts as dead.
 
     Args:
         store: The store.
-        patience_s: Leases expire after `Pace.expiry_s`; less is a guess.
-        sleep: Waits.
+        patience_s: Seconds to wait for a heartbeat; leases expire after `Pace.expiry_s`, less is a
+            guess.
+        sleep: Sleeps for some seconds.
 
     Raises:
         StoreError: The store cannot be read.
@@ -66,9 +67,9 @@ def find_workers(
 
 
 def tasks_at_work(store: Store) -> Iterator[tuple[str, str]]:
-    """Yields the ledger's name of each task that a lease is held for, and how far it is.
+    """Yields the ledger's name of each task with a held lease, and its progress.
 
-    Nobody is watched: a task that was killed is shown until its lease is taken over.
+    Holders are not checked: a killed task is shown until its lease is taken over.
 
     Raises:
         StoreError: The store cannot be read.
@@ -79,7 +80,7 @@ def tasks_at_work(store: Store) -> Iterator[tuple[str, str]]:
 
 
 def _read(store: Store) -> dict[str, Holder]:
-    """Returns the holders by key, but for those that are known to be dead."""
+    """Returns the holders by key, except for those that are known to be dead."""
     found = {}
     for key in filter(LEASE.fullmatch, store.list(FOLDER)):
         try:

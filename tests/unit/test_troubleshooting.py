@@ -104,7 +104,7 @@ PRODUCERS: dict[str, Producer] = {
         "serve", "--judge", "builtin:tiny-vlm", "--host", "0.0.0.0"
     ),
     "there is no such folder; give a run's folder": cli("status", "{folder}/none"),
-    "it is no run's folder": begun_loop("mlflow", "{folder}"),
+    "it is not a run's folder": begun_loop("mlflow", "{folder}"),
     "there is no report yet": begun_loop("report", "{folder}"),
     "is not an empty folder; nothing is overwritten": cli(
         "export", "--judge", "builtin:tiny-vlm", "--out", "{folder}"

@@ -1,6 +1,6 @@
-"""The preflight: whether a loop could run here, found out before anything is paid for.
+"""The preflight: checks whether a loop could run here, before any GPU is used.
 
 `judgeloop doctor` and the pipeline's first task look from where they run; `make doctor-kubeflow`
-and `make submit` look at the cluster from outside (`pipelines/cluster/doctor.py`) and share with
-them what is said of a release and of a quota.
+and `make submit` look at the cluster from outside (`pipelines/cluster/doctor.py`) and share the
+checks of a release and of a quota with them.
 """

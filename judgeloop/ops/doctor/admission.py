@@ -1,4 +1,4 @@
-"""Whether a namespace takes the pods of a loop's tasks: asked with `dryRun=All`, making none."""
+"""Checks whether a namespace admits the pods of a loop's tasks, with `dryRun=All`."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ USER = 1000
 """User id of every task, as in the images."""
 FORBIDDEN, NOT_FOUND = 403, 404
 FULL = "exceeded quota"
-"""A quota that is used up now: such a pod waits for others to end."""
+"""Message of a quota that is used up now: such a pod waits for others to end."""
 
 
 def check_admission(needs: Needs, cluster: Cluster, account: str | None = None) -> str:
-    """Says that admission (pod security, quotas, policies) takes a pod of each kind of task.
+    """Checks that admission (pod security, quotas, policies) accepts a pod of each kind of task.
 
     Args:
-        needs: What the tasks ask for.
+        needs: The tasks' requirements.
         cluster: The namespace.
         account: The pods' service account; None is the namespace's default one.
 
     Raises:
-        PreflightError: It refuses one; says why.
+        PreflightError: It refuses one; the message says why.
         ClusterError: The account may not create pods, or Kubernetes does not answer.
     """
     refused: list[str] = []
@@ -49,13 +49,13 @@ def check_admission(needs: Needs, cluster: Cluster, account: str | None = None) 
 
 
 def _is_no_verdict(error: RefusedError) -> bool:
-    """Returns whether an error is about who asks, not about the pod."""
+    """Returns whether an error is about the account, not about the pod."""
     rights = error.status == FORBIDDEN and "cannot create resource" in error.said
     return rights or error.status in (401, NOT_FOUND) or error.status >= 500
 
 
 def task_pod(kind: str, needs: Needs, account: str | None = None) -> Tree:
-    """Returns the pod of a kind of task, as Kubeflow makes it."""
+    """Returns the pod of a kind of task, as Kubeflow creates it."""
     model = kind != "cpu"
     asked = {name: str(many) for name, many in needs.tasks[kind].items() if str(many) != "0"}
     main = {

@@ -1,7 +1,7 @@
-"""What a loop needs wherever it runs: secrets, a store, a right clock, a model, a registry.
+"""Checks of what a loop needs wherever it runs: secrets, store, clock, model, registry.
 
-A check returns what it found and raises what is wrong, with what to do. Each writes, reads and
-deletes two objects at most, and asks for the base model without loading it.
+A check returns its finding or raises an error that says what to do. Each writes, reads and deletes
+at most two objects, and looks up the base model without loading it.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ S3 = "s3://"
 
 
 def check_secrets(config: Config) -> str:
-    """Credentials are there; whether they are right is what the other checks find out.
+    """Checks that credentials are set; the other checks find out whether they are right.
 
     Raises:
-        PreflightError: Names what is missing, and where it belongs.
+        PreflightError: Credentials are missing; the message says where they belong.
     """
     missing = []
     if config.store.startswith(S3):
@@ -54,11 +54,11 @@ def check_secrets(config: Config) -> str:
 
 
 def check_store(config: Config) -> str:
-    """Writes, reads, lists and deletes a small object, and one in parts, as adapters are sent.
+    """Writes, reads, lists and deletes a small object, and a multipart one, as adapters are.
 
     Raises:
         StoreError: The store refuses one of these.
-        PreflightError: It takes them and does something else.
+        PreflightError: It accepts them and behaves differently.
     """
     store = open_store(config.store)
     folder = f"doctor/{uuid.uuid4().hex}"
@@ -84,7 +84,7 @@ def check_store(config: Config) -> str:
 
 
 def _comes_back(store: Store, key: str) -> bool:
-    """Sends a file of two parts to the store and says whether it comes back as it was."""
+    """Uploads a file of two parts and returns whether it is downloaded unchanged."""
     with scratch_folder("doctor") as folder:
         sent, fetched = Path(folder, "sent"), Path(folder, "fetched")
         sent.write_bytes(key.encode().ljust(PART_BYTES + 1, b"."))
@@ -138,7 +138,7 @@ def _date(address: str) -> float | None:
         said = error.headers.get("Date")
         error.close()
     except OSError:
-        return None  # what needs the server says so better
+        return None  # the check that needs the server reports it better
     try:
         return email.utils.parsedate_to_datetime(said).timestamp() if said else None
     except ValueError:
@@ -149,7 +149,7 @@ def check_model(config: Config) -> str:
     """Finds the model to start from, without loading it.
 
     Raises:
-        JudgeLoopError: It cannot be had; says why.
+        JudgeLoopError: It is not available; the message says why.
     """
     from judgeloop.models.references import describe_base
     from judgeloop.registry.addresses import resolve_model
@@ -163,7 +163,7 @@ def check_model(config: Config) -> str:
 
 
 def check_registry(config: Config) -> str:
-    """Makes and deletes a model with a name like the loop's: reading shows not what may be written.
+    """Creates and deletes a model with a name like the loop's, to check the write permission.
 
     Raises:
         RegistryError: The registry cannot be written to, or refuses the loop's names.

@@ -1,8 +1,8 @@
-"""The pod that Kubeflow makes of a task, in the form that was recorded on a cluster.
+"""The pod that Kubeflow creates for a task, in the form that was recorded on a cluster.
 
 Kubeflow Pipelines 2.17 with Argo 4.0: containers `init`, `kfp-launcher` and `wait` of their own
-around the task's `main`. Images, arguments and Argo's volumes decide no admission and are short
-here; resources and security contexts are those of the recorded pods.
+around the task's `main`. Images, arguments and Argo's volumes do not affect admission and are
+abbreviated here; resources and security contexts are those of the recorded pods.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ def kubeflow_pod(name: str, main: Tree, spec: Tree) -> Tree:
     """Returns a task's pod.
 
     Args:
-        name: Of the pod.
-        main: The task's container: image, resources, what its security context adds to Kubeflow's.
-        spec: What the task adds to the pod: volumes, node selector, tolerations and the like.
+        name: Name of the pod.
+        main: The task's container: image, resources, and additions to Kubeflow's security context.
+        spec: The task's additions to the pod: volumes, node selector, tolerations and the like.
     """
     security = {**_locked(), **main.get("securityContext", {})}
     argo = {**_locked(), "runAsNonRoot": True, "runAsUser": 65532}
@@ -56,7 +56,7 @@ def kubeflow_pod(name: str, main: Tree, spec: Tree) -> Tree:
 
 
 def _locked() -> Tree:
-    """Returns what Kubeflow's administrator sets on every container."""
+    """Returns the security context that Kubeflow's administrator sets on every container."""
     return {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},

@@ -1,6 +1,6 @@
-"""What a run on this machine needs beside a store and a registry: files, packages, GPU, disk.
+"""Checks of what a run on this machine needs: data files, packages, GPU, disk.
 
-Nothing that a run makes itself is asked for, and nothing is left behind.
+What a run creates itself is not checked, and nothing is left behind.
 """
 
 from __future__ import annotations
@@ -28,18 +28,19 @@ from judgeloop.schema.errors import ConfigError, DataError, PreflightError
 
 NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 ROOM_BYTES = 2 * 2**30
-"""What a run of the demo's size takes with its temporary files; `judgeloop plan` estimates more."""
+"""Disk space for a run of the demo's size with its temporary files; `judgeloop plan` estimates
+larger runs."""
 _PACKAGES = {
     "transformers": ("torch", "transformers", "peft"),
     "vllm": ("vllm",),
     "openai": ("openai",),
     "lora": ("trl", "peft", "accelerate"),
 }
-"""By the kind of engine or training."""
+"""Packages by kind of engine or training."""
 
 
 def examine_machine(config: Config, out: Path) -> Iterator[Finding]:
-    """Yields what each check finds, the cheapest first; one that fails stops no other.
+    """Yields the finding of each check, the cheapest first; a failure does not stop the others.
 
     Args:
         config: The configuration, with its store below `out` where it is relative.
@@ -65,7 +66,7 @@ def check_files(config: Config) -> str:
     """Opens the files of data that the configuration names.
 
     Raises:
-        PreflightError: Names each that cannot be used.
+        PreflightError: Some cannot be used; the message names them.
     """
     wrong, found = [], []
     for key, uri in (("data.questions", config.data.questions),
@@ -89,7 +90,7 @@ def check_packages(config: Config) -> str:
     """Looks for the packages of the engine and the trainer.
 
     Raises:
-        PreflightError: Names those that are missing.
+        PreflightError: Some are missing; the message names them.
     """
     kinds = (config.engine.kind, config.training.kind)
     wanted = [name for kind in kinds for name in _PACKAGES.get(kind, ())]
@@ -103,10 +104,10 @@ def check_packages(config: Config) -> str:
 
 
 def check_gpu() -> str:
-    """Tells whether there is a GPU, and whether the installed torch can use it.
+    """Checks whether there is a GPU, and whether the installed torch can use it.
 
     Raises:
-        PreflightError: There is one, and torch is the build for CPUs.
+        PreflightError: There is a GPU, and torch is the build for CPUs.
     """
     try:
         torch = metadata.version("torch")
@@ -123,7 +124,7 @@ def check_gpu() -> str:
 
 
 def check_disk(out: Path) -> str:
-    """Looks for room below the run's folder.
+    """Checks the free space below the run's folder.
 
     Raises:
         PreflightError: There is too little.
@@ -138,7 +139,7 @@ def check_disk(out: Path) -> str:
 
 
 def _check_store(config: Config) -> str:
-    """Tries the store; of a folder that is not there yet, whether it can be made.
+    """Tries the store; for a folder that does not exist yet, checks whether it can be created.
 
     Raises:
         PreflightError, StoreError: It cannot be used.

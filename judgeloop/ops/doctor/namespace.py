@@ -1,8 +1,8 @@
-"""Whether a namespace holds what a loop's tasks name: claim, Secrets, ConfigMaps, defaults, nodes.
+"""Checks that a namespace has what a loop's tasks refer to: claim, Secrets, ConfigMaps, nodes.
 
 Kubernetes never gives up on a pod that lacks one of these, and Kubeflow shows it as running. Each
-check returns what it found, and raises `PreflightError` for what would wait forever and
-`ClusterError` for what the account may not see.
+check returns its finding, and raises `PreflightError` for what would wait forever and
+`ClusterError` for what the account may not read.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ NO_PODS = ("NoSchedule", "NoExecute")
 
 
 def check_claim(needs: Needs, cluster: Cluster) -> str:
-    """Says that the volume for models is there and bound.
+    """Checks that the volume for models exists and is bound.
 
     Raises:
-        PreflightError: It is missing, or nothing binds it.
+        PreflightError: It is missing, or will not be bound.
         ClusterError: It may not be read.
     """
     if needs.claim is None:
@@ -65,10 +65,10 @@ def check_claim(needs: Needs, cluster: Cluster) -> str:
 
 
 def check_writable(needs: Needs) -> str:
-    """Says that the volume for models, which this task mounts, can be written; leaves nothing.
+    """Checks that the volume for models, which this task mounts, is writable; leaves no file.
 
     Raises:
-        PreflightError: It cannot: Kubeflow sets no fsGroup, so a folder of root's stays root's.
+        PreflightError: It is not: Kubeflow sets no fsGroup, so a folder of root stays root's.
     """
     if needs.claim_path is None:
         return "the profile names no model_cache"
@@ -89,7 +89,7 @@ def _binds_late(cluster: Cluster, name: str | None) -> bool:
     """Returns whether a class binds a claim only when a pod mounts it.
 
     Raises:
-        ClusterError: Classes may not be read: a claim that is pending may be sound.
+        ClusterError: Classes may not be read: a pending claim may be correct.
     """
     if name is None:
         answer = cluster.ask("/apis/storage.k8s.io/v1/storageclasses")
@@ -103,12 +103,12 @@ def _binds_late(cluster: Cluster, name: str | None) -> bool:
 
 
 def check_references(kind: str, references: Sequence[Named], cluster: Cluster) -> str:
-    """Says that Secrets or ConfigMaps are there with the keys that tasks read.
+    """Checks that Secrets or ConfigMaps exist with the keys that tasks read.
 
     Args:
         kind: `secrets` or `configmaps`, as the API calls them.
-        references: What the profile names.
-        cluster: The namespace. Of a Secret only the names of its keys are looked at.
+        references: Those that the profile names.
+        cluster: The namespace. Only the names of a Secret's keys are read.
 
     Raises:
         PreflightError: One that is not optional is missing, or a key of it.
@@ -122,7 +122,7 @@ def check_references(kind: str, references: Sequence[Named], cluster: Cluster) -
         lacking = [key for key in each.keys if key not in held]
         if lacking:
             keys = (absent if each.optional else missing).setdefault(each.name, [])
-            keys += lacking if found is not None else []  # else all of it is not there
+            keys += lacking if found is not None else []  # else the whole object is missing
     if missing:
         raise PreflightError(
             f"{cluster.namespace} lacks {_named(missing)}, and no task starts without: make them "
@@ -135,19 +135,19 @@ def check_references(kind: str, references: Sequence[Named], cluster: Cluster) -
 
 
 def _named(lacking: dict[str, list[str]]) -> str:
-    """Returns names with the keys that each lacks; a name alone is not there at all."""
+    """Returns names with their missing keys; a name without keys is missing as a whole."""
     return ", ".join(f"{name} ({', '.join(keys)})" if keys else name
                      for name, keys in lacking.items())  # fmt: skip
 
 
 def check_variables(needs: Needs) -> str:
-    """Says that this pod has what the profile reads from Secrets and ConfigMaps.
+    """Checks that this pod has the variables that the profile reads from Secrets and ConfigMaps.
 
-    Needs no right: Kubernetes gives every task the same variables. Without one that is not
-    optional this very task would not have started.
+    It needs no permission: Kubernetes gives every task the same variables. Without a required one
+        this task would not have started.
 
     Raises:
-        PreflightError: One that is not optional is missing all the same.
+        PreflightError: A required one is missing nevertheless.
     """
     missing: list[str] = []
     absent: list[str] = []
@@ -161,12 +161,12 @@ def check_variables(needs: Needs) -> str:
 
 
 def check_defaults(cluster: Cluster) -> str:
-    """Says that a quota on requests or limits has a LimitRange with defaults beside it.
+    """Checks that a quota on requests or limits comes with a LimitRange with defaults.
 
-    Kubeflow's own containers ask for nothing, and such a quota refuses what asks for nothing.
+    Kubeflow's own containers set no requests, and such a quota refuses pods without them.
 
     Raises:
-        PreflightError: It has none; no pod of Kubeflow's would be made.
+        PreflightError: It has none; no Kubeflow pod would be created.
         ClusterError: Quotas or ranges may not be listed.
     """
     answer = cluster.ask(f"{_namespace(cluster)}/resourcequotas")
@@ -187,21 +187,21 @@ def check_defaults(cluster: Cluster) -> str:
 
 
 def _given_by(ranges: Iterable[Tree]) -> Iterator[str]:
-    """Yields what ranges set where a container says nothing, by a quota's names for it."""
+    """Yields the defaults that ranges set for containers, by a quota's names for them."""
     for limit in (limit for each in ranges for limit in each.get("spec", {}).get("limits", [])):
         if limit.get("type") == "Container":
             for name in limit.get("default", {}):
-                # Where only a limit is given, the request is the same.
+                # If only a limit is given, the request is the same.
                 yield from (f"limits.{name}", f"requests.{name}", name)
             for name in limit.get("defaultRequest", {}):
                 yield from (f"requests.{name}", name)
 
 
 def check_nodes(needs: Needs, cluster: Cluster) -> str:
-    """Says that some node is large enough for each kind of task, empty and by its labels.
+    """Checks that each kind of task fits on some empty node that has the right labels.
 
     Raises:
-        PreflightError: None is; says which kind waits forever, and what comes nearest.
+        PreflightError: One fits on none; the message names the kind and the nearest node.
         ClusterError: Nodes may not be listed.
     """
     nodes = checked_items(cluster.ask("/api/v1/nodes"), Node)
@@ -221,7 +221,7 @@ def check_nodes(needs: Needs, cluster: Cluster) -> str:
 
 
 def _refusals(node: Tree, asked: Mapping[str, str | int], needs: Needs | None) -> Iterator[str]:
-    """Yields why a node could not hold a task, the nearest miss being the shortest list."""
+    """Yields why a node cannot run a task; the shortest list is the nearest miss."""
     name = node["metadata"]["name"]
     held = node.get("status", {}).get("allocatable", {})
     for resource, many in asked.items():

@@ -1,4 +1,4 @@
-"""What a loop's tasks need of a namespace: a profile says it, and the first task is told it."""
+"""What a loop's tasks need of a namespace, from the profile, as passed to the first task."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a loop's tasks need of a namespace. It names Secrets and holds no value of one."""
 
     tasks: TaskResources = {}
-    """What one task of each kind asks for."""
+    """Resource requests of one task of each kind."""
     claim: str | None = None
-    """The volume on which models are kept."""
+    """The volume for models."""
     claim_path: str | None = None
     """Where tasks mount it."""
     secrets: tuple[Named, ...] = ()
@@ -49,10 +49,10 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def parse_needs(tree: Mapping[str, Any]) -> Needs:
-    """Reads what a pipeline was compiled with.
+    """Parses the requirements with which a pipeline was compiled.
 
     Raises:
-        ConfigError: It is something else: the pipeline is of another version than the image.
+        ConfigError: They cannot be parsed: the pipeline has another version than the image.
     """
     try:
         return msgspec.convert(tree, Needs, strict=False)

@@ -1,4 +1,4 @@
-"""All checks of one place, and what each has found: `judgeloop doctor` and the first task."""
+"""Runs all checks of one place, for `judgeloop doctor` and the first task."""
 
 from __future__ import annotations
 
@@ -39,13 +39,14 @@ State = Literal["ok", "unknown", "FAILED"]
 
 
 class Finding(NamedTuple):
-    """What one check has found."""
+    """The result of one check."""
 
     check: str
     state: State
-    """`unknown`: a cluster does not tell it, or there is none. It is shown, and is no failure."""
+    """`unknown`: the cluster does not answer, or there is none. It is shown, but is not a
+    failure."""
     said: str
-    """What was found; where it is unknown or failed, with what to do."""
+    """The finding; if it is unknown or failed, with what to do."""
 
     def __str__(self) -> str:
         """One line of a list of findings."""
@@ -53,9 +54,9 @@ class Finding(NamedTuple):
 
 
 def run_check(name: str, check: Callable[[], str]) -> Finding:
-    """Runs one check, which returns what it found or raises what is wrong.
+    """Runs one check, which returns its finding or raises an error.
 
-    What a cluster does not tell (`ClusterError`) is unknown; every other error is a failure.
+    A `ClusterError` means that the result is unknown; every other error is a failure.
     """
     try:
         return Finding(name, "ok", check())

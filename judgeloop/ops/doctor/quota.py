@@ -1,6 +1,6 @@
 """Checks that a task's resource requests fit into a namespace's quota.
 
-A task that asks for more than a whole quota is never started, and nothing of Kubernetes' or Argo's
+A task that requests more than a whole quota is never started, and neither Kubernetes nor Argo
 reports that to a waiting user.
 """
 
@@ -30,7 +30,8 @@ _UNITS = {unit: Decimal(10) ** power for unit, power in (
 _MEASURED_BOTH_WAYS = ("cpu", "memory")
 """Resources that a quota counts by requests and by limits; others, such as GPUs, by requests."""
 _OURS = {"Terminating", "NotBestEffort"}
-"""Scopes of a quota that hold for all our pods: they have a deadline, requests and limits."""
+"""Scopes of a quota that apply to all of judgeloop's pods: they have a deadline, requests and
+limits."""
 
 TaskResources = Mapping[str, Mapping[str, str | int]]
 """Resource requests of one task of each kind, such as
@@ -51,7 +52,7 @@ def amount(quantity: str | int) -> Decimal:
 
 
 class Metadata(msgspec.Struct, frozen=True):
-    """What an object is called."""
+    """Metadata of an object."""
 
     name: str
 
@@ -69,7 +70,7 @@ class Selector(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Limits(msgspec.Struct, frozen=True, rename="camel"):
-    """What a quota holds, as it is wanted (`spec`) or as it is in force (`status`)."""
+    """A quota's limits, as requested (`spec`) or in force (`status`)."""
 
     hard: dict[str, Quantity] = {}
     scopes: tuple[str, ...] = ()
@@ -77,7 +78,7 @@ class Limits(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Quota(msgspec.Struct, frozen=True):
-    """A ResourceQuota, as far as we read it."""
+    """The fields of a ResourceQuota that are read."""
 
     metadata: Metadata
     spec: Limits = Limits()
@@ -90,7 +91,7 @@ class Quota(msgspec.Struct, frozen=True):
 
     @property
     def counts_ours(self) -> bool:
-        """Whether it counts pods like ours."""
+        """Whether it counts judgeloop's pods."""
         selected = {each.scope_name for each in self.spec.scope_selector.match_expressions}
         return {*self.spec.scopes, *selected} <= _OURS
 
@@ -112,10 +113,10 @@ def parse_quotas(answer: bytes) -> list[Quota]:
 
 
 def check_quotas(task_resources: TaskResources | None, cluster: Cluster) -> str:
-    """Says that each task fits into the quotas of a namespace; see `check_room`.
+    """Checks that each task fits into the quotas of a namespace; see `check_room`.
 
     Raises:
-        ClusterError: The quotas may not be listed, or it is not known what the tasks ask for.
+        ClusterError: The quotas may not be listed, or the tasks' requests are not known.
         PreflightError: A task would never be started.
     """
     try:
@@ -132,12 +133,12 @@ def check_quotas(task_resources: TaskResources | None, cluster: Cluster) -> str:
 def check_room(
     task_resources: TaskResources | None, namespace: str, quotas: Sequence[Quota]
 ) -> str:
-    """Says that each task fits into the namespace's quotas.
+    """Checks that each task fits into the namespace's quotas.
 
     Raises:
         ClusterError: The requests of the tasks are not known; the message shows the quotas.
-        ConfigError: What is asked for is no quantity.
-        PreflightError: A task would never be started; says which, and what to do.
+        ConfigError: A request is not a quantity.
+        PreflightError: A task would never be started; the message says which, and what to do.
     """
     if not quotas:
         return f"namespace {namespace} has no quota"
@@ -164,7 +165,7 @@ def shortages(task_resources: TaskResources, quotas: Sequence[Quota]) -> Iterato
     """Yields the requests of a single task that exceed a whole quota.
 
     Raises:
-        ConfigError: What is asked for is no quantity.
+        ConfigError: A request is not a quantity.
     """
     for quota in quotas:
         if not quota.counts_ours:

@@ -1,8 +1,8 @@
-"""Which version of Kubeflow Pipelines a server is, as far as it says.
+"""Checks the version of Kubeflow Pipelines that a server reports.
 
-The document of the v2beta1 API knows no version, and the server tells one all the same: the API
-server's health check answers `tag_name` (kubeflow/pipelines, `backend/src/apiserver/main.go`), and
-the user interface, by way of which many users reach it, repeats that as `apiServerTagName`
+The v2beta1 API has no version field, but the server reports its version elsewhere: the API server's
+health check returns `tag_name` (kubeflow/pipelines, `backend/src/apiserver/main.go`), and the user
+interface, through which many users reach it, repeats that as `apiServerTagName`
 (`frontend/server/handlers/healthz.ts`). Images that were built without a name say `unknown`
 (kubeflow/pipelines#11573: the official 2.4.0 does).
 """
@@ -22,12 +22,12 @@ from judgeloop.cluster.own_pod import ask, require_pod
 from judgeloop.schema.errors import ClusterError, PreflightError
 
 MINIMUM = (2, 17)
-"""What the pipeline is compiled for. Up to 2.16 loops, conditions and sub-pipelines, of which it
-consists, never came to an end in the server's own state (kubeflow/pipelines#11979, fixed by #13322
-in 2.17)."""
+"""The version for which the pipeline is compiled. Up to 2.16, loops, conditions and sub-pipelines,
+of which it consists, never ended in the server's own state (kubeflow/pipelines#11979, fixed by
+#13322 in 2.17)."""
 LEAST = ".".join(map(str, MINIMUM))
 KUBEFLOW = "http://ml-pipeline.kubeflow.svc.cluster.local:8888"
-"""Where KFP's own client looks for the server in a pod."""
+"""Address at which KFP's own client looks for the server in a pod."""
 FIELDS = ("tag_name", "apiServerTagName")
 UNNAMED = ("", "unknown")
 _RELEASE = re.compile(r"v?(\d+)\.(\d+)\b")
@@ -44,23 +44,23 @@ def reported_version(health: Mapping[str, Any]) -> str | None:
 
 
 def is_too_old(version: str) -> bool | None:
-    """Whether a release is below the minimum; None for what is no release, such as a commit.
+    """Whether a release is below the minimum; None for other texts, such as a commit.
 
-    A release candidate counts as its release: it has what we need.
+    A release candidate counts as its release: it has the needed features.
     """
     found = _RELEASE.match(version)
     return (int(found[1]), int(found[2])) < MINIMUM if found else None
 
 
 def check_release(version: str | None) -> str:
-    """Says that a server is recent enough.
+    """Checks that a server is recent enough.
 
     Args:
         version: The version that the server reports (`reported_version`).
 
     Raises:
-        ClusterError: It does not tell, or what it tells is not a version.
-        PreflightError: It is too old; says what to do.
+        ClusterError: It reports no version, or something else.
+        PreflightError: It is too old; the message says what to do.
     """
     if version is None:
         raise ClusterError(f"the server does not tell its version; it must be {LEAST} or later")
@@ -79,7 +79,7 @@ def ask_release() -> str | None:
     """Returns the version that Kubeflow Pipelines reports; None if it reports none.
 
     Raises:
-        ClusterError: This is no pod, or the server's health cannot be read.
+        ClusterError: This is not a pod, or the server's health cannot be read.
     """
     require_pod()
     address = (os.environ.get("KF_PIPELINES_ENDPOINT") or KUBEFLOW).rstrip("/")
@@ -87,7 +87,7 @@ def ask_release() -> str | None:
     try:
         answer = ask(f"{address}/apis/v2beta1/healthz", authority)
         return reported_version(msgspec.json.decode(answer, type=dict[str, Any]))
-    except ValueError:  # no JSON, or no text
+    except ValueError:  # not JSON, or not a text
         reason = "what answers is not its API"
     except ClusterError as error:
         reason = str(error)

@@ -1,4 +1,4 @@
-"""What the workflow controller makes of a profile's `retry`, read from its ConfigMap."""
+"""How the workflow controller applies a profile's `retry`, read from its ConfigMap."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ KUBEFLOW_NAMESPACE = "kubeflow"
 
 
 def check_retries(cluster: Cluster, count: int | None = None) -> str:
-    """Says what a failing task and a lost pod meet; there is nothing here that fails a run.
+    """Describes how a failing task and a lost pod are retried; nothing here fails a run.
 
     Args:
         cluster: Kubernetes; the ConfigMap is looked for in `kubeflow`.
         count: `retry.count` of the profile.
 
     Raises:
-        ClusterError: The ConfigMap may not be read, is not there or is no YAML.
+        ClusterError: The ConfigMap may not be read, does not exist or is not YAML.
     """
     path = f"/api/v1/namespaces/{KUBEFLOW_NAMESPACE}/configmaps/{NAME}"
     found = find(cluster, path)
@@ -31,7 +31,7 @@ def check_retries(cluster: Cluster, count: int | None = None) -> str:
 
 
 def meaning_of(strategy: Tree, count: int | None = None) -> str:
-    """Returns what `templateDefaults.retryStrategy` means for a run.
+    """Describes the effect of `templateDefaults.retryStrategy` on a run.
 
     Args:
         strategy: Its fields; empty if the controller sets none.
@@ -56,7 +56,7 @@ def meaning_of(strategy: Tree, count: int | None = None) -> str:
 
 
 def _default(found: Tree) -> Tree:
-    """Returns the controller's default strategy: its settings lie in one key, or in one each."""
+    """Returns the controller's default strategy, whose settings are in one key, or one each."""
     data: dict[str, str] = found.get("data", {})
     try:
         whole: Any = yaml.safe_load(data.get("config", "")) or {}

@@ -1,4 +1,4 @@
-"""From work to hours, memory, disk and price."""
+"""Estimates hours, memory, disk and price from the work of a loop."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REPORTED_AS = {
     "hold_out": "synthesize", "synthesize": "synthesize", "judge": "judge", "train": "train",
     "validate": "evaluate", "evaluate": "evaluate",
 }  # fmt: skip
-"""The four groups in which hours are told, by stage."""
+"""The four groups in which hours are reported, by stage."""
 
 
 class Gpu(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +32,7 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     flops: float
-    """Dense bfloat16 operations a second, from the maker's data sheet."""
+    """Dense bfloat16 operations per second, from the vendor's data sheet."""
     memory_gib: float
 
 
@@ -49,40 +49,40 @@ GPUS = {
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True):
-    """Shares of a GPU's published operations that are reached; assumed, not measured."""
+    """Assumed shares of a GPU's published operations that are reached (MFU); not measured."""
 
     read: float = 0.45
-    """While prompts are read."""
+    """Prefill of prompts."""
     write_vllm: float = 0.15
-    """While vLLM writes answers, with hundreds of them at once."""
+    """Decoding with vLLM, with hundreds of answers at once."""
     write_transformers: float = 0.03
-    """While Transformers writes answers, a batch at a time."""
+    """Decoding with Transformers, a batch at a time."""
     train: float = 0.40
-    """Of forward and backward passes."""
+    """Forward and backward passes."""
     engine_start_s: float = 120.0
-    """From a task's start to its engine's first answer: GPU time without work."""
+    """Seconds from a task's start to its engine's first answer: idle GPU time."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What a loop costs, estimated."""
 
     estimate: bool = True
-    """Nothing here was measured."""
+    """Always true: nothing here was measured."""
     gpu: str
     gpu_hours: dict[str, float]
     """`total`, `synthesize` (with the held-out pairs), `judge`, `train`, and `evaluate` (with
     validation)."""
     peak_gpu_memory_gib: float
-    """What the stage that needs most must have on each GPU; vLLM takes its whole share anyway."""
+    """Memory per GPU of the stage that needs most; vLLM takes its whole share in any case."""
     fits: bool
     disk_gib: float
     """The store: images, records, and an adapter for every iteration."""
     price: float | None
     overhead: Overhead
-    """What Kubeflow adds."""
+    """The overhead of Kubeflow."""
     questions: Questions
     pairs: float
-    """Of one iteration."""
+    """Pairs of one iteration."""
     examples: float
     work: tuple[StageWork, ...]
     assumptions: Assumptions
@@ -107,8 +107,8 @@ def make_plan(
         questions: The questions.
         gold: Gold pairs.
         gpu: The kind of GPU.
-        price_per_hour: Of one GPU, in any currency.
-        notes: What was assumed of the inputs.
+        price_per_hour: Price of one GPU, in any currency.
+        notes: Assumptions on the inputs.
     """
     assumed, rates = Assumptions(), Rates()
 
@@ -150,9 +150,10 @@ def _not_counted(config: Config) -> list[str]:
 
 
 def _hours(stage: StageWork, config: Config, shape: ModelShape, gpu: Gpu, rates: Rates) -> float:
-    """A token costs two operations a parameter, and trained three times as many.
+    """Estimates GPU hours: a token costs two operations per parameter, in training six.
 
-    With LoRA the base's weights get no gradient, so that a backward pass costs as a forward pass.
+    With LoRA the base's weights get no gradient, so that a backward pass costs as much as a forward
+    pass.
     """
     flops = 2.0 * shape.parameters
     if stage.stage == "train":
@@ -170,14 +171,14 @@ def _hours(stage: StageWork, config: Config, shape: ModelShape, gpu: Gpu, rates:
 
 
 def _devices(stage: StageWork, config: Config) -> int:
-    """Returns how many GPUs work side by side for a task of a stage."""
+    """Returns the number of GPUs of a task of a stage."""
     if stage.stage == "train":
         return config.training.processes
     return config.engine.vllm.tensor_parallel
 
 
 def _inference_gib(config: Config, shape: ModelShape) -> float:
-    """Weights, and the attention cache of a full batch of the longest prompts and answers."""
+    """Estimates weights, and the KV cache of a full batch of the longest prompts and answers."""
     longest = config.engine.max_prompt_tokens + config.judging.sampling.max_tokens
     batch = config.engine.batch_size if config.engine.kind == "transformers" else 8
     cache = batch * longest * shape.cache_bytes_per_token()
@@ -185,10 +186,10 @@ def _inference_gib(config: Config, shape: ModelShape) -> float:
 
 
 def _training_gib(config: Config, shape: ModelShape, work: Sequence[StageWork]) -> float:
-    """Weights, adapter with gradients and Adam's two moments, and a micro-batch's activations.
+    """Estimates weights, adapter with gradients and Adam's moments, and activations.
 
-    With gradient checkpointing a layer keeps its input alone; the logits are in float32 and twice
-    there, for the loss.
+    With gradient checkpointing a layer keeps only its input; the logits are in float32 and stored
+    twice, for the loss.
     """
     settings = config.training
     train = next(stage for stage in work if stage.stage == "train")
@@ -203,7 +204,7 @@ def _training_gib(config: Config, shape: ModelShape, work: Sequence[StageWork]) 
 
 
 def adapter_parameters(rank: int, shape: ModelShape) -> int:
-    """Returns the weights of a LoRA adapter on all linear layers of the text model, about."""
+    """Returns the approximate number of weights of a LoRA adapter on all linear text layers."""
     return rank * shape.layers * 20 * shape.hidden
 
 
@@ -214,7 +215,7 @@ def _row_tokens(stage: StageWork) -> float:
 def _disk_gib(
     config: Config, shape: ModelShape, questions: Questions, work: Sequence[StageWork]
 ) -> float:
-    """Images at a fifth of a byte a pixel (JPEG), four bytes a token of text, adapters."""
+    """Estimates disk space: JPEG images at 0.2 bytes per pixel, text at 4 per token, adapters."""
     images = questions.count * questions.images * questions.image_pixels * 0.2
     texts = sum(4 * stage.runs * stage.completion_tokens for stage in work)
     adapters = config.loop.iterations * 4 * adapter_parameters(config.training.rank, shape)

@@ -1,4 +1,4 @@
-"""What Kubeflow adds to a loop: the waiting around its tasks, against their work."""
+"""Estimates Kubeflow's overhead on a loop: the waiting around its tasks, against their work."""
 
 from __future__ import annotations
 
@@ -11,43 +11,45 @@ from judgeloop.runtime.stage_table import stages_of
 from judgeloop.schema.config import Config
 
 TASK_WAIT_S = 45.0
-"""Waiting that a task costs, as recorded with Kubeflow Pipelines 2.17: 23 minutes for 85 s of work
-in 29 tasks. Some 20 s are those of its own two pods, the rest those of the drivers around it."""
+"""Seconds of waiting per task, as recorded with Kubeflow Pipelines 2.17: 23 minutes for 85 s of
+work in 29 tasks. Some 20 s are those of its own two pods, the rest those of the drivers around
+it."""
 BOUND = 0.02
 """Share of waiting above which larger tasks are advised."""
 _MOST = 1 << 10
-"""Factor of the number of questions after which nothing is searched for any more."""
+"""Factor of the number of questions up to which a size is searched for."""
 Work = Callable[[Config, int], float]
-"""Seconds that the tasks of a loop work, by its configuration and number of questions."""
+"""Computes the working seconds of a loop's tasks from its configuration and number of questions."""
 
 
 class Overhead(msgspec.Struct, frozen=True, kw_only=True):
-    """Kubeflow's share of a loop."""
+    """The overhead of Kubeflow on a loop."""
 
     tasks: int
-    """Of all iterations."""
+    """Tasks of all iterations."""
     waiting_s: float
-    """Around them, added up over tasks that may wait side by side."""
+    """Waiting around the tasks, summed over tasks that may wait in parallel."""
     work_s: float
-    """In them, added up likewise."""
+    """Work in the tasks, summed likewise."""
     partitions: int | None = None
-    """Fewer partitions with which the waiting is below the bound; None if it is, or if none are."""
+    """A smaller number of partitions with which the waiting is below the bound; None if it is
+    already, or with no number."""
     questions: int | None = None
-    """Questions an iteration with which it is, with the partitions as they are; None likewise."""
+    """Questions per iteration with which it is, at the same number of partitions; None likewise."""
 
     @property
     def share(self) -> float:
-        """Of waiting in the whole."""
+        """Share of waiting in the whole."""
         return self.waiting_s / (self.waiting_s + self.work_s)
 
 
 def overhead(config: Config, questions: Questions, work: Work) -> Overhead:
-    """Estimates it, and the sizes with which it is below `BOUND`.
+    """Estimates the overhead, and the sizes with which it is below `BOUND`.
 
     Args:
         config: The loop's configuration.
-        questions: Its questions.
-        work: Says how long the tasks work.
+        questions: The loop's questions.
+        work: Computes the working seconds of the tasks.
     """
     found = _overhead(config, questions.count, work)
     if found.share <= BOUND:
@@ -66,7 +68,7 @@ def overhead(config: Config, questions: Questions, work: Work) -> Overhead:
 
 
 def task_count(config: Config) -> int:
-    """Returns how many tasks a loop has if it goes through all its iterations."""
+    """Returns the number of tasks of a loop that runs all its iterations."""
     specs = stages_of("iteration")
     once = len([*stages_of("start"), *stages_of("end")])
     parts = config.loop.partitions
@@ -82,7 +84,7 @@ def _overhead(config: Config, count: int, work: Work) -> Overhead:
 
 
 def _enough(config: Config, count: int, work: Work) -> int | None:
-    """Returns how many questions an iteration needs, in steps of one percent of them or less."""
+    """Returns the number of questions that an iteration needs, to within one percent."""
     factor = 1.0
     while _grown(config, count, work, factor).share > BOUND:
         factor *= 2
@@ -100,7 +102,7 @@ def _enough(config: Config, count: int, work: Work) -> int | None:
 
 
 def _grown(config: Config, count: int, work: Work, factor: float) -> Overhead:
-    """Returns the overhead with more questions, in all and in an iteration."""
+    """Returns the overhead with more questions, in total and per iteration."""
     size = config.data.per_iteration
     data = msgspec.structs.replace(config.data, per_iteration=size and round(size * factor))
     return _overhead(msgspec.structs.replace(config, data=data), round(count * factor), work)
@@ -112,7 +114,7 @@ def _with_partitions(config: Config, partitions: int) -> Config:
 
 
 def described(found: Overhead) -> list[str]:
-    """Returns it for a person, with a warning above the bound."""
+    """Describes the overhead, with a warning above the bound."""
     lines = [
         f"Kubeflow   {found.tasks} tasks x {TASK_WAIT_S:g} s = {found.waiting_s / 3600:,.2f} h of "
         f"waiting, {found.share:.1%} of the whole (0 on one machine)"

@@ -1,4 +1,4 @@
-"""What of a model decides its cost: parameters, attention cache, tokens of an image."""
+"""The numbers of a model that determine its cost: parameters, KV cache, tokens of an image."""
 
 from __future__ import annotations
 
@@ -15,24 +15,25 @@ from judgeloop.schema.errors import ConfigError
 
 
 class ModelShape(msgspec.Struct, frozen=True, kw_only=True):
-    """The numbers of a model that decide its cost."""
+    """The numbers of a model that determine its cost."""
 
     parameters: int
     layers: int
-    """Layers with an attention cache that grows with the text."""
+    """Layers with a KV cache that grows with the text."""
     kv_heads: int
     head_dim: int
     hidden: int
     vocabulary: int
     pixels_per_token: int | None = None
-    """Pixels that become one token of the prompt; None if every image takes as many tokens."""
+    """Pixels that become one token of the prompt; None if every image takes the same number of
+    tokens."""
     tokens_per_image: int = 0
     """Tokens of an image where the number is fixed."""
     max_image_pixels: int | None = None
-    """Above this the model's own processor makes an image smaller."""
+    """Above this the model's own processor scales an image down."""
 
     def cache_bytes_per_token(self) -> int:
-        """Returns the attention cache of a token in bfloat16: keys and values."""
+        """Returns the bytes of a token's KV cache in bfloat16."""
         return 2 * self.layers * self.kv_heads * self.head_dim * 2
 
     def image_tokens(self, pixels: float) -> float:
@@ -51,14 +52,14 @@ KNOWN = {
         parameters=8_770_000_000, layers=36, kv_heads=8, head_dim=128, hidden=4096,
         vocabulary=151_936, pixels_per_token=32 * 32, max_image_pixels=16_777_216,
     ),
-    # Images enter by cross-attention, as one token of the prompt; 576 stands for the vision
+    # Images enter through cross-attention, as one token of the prompt; 576 stands for the vision
     # encoder's own work on up to four tiles of 1,601 patches with its 0.9 billion parameters.
     "meta-llama/Llama-3.2-11B-Vision-Instruct": ModelShape(
         parameters=10_670_000_000, layers=40, kv_heads=8, head_dim=128, hidden=4096,
         vocabulary=128_256, tokens_per_image=576,
     ),
 }  # fmt: skip
-"""The presets' bases, from the `config.json` that their publishers keep on the hub."""
+"""The presets' bases, from the `config.json` that their publishers have on the hub."""
 
 
 def shape_of(base: str) -> ModelShape:

@@ -1,4 +1,4 @@
-"""Looks at a loop's questions before it runs: how many, of which kind, how long, how large."""
+"""Surveys a loop's questions before it runs: their number, kinds, lengths and image sizes."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ ASSUMED = Questions(
     count=0, open_share=0.5, options_share=0.25, unsure_share=0.25, images=1.0, image_pixels=1e6,
     text_tokens=60.0,
 )  # fmt: skip
-"""Of questions that are not available; the count is the configuration's."""
+"""Assumptions on questions that are not available; the count comes from the configuration."""
 LOOKED_AT = 200
-"""Images whose size is read, and texts that are counted with the tokenizer."""
+"""Number of images whose size is read, and of texts that are tokenized."""
 CHARACTERS_PER_TOKEN = 4.0
 
 
 def survey(config: Config) -> tuple[Questions, int, tuple[str, ...]]:
-    """Returns what is known of the questions, the number of gold pairs, and what was assumed.
+    """Returns the survey of the questions, the number of gold pairs, and the assumptions.
 
     Raises:
         ConfigError: The questions are not available and `data.count` does not say how many.
-        DataError: The questions file holds no row that can be read.
+        DataError: The questions file has no readable row.
     """
     notes: list[str] = []
     count_tokens = text_tokenizer(config.model.base)
@@ -99,7 +99,7 @@ def _read(
 
 
 def _pixels(source: Source, name: str) -> list[int]:
-    """Returns the pixels of an image from its header, nothing where it cannot be read."""
+    """Returns the pixels of an image from its header, or nothing if it cannot be read."""
     from PIL import Image
 
     try:
@@ -125,7 +125,7 @@ def _gold(config: Config) -> tuple[int, tuple[str, ...]]:
 
 
 def text_tokenizer(base: str) -> Callable[[str], int] | None:
-    """Returns what counts the tokens of a text, None where the model's tokenizer is not here."""
+    """Returns a function that counts the tokens of a text; None if there is no tokenizer here."""
     folder = local_folder(base)
     file = None if folder is None else folder / "tokenizer.json"
     if folder is None:

@@ -1,4 +1,4 @@
-"""What each stage of a loop asks of the model: requests and tokens."""
+"""Estimates the work of each stage of a loop: requests and tokens."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from judgeloop.schema.config import Config
 
 
 class Questions(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known, or assumed, of the questions."""
+    """Known or assumed figures of the questions."""
 
     count: int
     open_share: float
@@ -20,15 +20,15 @@ class Questions(msgspec.Struct, frozen=True, kw_only=True):
     unsure_share: float
     """Share of questions whose kind the base's own answers would decide."""
     images: float
-    """Images a question, on average."""
+    """Images per question, on average."""
     image_pixels: float
-    """Pixels an image, on average."""
+    """Pixels per image, on average."""
     text_tokens: float
     """Tokens of a question's text, on average."""
 
 
 class Assumptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What nobody can know before the run; each is printed with the plan.
+    """Figures that are unknown before the run; each is printed with the plan.
 
     No GPU run of judgeloop was measured, so these are stated guesses, not averages.
     """
@@ -36,37 +36,37 @@ class Assumptions(msgspec.Struct, frozen=True, kw_only=True):
     answer_share: float = 0.35
     """Length of an answer or a judgement, as a share of its `max_tokens`."""
     open_yield: float = 0.8
-    """Pairs that an open question gives."""
+    """Pairs per open question."""
     closed_yield: float = 0.35
-    """Pairs that a closed question gives: votes without a tie that are not unanimous."""
+    """Pairs per closed question: votes without a tie that are not unanimous."""
     kept_share: float = 0.5
-    """Pairs whose judgements are kept by the filter."""
+    """Share of pairs whose judgements are kept by the filter."""
     prompt_words: float = 150
-    """Tokens of the wording of a prompt, without question and answers."""
+    """Tokens of a prompt without question and answers."""
 
 
 class StageWork(msgspec.Struct, frozen=True, kw_only=True):
-    """What one stage asks of the model in one iteration, or once a loop."""
+    """The work of one stage in one iteration, or once per loop."""
 
     stage: str
     runs: int
-    """Times in the loop."""
+    """Number of runs of the stage in the loop."""
     requests: float
-    """Answers that are sampled, or rows that are trained on, each time."""
+    """Sampled answers, or training rows, per run."""
     prompt_tokens: float
-    """Tokens that are read each time; a prompt with several samples is read once."""
+    """Prompt tokens per run; a prompt with several samples is counted once."""
     completion_tokens: float
-    """Tokens that are written, or trained on, each time."""
+    """Generated tokens, or training tokens, per run."""
 
 
 def asked_each_iteration(config: Config, questions: Questions) -> float:
-    """Returns the questions of which an iteration makes pairs."""
+    """Returns the number of questions from which an iteration makes pairs."""
     training = questions.count * (1 - config.validation.share)
     return min(config.data.per_iteration or training, training)
 
 
 def pairs_of(count: float, questions: Questions, assumed: Assumptions) -> float:
-    """Returns the pairs that so many questions give."""
+    """Returns the number of pairs from a number of questions."""
     share = questions.open_share
     return count * (share * assumed.open_yield + (1 - share) * assumed.closed_yield)
 
@@ -77,11 +77,12 @@ def loop_work(
     """Returns the work of every stage that runs the model.
 
     Args:
-        config: The loop's configuration; its iterations are all counted, though a loop may stop.
+        config: The loop's configuration; all iterations are counted, although a loop may stop
+            earlier.
         shape: The model.
         questions: The questions of one iteration and of the held-out part together.
         gold: Gold pairs.
-        assumed: What is not known.
+        assumed: The assumptions.
     """
     image_tokens = questions.images * shape.image_tokens(questions.image_pixels)
     asked = image_tokens + questions.text_tokens
@@ -112,7 +113,7 @@ def loop_work(
         if settings.epochs is not None
         else float((settings.max_steps or 0) * settings.batch_size)
     )
-    # A pair whose question has options is judged once more, with these in another order.
+    # A pair whose question has options is judged again, with permuted options.
     permuted = (
         per_iteration * questions.options_share * assumed.closed_yield
         if config.filtering.permuted_options
@@ -152,10 +153,10 @@ def _synthesis(
     runs: int,
     asked: float,
 ) -> StageWork:
-    """An open question is answered and its answer altered; a closed one is answered N times.
+    """Returns the work of synthesis: open questions are altered, closed ones answered N times.
 
-    One of an unsure kind is answered before, for its kind. With `check_meaning` each pair's texts
-    are read once more.
+    A question of unsure kind is answered before, to determine its kind. With `check_meaning` each
+    pair's texts are read again.
     """
     settings = config.synthesis
     is_open, closed = count * questions.open_share, count * (1 - questions.open_share)

@@ -1,1 +1,1 @@
-"""The pods of a run: why one waits or was ended, which waits too long, and who ends its run."""
+"""The pods of a run: why a pod waits or ended, and ending a run whose pod waits too long."""

@@ -1,6 +1,6 @@
-"""Which task of a run waits too long for its start: Kubernetes and Kubeflow never give up on it.
+"""Finds a task of a run that waits too long for its start, since Kubernetes never gives up.
 
-A pod that waits for room that other tasks of the run hold now (GPUs, quota, a queue) is not late
+A pod that waits for resources that other tasks of the run hold (GPUs, quota, a queue) is not late
 before they have ended: its wait counts from then. Waits for an image, a claim or a Secret count at
 once.
 """
@@ -26,7 +26,7 @@ from judgeloop.runtime.stage_table import STAGES
 from judgeloop.schema.errors import PreflightError
 
 ROOM = ("Unschedulable", "SchedulingGated", NOT_CREATED)
-"""Reasons that may pass when other pods end."""
+"""Reasons that may disappear when other pods end."""
 
 
 class Pods(NamedTuple):
@@ -34,16 +34,16 @@ class Pods(NamedTuple):
 
     pods: Sequence[Pod]
     at: datetime
-    """When they were so, by the clock of Kubernetes' API."""
+    """Time of this state, by the clock of the Kubernetes API."""
 
 
 def late(found: Pods, start_within_s: float, worked: datetime | None = None) -> Pod | None:
-    """Returns the pod that has waited longest for its start, where that is too long.
+    """Returns the pod that has waited longest for its start, if that is too long.
 
     Args:
         found: The pods of a run.
-        start_within_s: How long one may take to start: its node, image, claim and Secrets.
-        worked: When a task of the run was last seen at work, where `found` has no ended ones.
+        start_within_s: Seconds that a pod may wait for its node, image, claim and Secrets.
+        worked: Time at which a task of the run was last seen running, if `found` has no ended ones.
     """
     for pod in found.pods:
         since = _waits_since(pod, found.pods, worked)
@@ -53,7 +53,7 @@ def late(found: Pods, start_within_s: float, worked: datetime | None = None) -> 
 
 
 def _waits_since(pod: Pod, pods: Sequence[Pod], worked: datetime | None) -> datetime | None:
-    """Returns since when a pod waits for nobody of its own run; None if it does not wait."""
+    """Returns since when a pod waits for nothing of its own run; None if it does not wait."""
     if pod.get("status", {}).get("phase") != "Pending" or not created(pod):
         return None
     since = datetime.fromisoformat(created(pod))
@@ -67,7 +67,7 @@ def _waits_since(pod: Pod, pods: Sequence[Pod], worked: datetime | None) -> date
 
 
 def is_at_work(pod: Pod) -> bool:
-    """Returns whether a pod does a task of the loop now."""
+    """Returns whether a pod runs a task of the loop now."""
     return _is_task(pod) and pod.get("status", {}).get("phase") == "Running"
 
 
@@ -76,13 +76,13 @@ def _is_task(pod: Pod) -> bool:
 
 
 def watches(pod: Pod) -> bool:
-    """Returns whether a pod is of the task that watches the others of its run."""
+    """Returns whether a pod belongs to the task that watches the others of its run."""
     place = place_of(pod)
     return place is not None and place.stage == WATCH
 
 
 def _ends(pod: Pod) -> Iterator[datetime]:
-    """Yields when the containers of a pod ended."""
+    """Yields the times at which the containers of a pod ended."""
     for container in pod.get("status", {}).get("containerStatuses", []):
         ended = container.get("state", {}).get("terminated", {}).get("finishedAt")
         if ended:
@@ -90,17 +90,17 @@ def _ends(pod: Pod) -> Iterator[datetime]:
 
 
 def reason_of(pod: Pod, within_s: float) -> str:
-    """Returns why a pod has not started, as the ledger says it."""
+    """Returns why a pod has not started, as recorded in the ledger."""
     why = explain(pod)
     said = f"{why.reason}: {why.message}" if why else "Kubernetes gives no reason"
     return f"not started within {within_s:.0f} s (start_within_s of the profile): {said}"
 
 
 def entry_of(place: Place | None, first: int, reason: str) -> Entry:
-    """Returns the failure of a task that was not started, which another run would meet again.
+    """Returns the ledger entry of a task that was not started, which another run would repeat.
 
     Args:
-        place: What its pod works for.
+        place: The task of its pod.
         first: The loop's iteration that the run begins with.
         reason: Why it was not started.
     """

@@ -1,4 +1,4 @@
-"""Pods that a queue of Kueue's holds back, with the reason that only their Workload has."""
+"""Adds the reasons of pods that wait in a Kueue queue, which only their Workload has."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def is_gated(pod: Pod) -> bool:
 
 
 def with_reasons(pods: Sequence[Pod], workloads: Sequence[Tree]) -> list[Pod]:
-    """Returns the pods; those in a queue say what they need, where a Workload says it."""
+    """Returns the pods; those in a queue with the reason from their Workload, if it has one."""
     return [_told(pod, workloads) if is_gated(pod) else pod for pod in pods]
 
 

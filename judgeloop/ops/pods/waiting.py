@@ -1,4 +1,4 @@
-"""Why a task of a run waits or was ended, read from its pods: Kubeflow's API tells neither."""
+"""Why a task of a run waits or was ended, read from its pods: Kubeflow's API shows neither."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 LABEL = "pipeline/runid"
-"""KFP puts it on every pod of a run (kubeflow/pipelines, `LabelKeyWorkflowRunId`)."""
+"""KFP sets it on every pod of a run (kubeflow/pipelines, `LabelKeyWorkflowRunId`)."""
 NODE_NAME = "workflows.argoproj.io/node-name"
 """Argo's annotation: the whole path of a pod's node in the graph."""
 CONTAINER = "main"
-"""Argo's name for the container in which the task runs; beside it are those that wait and fetch."""
+"""Argo's name for the container in which the task runs; the others wait and transfer files."""
 WATCH = "watch"
 """The task that watches the others of its run (`judgeloop.ops.pods.watch`)."""
 NOT_CREATED = "NotCreated"
-"""The reason of a pod that admission refused, which only the Workflow tells
+"""The reason of a pod that admission refused, which only the Workflow shows
 (`judgeloop.ops.pods.workflow`)."""
 LOST = "PodDeleted"
-"""The reason of a pod that was there and is gone, which only the Workflow tells."""
+"""The reason of a pod that existed and is gone, which only the Workflow shows."""
 DISRUPTED = ("DisruptionTarget", "TerminationTarget")
-"""True of a pod that is being taken away: set by Kubernetes for a drain, an eviction or its
+"""Condition of a pod that is being removed: set by Kubernetes for a drain, an eviction or its
 scheduler's preemption, and by Kueue for its own (0.19, `pkg/controller/jobs/pod`)."""
 SIGTERM = "143"
-"""Exit code of a container that was told to end: by whatever takes its pod away, or a cancel."""
+"""Exit code of a container that was terminated, because its pod is removed or the run cancelled."""
 Pod = Mapping[str, Any]
 _AGAIN = (
     "it is tried again where the controller does so, else the loop's next run goes on after the "
@@ -58,14 +58,14 @@ _ADVICE = {
 
 
 class Finding(NamedTuple):
-    """What a pod says."""
+    """Why a pod waits or ended."""
 
     task: str
-    """Stage, with the iteration of the run and the partition where it has them."""
+    """Stage, with the iteration of the run and the partition, if it has them."""
     reason: str
-    """Kubernetes' word, such as `Unschedulable`."""
+    """Kubernetes' reason, such as `Unschedulable`."""
     message: str
-    """What Kubernetes says, and what to do."""
+    """Kubernetes' message, and what to do."""
 
     def __str__(self) -> str:
         """Returns one line for a person."""
@@ -73,7 +73,7 @@ class Finding(NamedTuple):
 
 
 class Place(NamedTuple):
-    """What a pod works for."""
+    """The task of a pod."""
 
     stage: str
     iteration: int | None
@@ -81,19 +81,19 @@ class Place(NamedTuple):
     partition: int | None
 
     def __str__(self) -> str:
-        """Returns it as lines begin with it, such as `judge 2/p0`."""
+        """Returns the task as the beginning of a line, such as `judge 2/p0`."""
         place = "" if self.iteration is None else str(self.iteration)
         place += "" if self.partition is None else f"/p{self.partition}"
         return f"{self.stage} {place}".strip()
 
 
 def created(pod: Pod) -> str:
-    """Returns when a pod was made, in ISO 8601; empty if it does not say."""
+    """Returns when a pod was created, in ISO 8601; empty if unknown."""
     return str(pod["metadata"].get("creationTimestamp", ""))
 
 
 def is_driver(pod: Pod) -> bool:
-    """Returns whether a pod only prepares a task: what it logs is Kubeflow's own."""
+    """Returns whether a pod only prepares a task: its log is Kubeflow's own."""
     name = pod["metadata"]["name"]
     path = pod["metadata"].get("annotations", {}).get(NODE_NAME, "")
     return "-driver-" in name or "-driver(" in path.rpartition(".")[2]
@@ -106,13 +106,13 @@ def task_of(pod: Pod) -> str:
 
 
 def place_of(pod: Pod) -> Place | None:
-    """Returns what a pod works for, read from the path of its node; None if it names none."""
+    """Returns the task of a pod, from the path of its node; None if it has none."""
     path = pod["metadata"].get("annotations", {}).get(NODE_NAME, "")
     return place_in(path) if path else None
 
 
 def place_in(path: str) -> Place:
-    """Returns what the path of a node of Argo's stands for."""
+    """Returns the task in the path of an Argo node."""
     names = [part for part in re.sub(r"\(\d+(:\d+)?\)", "", path).split(".") if part != "executor"]
     last = names[-1].removesuffix("-driver") if names else ""
     found = re.fullmatch(r"(.+?)(?:-(\d{1,9}))?", last)
@@ -126,7 +126,7 @@ def place_in(path: str) -> Place:
 
 
 def findings(pods: Sequence[Pod]) -> Iterator[Finding]:
-    """Yields what keeps pods from starting, and what ended those that failed, without repeats."""
+    """Yields what keeps pods from starting, and why pods failed, without repeats."""
     seen = set()
     for pod in pods:
         found = explain(pod)
@@ -136,7 +136,7 @@ def findings(pods: Sequence[Pod]) -> Iterator[Finding]:
 
 
 def explain(pod: Pod) -> Finding | None:
-    """Returns why a pod waits, is taken away or failed; None if it works or has done its work."""
+    """Returns why a pod waits, is removed or failed; None if it runs or has succeeded."""
     status = pod.get("status", {})
     if status.get("reason") == NOT_CREATED:
         message = status.get("message", "")
@@ -168,7 +168,7 @@ def explain(pod: Pod) -> Finding | None:
 
 
 def _removed(pod: Pod) -> Finding | None:
-    """Returns that a pod at work is being deleted, where nothing says by whom."""
+    """Returns the finding for a running pod that is being deleted for an unknown reason."""
     if not pod["metadata"].get("deletionTimestamp"):
         return None
     return _finding(pod, "Terminating", "it is being deleted", LOST)

@@ -1,8 +1,8 @@
-"""Ends a run in which a task waits too long for its start: a task that runs beside the others.
+"""A task in parallel to the others that ends a run in which a task waits too long to start.
 
-The exit handler cannot do it, for it comes after them, and neither can a task before them. So one
-pod, small and without a GPU, looks at the run's pods until the run's work is done. It never fails:
-what it may not see or end, it says in its log, and `FOLLOW=1` does the same from outside.
+The exit handler cannot do this, since it runs after them, and neither can a task before them. So
+one pod, small and without a GPU, watches the run's pods until the run's work is done. It never
+fails: if it may not read or end something, it logs that, and `FOLLOW=1` does the same from outside.
 """
 
 from __future__ import annotations
@@ -30,37 +30,37 @@ logger = logging.getLogger("judgeloop")
 
 POLL_S = 15.0
 QUIET_S = 120.0
-"""A run without a pod for so long has failed: between two tasks Argo and a driver take some twenty
-seconds, a controller that is started anew a minute."""
+"""A run without a pod for this many seconds has failed: between two tasks Argo and a driver take
+some twenty seconds, a restarted controller a minute."""
 SILENT_S = 600.0
-"""Stops watching after so many seconds without an answer of Kubernetes."""
+"""Stops watching after this many seconds without an answer from Kubernetes."""
 LOOK_S = 60.0
-"""How often the Workflow is read, which may be megabytes."""
+"""Seconds between two reads of the Workflow, which may be megabytes."""
 LAST = ("promote", "record")
 """The last tasks of a loop's run and of an evaluation."""
 OUTSIDE = "only FOLLOW=1 (make submit, make status) ends a run whose task never starts"
 
 
 class Dated(Protocol):
-    """A namespace of Kubernetes whose answers have a time (`judgeloop.cluster.own_pod`)."""
+    """A namespace of Kubernetes whose answers have a timestamp (`judgeloop.cluster.own_pod`)."""
 
     namespace: str
     at: datetime | None
 
     def ask(self, path: str, body: Tree | None = None) -> Tree:
-        """Returns the answer of a path."""
+        """Requests a path and returns the answer."""
         ...
 
 
 class Watch:
-    """Looks at the pods of one run.
+    """Watches the pods of one run.
 
     Args:
         cluster: Their namespace.
         run_id: The run.
         within_s: `start_within_s` of the profile.
-        pause: Waits.
-        clock: Counts seconds.
+        pause: Sleeps for some seconds.
+        clock: Returns seconds.
     """
 
     def __init__(
@@ -84,8 +84,8 @@ class Watch:
         """Polls until the run's work is done or a task is late; returns why it stopped.
 
         Args:
-            end: Ends the run because of a pod, for a reason; raises a `ClusterError` where it
-                cannot, and is tried again unless it was refused.
+            end: Ends the run because of a pod, with a reason; a `ClusterError` is retried unless it
+                is a refusal.
         """
         answered = busy = self._clock()
         while True:
@@ -110,7 +110,7 @@ class Watch:
             self._pause(POLL_S)
 
     def _end_late(self, found: Pods, end: Callable[[Pod, str], None]) -> str:
-        """Ends the run if one of its pods is late; returns what came of it, empty if none is."""
+        """Ends the run if one of its pods is late; returns the result, empty if none is late."""
         pod = late(found, self._within_s, self._worked)
         if pod is None:
             return ""
@@ -124,7 +124,7 @@ class Watch:
         return f"{task_of(pod)} was {reason}"
 
     def _at_work(self) -> Pods:
-        """Returns the run's pods but those that have succeeded, with those that were refused."""
+        """Returns the run's pods except succeeded ones, and with those that were refused."""
         pods = self._list("status.phase!=Succeeded")
         at = self._cluster.at or datetime.now(UTC)
         if self._clock() - self._looked >= LOOK_S:
@@ -135,7 +135,7 @@ class Watch:
         return Pods(sorted([*pods, *self._refused], key=created), at)
 
     def _list(self, fields: str) -> list[Pod]:
-        """Returns the run's pods but this one; only those with some fields, if any are given."""
+        """Returns the run's pods except this one, filtered by field selectors, if any are given."""
         query = urlencode({"labelSelector": f"{LABEL}={self._run_id}", "fieldSelector": fields})
         answer = self._cluster.ask(f"/api/v1/namespaces/{self._cluster.namespace}/pods?{query}")
         return [pod for pod in checked_items(answer, ListedPod) if not watches(pod)]
@@ -151,15 +151,15 @@ class Watch:
 
 
 def watch_run(config: str, loop_id: str, run_id: str, start_within_s: int) -> None:
-    """Watches the run of which this pod does a task, and ends it where another one is late.
+    """Watches the run of this pod's task, and ends it if another task is late.
 
-    It never fails, and works without the store too: the reason is then in its log alone.
+    It never fails, and also works without the store: the reason is then only in its log.
 
     Args:
         config: The reference to the configuration.
         loop_id: The loop.
         run_id: Kubeflow's id of the run.
-        start_within_s: How long a task may wait for its node, image, claim and Secrets.
+        start_within_s: Seconds that a task may wait for its node, image, claim and Secrets.
     """
 
     def end(pod: Pod, reason: str) -> None:
@@ -179,7 +179,7 @@ def watch_run(config: str, loop_id: str, run_id: str, start_within_s: int) -> No
 
 
 def _is_final(error: ClusterError) -> bool:
-    """Returns whether asking again would be refused again."""
+    """Returns whether a retry would be refused again."""
     return isinstance(error, RefusedError) and error.status in (401, 403)
 
 

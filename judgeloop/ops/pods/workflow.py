@@ -1,8 +1,8 @@
-"""Argo's Workflow of a run, as far as it tells what neither Kubeflow's API nor the pods do.
+"""Reads Argo's Workflow of a run for what neither Kubeflow's API nor the pods show.
 
 A pod that admission refuses (quota, pod security) is never created, and one that was deleted is
-gone: only a node of the Workflow has the message. So has the Workflow's own status where the object
-became too large. It is read where the account may list workflows.
+gone: only a node of the Workflow has the message. If the object became too large, the Workflow's
+    own status has it. It is read if the account may list workflows.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from judgeloop.ops.pods.waiting import LABEL, LOST, NODE_NAME, NOT_CREATED, Pod
 from judgeloop.schema.errors import ClusterError
 
 NODE_ID = "workflows.argoproj.io/node-id"
-"""Argo's annotation of a pod: the node that it works for."""
+"""Argo's annotation of a pod: its node."""
 DELETED = "pod deleted"
-"""Argo's message of a node whose pod a drain, a preemption or a person took away (4.0.5)."""
+"""Argo's message of a node whose pod a drain, a preemption or a person removed (4.0.5)."""
 MOST_BYTES = 64 << 20
-"""Of nodes, decompressed; a run that Argo could not keep any more had 6.6 MB."""
+"""Limit for decompressed nodes; a run that was too large for Argo had 6.6 MB."""
 
 
 class Node(msgspec.Struct, frozen=True, rename="camel"):
@@ -57,7 +57,7 @@ class _Answer(msgspec.Struct, frozen=True):
 
 
 class Workflow(msgspec.Struct, frozen=True):
-    """How a run stands, in Argo's words."""
+    """The state of a run in Argo."""
 
     phase: str
     message: str
@@ -66,7 +66,7 @@ class Workflow(msgspec.Struct, frozen=True):
 
 
 def workflow_path(namespace: str, run_id: str) -> str:
-    """Returns where the Workflow of a run is asked for."""
+    """Returns the API path of a run's Workflow."""
     wanted = quote(f"{LABEL}={run_id}", safe="")
     return f"/apis/argoproj.io/v1alpha1/namespaces/{namespace}/workflows?labelSelector={wanted}"
 
@@ -75,7 +75,7 @@ def parse_workflow(answer: Tree) -> Workflow | None:
     """Reads a list with one Workflow; None if it is gone, an hour after its end.
 
     Raises:
-        ClusterError: It is something else.
+        ClusterError: It is not such a list.
     """
     try:
         items = msgspec.convert(answer, _Answer).items
@@ -100,7 +100,7 @@ def _unpacked(text: str) -> bytes:
 
 
 def absent_pods(workflow: Workflow, pods: Sequence[Pod]) -> Iterator[Pod]:
-    """Yields the pods of a Workflow's nodes that were refused or are gone, as if they were there.
+    """Yields the pods of a Workflow's nodes that were refused or are gone, as if they existed.
 
     Args:
         workflow: The Workflow.
