@@ -1,1 +1,1 @@
-"""Components of Kubeflow Pipelines: one folder a stage, each a thin call into the core."""
+"""Components of Kubeflow Pipelines: one folder per stage, each a thin call into the core."""

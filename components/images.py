@@ -1,12 +1,12 @@
 """Which container image a component runs in, by role, chosen when the pipeline is compiled.
 
 The first of these that names the role: the variables `JUDGELOOP_IMAGE_CPU` and
-`JUDGELOOP_IMAGE_GPU`; `images/images.lock`, written when images are pushed, one line a role:
+`JUDGELOOP_IMAGE_GPU`; `images/images.lock`, written when images are pushed, one line per role:
 
     cpu = "registry.example/judgeloop-cpu@sha256:<64 hexadecimal digits>"
 
-else a tag that exists on no registry, with which a pipeline compiles for this machine only. A
-digest, since an image's name is part of the cache key of Kubeflow Pipelines and a tag can move.
+else a tag that exists on no registry, with which a pipeline compiles for this machine only. Digests
+are used because an image's name is part of the cache key of Kubeflow Pipelines and a tag can move.
 """
 
 import os
@@ -22,7 +22,7 @@ def stage_image(stage: str) -> str:
 
     Raises:
         KeyError: The table has no such stage.
-        ValueError: The lock is no TOML.
+        ValueError: The lock is not TOML.
     """
     from judgeloop.runtime.stage_table import stage_spec
 
@@ -38,7 +38,7 @@ def image(role: str, lock: Path = LOCK) -> str:
 
     Raises:
         KeyError: There is no such role.
-        ValueError: The lock is no TOML.
+        ValueError: The lock is not TOML.
     """
     locked = tomllib.loads(lock.read_text(encoding="utf-8")) if lock.exists() else {}
     return os.environ.get(f"JUDGELOOP_IMAGE_{role.upper()}") or locked.get(role) or UNPINNED[role]

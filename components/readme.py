@@ -1,4 +1,4 @@
-"""Makes every component's README from its signature and its docstring: `make readmes`.
+"""Generates every component's README from its signature and docstring: `make readmes`.
 
 A component's docstring has a first line, more about it, then the field `Resumed`, then `Args:`,
 `Outputs:` and, where it raises an error of its own, `Raises:`. The image and the GPU come from the
@@ -25,14 +25,14 @@ _ENTRY = re.compile(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Description:
-    """What a component's docstring says."""
+    """The parts of a component's docstring."""
 
     summary: str
     about: str
     fields: dict[str, str]
     """Text by field (`FIELDS`)."""
     entries: dict[str, str]
-    """What each argument, output and error is, by its name."""
+    """Description of each argument, output and error, by name."""
 
 
 def stages() -> list[str]:
@@ -44,7 +44,7 @@ def describe(stage: str) -> Description:
     """Reads the docstring of a component.
 
     Raises:
-        ValueError: A field is missing; says which.
+        ValueError: A field is missing; the message names it.
     """
     text = inspect.getdoc(_component(stage).python_func) or ""
     head, *sections = _SECTION.split(text)
@@ -65,8 +65,8 @@ def readme(stage: str) -> str:
     """Returns the README of a component.
 
     Raises:
-        KeyError: The docstring says nothing of an input or output, or the table of stages nothing
-            of the stage.
+        KeyError: The docstring does not describe an input or output, or the table of stages lacks
+            the stage.
         ValueError: A field is missing.
     """
     from judgeloop.runtime.stage_table import stage_spec

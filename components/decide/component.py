@@ -7,13 +7,13 @@ from components.images import stage_image
 
 @dsl.component(base_image=stage_image("decide"), install_kfp_package=False)
 def decide(config: str, loop_id: str, iteration: int, validation: dsl.Input[dsl.Artifact]) -> str:
-    """Says whether another iteration follows, from the validation scores so far.
+    """Decides whether another iteration follows, from the validation scores so far.
 
     The second gate of an iteration: stops at the configured bound, or when validation has not risen
-    for `loop.patience` iterations. The reason is in the ledger and in the report. Where it says
+    for `loop.patience` iterations. The reason is in the ledger and in the report. If it returns
     `continue` and the compiled pipeline has no further iteration, the report says so.
 
-    Resumed: runs again, at once; the same scores give the same decision.
+    Resumed: runs again, instantly; the same scores give the same decision.
 
     Args:
         config: Reference to the configuration.

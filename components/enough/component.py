@@ -7,12 +7,12 @@ from components.images import stage_image
 
 @dsl.component(base_image=stage_image("enough"), install_kfp_package=False)
 def enough(config: str, loop_id: str, iteration: int, examples: dsl.Input[dsl.Dataset]) -> str:
-    """Says whether filtering left enough examples to train on.
+    """Decides whether filtering left enough examples to train on.
 
     The first of the two gates of an iteration. One return value, since a condition on a named
     output is always false in KFP's local runner.
 
-    Resumed: runs again, at once; it decides from the manifest alone.
+    Resumed: runs again, instantly; it decides from the manifest alone.
 
     Args:
         config: Reference to the configuration.

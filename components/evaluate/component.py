@@ -14,12 +14,12 @@ def evaluate(
     evaluation: dsl.Output[dsl.Artifact],
     metrics: dsl.Output[dsl.Metrics],
 ):
-    """Scores a judge on gold pairs, for people and the promotion gate; nothing of it trains.
+    """Scores a judge on gold pairs, for reports and the promotion gate; never used for training.
 
     The only stage that reads gold answers. Gold rows that cannot be used are counted in the report.
     Its scores go to the report and to the promotion gate, never back into the loop.
 
-    Resumed: finished shards are found in the store; a killed task repeats those in flight at most.
+    Resumed: finished shards are found in the store; a killed task repeats at most those in flight.
 
     Args:
         config: Reference to the configuration.

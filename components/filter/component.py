@@ -1,4 +1,4 @@
-"""Keeps what is trained on."""
+"""Selects the training examples."""
 
 from typing import List  # noqa: UP035 (KFP reads artifact lists as typing.List)
 
@@ -17,12 +17,12 @@ def filter(
     examples: dsl.Output[dsl.Dataset],
     metrics: dsl.Output[dsl.Metrics],
 ):
-    """Keeps the judgements that agree with the known preference and makes examples of them.
+    """Keeps the judgements that agree with the known preference, as training examples.
 
     Joined by id, over all partitions. The counts of the manifest are the funnel: pairs, undecided,
     disagreeing, kept.
 
-    Resumed: runs again, seconds; a finished result is found in the store.
+    Resumed: runs again, in seconds; a finished result is found in the store.
 
     Args:
         config: Reference to the configuration.

@@ -13,10 +13,10 @@ def hold_out(
     model: dsl.Input[dsl.Model],
     pairs: dsl.Output[dsl.Dataset],
 ):
-    """Makes preference pairs from the held-out images, once a loop; they never train.
+    """Makes preference pairs from the held-out images, once per loop; never used for training.
 
-    Once a loop, so that all iterations are measured on the same pairs. Made like the training
-    pairs, from images that no training pair shows.
+    All iterations are measured on the same pairs, which are made like the training pairs, from
+    images that no training pair shows.
 
     Resumed: finished shards are found in the store by their content key. A loop that began with
         other validation pairs (other software or prompts) is refused: use another loop id.

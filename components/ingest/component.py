@@ -1,4 +1,4 @@
-"""Brings questions and images into the store."""
+"""Stores questions and images."""
 
 from kfp import dsl
 
@@ -9,14 +9,14 @@ from components.images import stage_image
 def ingest(config: str, loop_id: str, questions: dsl.Output[dsl.Dataset]):
     """Checks the questions, stores their images once and splits off the held-out images.
 
-    Images are kept once, by their content. Questions with a missing, broken or huge image go to a
-    quarantine file with the reason, and are counted. Which images are held out is drawn from their
-    content, so it stays the same whatever else the data holds; a question with images on both sides
-    is quarantined too.
+    Images are stored once, by content hash. Questions with a missing, broken or huge image go to a
+    quarantine file with the reason, and are counted. Images are held out by a hash of their
+    content, so the split does not depend on other data; a question with images on both sides is
+    quarantined too.
 
-    Resumed: a finished result is found by its content key; killed before, it reads all questions
-        again and finds the images that are stored. A loop that began with other questions or images
-        is refused: use another loop id.
+    Resumed: a finished result is found by its content key; after a kill it reads all questions
+        again and reuses stored images. A loop that began with other questions or images is refused:
+        use another loop id.
 
     Args:
         config: Reference to the configuration.

@@ -17,10 +17,10 @@ def judge(
 ):
     """Judges every pair of one partition in both orders and keeps the reasoning and the verdict.
 
-    Both orders, always: a judge that follows the position is found out. A text without a clear
-    verdict is undecided, never a side. One task a partition, in parallel.
+    Judging in both orders reveals position bias. A text without a clear verdict is undecided. One
+    task per partition, in parallel.
 
-    Resumed: finished shards are found in the store; a killed task repeats those in flight at most.
+    Resumed: finished shards are found in the store; a killed task repeats at most those in flight.
 
     Args:
         config: Reference to the configuration.

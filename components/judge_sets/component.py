@@ -15,11 +15,11 @@ def judge_sets(
 ):
     """Judges one partition's share of the gold pairs and of every set of `evaluation.benchmarks`.
 
-    Of the evaluate-only pipeline; it judges by the base too, under each of
-    `evaluation.base_prompts`. Its shards are those of `evaluate`: what a loop has judged with the
-    same judge is found, and the other way round. One task a partition, in parallel.
+    Part of the evaluate-only pipeline; the base is also asked, with each of
+    `evaluation.base_prompts`. Its shards are those of `evaluate`: a loop and an evaluation of the
+    same judge reuse each other's judgements. One task per partition, in parallel.
 
-    Resumed: finished shards are found in the store; a killed task repeats those in flight at most.
+    Resumed: finished shards are found in the store; a killed task repeats at most those in flight.
 
     Args:
         config: Reference to the configuration.

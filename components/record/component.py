@@ -1,4 +1,4 @@
-"""Completes an evaluation and enters its figures."""
+"""Completes an evaluation and records its figures."""
 
 from kfp import dsl
 
@@ -13,12 +13,12 @@ def record(
     evaluation: dsl.Output[dsl.Artifact],
     metrics: dsl.Output[dsl.Metrics],
 ):
-    """Completes the scores of an evaluation, and enters them in MLflow, on the version if any.
+    """Completes the scores of an evaluation, and records them in MLflow, on the version if any.
 
-    Of the evaluate-only pipeline, after all shares are judged: no model runs. Writes a page, a
+    Part of the evaluate-only pipeline, after all shares are judged: no model runs. Writes a page, a
     table and a summary into the store.
 
-    Resumed: runs again, seconds; entering the same figures twice changes nothing.
+    Resumed: runs again, in seconds; recording the same figures twice changes nothing.
 
     Args:
         config: Reference to the configuration.

@@ -16,12 +16,12 @@ def register(
     examples: dsl.Input[dsl.Dataset],
     version: dsl.Output[dsl.Artifact],
 ):
-    """Registers the trained judge in MLflow, with its adapter and what it was made from.
+    """Registers the trained judge in MLflow, with its adapter and its origin.
 
     The version holds the adapter, a small `judge.json` (model reference, hashes, configuration,
     manifests, metrics) and tags with loop id and iteration.
 
-    Resumed: runs again; a version with the same content is found and not made twice.
+    Resumed: runs again; a version with the same content is found, not registered twice.
 
     Args:
         config: Reference to the configuration.

@@ -18,10 +18,10 @@ def synthesize(
     """Makes the preference pairs of one partition: altered answers and majority votes.
 
     Open questions: an answer, and a copy with an error planted on purpose. Closed questions: the
-    majority of many sampled answers against another candidate. No answer of a human is read. One
-    task a partition, in parallel.
+    majority of many sampled answers against another candidate. No human answer is read. One task
+    per partition, in parallel.
 
-    Resumed: finished shards are found in the store; a killed task repeats those in flight at most.
+    Resumed: finished shards are found in the store; a killed task repeats at most those in flight.
 
     Args:
         config: Reference to the configuration.
@@ -32,7 +32,7 @@ def synthesize(
         model: Manifest of the current judge; its base makes the pairs.
 
     Outputs:
-        pairs: Manifest of the partition's pairs, with counts of what was dropped and why.
+        pairs: Manifest of the partition's pairs, with counts of dropped questions by reason.
     """
     from judgeloop.runtime import tasks
 

@@ -16,18 +16,19 @@ def train(
 ):
     """Fine-tunes the judge on its own kept judgements; the adapter goes to the store.
 
-    LoRA by TRL and PEFT, loss on the judgement alone, in a child process of its own. The adapter
+    LoRA with TRL and PEFT, loss on the judgement only, in a child process. The adapter
     goes to the store; the manifest carries its reference.
 
-    Resumed: a finished adapter is found in the store, else training goes on or starts again.
+    Resumed: a finished adapter is found in the store, else training resumes from its newest
+        checkpoint.
 
     Args:
         config: Reference to the configuration.
         loop_id: Names the loop.
         iteration: From 1.
         examples: Manifest written by `filter`.
-        model: Manifest of the current judge; `training.start` says whether to go on from it or
-            from its base.
+        model: Manifest of the current judge; `training.start` selects whether to continue from it
+            or from its base.
 
     Outputs:
         trained: Manifest with the new judge's reference; no weights.

@@ -15,12 +15,12 @@ def validate(
     validation: dsl.Output[dsl.Artifact],
     metrics: dsl.Output[dsl.Metrics],
 ):
-    """Scores a judge on the validation pairs: feeds the stop rule and the choice of a version.
+    """Scores a judge on the validation pairs, for the stop rule and the choice of a version.
 
-    Nothing here comes from gold answers: these scores alone decide whether the loop goes on and
-    which version is its best.
+    No gold answers are used: these scores alone decide whether the loop continues and which version
+        is its best.
 
-    Resumed: finished shards are found in the store; a killed task repeats those in flight at most.
+    Resumed: finished shards are found in the store; a killed task repeats at most those in flight.
 
     Args:
         config: Reference to the configuration.
