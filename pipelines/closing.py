@@ -1,4 +1,4 @@
-"""What a local run leaves in its folder and says at its end; and whether it has ended before."""
+"""The end of a local run: copies the report, prints the outcome, and detects an earlier end."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from pipelines.plain import print_plain
 
 REPORT = ("table.txt", "summary.json", "report.html")
 TRY = "try"
-"""Folder of the pairs with which a person can ask the champion."""
+"""Folder of sample pairs to ask the champion about."""
 
 
 def has_ended(ledger: Ledger, config: Config, out: Path) -> bool:
-    """Returns whether a run of this very configuration has ended in this folder, with its report.
+    """Returns whether a run of the same configuration has ended in this folder, with its report.
 
     Raises:
         StoreError, DataError: The ledger cannot be read.
@@ -48,7 +48,7 @@ def has_ended(ledger: Ledger, config: Config, out: Path) -> bool:
 
 
 def copy_report(ledger: Ledger, out: Path) -> None:
-    """Copies the report out of the store; what is not there has failed, and is left out."""
+    """Copies the report's files from the store; missing ones have failed, and are left out."""
     for name in REPORT:
         try:
             ((_, content),) = _report(ledger, (name,))
@@ -58,7 +58,7 @@ def copy_report(ledger: Ledger, out: Path) -> None:
 
 
 def say_ending(ledger: Ledger, config: Config, out: Path, console: Console) -> None:
-    """Prints the table, what was decided and why, how to ask the judge, and where all lies."""
+    """Prints the table, the decision and its reason, how to ask the judge, and file paths."""
     table = out / "table.txt"
     if table.is_file():
         print_plain(console, table.read_text(encoding="utf-8"))
@@ -67,7 +67,7 @@ def say_ending(ledger: Ledger, config: Config, out: Path, console: Console) -> N
         print_plain(console, f"{'Promoted' if outcome.promoted else 'Refused'}: {outcome.sentence}")
         if outcome.judge is not None:
             print_plain(console, f"\nAsk it:\n  {_question(ledger, config, out, outcome.judge)}\n")
-    # A server's address may hold a password, so it isn't shown.
+    # A server's address may contain a password, so it isn't shown.
     ours = "MLFLOW_TRACKING_URI" not in os.environ
     report = out / "report.html"
     opened = f"{out / 'mlflow' / 'mlflow.db'}; to look at it: {command_line(['mlflow', str(out)])}"

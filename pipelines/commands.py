@@ -42,7 +42,7 @@ _run_options = options.together(
     ),
     click.pass_obj,
 )
-"""What a pipeline on this machine is given; the parameters of `_run_here`."""
+"""Options of a pipeline on this machine, which are the parameters of `_run_here`."""
 
 
 @command(
@@ -86,7 +86,7 @@ def _run_here(
 
 
 def again(arguments: Sequence[str], loop_id: str) -> str:
-    """Returns a command as a shell takes it, with this loop id in place of another."""
+    """Returns a shell command with this loop id in place of another."""
     kept = list(arguments)
     if "--loop-id" in kept:
         at = kept.index("--loop-id")
@@ -100,8 +100,8 @@ def again(arguments: Sequence[str], loop_id: str) -> str:
     "judgeloop compile --out build/judge_loop.yaml --iterations 4 --partitions 2 --profile one-gpu",
 )
 @click.option("--out", type=options.LOCAL_PATH, required=True, help="The file, ending with .yaml.")
-@click.option("--iterations", type=int, default=1, show_default=True, help="Bound of the loop.")
-@click.option("--partitions", type=int, required=True, help="Default fan-out.")
+@click.option("--iterations", type=int, default=1, show_default=True, help="Maximum of iterations.")
+@click.option("--partitions", type=int, required=True, help="Default number of partitions.")
 @profile_option
 @pipeline_option
 @click.option(
@@ -112,7 +112,7 @@ def again(arguments: Sequence[str], loop_id: str) -> str:
 @click.option(
     "--trainjob",
     is_flag=True,
-    help="For configurations with `training.where: trainjob`; submit sees to it by itself.",
+    help="For configurations with `training.where: trainjob`; submit sets this by itself.",
 )
 def compile_file(
     out: Path,

@@ -16,7 +16,7 @@ from pipelines.smaller import make_smaller
 from pipelines.spec import Spec, write_spec
 
 FIRST_TRY = 8
-"""Iterations in a run that are tried first if nothing bounds them: few loops have more."""
+"""Iterations in a run that are tried first if there is no bound: few loops have more."""
 
 
 def compile_pipeline(
@@ -31,10 +31,10 @@ def compile_pipeline(
     """Compiles the loop and checks the result.
 
     Args:
-        out: The file to write; its folder is made.
-        iterations: Bound of one run; an unfinished loop continues in another run.
+        out: The file to write; its folder is created.
+        iterations: Maximum of one run; an unfinished loop continues in another run.
         partitions: How many tasks share the questions of an iteration.
-        profile: What the tasks ask of a cluster.
+        profile: The tasks' resources on a cluster.
         local: The file is for this machine only: images need no digest, the size has no bound, and
             a failed task is not tried again by itself, since KFP's local runner would wait for the
             back-off and then repeat what a person can fix.
@@ -59,9 +59,9 @@ def compile_evaluation(out: Path, partitions: int, profile: Profile, *, local: b
     """Compiles the evaluate-only pipeline and checks the result.
 
     Args:
-        out: The file to write; its folder is made.
+        out: The file to write; its folder is created.
         partitions: How many tasks share the sets.
-        profile: What the tasks ask of a cluster.
+        profile: The tasks' resources on a cluster.
         local: As for `compile_pipeline`.
 
     Returns:
@@ -94,21 +94,21 @@ def compile_fitting(
     *,
     trainjob: bool = False,
 ) -> tuple[str, int]:
-    """Compiles the loop with as many iterations in a run as Argo's object has room for.
+    """Compiles the loop with as many iterations in a run as fit into Argo's object.
 
     Args:
         out: The file to write.
         iterations: `loop.iterations`.
         partitions: `loop.partitions`.
-        profile: What the tasks ask of a cluster.
-        per_run: `loop.iterations_per_run`, where it is set.
+        profile: The tasks' resources on a cluster.
+        per_run: `loop.iterations_per_run`, if it is set.
         trainjob: As for `compile_pipeline`.
 
     Returns:
         The canonical digest, and the iterations of a run.
 
     Raises:
-        ConfigError: Not even one iteration, or not what `per_run` says, fits.
+        ConfigError: Not even one iteration, or not as many as `per_run`, fits.
         JudgeLoopError: The compiled pipeline is broken; says where.
     """
     bound = min(per_run or FIRST_TRY, iterations)
@@ -148,7 +148,7 @@ def _compile_loop(
 
 
 def _compile(out: Path, pipeline: Any, *, local: bool) -> Spec:
-    """Makes a pipeline smaller, writes and checks it; returns what was written."""
+    """Shrinks a pipeline, writes and checks it; returns the written specification."""
     from google.protobuf import json_format
 
     if out.suffix != ".yaml":
@@ -157,7 +157,7 @@ def _compile(out: Path, pipeline: Any, *, local: bool) -> Spec:
     documents = (pipeline.pipeline_spec, pipeline.platform_spec)
     spec = Spec(*(json_format.MessageToDict(each) for each in documents))
     make_smaller(spec)
-    with scratch_folder("compile") as folder:  # `out` appears whole, whoever reads it meanwhile
+    with scratch_folder("compile") as folder:  # `out` is replaced atomically
         draft = Path(folder) / "pipeline.yaml"
         write_spec(spec, draft)
         write_whole(out, draft.read_bytes())

@@ -1,7 +1,8 @@
 """Runs a pipeline's tasks in their images on this machine, through KFP's local container runner.
 
-The engine is docker, or podman by its socket (`DOCKER_HOST=unix:///run/podman/podman.sock`). Each
-task gets a container with a read-only root, `/tmp` in memory and the run's folder at its own path.
+The engine is docker, or podman through its socket (`DOCKER_HOST=unix:///run/podman/podman.sock`).
+Each task gets a container with a read-only root, `/tmp` in memory and the run's folder at its own
+path.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from judgeloop.runtime.redaction import shown
 from judgeloop.schema.errors import ConfigError
 
 LABEL = "judgeloop.run"
-"""Carried by every container of a run, with the run's folder as its value."""
+"""Label of every container of a run, with the run's folder as its value."""
 PASSED = ("AWS_", "HF_", "JUDGELOOP_", "MLFLOW_", "OMP_", "OPENAI_")
-"""What a variable begins with that the containers get from this process: settings, credentials."""
+"""Prefixes of variables that are passed to the containers: settings, credentials."""
 PASSED_WHOLE = frozenset(
     {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"}
 )
@@ -25,10 +26,10 @@ TMPFS = {"/tmp": "rw,exec,mode=1777"}
 
 
 def use_containers(out: Path) -> Any:
-    """Makes KFP's local runner start its containers our way, and returns the runner.
+    """Makes KFP's local runner start containers with `run_container`, and returns the runner.
 
-    KFP's own function lets the engine remove a container that ended and asks for its log after
-    that, and counts one that is gone as a success: with podman a task that failed passes.
+    KFP's own function has the engine remove an ended container, asks for its log after that, and
+    counts a missing container as a success: with podman a failed task passes.
 
     Args:
         out: The run's folder, which the tasks share; a store that is not a URI must be inside it.
@@ -56,7 +57,7 @@ def run_container(client: Any, image: str, command: Sequence[str], **given: Any)
     Args:
         client: The Docker SDK's client.
         image: The task's image.
-        command: What runs in it.
+        command: Command to run in it.
         given: Further arguments of the SDK's `containers.run`.
     """
     container = client.containers.run(
@@ -74,7 +75,7 @@ def check_engine() -> None:
     """Raises where no container engine answers.
 
     Raises:
-        ConfigError: Says where it was looked for.
+        ConfigError: None answers; the message says where it was looked for.
     """
     import docker
 
@@ -89,7 +90,7 @@ def check_engine() -> None:
 
 
 def remove_containers(out: Path) -> None:
-    """Ends and removes what is left of a run's containers: they outlive the process that waits."""
+    """Ends and removes the remaining containers of a run, which outlive the process that waits."""
     import docker
 
     client = docker.from_env()

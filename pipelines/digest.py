@@ -1,8 +1,8 @@
 """The canonical digest of a compiled pipeline.
 
 KFP 2.17 numbers repeated components differently from run to run, so two compilations of one source
-differ as text. Here every component is put in the place of its name, which leaves nothing that
-depends on the numbering.
+differ as text. Here every reference to a component is replaced by the component itself, so that
+nothing depends on the numbering.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from pipelines.spec import Spec, Tree, read_spec
 
 
 def digest(path: Path) -> str:
-    """Returns the SHA-256 of what a compiled pipeline does, in hexadecimal."""
+    """Returns the SHA-256 of a compiled pipeline's canonical form, in hexadecimal."""
     return digest_of(read_spec(path))
 
 
 def digest_of(spec: Spec) -> str:
-    """Returns the same of a specification that was read."""
+    """Returns the digest of a specification that was read."""
     text = json.dumps(canonical(spec), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -1,6 +1,6 @@
 """Shows a running loop: bars on a terminal, plain lines elsewhere.
 
-The tasks write their progress to a file (`judgeloop.runtime.progress`); `update` reads what is new.
+The tasks write their progress to a file (`judgeloop.runtime.progress`); `update` reads new lines.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class View(Protocol):
     """Draws the steps of tasks."""
 
     def show(self, step: Step, said: str) -> None:
-        """Draws one step of one task, and what is said of its speed."""
+        """Draws one step of one task, with a note on its speed."""
         ...
 
     def close(self) -> None:
-        """Leaves the terminal as it was."""
+        """Restores the terminal."""
         ...
 
 
@@ -46,8 +46,8 @@ class Display:
 
     Args:
         path: The progress file; it need not exist yet.
-        console: Where to draw.
-        iterations: The most that the loop may have.
+        console: Output.
+        iterations: Maximum number of iterations of the loop.
     """
 
     def __init__(self, path: Path, console: Console, iterations: int = 0) -> None:
@@ -58,7 +58,7 @@ class Display:
         self._view: View = Bars(console) if console.is_terminal else Lines(console)
 
     def update(self) -> None:
-        """Draws what has come since the last call, of each task the newest step."""
+        """Draws the newest step of each task since the last call."""
         steps, self._offset = read_steps(self._path, self._offset)
         for step in steps:
             self._loop.add(step)
@@ -71,7 +71,7 @@ class Display:
         rate, working = self._tasks[step.task], step.done < step.total
         left, tokens = rate.seconds_left(step), rate.tokens_per_second(step)
         loop, pulse = self._loop.seconds_left(step.at), step.pulse
-        # What filtering keeps of the judgements is not known yet.
+        # How many judgements filtering keeps is not known yet.
         share = "right" if "/judge/" in step.task else "kept"
         parts = [
             f"{_time(left)} left" if working and left is not None else "",
@@ -114,7 +114,7 @@ class Bars:
         self._progress.start()
 
     def show(self, step: Step, said: str) -> None:
-        """Moves the task's bar, or takes it away where the task is done."""
+        """Moves the task's bar, or removes it if the task is done."""
         started = self._started.setdefault(step.task, time.monotonic())
         if step.done >= step.total:
             if step.task in self._bars:
@@ -130,12 +130,12 @@ class Bars:
         )  # fmt: skip
 
     def close(self) -> None:
-        """Takes the bars away."""
+        """Removes the bars."""
         self._progress.stop()
 
 
 class Lines:
-    """Plain lines: when a task starts, now and then, and when it is done."""
+    """Plain lines: when a task starts, at intervals, and when it is done."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -143,7 +143,7 @@ class Lines:
         self._shown: dict[str, float] = {}
 
     def show(self, step: Step, said: str) -> None:
-        """Writes a line unless the task had one a moment ago and is still at work."""
+        """Writes a line unless the task had one recently and is still running."""
         now = time.monotonic()
         started = self._started.setdefault(step.task, now)
         finished = step.done >= step.total
@@ -153,7 +153,7 @@ class Lines:
         print_plain(self._console, _line(step, now - started, said))
 
     def close(self) -> None:
-        """Nothing is left to do."""
+        """Does nothing: lines need no cleanup."""
 
 
 def _line(step: Step, seconds: float, said: str) -> str:
@@ -162,7 +162,7 @@ def _line(step: Step, seconds: float, said: str) -> str:
 
 
 def _time(seconds: float) -> str:
-    """Returns a duration for a person: `40 s`, `12 min`, `3.5 h`."""
+    """Returns a readable duration: `40 s`, `12 min`, `3.5 h`."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,11 +1,11 @@
-"""How large Argo's object of a run becomes, before it is submitted.
+"""Estimates the size of a run's Argo object before it is submitted.
 
-Argo keeps one object a run: its specification, and the status of every node, which it compresses
-once the whole passes 1 MiB. What is still larger then ends the run, without a report. The counts of
-nodes and pods follow from the compiled graph. The sizes were fitted to runs of this pipeline on
-Kubernetes 1.34 with Kubeflow Pipelines 2.17 and Argo 4.0 (tests/unit/test_estimate.py holds them
-against the recorded figures): a driver's patch of the pod is kept several times a task, and is most
-of it.
+Argo keeps one object per run: its specification, and the status of every node, which it compresses
+once the whole exceeds 1 MiB. If it is still larger then, the run ends without a report. The counts
+of nodes and pods follow from the compiled graph. The sizes were fitted to runs of this pipeline on
+Kubernetes 1.34 with Kubeflow Pipelines 2.17 and Argo 4.0 (tests/unit/test_estimate.py compares them
+with the recorded figures): a driver's patch of the pod is stored several times per task, and is
+most of it.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ LIMIT = 1 << 20
 ALLOWED = 0.8
 """Share of the limit above which nothing is compiled for a cluster."""
 SPECIFICATION_BASE, SPECIFICATION_PER_BYTE = 47_500, 1.275
-"""Of the object's specification, by the bytes of the package as JSON."""
+"""Coefficients for the object's specification, by the bytes of the package as JSON."""
 NODE_RAW, NODE_COMPRESSED = 1_025, 361
-"""Bytes of a node without what is made from the patch."""
+"""Bytes of a node without those from the patch."""
 PATCH_BASE = 3_400
 """Bytes of a task's patch beside its container and its component."""
 PATCH_RAW, PATCH_COMPRESSED = 8.5, 0.74
-"""Bytes of status a byte of patch."""
+"""Bytes of status per byte of patch."""
 PATCH_COMPRESSED_AGAIN = 0.46
 """The same in a loop over partitions, whose tasks are alike."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run takes where every gate opens and every partition runs; sizes in bytes."""
+    """The size of a run in which every gate opens and every partition runs; sizes in bytes."""
 
     nodes: int
     pods: int
@@ -46,11 +46,11 @@ class Estimate:
     raw: int
     """The same, uncompressed."""
     watching: int = 0
-    """How many of the pods are the watcher's (`pipelines.watching`)."""
+    """Number of pods of the watcher (`pipelines.watching`)."""
 
     @property
     def total(self) -> int:
-        """The object at its largest."""
+        """The maximum size of the object."""
         return self.specification + self.compressed
 
     @property
@@ -60,7 +60,7 @@ class Estimate:
 
     @property
     def freezes(self) -> bool:
-        """Whether Kubeflow's list of tasks stands still from some task on.
+        """Whether Kubeflow's list of tasks stops updating at some task.
 
         Its API server does not unpack compressed nodes.
         """
@@ -108,8 +108,8 @@ def status_compressed(nodes: int, once: int, again: int) -> int:
 
     Args:
         nodes: How many nodes there are.
-        once: Bytes of the patches of all tasks outside of loops.
-        again: The same inside.
+        once: Bytes of the patches of all tasks outside loops.
+        again: The same inside loops.
     """
     patches = PATCH_COMPRESSED * once + PATCH_COMPRESSED_AGAIN * again
     return round(NODE_COMPRESSED * nodes + patches)

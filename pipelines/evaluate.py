@@ -25,11 +25,11 @@ NAME = "judge-evaluation"
 
 
 def make_evaluation(partitions: int, placement: Placement) -> Any:
-    """Makes the pipeline.
+    """Builds the pipeline.
 
     Args:
         partitions: How many tasks share the sets.
-        placement: Gives each task what it asks of a cluster.
+        placement: Sets each task's resources on a cluster.
     """
 
     @dsl.pipeline(name=NAME, description="Evaluates a vision-language judge.")

@@ -1,8 +1,8 @@
 """Gives each task of a compiled pipeline a component of its own name, for the local runner.
 
 KFP 2.17's local runner writes a task's outputs into a folder named after the task's *component*. A
-package in which tasks share components (`pipelines.smaller`) would let a later task overwrite what
-an earlier one has put out, before others have read it. On a cluster outputs lie by task.
+package in which tasks share components (`pipelines.smaller`) would let a later task overwrite the
+outputs of an earlier one before others have read them. On a cluster outputs are stored by task.
 """
 
 from __future__ import annotations

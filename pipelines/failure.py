@@ -12,8 +12,8 @@ from judgeloop.runtime.lost_failures import read_lost
 from judgeloop.schema.errors import JudgeLoopError, StoreError
 
 _ROOM = 64 * 1024
-"""Bytes: where less is free, the log itself may lack its end."""
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+"""Bytes of free space below which the log itself may be truncated."""
+_COLOR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True)
@@ -25,24 +25,24 @@ class Failure:
     error: str
     """The error's message; it may have several lines."""
     exit_code: int
-    """What the command line ends with: the error's own code, 1 where it is none of ours."""
+    """Exit code of the command line: the error's own code, or 1 for another error."""
 
 
 def find_failure(ledger: Ledger, log: Path) -> Failure:
-    """Reads what failed from the ledger, of several tasks the first by name.
+    """Reads the failure from the ledger; of several failed tasks, the first by name.
 
-    What a ledger could not take, since its store failed, is in the run's log. A task that was
-    killed left no error at all: then the log's last line is shown, in which Kubeflow's local
+    A failure that could not be written to the ledger, because its store failed, is in the run's
+    log. A killed task left no error: then the log's last line is shown, in which Kubeflow's local
     runner names the task.
 
     Args:
-        ledger: The loop's ledger, begun by this run.
+        ledger: The loop's ledger.
         log: The run's log.
 
     Raises:
         StoreError, DataError: The ledger cannot be read, and the log does not say what failed.
     """
-    lines = _COLOUR.sub("", log.read_text(encoding="utf-8", errors="replace")).splitlines()
+    lines = _COLOR.sub("", log.read_text(encoding="utf-8", errors="replace")).splitlines()
     found = {entry.name: entry for entry in read_lost(lines)}
     try:
         found |= {entry.name: entry for entry in ledger.failures()}

@@ -15,14 +15,14 @@ LOCK = "run.lock"
 
 @contextmanager
 def locked_folder(out: Path, loop_id: str) -> Iterator[None]:
-    """Keeps other loops out of a run's folder while the block runs.
+    """Locks a run's folder against other loops while the block runs.
 
-    Two loops in one folder would write each other's log, arguments and progress. The lock ends
-    with this process, however it ends.
+    Two loops in one folder would write each other's log, arguments and progress. The lock is
+    released when this process ends, in whatever way.
 
     Args:
-        out: The folder; it is there.
-        loop_id: Who uses it.
+        out: The folder, which exists.
+        loop_id: The loop that uses it.
 
     Raises:
         ConfigError: Another loop uses it, or it cannot be written to.

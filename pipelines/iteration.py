@@ -1,4 +1,4 @@
-"""The tasks of one iteration: from the current judge to the examples, and on to the next judge.
+"""The tasks of one iteration: from the current judge to examples, and to the next judge.
 
 Both are plain functions that add tasks to the pipeline around them. A sub-pipeline of its own would
 cost a driver pod and four nodes of Argo's object each time (`pipelines.estimate`).
@@ -23,16 +23,16 @@ from pipelines.placement import Placement
 PARALLEL_PARTITIONS = 8
 """Partitions that run at the same time on a cluster; the local runner takes two at most."""
 Common = Mapping[str, Any]
-"""What every task of the iteration gets."""
+"""Arguments of every task of the iteration."""
 
 
 def add_gather(
     placement: Placement, common: Common, partitions: int, questions: Any, model: Any
 ) -> tuple[Any, Any]:
-    """Adds what makes and judges pairs in all partitions and keeps the examples to train on.
+    """Adds the tasks that make and judge pairs in all partitions and select the training examples.
 
     Returns:
-        The examples, and the gate's task: `train` where they are enough.
+        The examples, and the gate's task, which returns `train` if there are enough.
     """
     with dsl.ParallelFor(
         list(range(partitions)), name="partitions", parallelism=PARALLEL_PARTITIONS
@@ -52,10 +52,11 @@ def add_gather(
 def add_learn(
     placement: Placement, common: Common, examples: Any, held_out: Any, model: Any
 ) -> tuple[Any, Any]:
-    """Adds what trains the judge, scores it and registers it as a version.
+    """Adds the tasks that train the judge, score it and register it as a version.
 
     Returns:
-        The trained judge, and the gate's task: `continue` where another iteration follows.
+        The trained judge, and the gate's task, which returns `continue` if another iteration
+        follows.
     """
     made = placement.place(train(**common, examples=examples, model=model))
     trained = made.outputs["trained"]

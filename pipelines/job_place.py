@@ -1,4 +1,4 @@
-"""What a profile gives the pods of TrainJobs, as it gives it to training tasks."""
+"""The settings of a TrainJob's pods from a profile, the same as those of training tasks."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def job_place(profile: Profile, image: str) -> JobPlace:
     """Returns the place of a TrainJob's pod.
 
     Args:
-        profile: What to ask for.
-        image: Of the training task, whose content key must be the pod's.
+        profile: The profile.
+        image: Image of the training task, whose content key must be the pod's.
     """
     size = profile.training
     resources: dict[str, str | int] = {"cpu": size.cpu, "memory": size.memory}
@@ -49,7 +49,7 @@ def job_place(profile: Profile, image: str) -> JobPlace:
 
 
 def scheduling(profile: Profile) -> dict[str, Any]:
-    """Returns the parts of a pod's specification that say where it may run and who pulls images."""
+    """Returns the parts of a pod's specification for scheduling and image pull secrets."""
     pod: dict[str, Any] = {}
     if profile.node_selector:
         pod["nodeSelector"] = profile.node_selector

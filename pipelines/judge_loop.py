@@ -2,7 +2,7 @@
 
 ```
 run (exit handler: report)
-├── watch, beside all others; on a cluster alone
+├── watch, in parallel to all others; only on a cluster
 ├── resolve ─► ingest ─► hold-out ─► validate, and evaluate: the start model's scores
 ├── loop
 │   └── for each partition: synthesize ─► judge;  filter ─► enough
@@ -11,10 +11,10 @@ run (exit handler: report)
 └── promote, whichever gate stopped the loop
 ```
 
-Why it is cut like this (KFP 2.17): there is no while-loop, so the bound is fixed when compiling and
-`decide` stops earlier. Gates have one output, for a condition on a named output is false when run
-locally. A loop's body gets no parameter of a task outside, which locally would be replaced by the
-loop item. Nothing leaves an `If`: `promote` reads the ledger. `loop` is a sub-pipeline so that
+Reasons for this structure (KFP 2.17): there is no while-loop, so the bound is fixed when compiling
+and `decide` stops earlier. Gates have one output, since a condition on a named output is false when
+run locally. A loop's body gets no parameter of a task outside, which locally would be replaced by
+the loop item. Nothing leaves an `If`: `promote` reads the ledger. `loop` is a sub-pipeline so that
 `promote` can wait for it, whichever gate stopped it.
 """
 
@@ -39,7 +39,7 @@ Component = dsl.base_component.BaseComponent
 
 
 def make_loop(bound: int, partitions: int, placement: Placement) -> Component:
-    """Makes the sub-pipeline of `bound` iterations, each inside the gate of the one before."""
+    """Builds the sub-pipeline of `bound` iterations, each inside the gate of the one before."""
 
     @dsl.pipeline(name="loop")
     def loop(
@@ -67,12 +67,12 @@ def make_loop(bound: int, partitions: int, placement: Placement) -> Component:
 
 
 def make_pipeline(iterations: int, partitions: int, placement: Placement) -> Component:
-    """Makes the whole pipeline.
+    """Builds the whole pipeline.
 
     Args:
-        iterations: Bound of one run; an unfinished loop continues in another run.
+        iterations: Maximum of one run; an unfinished loop continues in another run.
         partitions: How many tasks share the questions of an iteration.
-        placement: Gives each task what it asks of a cluster.
+        placement: Sets each task's resources on a cluster.
     """
     loop = make_loop(iterations, partitions, placement)
 
@@ -92,7 +92,7 @@ def make_pipeline(iterations: int, partitions: int, placement: Placement) -> Com
             held_out = made.outputs["pairs"]
             validated = validate(**common, iteration=0, pairs=held_out, model=model)
             start = placement.place(validated)
-            # Not before the questions are known to be sound: this may take long.
+            # Not before the questions have been checked: this may take long.
             scored = evaluate(**common, iteration=0, model=model).after(ingested)
             measured = placement.place(scored)
             current = resolved.outputs["current"]

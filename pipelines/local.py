@@ -1,6 +1,6 @@
 """Runs a compiled pipeline on this machine: the file itself, through KFP's local runner.
 
-The runner works in a child process with its output in a log file, for it redirects the standard
+The runner works in a child process with its output in a log file, since it redirects the standard
 output while tasks run and leaves it redirected after a parallel loop. The parent only watches.
 """
 
@@ -29,12 +29,12 @@ from pipelines.spec import read_spec, write_spec
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 RUN_LOG, KFP_LOG = "run.log", "kfp.log"
-"""What the tasks log, and all that Kubeflow's runner and the tasks print."""
+"""The tasks' log lines, and the whole output of Kubeflow's runner and the tasks."""
 POLL_S = 0.2
 PROCESSES, CONTAINERS = "processes", "containers"
 """Where tasks run: in this environment, or each in its image."""
 GRACE_S = 5.0
-"""How long an interrupted pipeline may take to end by itself before it is killed."""
+"""Seconds that an interrupted pipeline may take to end before it is killed."""
 
 
 def run_compiled(
@@ -49,14 +49,13 @@ def run_compiled(
     Args:
         package: The compiled pipeline.
         arguments: Its parameters.
-        out: The run's folder: `run.log` (log lines with level and stage), `kfp.log` (all that
-            Kubeflow's runner and the tasks print), `progress.jsonl`, `mlflow/` and `kfp/` go into
-            it.
+        out: The run's folder: `run.log` (log lines with level and stage), `kfp.log` (the output of
+            Kubeflow's runner and the tasks), `progress.jsonl`, `mlflow/` and `kfp/` go into it.
         watch: Called a few times a second while the pipeline runs, and once after its end.
         runner: `PROCESSES` or `CONTAINERS`.
 
     Returns:
-        Whether the pipeline succeeded; `kfp.log` has the reason where it did not.
+        Whether the pipeline succeeded; if not, `kfp.log` has the reason.
 
     Raises:
         ConfigError: There is no engine to run containers with.
@@ -66,7 +65,7 @@ def run_compiled(
         check_engine()
     out = out.resolve()
     (out / "mlflow").mkdir(parents=True, exist_ok=True)
-    # New files: what a killed run has left behind may write to the old ones for another second.
+    # New files: processes of a killed run may write to the old ones for another second.
     for name in ("progress.jsonl", RUN_LOG, KFP_LOG):
         (out / name).unlink(missing_ok=True)
     (out / RUN_LOG).touch()
@@ -79,8 +78,8 @@ def run_compiled(
         scratch_folder("run") as scratch,
         _terminated_like_interrupted(),
     ):
-        # What killed tasks and KFP's runner leave behind goes with this folder. A container has
-        # folders of its own.
+        # Files that killed tasks and KFP's runner leave behind are removed with this folder. A
+        # container has folders of its own.
         temporary = {"TMPDIR": scratch} if runner == PROCESSES else {}
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
@@ -99,7 +98,7 @@ def run_compiled(
 
 
 def environment(out: Path) -> dict[str, str]:
-    """Returns the tasks' environment; what the user has set stays."""
+    """Returns the tasks' environment; variables that the user has set are kept."""
     ours = {
         # With more threads than free cores OpenMP waits in a loop.
         "OMP_NUM_THREADS": "1",
@@ -126,7 +125,7 @@ def _terminated_like_interrupted() -> Iterator[None]:
     numbers = (signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.getsignal(number) for number in numbers}
     for number, handler in before.items():
-        if handler is not signal.SIG_IGN:  # nohup has the last word
+        if handler is not signal.SIG_IGN:  # nohup takes precedence
             signal.signal(number, interrupt)
     try:
         yield
@@ -136,14 +135,14 @@ def _terminated_like_interrupted() -> Iterator[None]:
 
 
 def _end_group(child: subprocess.Popen[bytes]) -> None:
-    """Ends what is left of a child's process group: tasks are grandchildren and may outlive it."""
+    """Ends the rest of a child's process group: tasks are grandchildren and may outlive it."""
     try:
         if child.poll() is None:
             os.killpg(child.pid, signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
                 child.wait(GRACE_S)
-    finally:  # a second Ctrl-C comes here at once
-        with suppress(ProcessLookupError):  # nobody is left
+    finally:  # a second Ctrl-C kills at once
+        with suppress(ProcessLookupError):  # no process is left
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
 
@@ -152,16 +151,16 @@ def _run_here(package: str, request: str, root: str, runner: str) -> None:
     """Runs in the child process: raises where the pipeline fails, so that it ends with code 1."""
     import warnings
 
-    show_all_output()  # before Kubeflow's loggers take hold of the standard output
+    show_all_output()  # before Kubeflow's loggers capture the standard output
 
     from kfp import components, local
 
     out = Path(root).parent
     threading.Thread(target=_end_with, args=[os.getppid(), out, runner], daemon=True).start()
-    # Display names and our image's name mean nothing to the local runner, and it says so each time.
+    # The local runner ignores display names and the image's name, and warns each time.
     warnings.filterwarnings("ignore", message=".*have no effect in the current local runner")
     warnings.filterwarnings("ignore", message="You may be attemping to run a task")
-    # No cache of KFP's: the store knows what is done.
+    # KFP's cache is off: the store knows which work is finished.
     chosen = use_containers(out) if runner == CONTAINERS else local.SubprocessRunner(use_venv=False)
     local.init(chosen, pipeline_root=root, enable_caching=False)
     spec = read_spec(Path(package))
@@ -173,7 +172,7 @@ def _run_here(package: str, request: str, root: str, runner: str) -> None:
 
 
 def _end_with(parent: int, out: Path, runner: str) -> None:
-    """Ends this process group when its parent was killed, so that it is not orphaned."""
+    """Ends this process group when its parent has been killed, so that it is not orphaned."""
     while os.getppid() == parent:
         time.sleep(1)
     if runner == CONTAINERS:

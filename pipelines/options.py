@@ -10,11 +10,11 @@ from judgeloop.schema.errors import ConfigError
 from pipelines.run import loop_id_for
 
 LOOP, EVALUATE = "loop", "evaluate"
-"""The pipelines."""
+"""Names of the pipelines."""
 
 profile_option = click.option(
     "--profile", default="cpu", show_default=True,
-    help="What tasks ask of a cluster: a name in k8s/profiles/, or a YAML file.",
+    help="The tasks' resources on a cluster: a name in k8s/profiles/, or a YAML file.",
 )  # fmt: skip
 pipeline_option = click.option(
     "--pipeline", type=click.Choice((LOOP, EVALUATE)), default=LOOP, show_default=True,
@@ -27,8 +27,8 @@ def chosen_id(config: Config, name: str, given: str | None, pipeline: str) -> st
 
     Args:
         config: The configuration, whose hash is part of the default.
-        name: Of its file, without the ending; part of the default too.
-        given: What the user named it; an evaluation's id need not have its prefix.
+        name: Name of its file without the suffix, also part of the default.
+        given: The user's id; an evaluation's id need not have its prefix.
         pipeline: `LOOP` or `EVALUATE`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Writes a profile into the compiled pipeline: what each task asks of the cluster."""
+"""Writes a profile into the compiled pipeline: each task's resources on the cluster."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 USER = 1000
 """User id of every task, as in the images."""
 FIRST = "resolve"
-"""The stage that looks whether everything is there, the volume for models included."""
+"""The stage that runs the preflight, including the volume for models."""
 BESIDE = ("beside",)
 """Phase of the watcher."""
 WATCHER = Size(cpu="100m", memory="512Mi", timeout_s=90 * 24 * 3600, tmp="256Mi")
-"""What the watcher gets: longer than any run, whose end it sees by itself."""
+"""The watcher's size; its timeout is longer than any run, whose end it detects."""
 QUEUED_S = 7 * 24 * 3600
-"""How long a task may follow a TrainJob that waits in a queue."""
+"""Seconds for which a task may follow a TrainJob that waits in a queue."""
 
 
 class Placement:
     """Applies one profile to tasks.
 
     Args:
-        profile: What to ask for.
-        on_cluster: Whether the tasks run on a cluster: there a failed one is started again, and
-            one more watches the others.
+        profile: The profile.
+        on_cluster: Whether the tasks run on a cluster: there a failed task is retried, and another
+            task watches the others.
         trainjob: Whether the training task creates a TrainJob instead of training itself.
     """
 
@@ -44,7 +44,7 @@ class Placement:
         self._trainjob = trainjob
 
     def place(self, task: PipelineTask) -> PipelineTask:
-        """Gives a task all that its stage gets, and returns it.
+        """Applies the settings of its stage to a task, and returns it.
 
         Args:
             task: The task of a component; the component's name is the stage.
@@ -66,8 +66,8 @@ class Placement:
             timeout_s = QUEUED_S + profile.start_within_s + profile.training.timeout_s
             place = job_place(profile, task.container_spec.image)
             task.set_env_variable(VARIABLE, msgspec.json.encode(place, order="sorted").decode())
-        # At once: each setter of `PipelineTask` reads the source of every frame above it for the
-        # text of an error, which took two thirds of a compilation.
+        # All together: each setter of `PipelineTask` reads the source of every frame above it for
+        # the text of an error, which took two thirds of a compilation.
         task.container_spec.resources = structures.ResourceSpec(
             cpu_request=size.cpu, cpu_limit=size.cpu,
             memory_request=size.memory, memory_limit=size.memory,
@@ -84,7 +84,7 @@ class Placement:
         given = frozenset(task.container_spec.env or ())
         self._refer(task, given, optional=beside)
         if self.on_cluster and profile.retry.count:
-            # The end of a window kills the attempt under way, so who watches has the longest.
+            # The end of a window kills the running attempt, so the watcher has the longest.
             window_s = None if beside or follows else profile.retry.window_s
             retry = msgspec.structs.replace(profile.retry, window_s=window_s)
             task.set_retry(
@@ -93,12 +93,12 @@ class Placement:
                 retry.factor,
                 f"{retry.window_for(timeout_s)}s",
             )
-        # The content keys of the store find finished work. A driver that asks Kubeflow's cache
-        # fails, and its run with it, where the API server is away for a moment.
+        # Content keys in the store find finished work. A driver that asks Kubeflow's cache fails,
+        # and its run with it, if the API server is briefly unavailable.
         return task.set_caching_options(False)
 
     def _give_model(self, task: PipelineTask, size: ModelSize) -> None:
-        """Gives a task what a model needs."""
+        """Applies the settings that a model needs to a task."""
         from kfp import kubernetes
 
         profile = self.profile
@@ -116,12 +116,12 @@ class Placement:
             task.set_env_variable("HF_HOME", f"{profile.model_cache.path}/huggingface")
 
     def _refer(self, task: PipelineTask, given: Set[str], *, optional: bool) -> None:
-        """Names the Secrets and ConfigMaps; their values are never read here.
+        """Adds references to Secrets and ConfigMaps; their values are never read here.
 
         Args:
             task: The task.
-            given: Variables that it has, and no ConfigMap gives it: HF_HOME in model_cache.
-            optional: Whether it starts without any of them: the watcher tells that one is missing.
+            given: Variables that are set directly, not from a ConfigMap: HF_HOME in model_cache.
+            optional: Whether it starts without any of them: the watcher reports a missing one.
         """
         from kfp import kubernetes
 

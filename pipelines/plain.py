@@ -1,4 +1,4 @@
-"""Text on a console: what comes from a server or a file is no style, no secret and no command."""
+"""Prints untrusted text on a console: no markup, no secrets and no control characters."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from judgeloop.runtime.redaction import shown
 
 
 def print_plain(console: Console, text: str) -> None:
-    """Prints text without markup, colours or line breaks of our own, secrets redacted."""
+    """Prints text without markup, colors or added line breaks, and with secrets redacted."""
     console.print(shown(text), markup=False, highlight=False, soft_wrap=True)

@@ -1,7 +1,7 @@
-"""A profile: what the tasks of a loop ask of a cluster, from one file in `k8s/profiles/`.
+"""A profile: the resources of a loop's tasks on a cluster, from one file in `k8s/profiles/`.
 
-All of it is compiled into the package as constants: a parameter of a run would travel through every
-node of Argo's object, and `make submit` compiles anyway.
+All of it is compiled into the package as constants: a parameter of a run would be repeated in every
+    node of Argo's object, and `make submit` compiles anyway.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ Name = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
 
 
 class Size(Section, frozen=True, kw_only=True):
-    """What one task gets: requests and limits are one, so that its pod is evicted last."""
+    """Resources of one task: requests and limits are equal, so that its pod is evicted last."""
 
     cpu: Quantity
     memory: Quantity
     timeout_s: Positive
-    """The pod is ended after this, counted from its start on a node; the pipeline's next attempt
-    resumes after the last complete shard."""
+    """Seconds after which the pod is ended, counted from its start on a node; the pipeline's next
+    attempt resumes after the last complete shard."""
     tmp: Quantity
     """Size of /tmp, the only folder that a task writes to, on the node's disk."""
 
 
 class ModelSize(Size, frozen=True, kw_only=True):
-    """What a task with a model gets."""
+    """Resources of a task with a model."""
 
     gpus: Count
     shm: Quantity
-    """Size of /dev/shm, 64 MB without it: PyTorch's and vLLM's processes share tensors there. What
-    is used of it counts as memory of the pod."""
+    """Size of /dev/shm, 64 MB without it: PyTorch's and vLLM's processes share tensors there. Its
+    contents count as memory of the pod."""
 
     def __post_init__(self) -> None:
-        """Refuses a size that a pod would die of."""
+        """Refuses a size with which a pod would be killed."""
         if amount(self.shm) >= amount(self.memory):
             raise ValueError("shm counts as memory of the pod, so it must be less than memory")
 
@@ -71,9 +71,9 @@ class Reference(Section, frozen=True, kw_only=True):
 
 
 class Claim(Section, frozen=True, kw_only=True):
-    """A volume that GPU tasks mount, so that a model is fetched once; `HF_HOME` is in it.
+    """A volume that GPU tasks mount, so that a model is fetched once; it contains `HF_HOME`.
 
-    The first task mounts it too, to try whether it can be written.
+    The first task mounts it too, to check whether it is writable.
     """
 
     name: Name
@@ -81,30 +81,30 @@ class Claim(Section, frozen=True, kw_only=True):
 
 
 class Retry(Section, frozen=True, kw_only=True):
-    """How a task is tried again; docs/kubeflow.md says what a cluster makes of it."""
+    """How a task is retried; docs/kubeflow.md describes the effect on a cluster."""
 
     count: Count
     """Further attempts after the first."""
     backoff_s: Positive = 60
-    """Wait before the first of them."""
+    """Seconds before the first of them."""
     factor: Annotated[int, Meta(ge=1)] = 2
     """Back-off factor between waits: an integer, since Argo resolves nothing else."""
     window_s: Positive | None = None
-    """Counted from the start of the first attempt: past it nothing is tried again, and the attempt
-    under way is killed. None: as long as all attempts with their waits may take."""
+    """Seconds from the start of the first attempt, after which nothing is retried and the running
+    attempt is killed. None: as long as all attempts with their waits may take."""
 
     def window_for(self, timeout_s: int) -> int:
         """Returns the window of a task in seconds.
 
         Args:
-            timeout_s: The time limit of one attempt.
+            timeout_s: The time limit of one attempt in seconds.
         """
         waits = sum(self.backoff_s * self.factor**i for i in range(self.count))
         return self.window_s or (self.count + 1) * timeout_s + waits
 
 
 class Profile(Section, frozen=True, kw_only=True):
-    """What all tasks ask of a cluster."""
+    """The resources and settings of all tasks on a cluster."""
 
     cpu: Size
     """Tasks without a model."""
@@ -118,18 +118,18 @@ class Profile(Section, frozen=True, kw_only=True):
     """Taints that inference and training tolerate."""
     model_cache: Claim | None = None
     queue: Name | None = None
-    """A LocalQueue of Kueue's that admits tasks with a model."""
+    """A Kueue LocalQueue that admits tasks with a model."""
     image_pull_secrets: tuple[Name, ...] = ()
     secrets: tuple[Reference, ...] = ()
     settings: tuple[Reference, ...] = ()
     """ConfigMaps: addresses and other settings that are no secret."""
     retry: Retry
     start_within_s: Positive = 1800
-    """A task that is not started within this ends the run: no node, image, claim or Secret for it
-    is nothing that Kubernetes ever gives up on."""
+    """Seconds within which a task must start, else the run is ended: Kubernetes itself never gives
+    up on a missing node, image, claim or Secret."""
 
     def __post_init__(self) -> None:
-        """Refuses what KFP or a cluster would stumble over."""
+        """Refuses settings that KFP or a cluster cannot handle."""
         if max(self.inference.gpus, self.training.gpus) and not self.tolerations:
             raise ValueError("tolerations is empty: nodes with GPUs are tainted")
         longest = max(self.cpu.timeout_s, self.inference.timeout_s, self.training.timeout_s)
@@ -146,7 +146,7 @@ class Profile(Section, frozen=True, kw_only=True):
             raise ValueError(f"secrets and settings give {twice} more than once")
 
     def task_resources(self) -> TaskResources:
-        """Returns what one task of each kind asks for, by the names that Kubernetes has for it."""
+        """Returns the resource requests of one task of each kind, by Kubernetes' names."""
         found: dict[str, dict[str, str | int]] = {
             kind: {"cpu": size.cpu, "memory": size.memory, self.gpu_type: size.gpus}
             for kind, size in (("inference", self.inference), ("training", self.training))
@@ -154,7 +154,7 @@ class Profile(Section, frozen=True, kw_only=True):
         return {"cpu": {"cpu": self.cpu.cpu, "memory": self.cpu.memory}, **found}
 
     def needs(self) -> dict[str, Any]:
-        """Returns what the tasks need of a namespace, as `judgeloop.ops.doctor.needs` reads it."""
+        """Returns the tasks' requirements on a namespace (`judgeloop.ops.doctor.needs`)."""
         found: dict[str, Any] = msgspec.json.decode(
             msgspec.json.encode(
                 Needs(
@@ -170,7 +170,7 @@ class Profile(Section, frozen=True, kw_only=True):
                     ),
                 )
             )
-        )  # KFP takes lists, and no tuples
+        )  # KFP takes lists, not tuples
         return found
 
 

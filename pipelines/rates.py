@@ -1,4 +1,4 @@
-"""What a run's progress says of its speed: tokens a second, and how long the loop may take."""
+"""Computes a run's speed from its progress: tokens per second, and the time left."""
 
 from __future__ import annotations
 
@@ -8,49 +8,49 @@ from judgeloop.runtime.progress import Step
 
 
 class TaskRate:
-    """The speed of one task: since its first step, for what was found done costs no time."""
+    """The speed of one task since its first step; rows that were done before do not count."""
 
     def __init__(self, first: Step) -> None:
         self._first = first
 
     def seconds_left(self, step: Step) -> float | None:
-        """Returns how long the task may still take; None where nothing is done yet."""
+        """Returns the seconds that the task may still take; None if nothing is done yet."""
         done = step.done - self._first.done
         seconds = step.at - self._first.at
         return seconds * (step.total - step.done) / done if done > 0 and seconds > 0 else None
 
     def tokens_per_second(self, step: Step) -> float | None:
-        """Returns how many tokens were generated a second; None where no model runs."""
+        """Returns the generated tokens per second; None if no model runs."""
         if step.pulse is None or not step.pulse.tokens or step.at <= self._first.at:
             return None
         return step.pulse.tokens / (step.at - self._first.at)
 
 
 class LoopRate:
-    """How long whole iterations take, from those that this run has measured.
+    """The duration of whole iterations, from those that this run has measured.
 
     Args:
-        iterations: The most that the loop may have; it may stop before.
+        iterations: Maximum number of iterations; the loop may stop earlier.
     """
 
     def __init__(self, iterations: int) -> None:
         self._iterations = iterations
         self._began: dict[int, float] = {}
-        """When an iteration's first step was, in seconds since 1970."""
+        """Unix time of each iteration's first step."""
 
     def add(self, step: Step) -> None:
-        """Takes a step, `<iteration>/<stage>`; those of other names are of no iteration."""
+        """Adds a step, `<iteration>/<stage>`; other names belong to no iteration."""
         number = step.task.partition("/")[0]
         if number.isdecimal() and int(number) >= 1:
             self._began.setdefault(int(number), step.at)
 
     def seconds_left(self, now: float) -> float | None:
-        """Returns how long the loop may take at most; None before one iteration was measured.
+        """Returns the maximum of seconds left for the loop; None before one iteration was measured.
 
-        The longest iteration counts: the first ones of a resumed run were in part done before.
+        The longest iteration counts: the first ones of a resumed run were partly done before.
 
         Args:
-            now: Seconds since 1970.
+            now: Unix time.
         """
         begun = sorted(self._began)
         lasted = [self._began[two] - self._began[one] for one, two in pairwise(begun)

@@ -48,8 +48,8 @@ def loop_id_for(config: Config, name: str) -> str:
     """Returns the default loop id: the same for the same configuration, wherever it runs.
 
     Args:
-        config: The configuration; where it lies and how it is reported on does not count.
-        name: What the id begins with; other characters than letters and digits become `-`.
+        config: The configuration; its location and report settings do not count.
+        name: Prefix of the id; characters other than letters and digits become `-`.
     """
     content = hashlib.sha256(loop_identity(config)).hexdigest()
     return f"{''.join(c if c.isalnum() else '-' for c in name)}-{content[:8]}"
@@ -63,17 +63,17 @@ def run_loop(
     runner: str = PROCESSES,
     command: str = "",
 ) -> int:
-    """Compiles the loop, or the evaluation, runs it and prints what came of it.
+    """Compiles the loop, or the evaluation, runs it and prints the outcome.
 
-    Another run of the same loop that is active is waited for, and then has done it all.
+    If another run of the same loop is active, this one waits for it and then finds the work done.
 
     Args:
         config: The configuration, made by `read_config`.
-        loop_id: Names the loop, or an evaluation outside a loop; one that was begun goes on.
+        loop_id: Names the loop, or an evaluation outside a loop; a started one is resumed.
         out: The run's folder.
-        console: Where progress and results are shown.
+        console: Output for progress and results.
         runner: `PROCESSES`, or `CONTAINERS` to run each task in its image.
-        command: What starts this run again, for `judgeloop status` to show.
+        command: Command that starts this run again, for `judgeloop status`.
 
     Returns:
         The exit code: 0, or the failing error's.
@@ -82,10 +82,10 @@ def run_loop(
         ConfigError: The loop id is taken by another configuration, `out` is no folder, or another
             loop is active in it.
         JudgeLoopError: The pipeline cannot be compiled, or the store or `out` cannot be used.
-        KeyboardInterrupt: The run was interrupted; nothing of it is left running.
+        KeyboardInterrupt: The run was interrupted; no process of it is left running.
     """
     try:
-        out.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds data and texts of users
+        out.mkdir(mode=0o700, parents=True, exist_ok=True)  # it contains data and texts of users
     except OSError as error:
         raise ConfigError(f"--out {out}: cannot be the run's folder ({error.strerror})") from error
     store = open_store(config.store)
@@ -107,7 +107,7 @@ def run_loop(
 
 @contextmanager
 def _folder_errors(out: Path) -> Iterator[None]:
-    """Says of a disk that is full, read-only or broken that it is the run's folder's."""
+    """Reports a full, read-only or broken disk as an error of the run's folder."""
     try:
         yield
     except OSError as error:
@@ -122,7 +122,7 @@ def _folder_errors(out: Path) -> Iterator[None]:
 def _run_alone(
     config: Config, store: Store, ledger: Ledger, out: Path, console: Console, runner: str
 ) -> int:
-    """Runs the loop, in as many runs of the pipeline as `loop.iterations_per_run` makes of it."""
+    """Runs the loop, in as many runs of the pipeline as `loop.iterations_per_run` requires."""
     ledger.begin(config)
     ledger.allow()
     loop_id = ledger.loop_id
@@ -151,7 +151,7 @@ def _run_alone(
 
 
 def _compiled(config: Config, out: Path, *, evaluates: bool) -> tuple[Path, str]:
-    """Compiles what is to run; returns the package and its digest."""
+    """Compiles the pipeline; returns the package and its digest."""
     given, profile = config.loop, read_profile("cpu")
     if evaluates:
         package = out / "judge_evaluation.yaml"

@@ -1,4 +1,4 @@
-"""What the local runner prints, as a log may have it: Kubeflow's own text passes here too."""
+"""Cleans the local runner's output for a log, including Kubeflow's own text."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import TextIO
 
 from judgeloop.runtime.redaction import shown
 
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_COLOR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class ShownOutput(io.TextIOBase):
-    """Passes whole lines on, without secrets, colours and control characters.
+    """Passes on whole lines, without secrets, colors and control characters.
 
-    A line is kept until its end has come, so that a secret in two pieces is seen.
+    A line is buffered until it is complete, so that a secret in two pieces is found.
 
     Args:
         sink: Gets the lines.
@@ -29,7 +29,7 @@ class ShownOutput(io.TextIOBase):
         self._lock = threading.Lock()  # tasks of a parallel loop print from threads
 
     def write(self, text: str) -> int:
-        """Takes text, and passes on what is a whole line now."""
+        """Buffers text, and passes on complete lines."""
         with self._lock:
             *lines, self._open = (self._open + text).split("\n")
             for line in lines:
@@ -37,7 +37,7 @@ class ShownOutput(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Lets what was passed on reach its file."""
+        """Flushes the lines that were passed on."""
         self._sink.flush()
 
     def finish(self) -> None:
@@ -49,12 +49,12 @@ class ShownOutput(io.TextIOBase):
         self.flush()
 
     def _pass_on(self, line: str) -> None:
-        self._sink.write(shown(_COLOUR.sub("", line)) + "\n")
+        self._sink.write(shown(_COLOR.sub("", line)) + "\n")
         self._sink.flush()
 
 
 def show_all_output() -> None:
-    """Lets everything that this process prints from now on pass through here."""
+    """Redirects all later output of this process through this class."""
     for name in ("stdout", "stderr"):
         output = ShownOutput(getattr(sys, name))
         setattr(sys, name, output)

@@ -2,7 +2,7 @@
 
 Argo keeps a run in one object of at most 1 MiB: the whole specification, and for each task several
 copies of its component, its source and its settings (`pipelines.estimate`). So the package keeps no
-text for people, and what KFP's compiler writes once for each use is written once.
+text for people, and components that KFP's compiler repeats for each use are written once.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pipelines.spec import Spec, Tree
 
 
 def make_smaller(spec: Spec) -> None:
-    """Removes docstrings and descriptions, and merges what is written more than once."""
+    """Removes docstrings and descriptions, and merges duplicates."""
     _drop_descriptions(spec.pipeline)
     for executor in spec.executors.values():
         command = executor.get("container", {}).get("command", [])
@@ -46,7 +46,7 @@ def _without_docstrings(source: str) -> str:
 
 
 def _merge_executors(spec: Spec) -> None:
-    """Keeps one executor of those that are the same, its Kubernetes settings included."""
+    """Merges equal executors, including their Kubernetes settings."""
     first: dict[str, str] = {}
     renamed = {}
     for label in sorted(spec.executors):
@@ -63,7 +63,7 @@ def _merge_executors(spec: Spec) -> None:
 
 
 def _merge_components(spec: Spec) -> bool:
-    """Keeps one component of those that are the same; says whether any went."""
+    """Merges equal components; returns whether any were merged."""
     first: dict[str, str] = {}
     renamed = {}
     for name in sorted(spec.components):

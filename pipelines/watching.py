@@ -1,4 +1,4 @@
-"""Adds the task that ends a run in which another one is never started."""
+"""Adds the task that ends a run in which another task is never started."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,11 +10,11 @@ from pipelines.placement import Placement
 
 
 def add_watch(placement: Placement, common: Mapping[str, Any]) -> None:
-    """Adds the watcher beside the tasks of the pipeline around it, where it is for a cluster.
+    """Adds the watcher in parallel to the tasks of the enclosing pipeline, if it is for a cluster.
 
     Args:
-        placement: Says so, and gives the watcher its size.
-        common: What every task gets.
+        placement: Defines whether it is for a cluster, and the watcher's size.
+        common: Arguments of every task.
     """
     if placement.on_cluster:
         task = watch(

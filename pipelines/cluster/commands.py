@@ -37,12 +37,12 @@ _run = click.argument("run", metavar="RUN-or-LOOP")
     type=options.FILE,
     default=Path("build/judge_loop.yaml"),
     show_default=True,
-    help="Where the compiled pipeline goes.",
+    help="File for the compiled pipeline.",
 )
 @click.option("--experiment", help="[default: registry.experiment of the configuration]")
-@click.option("--service-account", help="Of the pods.  [default: the server's]")
-@click.option("--pipeline-root", help="Where manifests lie.  [default: the server's]")
-@click.option("--follow", "followed", is_flag=True, help="Until the run has ended.")
+@click.option("--service-account", help="Service account of the pods.  [default: the server's]")
+@click.option("--pipeline-root", help="Root for manifests.  [default: the server's]")
+@click.option("--follow", "followed", is_flag=True, help="Follow the run until it has ended.")
 @click.option("--poll", type=float, default=POLL_S, show_default=True, metavar="SECONDS")
 def submit_loop(
     config: Path,
@@ -59,11 +59,11 @@ def submit_loop(
 ) -> int:
     """Start the loop, or an evaluation, on Kubeflow Pipelines; submitted again, it resumes.
 
-    The server is that of KF_PIPELINES_ENDPOINT and its fellows (docs/kubeflow.md).
+    The server is set by KF_PIPELINES_ENDPOINT and related variables (docs/kubeflow.md).
     """
     read = load_config(config, changes)
     asked = read_profile(profile)
-    server = Kubeflow(Connection.from_environment())  # before anything that takes long
+    server = Kubeflow(Connection.from_environment())  # before anything slow
     console = Console()
     examine_cluster(server, asked, console, service_account)
     given = Submission(
@@ -93,23 +93,23 @@ def logs(run: str, kfp_lines: bool) -> int:
 @command("cancel", "judgeloop cancel first")
 @_run
 def cancel_run(run: str) -> int:
-    """End a run on Kubeflow, and wait until nothing of it works any more."""
+    """End a run on Kubeflow, and wait until all its pods have ended."""
     return cancel(Kubeflow(Connection.from_environment()), run, Console())
 
 
 def show_status(run: str | None, poll_s: float | None, profile: str) -> int:
-    """Shows a run, or the newest runs; follows it to its end where `poll_s` is given.
+    """Shows a run, or the newest runs; follows it to its end if `poll_s` is given.
 
     Args:
         run: A run's id or a loop id; None lists the newest runs.
-        poll_s: How often is asked.
-        profile: The profile that it was submitted with: how long a task may wait for its start.
+        poll_s: Seconds between polls.
+        profile: The profile with which it was submitted, for the time that a task may wait.
 
     Returns:
         The exit code.
 
     Raises:
-        ClusterError: The server cannot be asked, or has no such run.
+        ClusterError: The server cannot be reached, or has no such run.
     """
     server, console = Kubeflow(Connection.from_environment()), Console()
     if run is None:
@@ -121,6 +121,6 @@ def show_status(run: str | None, poll_s: float | None, profile: str) -> int:
 
 
 def examine(profile: str) -> None:
-    """Looks at the server, its version and the quota; raises as `examine_cluster`."""
+    """Checks the server, its version and the quota; raises as `examine_cluster`."""
     asked = read_profile(profile)
     examine_cluster(Kubeflow(Connection.from_environment()), asked, Console())

@@ -1,9 +1,9 @@
-"""Where the Kubeflow Pipelines server is and how it knows us, by the KFP client's conventions.
+"""Address and credentials of the Kubeflow Pipelines server, by the KFP client's conventions.
 
 | variable | what |
 | --- | --- |
 | `KF_PIPELINES_ENDPOINT` | address, such as http://localhost:8888 behind `kubectl port-forward` |
-| `KF_PIPELINES_UI_ENDPOINT` | address of the user interface, for what is printed |
+| `KF_PIPELINES_UI_ENDPOINT` | address of the user interface, for printed links |
 | `KF_PIPELINES_SA_TOKEN_PATH` | file with a bearer token, read again for each request |
 | `KF_PIPELINES_TOKEN` | a bearer token |
 | `KF_PIPELINES_COOKIE` | a session's cookie, such as `oauth2_proxy_kubeflow=...` |
@@ -11,7 +11,7 @@
 | `KF_PIPELINES_CA_CERT` | file with the certificate authority of an https address |
 
 In a pod nothing need be set: the address is the service's, the token is the projected one. A token
-is never a word of a command line, which all users of a machine can read.
+    is never a command-line argument, which all users of a machine can read.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Connection:
         """Reads the variables.
 
         Raises:
-            ConfigError: No address is given and this is no pod, the address is none, or the token
+            ConfigError: No address is given outside a pod, the address is not valid, or the token
                 file cannot be read.
         """
         in_pod = IN_POD in given
@@ -75,7 +75,7 @@ class Connection:
         return found
 
     def read_token(self) -> str | None:
-        """Returns the bearer token as it is now; a file's may have been renewed.
+        """Returns the current bearer token; a token file may have been renewed.
 
         Raises:
             ConfigError: The token file cannot be read.
@@ -90,11 +90,11 @@ class Connection:
             ) from error
 
     def open(self) -> Any:
-        """Returns KFP's generated API client (`kfp_server_api.ApiClient`); nothing is asked yet."""
+        """Returns KFP's generated API client (`kfp_server_api.ApiClient`); sends no request."""
         import kfp_server_api as api
 
         configuration = api.Configuration(host=self.host)
-        configuration.retries = False  # `Kubeflow` repeats what may be repeated
+        configuration.retries = False  # `Kubeflow` retries what may be retried
         configuration.ssl_ca_cert = self.ca_cert
         if self.token or self.token_file:
             configuration.api_key_prefix["authorization"] = "Bearer"

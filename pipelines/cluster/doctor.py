@@ -1,7 +1,7 @@
-"""What can be known of a cluster before a run, by the rights of who submits.
+"""Checks a cluster before a run, with the permissions of the user who submits.
 
-The pipeline's first task looks at the namespace again, from inside, and at the rest: store,
-registry, variables, model and clock (`judgeloop.ops.doctor`), before any GPU is asked for.
+The pipeline's first task checks the namespace again, from inside, and the rest: store, registry,
+variables, model and clock (`judgeloop.ops.doctor`), before any GPU is requested.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from pipelines.profile import Profile
 def examine_cluster(
     server: Kubeflow, profile: Profile, console: Console, account: str | None = None
 ) -> None:
-    """Prints one line a check. What we are not told is shown as unknown, and is no failure.
+    """Prints one line per check; a result that cannot be determined is not a failure.
 
     Args:
         server: The server.
-        profile: What the tasks ask for.
-        console: Where lines go.
-        account: The pods' service account, where it is not the server's own choice.
+        profile: The resources of the tasks.
+        console: Output.
+        account: The pods' service account, if it is not the server's default.
 
     Raises:
-        PreflightError: The server is too old, or a task of the profile would never be started;
-            names each check that failed.
+        PreflightError: The server is too old, or a task of the profile would never be started; the
+            message names each failed check.
     """
     failed = []
     for finding in _findings(server, profile, account):
@@ -61,7 +61,7 @@ def _findings(server: Kubeflow, profile: Profile, account: str | None) -> Iterat
 
 
 def needs_of(profile: Profile) -> Needs:
-    """Returns what the tasks of a profile need, their images included."""
+    """Returns the requirements of a profile's tasks, including their images."""
     needs = parse_needs(profile.needs())
     images = {kind: image("cpu" if kind == "cpu" else "gpu") for kind in needs.tasks}
     return msgspec.structs.replace(needs, images=images)

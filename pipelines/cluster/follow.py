@@ -19,7 +19,7 @@ from pipelines.plain import print_plain
 
 POLL_S = 5.0
 NEXT_RUN_S = 120.0
-"""How long the next run of a loop may take to appear after the one before it."""
+"""Seconds within which the next run of a loop must appear after the previous one."""
 SUCCEEDED, CANCELING = "SUCCEEDED", "CANCELING"
 
 
@@ -32,12 +32,12 @@ def follow(
     Args:
         server: The server.
         run_id: The run to begin with; those that it starts are followed too.
-        console: Where lines go.
-        poll_s: How often is asked.
-        start_within_s: A pod that is not started within this ends its run.
+        console: Output.
+        poll_s: Seconds between polls.
+        start_within_s: Seconds within which a pod must start; else its run is ended.
 
     Returns:
-        The exit code: 0 where the loop finished, else 1.
+        The exit code: 0 if the loop finished, else 1.
 
     Raises:
         ClusterError: The server is unavailable for long, or refuses us; the run itself continues.
@@ -75,9 +75,9 @@ def state_of(run: RunAnswer) -> str:
 
 
 def ended(server: Kubeflow, run: RunAnswer, loop: LoopOfRun | None, console: Console) -> int:
-    """Says how a loop ended, and why where it failed; returns the exit code.
+    """Prints how a loop ended, and why it failed; returns the exit code.
 
-    The ledger decides; Kubeflow's word does where the ledger cannot be read.
+    The state comes from the ledger, or from Kubeflow if the ledger cannot be read.
     """
     if loop is None:
         succeeded = run.state == SUCCEEDED
@@ -96,7 +96,7 @@ def ended(server: Kubeflow, run: RunAnswer, loop: LoopOfRun | None, console: Con
 
 
 def told_by_kubernetes(server: Kubeflow, run: RunAnswer) -> Iterator[str]:
-    """Yields what the pods of a run and its Workflow say, or why they cannot be read."""
+    """Yields the findings of a run's pods and its Workflow, or why they cannot be read."""
     seen, refused = _seen(server, run)
     if seen is None:
         yield f"why pods wait is unknown: {refused}"
@@ -107,7 +107,7 @@ def told_by_kubernetes(server: Kubeflow, run: RunAnswer) -> Iterator[str]:
 
 
 def _seen(server: Kubeflow, run: RunAnswer) -> tuple[Seen | None, str]:
-    """Returns what Kubernetes tells of a run, or None and why its pods cannot be listed."""
+    """Returns the state of a run in Kubernetes, or None and why its pods cannot be listed."""
     try:
         return look_at(run.run_id, server.namespace), ""
     except ClusterError as error:
@@ -132,7 +132,7 @@ def _next_run(
 
 
 class _Shown:
-    """Prints a line where it is new or has changed."""
+    """Prints a line if it is new or has changed."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

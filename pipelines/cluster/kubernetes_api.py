@@ -1,4 +1,4 @@
-"""Kubernetes itself, asked for what the API of Kubeflow Pipelines does not tell: quota and logs."""
+"""Asks Kubernetes for what the API of Kubeflow Pipelines does not offer: quota and logs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ JSON = "application/json"
 
 
 class PersonsCluster:
-    """A namespace, asked as kubectl would (`judgeloop.cluster.kubernetes.Cluster`).
+    """A namespace, reached with the user's kubeconfig (`judgeloop.cluster.kubernetes.Cluster`).
 
     Args:
         namespace: The namespace.
@@ -29,7 +29,7 @@ class PersonsCluster:
         self.namespace = namespace
 
     def ask(self, path: str, body: Tree | None = None) -> Tree:
-        """Returns the answer of a path of the API; posts an object where one is given.
+        """Requests a path of the API and returns the answer; posts an object if one is given.
 
         Raises:
             RefusedError: The API answers with an error.
@@ -53,11 +53,11 @@ class PersonsCluster:
 
 @contextmanager
 def core_api(what: str, by_hand: str) -> Iterator[Any]:
-    """Yields the core API (`kubernetes.client.CoreV1Api`) of the cluster that kubectl would ask.
+    """Yields the core API (`kubernetes.client.CoreV1Api`) of the cluster that kubectl uses.
 
     Args:
-        what: What is asked for, as the subject of an error.
-        by_hand: The command of kubectl that asks the same, named by an error.
+        what: The requested object, as the subject of an error.
+        by_hand: The equivalent kubectl command, for the error.
 
     Raises:
         ClusterError: There is no kubeconfig and this is no pod, Kubernetes does not answer, or it
@@ -89,7 +89,7 @@ def core_api(what: str, by_hand: str) -> Iterator[Any]:
 
 
 def _settings() -> Any:
-    """The settings of `$KUBECONFIG` or `~/.kube/config`, as kubectl has them, else of a pod."""
+    """The settings of `$KUBECONFIG` or `~/.kube/config`, as for kubectl, else those of a pod."""
     import kubernetes
 
     settings = kubernetes.client.Configuration()

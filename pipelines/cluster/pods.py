@@ -17,20 +17,20 @@ from pipelines.plain import print_plain
 KUBEFLOW = re.compile(r"[IWEF]\d{4} \d\d:\d\d:\d\d|time=\"|\[KFP Executor|WARNING: Running pip")
 """How lines of KFP's launcher (glog), Argo's executor (logfmt) and KFP's own executor begin."""
 SILENCE_S = 60
-"""How long a log may pause on its way."""
+"""Seconds for which a log stream may pause."""
 
 
 def show_pod_logs(run_id: str, namespace: str, console: Console, *, kfp_lines: bool = False) -> int:
     """Prints the logs of a run's pods, oldest first, each line with its stage.
 
-    Pods that drove a task and succeeded are left out, and so is what KFP's launcher and Argo's
-    executor log around a task, unless `kfp_lines` asks for it: none of it is ours.
+    Successful driver pods are left out, and so are the lines of KFP's launcher and Argo's executor,
+    unless `kfp_lines` is set.
 
     Returns:
-        How many pods there were.
+        Number of pods.
 
     Raises:
-        ClusterError: Kubernetes cannot be asked; says how to ask by hand.
+        ClusterError: Kubernetes cannot be reached; the message has the kubectl command.
     """
     selector = f"{LABEL}={run_id}"
     by_hand = f"kubectl logs -n {namespace} -l {selector} -c {CONTAINER} --prefix --tail=-1"
@@ -52,7 +52,7 @@ def _show(api: Any, pod: Any, namespace: str, console: Console, kfp_lines: bool)
             name, namespace, container=CONTAINER, _preload_content=False,
             _request_timeout=(TIMEOUT_S, SILENCE_S),
         )  # fmt: skip
-    except kubernetes.client.ApiException as error:  # such as one that waits for its node
+    except kubernetes.client.ApiException as error:  # such as a pod that waits for its node
         why = explain(pod)
         said = f"{why.reason}: {why.message}" if why else message_of(error)
         print_plain(console, f"{prefix} {_phase(pod)}, no log: {said}")

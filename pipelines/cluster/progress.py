@@ -1,7 +1,7 @@
 """Progress of a submitted loop, read from its ledger in the store.
 
-Kubeflow's own list of tasks freezes once Argo compresses its nodes, names none of them, and has
-entries that never end, so it is not read.
+Kubeflow's own list of tasks is not used: it freezes once Argo compresses its nodes, has no names of
+tasks, and has entries that never end.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pipelines.cluster.run_answer import RunAnswer
 
 
 class LoopOfRun(NamedTuple):
-    """The loop that a run of Kubeflow works for."""
+    """The loop of a Kubeflow run."""
 
     loop_id: str
     ledger: Ledger
@@ -32,7 +32,7 @@ class LoopOfRun(NamedTuple):
         """Returns the loop of a run, by its parameters.
 
         Raises:
-            ConfigError: It is no run of ours, or its store is a folder of another machine.
+            ConfigError: It is not a run of judgeloop, or its store is a folder of another machine.
             StoreError: Its store cannot be opened.
         """
         loop_id, config = (run.parameters.get(name) for name in ("loop_id", "config"))
@@ -46,11 +46,11 @@ class LoopOfRun(NamedTuple):
         return self.ledger.entries()
 
     def ending(self) -> Ending:
-        """Returns how the loop's last run ended; means nothing while one is on."""
+        """Returns how the loop's last run ended; meaningless while one is running."""
         return read_ending(self.ledger)
 
     def status(self) -> LoopStatus:
-        """Returns how far the loop is."""
+        """Returns the progress of the loop."""
         return read_status(self.ledger.store, self.loop_id)
 
 
@@ -75,10 +75,10 @@ def line_of(entry: Entry) -> str:
 
 
 def at_work(loop: LoopOfRun, status: LoopStatus) -> Iterator[str]:
-    """Yields how far each task is that works for a loop, as its lease last said it.
+    """Yields the progress of each running task of a loop, from its lease.
 
-    A content key names no loop, so a task is the loop's where it is one that the loop still lacks.
-    Fine-tuning tells its steps and the loss.
+    A content key names no loop, so a running task is assigned to the loop if the loop still lacks
+    it. Fine-tuning reports its steps and the loss.
     """
     for task, said in tasks_at_work(loop.ledger.store):
         if task in status.missing:

@@ -1,4 +1,4 @@
-"""What the server says of a run, checked before anything is done with it."""
+"""Validates the server's description of a run before it is used."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from judgeloop.schema.errors import ClusterError
 
 
 class RunAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A run, as far as it is read here."""
+    """The fields of a run that are used."""
 
     run_id: str
     display_name: str
@@ -33,4 +33,4 @@ def read_run(answer: Any) -> RunAnswer:
     try:
         return msgspec.convert(given, RunAnswer)
     except msgspec.ValidationError as error:
-        raise ClusterError(f"the server tells of a run what none can be: {error}") from error
+        raise ClusterError(f"the server's description of a run is not valid: {error}") from error

@@ -1,4 +1,4 @@
-"""The pods of a run and what Argo's Workflow adds, as a person's kubeconfig may read them."""
+"""Reads the pods of a run, and its Argo Workflow, with the user's kubeconfig."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from pipelines.plain import print_plain
 
 
 class Seen(NamedTuple):
-    """What Kubernetes tells of a run."""
+    """The state of a run in Kubernetes."""
 
     found: Pods
     """Its pods, and those that were never created, as far as the Workflow may be read."""
     message: str
-    """Why the Workflow ended as a whole, in Argo's words; empty if it is not known."""
+    """Argo's message on why the whole Workflow ended; empty if unknown."""
 
 
 def look_at(run_id: str, namespace: str) -> Seen:
-    """Returns the pods of a run with what its Workflow adds, where that may be read.
+    """Returns the pods of a run, completed by its Workflow if that may be read.
 
     Raises:
-        ClusterError: The pods cannot be listed; says how to ask by hand.
+        ClusterError: The pods cannot be listed; the message has the kubectl command.
     """
     found = run_pods(run_id, namespace)
     workflow = read_workflow(run_id, namespace)
@@ -67,10 +67,10 @@ def run_pods(run_id: str, namespace: str, by_hand: str = "") -> Pods:
     Args:
         run_id: The run.
         namespace: Where its pods are.
-        by_hand: The command of kubectl that an error names.
+        by_hand: The kubectl command for the error.
 
     Raises:
-        ClusterError: Kubernetes cannot be asked; says how to ask by hand.
+        ClusterError: Kubernetes cannot be reached; the message has the kubectl command.
     """
     selector = f"{LABEL}={run_id}"
     by_hand = by_hand or f"kubectl get pods -n {namespace} -l {selector}"
@@ -86,10 +86,10 @@ def read_pods(answer: bytes, date: str | None) -> Pods:
 
     Args:
         answer: A PodList.
-        date: When it was made, as its HTTP header says.
+        date: Its HTTP `Date` header.
 
     Raises:
-        ClusterError: It is no such list, or says no date.
+        ClusterError: It is not such a list, or has no date.
     """
     pods: list[Pod] = list(checked_items(tree_of(answer), ListedPod))
     at = moment_of(date)
@@ -100,11 +100,12 @@ def end_late_run(
     server: Kubeflow, run_id: str, loop: LoopOfRun | None, pods: Pods, within_s: float,
     console: Console,
 ) -> bool:  # fmt: skip
-    """Ends a run whose pod was not started in time; says whether there is one.
+    """Ends a run whose pod was not started in time; returns whether there is one.
 
-    The run's own watcher does the same (`judgeloop.ops.pods.watch`), unless it lacks a right or is
-    never started itself. The reason goes into the ledger first, as a failure that another run would
-    meet again: so the exit handler, which Kubeflow starts after that, starts no further run.
+    The run's own watcher does the same (`judgeloop.ops.pods.watch`), unless it lacks a permission
+    or is never started itself. The reason is first recorded in the ledger, as a failure that
+    another run would repeat: so the exit handler, which Kubeflow starts after that, starts no
+    further run.
 
     Args:
         server: The server.
@@ -112,7 +113,7 @@ def end_late_run(
         loop: Its loop; None if the ledger cannot be reached from here.
         pods: Its pods.
         within_s: `start_within_s` of the profile.
-        console: Where the reason is shown.
+        console: Output for the reason.
     """
     pod = late(pods, within_s)
     if pod is None:

@@ -15,7 +15,7 @@ from pipelines.cluster.server import Kubeflow, is_active
 from pipelines.plain import print_plain
 
 ENDING_S = 180.0
-"""How long pods may take to end after a run was cancelled."""
+"""Seconds that pods may take to end after a run was cancelled."""
 POLL_S = 1.0
 
 
@@ -41,7 +41,7 @@ def show_runs(server: Kubeflow, console: Console) -> int:
 
 
 def show_run(server: Kubeflow, name: str, console: Console) -> int:
-    """Shows how far a run's loop is, and what keeps its pods waiting; 1 where it has failed."""
+    """Shows the progress of a run's loop and why pods wait; returns 1 if it has failed."""
     run = find_run(server, name)
     loop, unknown = open_loop(run)
     for entry in loop.entries() if loop else []:
@@ -67,8 +67,8 @@ def show_logs(server: Kubeflow, name: str, console: Console, *, kfp_lines: bool 
     Args:
         server: The server.
         name: A run's id or a loop id.
-        console: Where lines go.
-        kfp_lines: Also what Kubeflow and Argo log around a task, and the pods that drive one.
+        console: Output.
+        kfp_lines: Include the log lines of Kubeflow and Argo, and driver pods.
     """
     run = find_run(server, name)
     loop, _ = open_loop(run)
@@ -85,11 +85,12 @@ def show_logs(server: Kubeflow, name: str, console: Console, *, kfp_lines: bool 
 
 
 def cancel(server: Kubeflow, name: str, console: Console, ending_s: float = ENDING_S) -> int:
-    """Ends a run and waits until nothing of it works any more.
+    """Ends a run and waits until all its pods have ended.
 
-    The ledger learns of it first: Kubeflow starts the exit handler after a cancel too, and tells it
-    nothing, and it would start the loop again. What is left: finished shards, which the loop finds
-    again, and the leases of tasks that were killed, which expire. Pods are removed by Kubeflow.
+    The cancellation is first recorded in the ledger: Kubeflow also starts the exit handler after a
+        cancel, without telling it, and the handler would start the loop again. Finished shards
+        remain, which the loop finds again, and the leases of killed tasks, which expire. Kubeflow
+        removes the pods.
 
     Raises:
         ClusterError: The run does not end.

@@ -28,7 +28,7 @@ from pipelines.cluster.connection import Connection
 from pipelines.cluster.run_answer import RunAnswer, read_run
 
 ANSWER_S = 1.5
-"""Timeout of the first request, which tells whether the server can be reached."""
+"""Timeout in seconds of the first request, which shows whether the server can be reached."""
 PATIENCE_S = 120.0
 """How long requests are retried while the server is unavailable."""
 REQUEST_S = 30.0
@@ -70,7 +70,7 @@ class Kubeflow:
 
     @property
     def namespace(self) -> str:
-        """Where runs go: of a server with one user that is Kubeflow's own namespace."""
+        """Namespace of the runs; on a server with one user it is Kubeflow's own."""
         return self.connection.namespace or "kubeflow"
 
     def pipeline(self, name: str) -> str:
@@ -245,7 +245,7 @@ class Kubeflow:
     def _find_or_make(
         self, what: str, find: Callable[[], str | None], make: Callable[[], str]
     ) -> str:
-        # Both in one attempt: what a lost response has created is found by the next one.
+        # Both in one attempt: an object that a lost response has created is found by the next one.
         return self._ask(f"make {what}", lambda: find() or make())
 
     def _ask(self, doing: str, call: Callable[[], Any]) -> Any:
@@ -272,9 +272,9 @@ class Kubeflow:
             )
         if isinstance(error, JudgeLoopError):
             return error
-        if not isinstance(error, api.ApiException):  # its client trips over what is no answer
+        if not isinstance(error, api.ApiException):  # an odd answer
             return ClusterError(
-                f"cannot {doing}: {host} answers what is none of its API's answers "
+                f"cannot {doing}: {host} gives an answer that its API does not define "
                 f"({type(error).__name__}: {str(error)[:200]}). Is this the address of Kubeflow "
                 "Pipelines (KF_PIPELINES_ENDPOINT)?"
             )
@@ -292,7 +292,7 @@ class Kubeflow:
 
 
 def is_active(run: RunAnswer) -> bool:
-    """Returns whether a run is on: it has ended in no other state.
+    """Returns whether a run is active, that is, has not ended.
 
     A run that was just started has no state until its Workflow is first reported.
     """
@@ -309,7 +309,7 @@ def _away(error: Exception) -> bool:
     import urllib3
 
     if isinstance(error, api.ApiException):
-        # etcd refuses what is too large with 500, each time anew
+        # etcd refuses too large objects with 500, every time
         return error.status in AWAY and "too large" not in message_of(error)
     return isinstance(error, urllib3.exceptions.HTTPError | OSError)
 

@@ -23,34 +23,34 @@ from pipelines.plain import print_plain
 from pipelines.profile import Profile
 
 PIPELINE, EVALUATION_PIPELINE = "judge-loop", "judge-evaluation"
-"""One name for all versions of each."""
+"""Names of the pipelines, one for all versions of each."""
 
 
 @dataclass(frozen=True)
 class Submission:
-    """What is submitted."""
+    """The parameters of a submission."""
 
     config: Config
     loop_id: str
     profile: Profile
     package: Path
-    """Where the compiled pipeline is written."""
+    """File for the compiled pipeline."""
     experiment: str
     service_account: str | None = None
     pipeline_root: str | None = None
-    """Where the server keeps artifacts, which are manifests; None is the server's own setting."""
+    """Root for artifacts, which are manifests; None is the server's own setting."""
 
 
 def submit(server: Kubeflow, given: Submission, console: Console) -> str | None:
     """Starts a run of a loop; a loop that was run before resumes.
 
     Returns:
-        The run's id; None if the loop is finished, and nothing is to do.
+        The run's id; None if the loop is already finished.
 
     Raises:
         ConfigError: The configuration cannot run on a cluster, this loop is running, or the loop id
-            is another configuration's.
-        ClusterError: The server is away for long, or refuses something.
+            belongs to another configuration.
+        ClusterError: The server is unavailable for long, or refuses a request.
         StoreError: The store cannot be used from here.
         JudgeLoopError: The compiled pipeline breaks a rule.
     """
@@ -66,7 +66,8 @@ def submit(server: Kubeflow, given: Submission, console: Console) -> str | None:
         return None
     digest, bound = _compiled(given)
     experiment = server.experiment(given.experiment)
-    with held(ledger.store, f"submit-{given.loop_id}"):  # two at once would not see each other's
+    # two concurrent submissions would not see each other's run
+    with held(ledger.store, f"submit-{given.loop_id}"):
         if running := _running(server, given, experiment):
             raise ConfigError(
                 f"{what} is running as {running}: follow it "
@@ -86,7 +87,7 @@ def submit(server: Kubeflow, given: Submission, console: Console) -> str | None:
 
 
 def _running(server: Kubeflow, given: Submission, experiment: str) -> str | None:
-    """Returns an active run of the loop: of its experiment, or of another with the same store."""
+    """Returns an active run of the loop, in its experiment or in another with its store."""
     for run in (*server.runs(given.loop_id, experiment), *server.runs(given.loop_id)):
         ours = run.experiment_id == experiment or _store_of(run) == given.config.store
         if ours and is_active(run):
@@ -95,7 +96,7 @@ def _running(server: Kubeflow, given: Submission, experiment: str) -> str | None
 
 
 def _store_of(run: RunAnswer) -> str | None:
-    """Returns the store of the loop that a run works for; None if it is none of ours."""
+    """Returns the store of a run's loop; None if it is not a run of judgeloop."""
     try:
         return parse_reference(str(run.parameters.get("config"))).store
     except ConfigError:
@@ -103,7 +104,7 @@ def _store_of(run: RunAnswer) -> str | None:
 
 
 def _compiled(given: Submission) -> tuple[str, int]:
-    """Compiles what is submitted; returns its digest and the iterations of a run, if it has any."""
+    """Compiles the pipeline; returns its digest and the iterations of a run, if it has any."""
     loop = given.config.loop
     if is_evaluation(given.loop_id):
         return compile_evaluation(given.package, loop.partitions, given.profile), 0
@@ -138,7 +139,7 @@ def _start(
 
 
 def _check(config: Config, loop_id: str) -> None:
-    """Refuses what no pod could use, before anything is uploaded."""
+    """Refuses settings that no pod could use, before anything is uploaded."""
     checked_loop_id(loop_id)
     if "://" not in config.store and not Path(config.store).is_absolute():
         raise ConfigError(

@@ -1,9 +1,9 @@
-"""Checks a compiled pipeline for what the compiler lets through, and for the project's own rules.
+"""Checks a compiled pipeline for errors that the compiler misses, and for the project's rules.
 
-KFP 2.17.0 writes broken specifications in ordinary situations without a word (a resource parameter
-on a task directly inside a loop; a loop over a task's list of records), and neither its loader nor
-its local runner minds. On top come constructs that give wrong results locally or on a resumed run,
-what a task on a cluster must have, and what must never be in a package.
+KFP 2.17.0 silently writes broken specifications in ordinary situations (a resource parameter on a
+task directly inside a loop; a loop over a task's list of records), and neither its loader nor its
+local runner reports them. Further checks cover constructs that give wrong results locally or on a
+resumed run, requirements on tasks of a cluster, and contents that must never be in a package.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def lint(path: Path, *, local: bool = False) -> list[str]:
 
     Args:
         path: The compiled pipeline.
-        local: It is for this machine only, where images mean nothing: they need no digest.
+        local: It is for this machine only, where images are not used and need no digest.
     """
     return check(read_spec(path), local=local)
 

@@ -48,7 +48,7 @@ def _loop(spec: Spec, where: str, place: str, task: Tree) -> Iterator[str]:
         return
     items = task["parameterIterator"].get("items", {}).get("inputParameter")
     handed_in = _made_by_tasks(spec, where)
-    # What the gates around read is handed to the loop too, and no task in it reads that.
+    # Inputs of the enclosing gates are passed to the loop too, and no task in it reads them.
     read = {
         source.get("componentInputParameter")
         for inner in spec.component_of(task)["dag"]["tasks"].values()

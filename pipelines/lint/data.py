@@ -2,7 +2,7 @@
 
 KFP's launcher copies artifacts whole, after the task, to a new place each time, and refuses a URI
 outside the run's root. So a component hands the paths of its artifacts to the core and does nothing
-else with them, and nothing is imported as an artifact.
+else with them, and no artifact is imported.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ALSO_CALLED = frozenset({"items", "log_metric"})
 
 
 def data_in_artifacts(spec: Spec) -> Iterator[str]:
-    """Says which component imports or handles an artifact by itself."""
+    """Yields the components that import or handle an artifact themselves."""
     seen = set()
     for name, component in spec.components.items():
         executor = spec.executors.get(component.get("executorLabel"), {})
@@ -39,7 +39,7 @@ def data_in_artifacts(spec: Spec) -> Iterator[str]:
 
 
 def _by_itself(source: str) -> Iterator[str]:
-    """Yields the calls that are none of the core's, and what is set on an artifact."""
+    """Yields the calls outside the core, and assignments to an artifact."""
     functions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
     for node in (
         node for function in functions for line in function.body for node in ast.walk(line)

@@ -8,7 +8,7 @@ from pipelines.spec import Spec
 
 
 def unknown_fields(spec: Spec) -> Iterator[str]:
-    """Says which fields would be dropped or refused."""
+    """Yields the fields that would be dropped or refused."""
     from google.protobuf import json_format
     from kfp.kubernetes import kubernetes_executor_config_pb2 as kubernetes
     from kfp.pipeline_spec import pipeline_spec_pb2 as messages

@@ -9,18 +9,18 @@ from pipelines.spec import Spec
 
 
 def secrets_of(spec: Spec) -> Iterator[str]:
-    """Says where a package holds what looks like a secret; never the value."""
+    """Yields where a package contains what looks like a secret; never the value."""
     for label, executor in spec.executors.items():
         for variable in executor.get("container", {}).get("env", []):
             if names_secret(variable["name"]) and variable.get("value"):
                 yield f"{label}: the variable {variable['name']} has a value; {_WAY_OUT}"
     for where, document in (("the pipeline", spec.pipeline), ("its settings", spec.platform)):
-        for what in secrets_in("\n".join(_texts(document))):  # at once: it reads the environment
+        for what in secrets_in("\n".join(_texts(document))):  # once: it reads the environment
             yield f"{where}: holds {what}; {_WAY_OUT}"
 
 
 def secrets_in(text: str) -> list[str]:
-    """Returns what in a text looks like a secret, in words; never the value.
+    """Describes what in a text looks like a secret; never the value.
 
     Values of this process's own variables that are named like secrets are recognized too.
     """

@@ -1,4 +1,4 @@
-"""What every task on a cluster must have."""
+"""Requirements on every task on a cluster."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PINNED = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
 
 
 def task_rules(spec: Spec, place: str, task: Tree) -> Iterator[str]:
-    """Says what a task lacks that its profile should have given it."""
+    """Yields the settings of its profile that a task lacks."""
     label = spec.component_of(task).get("executorLabel")
     container = spec.executors.get(label, {}).get("container")
     if container is None:
@@ -35,7 +35,7 @@ def task_rules(spec: Spec, place: str, task: Tree) -> Iterator[str]:
 
 
 def unpinned_images(spec: Spec) -> Iterator[str]:
-    """Names the images without a digest: a tag can move, and the cache would not notice."""
+    """Yields the images without a digest: a tag can move without a change of the cache key."""
     images = {
         executor["container"]["image"]
         for executor in spec.executors.values()
@@ -59,7 +59,7 @@ def function_of(container: Tree) -> str | None:
 
 
 def _declared(place: str, container: Tree, settings: Tree, stage: StageSpec) -> Iterator[str]:
-    """Says what is other than the table of stages declares."""
+    """Yields differences from the declarations in the table of stages."""
     has_size = "/dev/shm" in _sized_folders(settings)
     by_job = VARIABLE in [each.get("name") for each in container.get("env", [])]
     if stage.gpu and not has_size and not by_job:
@@ -75,7 +75,7 @@ def _gpu(place: str, container: Tree, settings: Tree) -> Iterator[str]:
     if not resources.get("resourceMemoryLimit"):
         yield f"{place}: uses a GPU without a memory limit, so it may take its node's memory"
     if not settings.get("activeDeadlineSeconds"):
-        yield f"{place}: uses a GPU without a timeout, so it may hold the GPU for ever"
+        yield f"{place}: uses a GPU without a timeout, so it may hold the GPU forever"
     if "/dev/shm" not in _sized_folders(settings):
         yield f"{place}: uses a GPU without /dev/shm, so PyTorch's workers have 64 MB to share"
 

@@ -14,7 +14,7 @@ _KINDS = {
 
 
 def executors(spec: Spec) -> Iterator[str]:
-    """Every component that is no graph has an executor."""
+    """Every component that is not a graph has an executor."""
     for name, component in spec.components.items():
         if "dag" not in component and component.get("executorLabel") not in spec.executors:
             yield f"{name}: has no executor"
@@ -57,7 +57,7 @@ def _missing(spec: Spec, place: str, task: Tree) -> Iterator[str]:
 
 
 def _settings(spec: Spec, graph: Tree, place: str, task: Tree) -> Iterator[str]:
-    """Kubernetes settings that a run gives are inputs of the graph of the task."""
+    """Kubernetes settings from run parameters are inputs of the task's graph."""
     declared = graph.get("inputDefinitions", {}).get("parameters", {})
     label = spec.component_of(task).get("executorLabel")
     for name in sorted(set(_read_by(spec.kubernetes.get(label, {}))) - set(declared)):

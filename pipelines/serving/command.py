@@ -18,7 +18,7 @@ from pipelines.profile import read_profile
 from pipelines.serving.manifests import FORMS, Form, manifests
 
 NAMESPACE = "judgeloop-serving"
-"""Of `k8s/overlays/serving`."""
+"""Namespace of `k8s/overlays/serving`."""
 _LABEL = re.compile(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?")
 """A Service's name, short enough for what KServe adds."""
 
@@ -39,7 +39,7 @@ _LABEL = re.compile(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?")
 )  # fmt: skip
 @click.option(
     "--profile", default="one-gpu", show_default=True,
-    help="Its `inference` is what the pod asks for, its Secrets what fetches the model.",
+    help="Its `inference` sets the pod's resources, its Secrets are used to fetch the model.",
 )  # fmt: skip
 @click.option("--name", "object_name", default="judge", show_default=True, help="Of the objects.")
 @click.option("--namespace", default=NAMESPACE, show_default=True, help="Of the objects.")
@@ -77,7 +77,7 @@ def deploy(
     image = _image()
     judge = served_judge(selected_judge(name, run))
     made = manifests(judge, read, image, form, object_name, namespace)
-    made = json.loads(json.dumps(made))  # parts that are shared would become anchors of YAML
+    made = json.loads(json.dumps(made))  # shared parts would become YAML anchors
     text = f"# {judge.address} on vLLM, as `judgeloop deploy` writes it.\n" + yaml.safe_dump_all(
         made, sort_keys=False, width=100, allow_unicode=True
     )

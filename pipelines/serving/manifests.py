@@ -12,7 +12,7 @@ Tree = dict[str, Any]
 Form = Literal["deployment", "kserve"]
 FORMS: tuple[Form, ...] = ("deployment", "kserve")
 KSERVE_CONTAINER = "kserve-container"
-"""The name that KServe knows the server by."""
+"""The container name that KServe requires."""
 COMPONENT = {"app.kubernetes.io/component": "judge"}
 """Label of every pod that serves; `k8s/overlays/serving` lets its clients in by it."""
 
@@ -23,12 +23,12 @@ def manifests(
     """Returns the objects, ready for `kubectl apply`.
 
     Args:
-        judge: What is served.
-        profile: What its pod asks for.
-        image: Of inference, by digest.
-        form: Which kind.
-        name: Of the objects.
-        namespace: Of the objects.
+        judge: The judge to serve.
+        profile: The profile of its pod.
+        image: Image of inference, by digest.
+        form: Kind of the objects.
+        name: Name of the objects.
+        namespace: Namespace of the objects.
     """
     labels = {"app.kubernetes.io/name": name, **COMPONENT}
     pinned = judge.revision or judge.base_sha256

@@ -14,9 +14,9 @@ Tree = dict[str, Any]
 PORT = 8080
 MODELS = "/models"
 KEY_SECRET, KEY_VARIABLE = "judgeloop-serving", "VLLM_API_KEY"
-"""Where clients' key is; `/health` answers without it."""
+"""Path that needs the clients' key; `/health` answers without it."""
 START_S = 1800
-"""A large model loads for minutes."""
+"""Seconds to start; a large model takes minutes to load."""
 _NAME_DIGITS = 16
 _LOCKED: Tree = {
     "runAsNonRoot": True, "runAsUser": USER, "allowPrivilegeEscalation": False,
@@ -29,9 +29,9 @@ def serving_pod(judge: ServedJudge, profile: Profile, image: str, container: str
     """Returns the specification of the pod.
 
     Args:
-        judge: What is served.
-        profile: Its `inference` says what the pod gets.
-        image: Of inference, by digest.
+        judge: The judge to serve.
+        profile: Its `inference` sets the pod's resources.
+        image: Image of inference, by digest.
         container: The server's name.
     """
     return {
@@ -105,7 +105,7 @@ def _volumes(profile: Profile) -> list[Tree]:
 
 
 def server_arguments(judge: ServedJudge, gpus: int) -> list[str]:
-    """Returns what `vllm serve` is told after the model's folder.
+    """Returns the arguments of `vllm serve` after the model's folder.
 
     The names that it serves are those of `judgeloop serve`: `base`, `judge`, and the adapter's by
     its hash, which `--endpoint` compares.
