@@ -1,4 +1,4 @@
-"""`python -m images build | push | base`: what stands behind `make images` and `make push`."""
+"""`python -m images build | push | base`: the commands behind `make images` and `make push`."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ REPOSITORY = FOLDER.parent
 LOCK = FOLDER / "images.lock"
 NAMES = ("cpu", "gpu")
 TAG = "dev"
-"""The tag of local builds, which the compiler takes for an image that was not pushed."""
+"""The tag of local builds, by which the compiler recognizes an image that was not pushed."""
 
 
 def local_name(name: str) -> str:
-    """Returns what a local build is called."""
+    """Returns the name of a local build."""
     return f"judgeloop-{name}:{TAG}"
 
 
@@ -47,7 +47,7 @@ def build(options: argparse.Namespace) -> None:
 
 
 def push(options: argparse.Namespace) -> None:
-    """Pushes the local builds and records where they are, by digest."""
+    """Pushes the local builds and records their digests."""
     engine = find_engine(options.engine)
     recorded = _recorded(options.lock)
     for name in options.only or NAMES:
@@ -65,11 +65,11 @@ def _recorded(lock: Path) -> dict[str, str]:
     try:
         return tomllib.loads(lock.read_text(encoding="utf-8")) if lock.is_file() else {}
     except ValueError as error:
-        raise ImageError(f"{lock} is no TOML ({error}): restore it, or delete it") from error
+        raise ImageError(f"{lock} is not TOML ({error}): restore it, or delete it") from error
 
 
 def base(options: argparse.Namespace) -> None:
-    """Makes a base image from Debian's packages, where no registry can be reached."""
+    """Creates a base image from Debian packages, for use without a registry."""
     make_base(find_engine(options.engine), options.tag, options.mirror, REPOSITORY / "build/images")
 
 
@@ -88,7 +88,7 @@ def _version() -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m images", description=__doc__)
-    parser.add_argument("--engine", help="docker, podman or buildah; default: what is installed")
+    parser.add_argument("--engine", help="docker, podman or buildah; default: the first installed")
     commands = parser.add_subparsers(required=True)
     building = commands.add_parser("build", help="build the images from the working tree")
     building.add_argument("--only", action="append", choices=NAMES, help="default: all")

@@ -1,4 +1,4 @@
-"""Makes a base image from Debian's packages: for machines that reach a mirror but no registry."""
+"""Creates a base image from Debian packages, for machines that reach a mirror but no registry."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def make_base(engine: Engine, tag: str, mirror: str | None, folder: Path) -> Non
         engine: docker or podman.
         tag: The image's local name. An existing image is kept: a new one would rebuild all layers.
         mirror: A Debian mirror; None: debootstrap's own.
-        folder: Where the file system is made; one that is finished there is used again.
+        folder: Folder for the file system; a finished one is reused.
 
     Raises:
         ImageError: debootstrap is missing or fails, or the engine cannot import an image.
@@ -45,7 +45,7 @@ def make_base(engine: Engine, tag: str, mirror: str | None, folder: Path) -> Non
 
 def _bootstrap(program: str, mirror: str | None, rootfs: Path, archive: Path) -> None:
     if rootfs.exists():
-        shutil.rmtree(rootfs)  # of a build that was cut off
+        shutil.rmtree(rootfs)  # of an interrupted build
     rootfs.parent.mkdir(parents=True, exist_ok=True)
     include = f"--include={','.join(PACKAGES)}"
     command = [program, "--variant=minbase", include, SUITE, str(rootfs)]

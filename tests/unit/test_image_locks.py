@@ -100,7 +100,7 @@ def test_pip_settings_of_variables_beat_those_of_files() -> None:
     [
         (["build", "--build-arg", "BASE"], "BASE: write build arguments as NAME=VALUE"),
         (["build"], "pip cannot read its settings: "),
-        (["push", "--registry", "registry.example/team", "--lock", "lock"], "lock is no TOML"),
+        (["push", "--registry", "registry.example/team", "--lock", "lock"], "lock is not TOML"),
     ],
 )
 def test_what_cannot_be_read_is_named_before_anything_is_built_or_pushed(
