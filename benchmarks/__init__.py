@@ -1,1 +1,1 @@
-"""Measurements: each module is one study, prints its figures and writes them beside its text."""
+"""Measurements: each module is one study, and prints its figures."""

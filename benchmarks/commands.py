@@ -4,9 +4,9 @@
 make demo && python -m benchmarks.commands runs/demo
 ```
 
-Each command runs `--repeats` times, in a process of its own, on one thread; the quickest counts.
-CPU seconds are those of all its processes: on an idle machine of two cores or more a command ends
-sooner than that, where parts of it run beside each other, and on a busy one later.
+Each command runs `--repeats` times, in a process of its own, on one thread; the fastest counts.
+CPU seconds are those of all its processes: on an idle machine with two cores or more a command may
+    take less time than that, since parts of it run in parallel, and on a busy one more.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def took(command: Sequence[str]) -> Took:
     """
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    environment["PYTHONDONTWRITEBYTECODE"] = ""  # as make has it
+    environment["PYTHONDONTWRITEBYTECODE"] = ""  # as in the Makefile
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
     ) as process:
@@ -63,7 +63,7 @@ def took(command: Sequence[str]) -> Took:
 
 
 def commands(run: Path, folder: Path, repeat: int) -> dict[str, list[str]]:
-    """Returns the commands by what the table calls them; `folder` gets their files."""
+    """Returns the commands by their names in the table; `folder` gets their files."""
     shutil.copytree(run / "try", folder, dirs_exist_ok=True)
     pairs = folder / "pairs.jsonl"
     rows = [json.loads(line) for line in (run / "try/pairs.jsonl").read_text().splitlines()]

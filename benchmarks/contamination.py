@@ -5,8 +5,8 @@ python -m benchmarks.contamination ../shared/data
 ```
 
 Every image below the folder is changed in each way and compared with the unchanged ones. A copy
-that is nearer than the limit counts as found; an image whose nearest other image is that near
-counts as refused falsely. Distances are bits of 256.
+within the limit counts as found; an image with another image within the limit counts as a false
+refusal. Distances are bits of 256.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SUFFIXES = (".png", ".jpg")
 
 
 def encoded(image: Image.Image, quality: int) -> Image.Image:
-    """Returns an image as JPEG leaves it."""
+    """Returns an image after JPEG compression."""
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)
     return Image.open(buffer)

@@ -26,7 +26,7 @@ from judgeloop.tiny.dataset import write_questions
 SIZES = (1_000, 10_000, 100_000)
 PICTURES = 100
 LIMIT = 1.2
-"""What the last size may take of the one before it."""
+"""Allowed ratio of the last size's peak to the previous one's."""
 CHILD = """
 import re, sys
 from pathlib import Path
@@ -38,7 +38,7 @@ print(found.questions, int(peak[1]) / 1024)
 
 
 def write_rows(folder: Path, rows: int) -> Path:
-    """Writes so many rows in LLaVA's layout, and their pictures; returns the file."""
+    """Writes rows in LLaVA's layout, and their pictures; returns the file."""
     write_questions(folder, PICTURES, 0)
     file = folder / "rows.jsonl"
     with file.open("w", encoding="utf-8") as sink:
@@ -56,7 +56,7 @@ def write_rows(folder: Path, rows: int) -> Path:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints a table; returns 1 where the last size takes too much more than the one before it."""
+    """Prints a table; returns 1 if the last size takes too much more than the one before it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="rows, rising")
     hide_secrets("%(message)s", "WARNING")

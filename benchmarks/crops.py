@@ -4,12 +4,12 @@
 python -m benchmarks.crops ../shared/data [--every 8]
 ```
 
-Every so many-th image below the folder is cropped to its middle and compared with the uncropped
-ones by `imagehash.crop_resistant_hash` ("Efficient Cropping-Resistant Robust Image Hashing", DOI
-10.1109/ARES.2014.85): hashes of an image's bright and dark regions. Two images match if so many
-regions of one are in the other, each with at most the given share of wrong bits. The guard's own
-hash stands beside it. An image that matches any other counts as refused falsely; with more images
-than here, more would be.
+Every n-th image below the folder (`--every`) is cropped to its middle and compared with the
+uncropped ones by `imagehash.crop_resistant_hash` ("Efficient Cropping-Resistant Robust Image
+Hashing", DOI 10.1109/ARES.2014.85): hashes of an image's bright and dark regions. Two images match
+if a given number of regions of one are in the other, each with at most a given share of wrong bits.
+The guard's own hash is measured too. An image that matches any other counts as a false refusal;
+with more images there would be more.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from judgeloop.data.contamination import MAX_DISTANCE, perceptual_hash
 from judgeloop.runtime.redaction import hide_secrets
 
 SHARES = (0.9, 0.75, 0.5)
-"""Of width and height that are left."""
+"""Shares of width and height that are left."""
 RULES = ((1, 0.25), (1, 0.1), (2, 0.25), (2, 0.1), (3, 0.1))
 """Regions that must match, and the share of their bits that may be wrong; the first is the default
 of `imagehash`."""
@@ -38,7 +38,7 @@ OURS = (MAX_DISTANCE, 40, 72)
 
 
 class Found(NamedTuple):
-    """What one rule does."""
+    """The figures of one rule."""
 
     rule: str
     recall: tuple[float, ...]
@@ -56,13 +56,13 @@ def region_hashes(image: Image.Image) -> np.ndarray:
 
 
 def matching(one: np.ndarray, other: np.ndarray, wrong: float) -> int:
-    """Returns how many regions of one image are in another, as `ImageMultiHash.hash_diff`."""
+    """Returns the number of one image's regions that are in another, as `hash_diff` counts them."""
     apart = (one[:, None, :] != other[None]).sum(axis=2).min(axis=1)
     return int((apart <= wrong * one.shape[1]).sum())
 
 
 def measure(images: Sequence[Image.Image]) -> tuple[list[Found], float]:
-    """Returns what each rule does to these images, and seconds a crop-resistant hash takes."""
+    """Returns the figures of each rule on these images, and the seconds per crop-resistant hash."""
     started = time.process_time()
     regions = [region_hashes(image) for image in images]
     seconds = (time.process_time() - started) / len(images)

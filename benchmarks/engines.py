@@ -1,7 +1,8 @@
-"""What an engine costs: our overhead beside bare vLLM, other engines, prefix cache.
+"""Measures the engines: overhead over bare vLLM, other engines, prefix cache.
 
 `python -m benchmarks.engines` prints all figures of one run, side by side on the tiny base, whose
-own cost an item is so small that any overhead shows. Repeats take turns, and the median counts.
+own cost per item is so small that any overhead is visible. Repeats alternate, and the median
+counts.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from judgeloop.tiny.dataset import write_gold
 SAMPLING = Sampling(temperature=1.0, top_p=1.0, top_k=0, max_tokens=20)
 BATCH = 64
 LONG = 12
-"""How often a text is repeated to make a prompt longer than a block of the prefix cache."""
+"""Repetitions of a text that make a prompt longer than a block of the prefix cache."""
 
 
 def judge_requests(pairs: Sequence[Pair]) -> list[Request]:
@@ -68,7 +69,7 @@ def bare_prompts(requests: Sequence[Request], images: ImageLibrary) -> list[dict
 
 
 def bare_parameters(requests: Sequence[Request]) -> list[Any]:
-    """What `LLM.generate` is given for the same tokens."""
+    """The sampling parameters of `LLM.generate` for the same tokens."""
     from vllm import SamplingParams
 
     return [
@@ -80,9 +81,9 @@ def bare_parameters(requests: Sequence[Request]) -> list[Any]:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Returns the processor time of a call, of all threads: other work on the machine is not in it.
+    """Returns the CPU time of a call in seconds, of all threads, without other processes' work.
 
-    With one thread for the model, that is how long it takes on an idle machine, or a little more.
+    With one thread for the model, that is its time on an idle machine, or a little more.
     """
     started = time.process_time()
     work()
@@ -90,7 +91,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def overhead(ours: VllmEngine, images: ImageLibrary, pairs: Sequence[Pair], repeats: int) -> None:
-    """Prints milliseconds an item: bare, ours, and the difference."""
+    """Prints milliseconds per item: bare vLLM, our engine, and the difference."""
     requests = judge_requests(pairs)
     llm = ours._started.llm
     prompts, parameters = bare_prompts(requests, images), bare_parameters(requests)
@@ -119,7 +120,7 @@ def overhead(ours: VllmEngine, images: ImageLibrary, pairs: Sequence[Pair], repe
 
 
 def one_at_a_time(engine: Engine, pairs: Sequence[Pair], name: str) -> None:
-    """Prints milliseconds an item where each request waits for the one before it."""
+    """Prints milliseconds per item if each request waits for the previous one."""
     requests = judge_requests(pairs)
     generate(engine, requests[:2])
     took = seconds(lambda: [generate(engine, [request]) for request in requests])
@@ -127,7 +128,7 @@ def one_at_a_time(engine: Engine, pairs: Sequence[Pair], name: str) -> None:
 
 
 def prefix_hits(ours: VllmEngine, images: ImageLibrary, pairs: Sequence[Pair]) -> None:
-    """Prints which share of prompt tokens the cache had, for two orders of a prompt's parts."""
+    """Prints the share of prompt tokens in the cache, for two orders of a prompt's parts."""
     from vllm import SamplingParams
 
     llm = ours._started.llm

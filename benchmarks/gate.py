@@ -1,12 +1,11 @@
-"""How often the gate promotes by chance, and how often it sees a real gain: by simulation.
+"""Simulates how often the gate promotes by chance, and how often it detects a real gain.
 
     python -m benchmarks.gate [--runs 500]
 
-Judges are drawn as a share of items that they read right in both orders, a share on which they go
-by position alone, and the rest wrong; two judges agree on some items more than by chance. Answers
-differ in length without regard to which is better. Each item has an image of its own, or images
-have 1 to 8 items each, on which a judge is right or wrong together more often than by chance. The
-gate is the real one, with its defaults.
+A judge is right in both orders on a share of the items, follows the position on another share, and
+is wrong on the rest; two judges agree more often than by chance. The lengths of answers do not
+depend on their quality. Each item has an image of its own, or images have 1 to 8 items each, on
+which verdicts are correlated. The gate is the real one, with its defaults.
 """
 
 from __future__ import annotations
@@ -29,15 +28,15 @@ SIZES = (100, 500, 1250)
 GROUPS = ("general", "hallucination", "reasoning")
 GROUP_SHARES = (0.15, 0.6, 0.25)
 SHARED = 0.5
-"""Share of items on which two judges go by the same draw: what is hard is hard for both."""
+"""Share of items for which two judges share a random draw: what is hard is hard for both."""
 TOGETHER = 0.5
-"""Share of an image's items that go by one draw of the image: a picture is easy or hard."""
+"""Share of an image's items that share one random draw: an image is easy or hard."""
 LARGEST = 8
-"""Items an image, at most; as many images have 1 as 2, 3, ..."""
+"""Maximum of items per image; numbers from 1 on are equally frequent."""
 FIRST, SECOND = Choice.A, Choice.B
 RIGHT, ALWAYS_FIRST, ALWAYS_SECOND, WRONG = range(4)
 VERDICTS = ((FIRST, SECOND), (FIRST, FIRST), (SECOND, SECOND), (SECOND, FIRST))
-"""Where the better answer stands first, and where it stands second."""
+"""Verdicts with the better answer first, and with it second."""
 
 
 class Skill(NamedTuple):
@@ -75,10 +74,10 @@ def promotion_rate(
     """Returns the share of simulated comparisons on n items that end in a promotion.
 
     Args:
-        case: Who meets whom.
-        n: Items.
-        runs: Comparisons.
-        seed: Of the draws.
+        case: The two judges.
+        n: Number of items.
+        runs: Number of comparisons.
+        seed: Seed of the simulation.
         clustered: Whether images have several items.
     """
     rng = np.random.default_rng([seed, n])
@@ -127,9 +126,10 @@ class Drawn(NamedTuple):
 
 
 def _may_be_promoted(drawn: Drawn) -> bool:
-    """Says whether the interval of independent items lies above 0: that of images is no narrower.
+    """Returns whether the interval of independent items lies above 0.
 
-    Most comparisons of equal judges end here, without the whole gate.
+    The clustered interval is not narrower. Most comparisons of equal judges end with this check,
+    without the whole gate.
     """
     mine, theirs = drawn.verdicts == RIGHT
     won, lost = int((mine & ~theirs).sum()), int((theirs & ~mine).sum())
@@ -148,7 +148,7 @@ def _images(n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _luck(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draws a number of 0..1 for each item; those of an image go together in part."""
+    """Draws a number in 0..1 for each item, partly shared by the items of an image."""
     n = len(images)
     return np.where(rng.random(n) < TOGETHER, rng.random(n)[images], rng.random(n))
 

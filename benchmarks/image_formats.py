@@ -1,13 +1,13 @@
-"""In which format do small images lie best? Counts requests and bytes; times nothing.
+"""Which format suits small images best? Counts requests and bytes; nothing is timed.
 
 ```
 python -m benchmarks.image_formats --images 1000 10000 100000 --s3
 ```
 
-Compared are one object an image, WebDataset's tar files, and Parquet files, the last two in packs
+Compared are one object per image, WebDataset's tar files, and Parquet files, the last two in packs
 of 1000 images or 4 MB. Tar files have no way to find an image by its hash, so they get the index of
-the Parquet packs here. Each format is written once and read by three readers, each of which begins
-with nothing in memory:
+the Parquet packs here. Each format is written once and read by three readers, each of which starts
+with an empty cache:
 
 * `all`: a stage that reads every image in the order of the rows;
 * `quarter`: one of four partitions, which are drawn by hash, in the order of the rows;
@@ -45,12 +45,12 @@ SIDE = 22
 """Pixels of an image's edge: 1,506 bytes as BMP."""
 MAX_PIXELS = 10_000
 PREFETCH = 200
-"""Images that are fetched side by side, as a stage does for a shard."""
+"""Number of images fetched in parallel, as by a stage for a shard."""
 Read = Callable[[Store, Sequence[str]], None]
 
 
 class CountedStore:
-    """Counts what goes through a store.
+    """Counts the requests and bytes of a store.
 
     Args:
         store: The store.
@@ -101,13 +101,13 @@ class CountedStore:
 
 
 def write_objects(store: Store, images: Iterator[bytes]) -> list[str]:
-    """Writes one object an image."""
+    """Writes one object per image."""
     library = ImageLibrary(store, MAX_PIXELS)
     return [library.add(data) for data in images]
 
 
 def write_parquet(store: Store, images: Iterator[bytes]) -> list[str]:
-    """Writes what `ingest` writes."""
+    """Writes packs as `ingest` does."""
     with ImageLibrary(store, MAX_PIXELS).adding() as add:
         return [add(data) for data in images]
 
@@ -120,7 +120,7 @@ def read_library(store: Store, hashes: Sequence[str]) -> None:
 
 
 def write_tar(store: Store, images: Iterator[bytes]) -> list[str]:
-    """Writes WebDataset's shards: tar files with one member an image, and an index beside."""
+    """Writes WebDataset's shards: tar files with one member per image, and an index."""
     positions: dict[str, Position] = {}
     hashes: list[str] = []
     members: list[tuple[str, bytes]] = []
@@ -170,11 +170,11 @@ FORMATS: dict[str, tuple[Callable[[Store, Iterator[bytes]], list[str]], Read]] =
 
 
 class Figures(NamedTuple):
-    """What one format cost."""
+    """The costs of one format."""
 
     objects: int
     stored: int
-    """Bytes; on a disk, those of the blocks that are taken."""
+    """Stored bytes; on a disk, those of the allocated blocks."""
     costs: list[tuple[int, int]]
     """Requests and bytes: to write, then of each reader."""
 

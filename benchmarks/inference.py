@@ -1,8 +1,8 @@
-"""How full the slots are: our inference beside one bare `LLM.generate` over all prompts of a stage.
+"""Slot utilization: judgeloop's inference against one `LLM.generate` over all prompts of a stage.
 
-`python -m benchmarks.inference` works through judging, open and closed synthesis on the tiny base
+`python -m benchmarks.inference` runs judging, open and closed synthesis on the tiny base
 with 256 slots, in shards of 200 items that are stored in a folder. Answers have log-normal lengths,
-cut at a limit, and the same ones for both sides (`benchmarks.vllm_steps`).
+truncated at a limit, and the same for both sides (`benchmarks.vllm_steps`).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ PRESET = Path(__file__).parents[1] / "pipelines" / "configs" / "tiny.yaml"
 
 
 class Stage(NamedTuple):
-    """A stage's inputs and what is done with each."""
+    """A stage's inputs and steps."""
 
     name: str
     pairs: Sequence[Pair]
@@ -66,7 +66,7 @@ class Bench:
         folder: For shards.
         images: Of the stages' inputs.
         engine: Its vLLM serves both.
-        steps: Stands in that vLLM.
+        steps: Measures that vLLM.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Bench:
         engine.submit = note  # type: ignore[method-assign]
 
     def ours(self, stage: Stage, in_flight: int) -> Measured:
-        """Works through a stage, shard by shard."""
+        """Runs a stage, shard by shard."""
         self._reset()
         self.requests.clear()
         pairs = stage.pairs
@@ -121,7 +121,7 @@ class Bench:
 
 
 def stages(pairs: Sequence[Pair], items: int) -> list[Stage]:
-    """The three kinds of work, on so many items each; closed questions a quarter of that."""
+    """The three kinds of work, on `items` items each; closed questions a quarter of that."""
     prompts, settings = TinyPrompts(), _synthesis()
 
     def named(kind: Kind, number: int) -> list[Pair]:
@@ -153,7 +153,7 @@ def _synthesis() -> SynthesisSection:
 
 
 def compare(bench: Bench, stage: Stage, in_flight: int, repeats: int) -> str:
-    """Runs a stage by turns, ours and bare; returns a row of the table."""
+    """Runs a stage alternately by our engine and bare; returns a row of the table."""
     turns = [(bench.ours(stage, in_flight), bench.bare()) for _ in range(repeats)]
     requests = len(bench.requests)
 

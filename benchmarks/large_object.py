@@ -1,14 +1,14 @@
-"""Does a large object go to S3 and back in flat memory?
+"""Is a large object sent to S3 and back in constant memory?
 
 ```
 python -m benchmarks.large_object --megabytes 512 5120 --folder /a/disk
 ```
 
 For each size a file of random bytes is uploaded and downloaded by `S3Store`, in a process of its
-own, whose peak resident memory is printed. The other side is no S3: it is the minimal sink below, a
-process that speaks as much of S3's protocol over HTTP as a multipart upload and ranged downloads
-need, checks every part's SHA-256 and writes to disk. (moto, with which the tests run, joins an
-upload's parts in memory.) The folder needs three times the largest size.
+own, whose peak resident memory is printed. The server is not S3 but the minimal sink below, a
+process with the part of S3's protocol that a multipart upload and ranged downloads need, which
+checks every part's SHA-256 and writes to disk. (moto, with which the tests run, joins an upload's
+parts in memory.) The folder needs three times the largest size.
 """
 
 import argparse
@@ -36,7 +36,7 @@ MIB = 1024 * 1024
 
 
 class Measured(NamedTuple):
-    """One object's way to the sink and back."""
+    """Figures of one object's upload and download."""
 
     megabytes: int
     upload_s: float
@@ -83,13 +83,13 @@ def measure(megabytes: int, folder: Path) -> Measured:
 def _write_random(path: Path, megabytes: int) -> None:
     block = os.urandom(MIB)
     with path.open("wb") as file:
-        for number in range(megabytes):  # no two parts are alike, and no generator is waited for
+        for number in range(megabytes):  # parts differ, without the time of a random generator
             file.write(number.to_bytes(8, "big"))
             file.write(block[8:])
 
 
 def _there_and_back(folder: Path) -> None:
-    """Print, as JSON, what it took; `S3Store` compares the checksums itself."""
+    """Print the figures as JSON; `S3Store` compares the checksums itself."""
     from judgeloop.store import open_store
 
     store = open_store("s3://bucket/prefix")
@@ -108,7 +108,7 @@ def _peak_mib() -> float:
 
 
 class _Sink(BaseHTTPRequestHandler):
-    """One object, sent in equal parts; nothing is signed and nothing is kept in memory."""
+    """One object, sent in equal parts; requests are not signed and nothing is kept in memory."""
 
     protocol_version = "HTTP/1.1"
     path_on_disk: Path
@@ -154,7 +154,7 @@ class _Sink(BaseHTTPRequestHandler):
         self._answer(206, data, {"Content-Range": f"bytes {begin}-{end}/{total}"})
 
     def _answer_whole(self) -> None:
-        """Sends the object as a stream; a client that goes on in ranges closes the connection."""
+        """Sends the object as a stream; a client that goes on with ranges closes the connection."""
         self.close_connection = True
         self._answer(200, b"", {"Content-Length": str(self.path_on_disk.stat().st_size)})
         with self.path_on_disk.open("rb") as file, suppress(OSError):
@@ -169,7 +169,7 @@ class _Sink(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Logs nothing."""
 
 
 def _serve(folder: Path) -> None:

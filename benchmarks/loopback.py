@@ -1,4 +1,4 @@
-"""S3 servers of the benchmarks' own, on the loopback."""
+"""S3 servers for the benchmarks, on the loopback."""
 
 import os
 import socket
@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 def loopback_s3(port: int | str) -> dict[str, str]:
-    """Returns the AWS variables that lead boto3 to a server that asks for no account."""
+    """Returns the AWS variables for a server without accounts."""
     return {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         "AWS_ACCESS_KEY_ID": "none",
@@ -27,7 +27,7 @@ def loopback_s3(port: int | str) -> dict[str, str]:
 def moto_server(log: Path) -> Iterator[None]:
     """Runs the S3 server of the tests, which keeps everything in memory.
 
-    The AWS variables of this process and its children lead to it.
+    The AWS variables of this process and its children point to it.
 
     Args:
         log: File that gets a line for each request.

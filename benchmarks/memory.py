@@ -3,8 +3,8 @@
 `make memory` runs it. Questions and pictures of the tiny world are written to disk first; then each
 stage runs as the pipeline runs it, by its function of `judgeloop.runtime.tasks`, in its own process
 whose peak resident memory is read at its end (`VmHWM`, which is `ru_maxrss` without what the
-process had inherited from its parent). Half of the pictures are held out, so that the training half
-and the validation half are of one size.
+process had inherited from its parent). Half of the pictures are held out, so that training and
+validation have the same size.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CONFIG = REPOSITORY / "pipelines" / "configs" / "micro.yaml"
 SIZES = (1_000, 10_000, 100_000)
 LOOP_ID = "memory"
 LIMIT = 1.2
-"""What the last size may take of the one before it."""
+"""Allowed ratio of the last size's peak to the previous one's."""
 REPORT_LIMIT_MB = 20.0
 CHILD = """
 import json, re, sys
@@ -46,7 +46,7 @@ print(int(peak[1]) / 1024)
 
 
 class Figure(NamedTuple):
-    """What one stage took."""
+    """The figures of one stage."""
 
     rows: int
     megabytes: float
@@ -57,8 +57,8 @@ class Bench:
     """The stages of one loop of one iteration, in order.
 
     Args:
-        folder: Gets the data, the store and the manifests; what is there is deleted.
-        questions: How many.
+        folder: Gets the data, the store and the manifests; its content is deleted.
+        questions: Number of questions.
     """
 
     def __init__(self, folder: Path, questions: int) -> None:
@@ -141,7 +141,7 @@ class Bench:
 
 
 def main() -> int:
-    """Measures every size and prints a table; returns 1 where a bound is broken."""
+    """Measures every size and prints a table; returns 1 if a bound is exceeded."""
     hide_secrets("%(message)s", "WARNING")
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__)
     parser.add_argument("--out", type=Path, default=REPOSITORY / "runs" / "memory")

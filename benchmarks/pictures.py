@@ -1,8 +1,8 @@
-"""Resident memory of the engines while they judge pictures of 12 megapixels.
+"""Resident memory of the engines while they judge images of 12 megapixels.
 
-`python -m benchmarks.pictures` judges pairs of so many different pictures by each engine, in a
-process of its own, and prints the peak of its resident memory (`VmHWM`) above what the running
-engine takes before the first picture.
+`python -m benchmarks.pictures` judges pairs on different images with each engine, in a process of
+its own, and prints the peak of its resident memory (`VmHWM`) above that of the running engine
+before the first image.
 """
 
 from __future__ import annotations

@@ -4,10 +4,10 @@
 python -m benchmarks.real_questions ../shared/data
 ```
 
-Each of the four sets, and one of them saved as LLaVA-OneVision's rows are, is converted, ingested,
-made into pairs, judged and filtered. Pictures and questions are real; every answer comes from
-`benchmarks.wordy_engine`, which looks at nothing. So the yields say that the machinery takes real
-data and accounts for every row, and nothing about a model.
+Each of the four sets, and one of them saved in the layout of LLaVA-OneVision, is converted,
+ingested, made into pairs, judged and filtered. Images and questions are real; every answer comes
+from `benchmarks.wordy_engine`, which does not look at images. So the yields show that the pipeline
+handles real data and accounts for every row, but nothing about a model.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ PRESET = Path(__file__).parent.parent / "pipelines/configs/qwen2.5-vl-7b.yaml"
 CHANGES = (
     "model.base='scripted:'", "engine.kind=scripted", "training.kind=scripted",
     "loop.partitions=1", "data.count=null", "validation.share=0.1", "filtering.min_examples=1",
-    # The scripted judge gives one reason for all.
+    # The scripted judge always gives the same reason.
     "filtering.reason_names_answer=false", "filtering.max_sentence_share=null",
     "filtering.max_similarity=null",
 )  # fmt: skip
 
 
 class Outcome(NamedTuple):
-    """What became of one set."""
+    """The outcome of one set."""
 
     name: str
     converted: Conversion
@@ -61,13 +61,13 @@ class Outcome(NamedTuple):
     """Questions that ingest left out, by reason."""
     yields: list[Yield]
     length_ratio: float
-    """Median of the rejected answer's length by the chosen one's, of altered pairs."""
+    """Median ratio of the rejected to the chosen answer's length, of altered pairs."""
     funnel: Funnel
 
 
 @contextlib.contextmanager
 def played() -> Iterator[None]:
-    """Lets the stages ask the scripted engine."""
+    """Makes the stages use the scripted engine."""
     engine = WordyEngine()
 
     @contextlib.contextmanager
@@ -79,7 +79,7 @@ def played() -> Iterator[None]:
 
 
 def run(name: str, source: str, columns: dict[str, str], folder: Path) -> Outcome:
-    """Takes a source through the stages."""
+    """Runs the stages on a source."""
     converted = convert(source, folder / "questions", columns)
     place = f"data.questions={folder}/questions/questions.jsonl"
     config: Config = load_config(PRESET, [*CHANGES, place])
@@ -182,7 +182,7 @@ def described(found: list[Outcome]) -> list[str]:
 
 
 def no_pair(one: Outcome) -> str:
-    """Says how many questions in training gave no pair, by reason, the most frequent first."""
+    """Describes how many training questions gave no pair, by reason, the most frequent first."""
     reasons = Counter[str]()
     for row in one.yields:
         reasons.update(row.reasons)

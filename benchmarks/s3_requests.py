@@ -1,4 +1,4 @@
-"""How many requests does an iteration of the loop send to S3? Counts them; times nothing.
+"""How many requests does an iteration of the loop send to S3? Counts them; nothing is timed.
 
 ```
 python -m benchmarks.s3_requests --questions 400 2400 [--before CHECKOUT]
@@ -7,9 +7,9 @@ python -m benchmarks.s3_requests --questions 400 2400 [--before CHECKOUT]
 The micro loop (scripted models, one partition) runs on moto's S3 server, once with one iteration
 and once with two, at each of two sizes. The difference of the two runs is what an iteration costs,
 and the sizes divide that into a fixed part and one that grows with the rows. A request is a line of
-the server's log. Heartbeats of leases are counted apart: how many there are depends on how long the
-iteration takes, on that machine. Shards hold 200 rows, as in the presets for real models.
-`--before` counts the same in another checkout, first, in the same run.
+the server's log. Heartbeats of leases are counted separately: their number depends on the duration
+of the iteration. Shards hold 200 rows, as in the presets for real models. `--before` counts the
+same in another checkout, first, in the same run.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SHARD_SIZE = 200
 HEARTBEATS = "heartbeats"
 BEAT = {"LIST": 1, "GET": 1, "PUT": 1}
 """Requests of one heartbeat (`judgeloop.runtime.lease`)."""
-_REQUEST = re.compile(r"([A-Z]+) /bucket[/?](\S*) HTTP/1\.1\S* (\d+)")  # in a colour, if refused
+_REQUEST = re.compile(r"([A-Z]+) /bucket[/?](\S*) HTTP/1\.1\S* (\d+)")  # in color if refused
 _LEASE = re.compile(r"/leases/[^/]+/\d+\.json")
 
 
@@ -47,7 +47,7 @@ def requests_of_loop(
         name: The run's.
         questions: How many.
         iterations: How many.
-        checkout: Of the repository; its code is run.
+        checkout: Checkout of the repository whose code is run.
 
     Raises:
         RuntimeError: The loop failed, or ended before its last iteration.
@@ -83,7 +83,7 @@ def _counted(requests: Sequence[tuple[str, str, str]]) -> Counter[str]:
         path for method, path, status in requests
         if method == "PUT" and status == "200" and _LEASE.search(path)
     )  # fmt: skip
-    beats = written.total() - len(written)  # a lease is written once, and again by each heartbeat
+    beats = written.total() - len(written)  # each heartbeat rewrites the lease
     counts.subtract({kind: beats * each for kind, each in BEAT.items()})
     counts[HEARTBEATS] = beats
     return counts
@@ -94,7 +94,7 @@ def _kind(method: str, path: str) -> str:
 
 
 def split(iterations: dict[int, int]) -> tuple[float, float]:
-    """Splits the costs of an iteration at two sizes into a fixed part and one a thousand rows."""
+    """Splits the costs of an iteration at two sizes into a fixed part and one per thousand rows."""
     (few, least), (many, most) = sorted(iterations.items())
     slope = (most - least) / (many - few)
     return least - slope * few, 1000 * slope

@@ -1,15 +1,15 @@
-"""What an iteration costs at 1,000 and 10,000 questions, and so at 100,000: nothing is timed.
+"""The costs of an iteration at 1,000 and 10,000 questions, extrapolated to 100,000; not timed.
 
 ```
 python -m benchmarks.scale
 ```
 
-The stages run in this process with the scripted engine, 16 samples a closed question and one
+The stages run in this process with the scripted engine, 16 samples per closed question and one
 partition, on moto's S3 server. Counted are requests to the engine, samples, words of prompts and of
 answers (the scripted engine's tokens), pictures that it opens, objects and bytes in the store, and
 requests to S3. Two sizes divide each figure into a fixed part and one that grows with the
 questions; the figure of 100,000 is computed from these. A figure that grows faster than its input
-is an error. The costs of questions and held-out pairs come once a loop, the others once an
+is an error. The costs of questions and held-out pairs arise once per loop, the others once per
 iteration.
 """
 
@@ -49,18 +49,18 @@ CONFIG = Path(__file__).resolve().parent.parent / "pipelines" / "configs" / "mic
 SIZES = (1_000, 10_000)
 TARGET = 100_000
 SLACK = 1.1
-"""What a figure may be above its stage's input: chance decides how many of few rows are closed, and
-so asked 16 times. A sort would take 1.3, comparing all with all 10."""
+"""Allowed growth of a figure relative to its stage's input: the number of closed questions, asked
+16 times, is random. A sort would take 1.3, comparing all with all 10."""
 MODEL = ModelRef(base="scripted:skill=0.9")
 FIGURES = ("input rows", "requests", "samples", "prompt words", "answer words", "pictures opened",
            "S3 objects", "S3 bytes", "S3 requests")  # fmt: skip
 
 Figures = dict[str, Counter[str]]
-"""By stage, and by what is counted."""
+"""Counts by stage, and by figure."""
 
 
 class Counted(ScriptedEngine):
-    """A scripted engine that enters what it is asked for into `counts`."""
+    """A scripted engine that records its requests in `counts`."""
 
     def __init__(
         self, counts: Counter[str], settings: EngineSection, model: LocalModel, images: ImageLibrary
@@ -69,14 +69,14 @@ class Counted(ScriptedEngine):
         self.counts = counts
 
     def submit(self, number: int, request: Request) -> None:
-        """Counts a request and takes it."""
+        """Counts and submits a request."""
         self.counts["requests"] += 1
         self.counts["pictures opened"] += len(request.images)
         self.counts["prompt words"] += len(request.text.split())
         super().submit(number, request)
 
     def poll(self) -> list[tuple[int, Response]]:
-        """Counts what is answered."""
+        """Counts answers."""
         answered = super().poll()
         for _, response in answered:
             self.counts["samples"] += len(response.samples)
@@ -86,7 +86,7 @@ class Counted(ScriptedEngine):
 
 @contextlib.contextmanager
 def counted(into: Counter[str]) -> Iterator[None]:
-    """Lets the stages ask a counting engine."""
+    """Makes the stages use a counting engine."""
 
     @contextlib.contextmanager
     def start(
@@ -99,11 +99,11 @@ def counted(into: Counter[str]) -> Iterator[None]:
 
 
 def measure(questions: int, log: Path) -> Figures:
-    """Runs the stages of one iteration on an S3 prefix of its own; returns what each cost.
+    """Runs the stages of one iteration on an S3 prefix of its own; returns the costs of each.
 
     Args:
         questions: How many.
-        log: The server's; a line is a request.
+        log: The server's log, with one line per request.
     """
     prefix = f"q{questions}"
     config = load_config(
@@ -157,9 +157,9 @@ def _objects(prefix: str) -> Counter[str]:
 
 
 def _requests(log: Path) -> int:
-    """Requests so far, but for those of leases and this benchmark's own listings.
+    """Requests so far, except for those of leases and this benchmark's own listings.
 
-    A lease costs a few requests a stage and three every ten seconds, whatever the rows are.
+    A lease costs a few requests per stage and three every ten seconds, regardless of the rows.
     """
     text = log.read_text(errors="replace")
     lines = [line for line in text.splitlines() if " /bucket" in line and "leases" not in line]
@@ -178,7 +178,7 @@ def grows_faster(figures: tuple[int, int], rows: tuple[int, int]) -> bool:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints a table for docs/scale.md; returns 1 where a figure grows faster than its input."""
+    """Prints a table for docs/scale.md; returns 1 if a figure grows faster than its input."""
     hide_secrets("%(message)s", "ERROR")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", type=int, nargs=2, default=SIZES, help="questions, rising")

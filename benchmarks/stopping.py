@@ -1,12 +1,12 @@
-"""How often the stop rule stops wrongly, and how often it stops where nothing is gained.
+"""Simulates how often the stop rule stops wrongly, and how often it stops without a gain.
 
     python -m benchmarks.stopping [--runs 20000]
 
-Judges are right or wrong on each held-out pair. The one before is right on 80 %; the next one turns
-wrong ones right and right ones wrong, so that the two differ on 10 % of the pairs and the
-difference is the gain on average. With several judges of the same quality before it, it is
-compared with the best of them on the same pairs, which is the best by chance. The rule is the real
-one; as pairs are drawn independently, only the numbers of pairs by who is right are drawn.
+Judges are right or wrong on each held-out pair. The previous one is right on 80 %; the next one
+differs from it on 10 % of the pairs, with the gain as the mean difference. With several earlier
+judges of the same quality, it is compared with the best of them on the same pairs, which is the
+best by chance. The rule is the real one; since pairs are independent, only the numbers of pairs by
+who is right are drawn.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ DIFFERS = 0.1
 def stop_rates(
     n: int, gain: float, earlier: int, runs: int, seed: int = 0
 ) -> tuple[float, float, float]:
-    """Returns how often either rule stops after an iteration, and how often the test cannot know.
+    """Returns how often each rule stops after an iteration, and how often the test is undecided.
 
     Args:
         n: Held-out pairs.
-        gain: True gain over each of the judges before.
+        gain: True gain over each of the earlier judges.
         earlier: Judges before it, equally good.
         runs: Simulated iterations.
-        seed: Of the simulation.
+        seed: Seed of the simulation.
 
     Returns:
-        Shares of the runs: stops of the paired test, stops where only scores are compared, and
-        those in which the test says that it cannot know.
+        Shares of the runs: stops of the paired test, stops if only scores are compared, and those
+            in which the test is undecided.
     """
     rng = np.random.default_rng([seed, n, round(1000 * gain), earlier])
     patterns = np.array(list(product((0, 1), repeat=earlier + 1)))
@@ -79,7 +79,7 @@ def step(rights: Sequence[int], wins: Sequence[Sequence[int]], n: int) -> Step:
 
 
 class _Remembered(Against, frozen=True):
-    """The same bounds, each computed once."""
+    """The same bounds, cached."""
 
     def upper(self, error: float) -> float:
         return _upper(self.won, self.lost, self.pairs, error)
@@ -94,7 +94,7 @@ def _upper(won: int, lost: int, pairs: int, error: float) -> float:
 
 
 def pattern_shares(patterns: np.ndarray, gain: float) -> np.ndarray:
-    """Returns the chance of each pattern of who is right on a pair.
+    """Returns the probability of each pattern of who is right on a pair.
 
     Args:
         patterns: Patterns x judges, 0 or 1; the last judge is the one after the others.

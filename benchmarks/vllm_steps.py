@@ -1,4 +1,4 @@
-"""vLLM's steps, seen and shaped: when answers end, what the model takes, a stand-in for it."""
+"""Controls and measures vLLM's steps: lengths of answers, time of the model, a stand-in for it."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ STAND_IN_S = 0.02
 
 
 class Measured(NamedTuple):
-    """What some work took."""
+    """The figures of a block of work."""
 
     steps: int
     wall_s: float
     cpu_s: float
-    """Of all threads."""
+    """CPU seconds of all threads."""
     model_s: float
-    """Processor time of the model's steps alone."""
+    """CPU time of the model's steps alone."""
 
 
 @cache
 def answer_tokens(seed: int) -> int:
-    """How long the answer with a seed is; the limit cuts it off."""
+    """Returns the number of tokens of the answer with a seed, truncated at the limit."""
     return max(1, round(random.Random(seed).lognormvariate(math.log(MEDIAN), SIGMA)))
 
 
 class Steps:
-    """Stands between vLLM's scheduler and its model, in this process.
+    """Wraps the model of vLLM in this process.
 
     Args:
         llm: A running vLLM.

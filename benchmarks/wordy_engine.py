@@ -1,7 +1,7 @@
-"""A scripted VLM that writes as real ones do: many phrasings, preambles, cut-offs, and mistakes.
+"""A scripted VLM that writes like real ones: many phrasings, preambles, truncation and mistakes.
 
-It looks at nothing: what is true of a picture it draws from a hash. It stands in for a model where
-the texts of one are needed and their truth is not.
+It does not look at images: the truth of an image is drawn from a hash. It replaces a model where
+    realistic texts are needed, but not their truth.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from judgeloop.schema.requests import Request, Response, Sample
 
 SLOTS = 64
 RIGHT = 0.7
-"""Share of answers to closed questions, and of judgements, that go by what is true."""
-_COLOURS = ("red", "green", "blue", "yellow", "brown", "black")
+"""Share of answers to closed questions, and of judgements, that follow the truth."""
+_COLORS = ("red", "green", "blue", "yellow", "brown", "black")
 _NOUNS = ("dog", "kettle", "boat", "tree", "ball", "clock", "bird", "chair")
 _RELATIONS = ("to the left of", "above", "behind", "next to", "below")
 _ACTIONS = ("standing", "leaning", "hanging", "resting")
@@ -29,7 +29,7 @@ _WORDINGS = {
     Kind.SHORT_PHRASE: ("{}", "It is {}.", "**{}**", "Answer: {}"),
 }
 _SWAPS = {
-    "attribute": _COLOURS,
+    "attribute": _COLORS,
     "object": _NOUNS,
     "count": _NUMBERS,
     "spatial relation": _RELATIONS,
@@ -38,7 +38,7 @@ _SWAPS = {
 
 
 class WordyEngine(QueuedEngine):
-    """Answers, alters and judges; what it wrote as true it knows again when it judges."""
+    """Answers, alters and judges; when judging, it recognizes texts that it wrote as true."""
 
     def __init__(self) -> None:
         super().__init__(SLOTS)
@@ -101,15 +101,15 @@ def _final(kind: Kind, request: Request, rng: random.Random) -> str:
         return rng.choice(("Yes", "No"))
     if kind is Kind.MULTIPLE_CHOICE:
         return "ABCDEFGHIJ"[rng.randrange(min(10, max(2, len(choices))))]
-    return f"a {rng.choice(_COLOURS)} {rng.choice(_NOUNS)}"
+    return f"a {rng.choice(_COLORS)} {rng.choice(_NOUNS)}"
 
 
 def _described(rng: random.Random) -> str:
     """Describes a scene in some of six sentences."""
     one, two, three = rng.sample(_NOUNS, 3)
-    colours = rng.sample(_COLOURS, 2)
+    colors = rng.sample(_COLORS, 2)
     sentences = [
-        f"The picture shows a {colours[0]} {one} {rng.choice(_RELATIONS)} a {colours[1]} {two}.",
+        f"The picture shows a {colors[0]} {one} {rng.choice(_RELATIONS)} a {colors[1]} {two}.",
         f"There are {rng.choice(_NUMBERS[1:])} {three}s {rng.choice(_ACTIONS)} in the background.",
         f'A sign reads "{rng.choice(("OPEN", "STOP", "CAFE 21"))}".',
         "The light is soft and comes from above.",
@@ -145,9 +145,9 @@ def _altered(answer: str, error: str, rng: random.Random) -> str:
     if error == "invented object":
         return answer.replace(".", f" with a small {rng.choice(_NOUNS)} on it.", 1)
     if error == "swapped attributes":
-        colours = [colour for colour in _COLOURS if colour in answer][:2]
-        if len(colours) == 2:
-            one, other = colours
+        colors = [color for color in _COLORS if color in answer][:2]
+        if len(colors) == 2:
+            one, other = colors
             return answer.replace(one, "\0").replace(other, one).replace("\0", other)
     if error == "text in the image":
         return re.sub(r'"[^"]*"', f'"{rng.choice(("CLOSED", "EXIT", "BAR 12"))}"', answer)

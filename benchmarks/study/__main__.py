@@ -1,8 +1,8 @@
 """The study behind docs/results.md: the method, its controls and the paper's comparisons.
 
 `make study` runs it on the tiny world. Every arm is a loop of the demo's preset in one partition
-that never stops early; `benchmarks.study.arms` lists what each changes. An arm that is done is not
-run again unless the preset, the base or the arm changed; killed, the study goes on where it was.
+that never stops early; `benchmarks.study.arms` lists what each changes. A finished arm is not run
+again unless the preset, the base or the arm changed; a killed study resumes.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def changes_of(arm: Arm, seed: int, out: Path) -> dict[str, Any]:
-    """Returns what an arm changes in the preset."""
+    """Returns the changes of an arm to the preset."""
     return {
         "store": out / "store",
         "loop.seed": seed,
@@ -70,7 +70,7 @@ def changes_of(arm: Arm, seed: int, out: Path) -> dict[str, Any]:
 
 
 def name_of(arm: Arm, seed: int, out: Path) -> str:
-    """Names an arm's loop by what it is run with: preset, changes, the pairs' change and base."""
+    """Returns the name of an arm's loop, with a hash of its preset, changes, pairs and base."""
     base = describe_base(BUILTIN, None).base_sha256
     preset = loop_identity(load_config(CONFIG)).decode()
     changes = {name: str(value) for name, value in changes_of(arm, seed, out).items()}
@@ -84,7 +84,7 @@ def place_of(arm: Arm, seed: int, out: Path) -> Path:
 
 
 def _start_worker(number: int, workers: int, out: Path) -> subprocess.Popen[bytes]:
-    """Starts a process that runs every so many-th arm; it loads the libraries once for all."""
+    """Starts a process that runs every `workers`-th arm, and loads the libraries once."""
     command = [sys.executable, "-m", "benchmarks.study", "--out", str(out),
                "--parallel", str(workers), "--worker", str(number)]  # fmt: skip
     with (out / f"worker-{number}.log").open("wb") as log:

@@ -1,8 +1,8 @@
 """The arms of the study: what each changes, in the configuration or in the pairs.
 
-What a configuration can say is said there. What none can (noise in the labels, the correct answer
-as the chosen one) is done to the pairs by `benchmarks.study.relabel`, between synthesis and
-judging: it exists for this study alone.
+Changes are made in the configuration if possible. Others (noise in the labels, the correct answer
+as the chosen one) are made to the pairs by `benchmarks.study.relabel`, between synthesis and
+judging, which exists for this study alone.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from typing import Any, NamedTuple
 
 
 class Arm(NamedTuple):
-    """One arm; `method` is the one that the others are compared with."""
+    """One arm; the others are compared with `method`."""
 
     name: str
     label: str
     changes: Mapping[str, Any] = MappingProxyType({})
-    """Of the configuration of the demo, beside those that all arms have."""
+    """Changes to the demo's configuration, besides those of all arms."""
     pairs: str = ""
-    """What `relabel` makes of the pairs of training; empty for nothing."""
+    """The change that `relabel` makes to the training pairs; empty for none."""
     noise: float = 0.0
-    """Share of the pairs whose answers change places."""
+    """Share of the pairs whose answers are swapped."""
     seeds: int = 1
     gold_each: bool = False
-    """Whether gold pairs are judged after every iteration; else before the first and after the last
-    alone, and held-out synthetic pairs show the way."""
+    """Whether gold pairs are judged after every iteration; else only before the first and after the
+    last, with held-out synthetic pairs in between."""
     compared_with: str = "method"
 
     @property
     def used_gold(self) -> bool:
-        """Whether correct answers had a part in the training."""
+        """Whether correct answers were used in the training."""
         return self.pairs in ("correct", "majority, cut")
 
 
@@ -52,9 +52,9 @@ ARMS = (
 )
 """In the order in which they run, second seeds last.
 
-The last three are those of the paper's Figure 4, on closed questions alone. All that was kept is
-trained on there, with equal steps: the size of the set is one of the things compared. The cut set
-has the size of the correct answers' set, so that it depends on gold answers as well.
+The last three are those of the paper's Figure 4, on closed questions alone. There all kept examples
+are trained on, with equal steps, since the size of the set is one of the factors. The cut set has
+the size of the correct answers' set, so that it depends on gold answers as well.
 """
 
 

@@ -1,8 +1,8 @@
-"""Asks the untrained tiny base which of a gold pair's answers is right, in as many ways as we know.
+"""Asks the untrained tiny base which of a gold pair's answers is right, in many ways.
 
-A trained judge is to be compared with its base as the base judges best, not under `judge:` alone.
-A way is a wording and how the answer is read. None is trained, none is given a label: thresholds
-are medians over all prompts.
+A trained judge is to be compared with its base under the base's best prompt, not only `judge:`. A
+way is a wording and a reading of the answer. None is trained or uses labels: thresholds are medians
+over all prompts.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Asked:
         self._letters = [tokens[0] for tokens in letters]
 
     def texts(self, prompts: Sequence[tuple[Image.Image, str]]) -> list[str]:
-        """What the base says to each picture and text."""
+        """The base's text for each image and prompt."""
         import torch
 
         said: list[str] = []
@@ -145,7 +145,7 @@ class Asked:
 
 
 def ways(asked: Asked, pairs: Sequence[GoldPair]) -> dict[str, list[Orders]]:
-    """Judges the pairs in every way; returns by way and pair what came of both orders."""
+    """Judges the pairs in every way; returns the result of both orders, by way and pair."""
     found: dict[str, list[Orders]] = {}
     for wording, make in WORDINGS.items():
         prompts = [
@@ -186,7 +186,7 @@ def ways(asked: Asked, pairs: Sequence[GoldPair]) -> dict[str, list[Orders]]:
 
 
 def matches(answer: str, pair: GoldPair) -> bool:
-    """Whether an answer is the chosen one; neither of both is no verdict, which is wrong."""
+    """Whether an answer is the chosen one; one that is neither counts as wrong."""
     return answer.strip() == pair.chosen
 
 
@@ -210,10 +210,10 @@ def _by_pair(right: Sequence[bool]) -> list[Orders]:
 
 
 def best_prompts(folder: Path, gold: int = 1000, unplanted: int = 500) -> dict[str, Any]:
-    """Returns, and keeps in the folder, each way's share right in both orders, with its interval.
+    """Returns each way's share right in both orders, with its interval; cached in the folder.
 
     Args:
-        folder: Of the study; gets `best_prompt.json`, which is read if it is there.
+        folder: Folder of the study; `best_prompt.json` in it is read, or written if missing.
         gold: Gold pairs.
         unplanted: Gold pairs with mistakes that synthesis does not plant.
     """

@@ -1,8 +1,8 @@
 """One arm's loop: the stages of the pipeline in one process, with the arm's change of the pairs.
 
-Every stage is the product's own, with its content keys, on a store that all arms share. So what two
-arms have in common (the synthesis of an iteration, the held-out pairs, the base's judgements) is
-made once, and a killed arm goes on after its last finished shard.
+Every stage is the product's own, with its content keys, on a store that all arms share. So work
+that two arms share (the synthesis of an iteration, the held-out pairs, the base's judgements) is
+done once, and a killed arm resumes after its last finished shard.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ class ArmLoop:
     """Runs an arm with one seed.
 
     Args:
-        arm: What is changed.
+        arm: The arm.
         config: Its configuration.
-        loop_id: Names it in the ledger and in the registry.
-        folder: Of the study.
+        loop_id: Its name in the ledger and in the registry.
+        folder: Folder of the study.
     """
 
     def __init__(self, arm: Arm, config: Config, loop_id: str, folder: Path) -> None:
@@ -103,7 +103,7 @@ class ArmLoop:
     def _learn(
         self, iteration: int, questions: Manifest, start: Manifest, model: ModelRef
     ) -> tuple[Manifest, Manifest | None, Figures]:
-        """Returns the examples, what was trained (None where too few were kept), and figures."""
+        """Returns the examples, the training (None if too few were kept), and figures."""
         config, store = self._config, self._store
         seed, count = config.loop.seed, config.data.count or 0
         made = synthesize(config, store, iteration, 0, questions, _model(start))
@@ -140,10 +140,10 @@ def right_share(store: Store, examples: Manifest, used: Manifest, made: Manifest
     """Returns the share of examples whose letter names the answer that synthesis preferred.
 
     Args:
-        store: Where they lie.
-        examples: What is trained on.
-        used: The pairs that the examples are of.
-        made: What synthesis made, of the same questions.
+        store: Store of the manifests.
+        examples: The training examples.
+        used: The pairs of the examples.
+        made: Pairs of synthesis from the same questions.
     """
     preferred = {pair.question.id: pair.chosen for pair in read_records(store, made, Pair)}
     pairs = {pair.id: pair for pair in read_records(store, used, Pair)}
@@ -180,7 +180,7 @@ def _model(made: Manifest) -> ModelRef:
 
 @contextmanager
 def training_here() -> Iterator[None]:
-    """Trains in this process, which has the libraries loaded, instead of one of its own."""
+    """Trains in this process, which has the libraries loaded, instead of a child process."""
 
     def run(command: list[str], *_: object) -> int:
         from judgeloop.training.job import read_job

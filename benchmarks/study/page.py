@@ -15,7 +15,7 @@ from benchmarks.study.sight import KINDS
 TEMPLATE = Path(__file__).with_name("results.md.jinja")
 METHOD = "method"
 UNBIASED_COIN = 0.25
-COLOURS = {"method": "#0072b2", "unfiltered": "#999999", "shuffled": "#d55e00"}
+COLORS = {"method": "#0072b2", "unfiltered": "#999999", "shuffled": "#d55e00"}
 """Arms that the figure shows."""
 
 Run = dict[str, Any]
@@ -26,8 +26,8 @@ class Results:
     """The runs of the study, by arm.
 
     Args:
-        runs: What each arm's loop returned, with `arm` and `seed`.
-        prompts: What `best_prompts` returned.
+        runs: Results of each arm's loop, with `arm` and `seed`.
+        prompts: Result of `best_prompts`.
     """
 
     def __init__(self, runs: Sequence[Run], prompts: Prompts) -> None:
@@ -44,7 +44,7 @@ class Results:
         self.best = max(prompts, key=lambda way: float(prompts[way]["both_orders"]))
 
     def end(self, arm: str) -> list[float]:
-        """Both-order accuracy on gold pairs after the last iteration, a figure a seed."""
+        """Both-order accuracy on gold pairs after the last iteration, by seed."""
         return [run["iterations"][-1]["both_orders"] for run in self.arms[arm]]
 
     def mean_end(self, arm: str) -> float:
@@ -56,11 +56,11 @@ class Results:
         return [run["iterations"][-1]["first_position"] for run in self.arms[arm]]
 
     def way(self, start: str) -> dict[str, Any]:
-        """The figures of the way of asking whose name begins so."""
+        """The figures of the way of asking whose name begins with `start`."""
         return next(found for name, found in self.prompts.items() if name.startswith(start))
 
     def trainings(self, arm: str, figure: str) -> list[str]:
-        """A figure of each iteration's training, the seeds' divided by a stroke."""
+        """A figure of each iteration's training, with the seeds separated by a slash."""
         form = "{:.2f}" if figure != "examples" else "{}"
         seeds = [run["trainings"] for run in self.arms[arm]]
         return [
@@ -108,12 +108,12 @@ class Results:
         return {name: mean(one[name][0] for one in found) for name in found[0]}
 
     def sight(self, which: int) -> dict[str, float]:
-        """What the method's judge says it sees, before (0) and after (1) the loop."""
+        """Stated sight of the method's judge, before (0) and after (1) the loop."""
         shares = [run["sight"][which] for run in self.method]
         return {kind: mean(share[kind] for share in shares) for kind in KINDS}
 
     def claims(self) -> list[tuple[str, bool, str]]:
-        """What might be claimed, whether it holds, and the figures."""
+        """Possible claims, whether each holds, and the figures."""
         base, best = self.way("judge: …, its letter")["both_orders"], self.prompts[self.best]
         ends, shuffled = self.end(METHOD), self.end("shuffled")
         gaps = [one - other for one, other in zip(ends, shuffled, strict=False)]
@@ -153,9 +153,9 @@ def write_page(runs: Sequence[Run], prompts: Prompts, docs: Path) -> None:
     """Writes the page and its figure.
 
     Args:
-        runs: What each arm's loop returned, with `arm` and `seed`.
-        prompts: What `best_prompts` returned.
-        docs: Where results.md and images/results.svg go.
+        runs: Results of each arm's loop, with `arm` and `seed`.
+        prompts: Result of `best_prompts`.
+        docs: Folder for results.md and images/results.svg.
     """
     found = Results(runs, prompts)
     (docs / "images").mkdir(parents=True, exist_ok=True)
@@ -177,7 +177,7 @@ def _cell(row: Run) -> str:
 
 
 def _described(arm: Arm) -> str:
-    """What an arm changes, in words of the configuration."""
+    """The changes of an arm, as configuration values."""
     changes = [f"`{name}: {value}`" for name, value in arm.changes.items()]
     if arm.noise:
         changes.append(f"the answers of {arm.noise:.0%} of the training pairs change places")
@@ -203,14 +203,14 @@ def draw(found: Results, path: Path) -> None:
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(7, 4))
-    for name, colour in COLOURS.items():
+    for name, color in COLORS.items():
         runs = found.arms[name]
         label = next(arm.label for arm in ARMS if arm.name == name)
         series = [[row["validation"] for row in run["iterations"]] for run in runs]
         for values in series:
-            axes.plot(range(len(values)), values, color=colour, alpha=0.35, linewidth=1)
+            axes.plot(range(len(values)), values, color=color, alpha=0.35, linewidth=1)
         middle = [mean(values) for values in zip(*series, strict=True)]
-        axes.plot(range(len(middle)), middle, color=colour, marker="o", linewidth=2.2, label=label)
+        axes.plot(range(len(middle)), middle, color=color, marker="o", linewidth=2.2, label=label)
     axes.axhline(UNBIASED_COIN, color="#555555", linestyle="--", linewidth=1,
                  label="coin without position bias")  # fmt: skip
     axes.set(xlabel="iteration", ylabel="right in both orders, held-out pairs", ylim=(0, 1))

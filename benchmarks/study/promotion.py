@@ -1,4 +1,4 @@
-"""Registers the last version of an arm that used gold answers, and shows it to the gate."""
+"""Registers the last version of an arm that used gold answers, and runs the gate on it."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ Measured = tuple[Manifest | None, Manifest, Manifest | None, Manifest | None]
 def gate_on_gold(
     config: Config, store: Store, ledger: Ledger, measured: Sequence[Measured]
 ) -> dict[str, str]:
-    """Returns what the gate said of the last version, which is tagged as one that used gold.
+    """Returns the gate's decision on the last version, which is tagged as one that used gold.
 
-    The tag is set before the gate is asked: no version of such an arm is ever without it there.
+    The tag is set before the gate runs, so that no version of such an arm is without it there.
 
     Args:
-        config: The arm's.
-        store: The study's.
-        ledger: The arm's.
+        config: The arm's configuration.
+        store: The study's store.
+        ledger: The arm's ledger.
         measured: Of iterations 0, 1, ...; iteration 0 has no training.
     """
     last = len(measured) - 1

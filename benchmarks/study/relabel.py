@@ -1,4 +1,4 @@
-"""Changes the pairs of training as no configuration can: wrong labels, or correct answers.
+"""Changes the training pairs in ways that no configuration offers: wrong labels, correct answers.
 
 Every function takes a manifest of pairs and returns one of other pairs, in the same store, which
 `judge` and `filter` take in its place.
@@ -29,7 +29,7 @@ def relabelled(store: Store, pairs: Manifest, arm: Arm, questions: int, seed: in
     Args:
         store: Where they lie.
         pairs: What synthesis made.
-        arm: Says what is done to them.
+        arm: The arm, which defines the change.
         questions: Number of the world's questions, whose answers are drawn again from `seed`.
         seed: The loop's.
     """
@@ -60,7 +60,7 @@ def noisy(share: float, seed: int) -> Change:
 
 
 def closed(pair: Pair) -> Pair | None:
-    """Keeps the pairs that a vote made."""
+    """Keeps the pairs that were made by a vote."""
     return pair if isinstance(pair.origin, Voted) else None
 
 
@@ -81,7 +81,7 @@ def swapped(pair: Pair) -> Pair:
 
 
 def drawn(store: Store, pairs: Manifest, count: int, seed: int) -> set[str]:
-    """Draws so many pairs, by a hash of their ids."""
+    """Samples `count` pairs, by a hash of their ids."""
     names = [pair.id for pair in read_records(store, pairs, Pair)]
     return set(sorted(names, key=lambda name: fraction("cut", seed, name))[:count])
 

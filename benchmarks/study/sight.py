@@ -1,4 +1,4 @@
-"""Splits a judge's gold results by what it says it sees: seeing and choosing can be told apart.
+"""Splits a judge's gold results by what it says it sees, to separate seeing from choosing.
 
 A judgement of the tiny world reads `I see <own answer> <letter>`. The own answer is compared with
 the pair's chosen and rejected texts, and the letter with the side on which that text was shown.
@@ -23,7 +23,7 @@ KINDS = {
     "neither": "sees something else, says either letter",
     "undecided": "undecided",
 }
-"""What is seen (chosen or rejected) and whether the letter is that text's own."""
+"""The seen text (chosen or rejected) and whether the letter is that text's own."""
 
 
 def sight_shares(store: Store, evaluations: Sequence[Manifest]) -> dict[str, float]:
