@@ -1,1 +1,1 @@
-"""Manifests of what a cluster needs, and their check."""
+"""Manifests for a cluster, and their check."""

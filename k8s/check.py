@@ -1,11 +1,11 @@
-"""`make k8s-check`: builds every overlay offline and checks what comes out.
+"""`make k8s-check`: builds every overlay offline and checks the result.
 
 Each overlay is built by kustomize, alone and with each component. Every object must be valid for
 Kubernetes, custom kinds by the schemas of their owners (`k8s.custom_kinds`), every pod must pass
 the pod security standard `restricted` (`k8s.restricted`), none may hold a secret or live outside
 the overlay's namespace, and a role may grant only calls that the code makes (`ALLOWED`), each
-beside the name of the module that makes it. The pods that Kubeflow makes of the compiled pipeline
-(`k8s.task_pods`) are checked too, with each profile, and what `judgeloop deploy` writes.
+beside the name of the module that makes it. The pods that Kubeflow creates for the compiled
+pipeline (`k8s.task_pods`) are checked too, with each profile, and what `judgeloop deploy` writes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from k8s.task_pods import task_pods
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path(__file__).resolve().parent
 VERSION = "1.34"
-"""Of Kubernetes, whose schemas are used."""
+"""Version of the Kubernetes schemas that are used."""
 ALLOWED = {
     # (group, resource): verbs, and where the code makes the call
     ("", "resourcequotas"): {"list"},  # judgeloop/ops/doctor/quota.py
@@ -52,7 +52,7 @@ Tree = dict[str, Any]
 
 
 def check(objects: list[Tree]) -> Iterator[str]:
-    """Yields what is wrong with the objects of one overlay, one sentence each."""
+    """Yields the errors of the objects of one overlay, one sentence each."""
     namespaces = {each["metadata"].get("namespace") for each in objects}
     if len(namespaces) != 1 or None in namespaces:
         yield f"objects lie in several namespaces or in none: {sorted(map(str, namespaces))}"
@@ -181,7 +181,7 @@ def build_with(overlay: Path, component: Path) -> list[Tree]:
 
 
 def combinations() -> Iterator[tuple[str, list[Tree]]]:
-    """Yields each overlay, alone and with each component that it has not, with its objects."""
+    """Yields each overlay's objects, alone and with each component that it does not include."""
     for overlay in overlays():
         yield overlay.name, build(overlay)
         text = (overlay / "kustomization.yaml").read_text(encoding="utf-8")

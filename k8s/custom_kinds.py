@@ -1,4 +1,4 @@
-"""Checks objects of kinds that Kubernetes does not bring along, by the schemas of their owners."""
+"""Checks objects of custom kinds by the schemas of their owners."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 Tree = dict[str, Any]
 SCHEMAS = Path(__file__).resolve().parent.parent.parent / "shared" / "schemas"
-"""Where `<kind>_<group>_<version>.json` lie by default; the variable SCHEMAS names another folder.
+"""Default folder of `<kind>_<group>_<version>.json`; the variable SCHEMAS sets another one.
 They are structural schemas of Trainer 2.3, Kueue 0.19 and KServe 0.20, and not part of this
 repository."""
 GROUPS = ("trainer.kubeflow.org", "kueue.x-k8s.io", "serving.kserve.io")
@@ -19,17 +19,17 @@ GROUPS = ("trainer.kubeflow.org", "kueue.x-k8s.io", "serving.kserve.io")
 
 
 def folder() -> Path:
-    """Returns where the schemas are looked for."""
+    """Returns the folder of the schemas."""
     return Path(os.environ.get("SCHEMAS") or SCHEMAS)
 
 
 def is_custom(each: Tree) -> bool:
-    """Says whether an object is of such a kind."""
+    """Returns whether an object is of such a kind."""
     return str(each["apiVersion"]).partition("/")[0] in GROUPS
 
 
 def violations(each: Tree) -> Iterator[str]:
-    """Yields what is wrong with an object of such a kind; nothing where there are no schemas."""
+    """Yields what is wrong with an object of such a kind; nothing if there are no schemas."""
     if not folder().is_dir():
         return
     path = _schema_of(each)
@@ -57,7 +57,7 @@ def unchecked_rules(each: Tree) -> int:
 
 
 def strict(schema: Any) -> Any:
-    """Returns a schema that finds what an API server would drop in silence."""
+    """Returns a schema that also finds fields that an API server would silently drop."""
     if isinstance(schema, list):
         return [strict(each) for each in schema]
     if not isinstance(schema, dict):

@@ -14,7 +14,7 @@ SECCOMP = ("RuntimeDefault", "Localhost")
 
 
 def violations(spec: Tree) -> Iterator[str]:
-    """Yields what `restricted` refuses in a pod's specification."""
+    """Yields the violations of `restricted` in a pod's specification."""
     for name in ("hostNetwork", "hostPID", "hostIPC"):
         if spec.get(name):
             yield f"{name} is set"
@@ -53,7 +53,7 @@ def _container(own: Tree, whole: Tree) -> Iterator[str]:
 
 
 def pod_specs(node: Any) -> Iterator[Tree]:
-    """Yields every pod's specification in an object, wherever its kind keeps it."""
+    """Yields every pod's specification in an object, wherever its kind has it."""
     if isinstance(node, list):
         for each in node:
             yield from pod_specs(each)

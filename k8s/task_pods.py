@@ -1,4 +1,4 @@
-"""The pods that Kubeflow makes of a compiled pipeline's tasks."""
+"""The pods that Kubeflow creates for a compiled pipeline's tasks."""
 
 from __future__ import annotations
 
