@@ -40,7 +40,7 @@ def stop_rates(
     Args:
         n: Held-out pairs.
         gain: True gain over each of the earlier judges.
-        earlier: Judges before it, equally good.
+        earlier: Earlier judges, equally good.
         runs: Simulated iterations.
         seed: Seed of the simulation.
 
@@ -114,7 +114,7 @@ def pattern_shares(patterns: np.ndarray, gain: float) -> np.ndarray:
 
 def table(runs: int, sizes: Sequence[int] = SIZES, gains: Sequence[float] = GAINS) -> str:
     """Returns the rates as Markdown: a row for each gain and number of earlier judges."""
-    head = "| true gain | judges before | " + " | ".join(f"n = {n:,}" for n in sizes) + " |"
+    head = "| true gain | earlier judges | " + " | ".join(f"n = {n:,}" for n in sizes) + " |"
     lines = [head, "| ---: | ---: " + "| --- " * len(sizes) + "|"]
     for gain in gains:
         for earlier in EARLIER:
