@@ -1,6 +1,6 @@
 # Every target is one command that also works by hand. `make` alone lists them.
 
-# --- what you may set ---------------------------------------------------------------------------
+# --- settings -----------------------------------------------------------------------------------
 BASE_PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do $$python -c "$(IS_LOCKED)" 2>/dev/null && echo $$python && break; done)
 UV ?= $(shell command -v uv)
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
@@ -30,16 +30,16 @@ TAG ?=
 BUILD_ARGS ?=
 ARGS ?=
 
-# --- what follows from it -----------------------------------------------------------------------
+# --- derived values -----------------------------------------------------------------------------
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 JUDGELOOP := $(VENV)/bin/judgeloop
 INSTALLED := $(VENV)/.installed
 CLIENT_VENV := .venv-client
-# What talks to Kubeflow needs no torch: its own small environment, unless the whole is installed.
+# The Kubeflow client needs no torch: it gets its own small environment, unless all is installed.
 CLIENT_INSTALLED := $(or $(wildcard $(INSTALLED)),$(CLIENT_VENV)/.installed)
 CLIENT := $(if $(wildcard $(INSTALLED)),$(JUDGELOOP),$(CLIENT_VENV)/bin/python -m judgeloop.cli)
-# uv, where there is one: it is quicker, and brings a Python where the machine has none that fits.
+# uv, if installed: it is faster, and installs a Python if the machine has no suitable one.
 INSTALL = $(if $(UV),$(UV) pip install --quiet --python $(1),$(1) -m pip --disable-pip-version-check install -qq) --no-deps
 NEW_VENV = $(if $(UV),$(UV) venv --quiet --seed --python $(or $(BASE_PYTHON),3.13),$(BASE_PYTHON) -m venv)
 PIP := $(call INSTALL,$(PYTHON)) --no-build-isolation
@@ -53,17 +53,17 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 RUN_OUT = $(or $(OUT),runs/$(basename $(notdir $(CONFIG))))
 DEMO_OUT = $(or $(OUT),runs/demo)
 
-# Whole files to a process, in their order: the long ones of contract/ and loop/ come first.
+# Each process gets whole files, in their order: the long ones of contract/ and loop/ come first.
 SPREAD := --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder --durations 20
 
-# Python keeps what it compiles, whatever the shell says: a loop starts some fifty processes.
+# Python writes its bytecode, whatever the shell has set: a loop starts about fifty processes.
 export PYTHONDONTWRITEBYTECODE :=
 
-# One thread: with more than there are free cores, OpenMP waits in a loop.
+# One thread: with more threads than free cores, OpenMP threads busy-wait.
 export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY ?= passive
 export TOKENIZERS_PARALLELISM ?= false
-# Nothing is fetched from a hub behind your back, nothing is reported to anyone.
+# No downloads from a hub and no telemetry.
 export HF_HUB_OFFLINE ?= 1
 export HF_HUB_DISABLE_TELEMETRY ?= 1
 export MLFLOW_DISABLE_TELEMETRY ?= true
@@ -78,14 +78,14 @@ help: ## List the targets.
 # --- set up -------------------------------------------------------------------------------------
 setup: $(INSTALLED) ## Make .venv from the locks (the targets that need it do so by themselves) [GPU=1].
 
-# What was installed stands in the file, so that GPU=1 replaces the builds for CPUs.
+# The file records what was installed, so that GPU=1 replaces the CPU builds.
 ifneq ($(GPU),)
 ifneq ($(shell cat $(INSTALLED) 2>/dev/null),gpu)
 .PHONY: $(INSTALLED)
 endif
 endif
 
-# All packages with the builds for CUDA in place of those for CPUs.
+# All packages, with CUDA builds in place of CPU builds.
 $(VENV)/gpu.lock: requirements/cuda.lock requirements/cpu.lock
 	@mkdir -p $(@D)
 	@awk -F '==' '{ name = tolower($$1); gsub(/[_.]/, "-", name) } \
@@ -121,15 +121,15 @@ else
 	$(PIP) $(NO_COMPILE) --require-hashes -r requirements/cpu.lock -r requirements/dev.lock
 endif
 	$(PIP) --editable .
-	@# On all cores, which pip does not; a few files are for other Pythons. Without it, where Python may
-	@# write no bytecode, each task of a loop would compile its libraries again: three times as slow.
+	@# Compile on all cores, which pip does not; a few files are for other Pythons. Otherwise, if Python may
+	@# not write bytecode, each task of a loop compiles its libraries again: three times as slow.
 	@$(PYTHON) -m compileall -qq -j 0 $(VENV)/lib || :
 	@echo $(if $(GPU),gpu,cpu) > $@
 
 $(CLIENT_VENV)/.installed: requirements/client.lock
 	@if [ -z "$(BASE_PYTHON)$(UV)" ]; then \
 		echo "error: the locks are for $(LOCKED), found $$(python3 --version 2>&1), or it lacks the module venv" >&2; exit 2; fi
-	@echo "installing what talks to Kubeflow into $(CLIENT_VENV): 120 MB, without torch"
+	@echo "installing the Kubeflow client into $(CLIENT_VENV): 120 MB, without torch"
 	@[ -x $(CLIENT_VENV)/bin/python ] || $(NEW_VENV) $(CLIENT_VENV)
 	$(call INSTALL,$(CLIENT_VENV)/bin/python) --require-hashes -r $<
 	@touch $@
@@ -205,7 +205,7 @@ mlflow: $(INSTALLED) ## Browse a run's registry at http://127.0.0.1:5000 [OUT=ru
 base-model: $(INSTALLED) ## Train the tiny base model again, to the same bytes.
 	$(PYTHON) -m judgeloop.ops.tiny_base pretrain --out judgeloop/tiny/base
 
-study: $(INSTALLED) ## Measure the results that the documentation shows; goes on where it was stopped.
+study: $(INSTALLED) ## Measure the results that the documentation shows; resumes where it was stopped.
 	$(PYTHON) -m benchmarks.study
 
 memory: $(INSTALLED) ## Measure the memory of every stage at 1,000, 10,000 and 100,000 questions.
@@ -220,7 +220,7 @@ check: $(INSTALLED) ## Lint, formatting and types.
 k8s-check: $(INSTALLED) ## Build every overlay of k8s/ and check it, offline.
 	$(PYTHON) -m k8s.check
 
-format: $(INSTALLED) ## Format the code and mend what lint can mend.
+format: $(INSTALLED) ## Format the code and apply automatic lint fixes.
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
 
@@ -230,30 +230,30 @@ test: $(INSTALLED) ## Run the quick tests, JOBS=2 files at a time [ARGS="-k name
 test-slow: $(INSTALLED) ## Run the tests that take minutes, JOBS=2 files at a time [ARGS="-k name"].
 	$(PYTHON) -m pytest $(SPREAD) -m "slow and not long and not gpu and not cluster" --timeout 1200 $(ARGS)
 
-test-long: $(INSTALLED) ## Run the whole demo, the documents' commands in one shell, and loops that take long: some 20 minutes.
+test-long: $(INSTALLED) ## Run the whole demo, the documents' commands in one shell, and long loops: about 20 minutes.
 	$(PYTHON) -m pytest $(SPREAD) -m "long and not gpu and not cluster" --timeout 1500 $(ARGS)
 
-fuzz: $(INSTALLED) ## Feed what is read of files, servers and stores with damaged input [CASES=100000].
+fuzz: $(INSTALLED) ## Fuzz the readers of files, servers and stores with damaged input [CASES=100000].
 	JUDGELOOP_FUZZ_CASES=$(CASES) $(PYTHON) -m pytest -q -s --timeout 3600 tests/fuzz $(ARGS)
 
-soak: $(INSTALLED) ## Kill loops on S3 fifty times while much else goes wrong; each must end like an unbroken one [ARGS="--kills 50 --seed 0"].
+soak: $(INSTALLED) ## Kill loops on S3 fifty times among other failures; each must end like an uninterrupted one [ARGS="--kills 50 --seed 0"].
 	$(PYTHON) -m tests.loop.campaign $(ARGS)
 
-mutants: $(INSTALLED) $(MUTMUT) ## Change what decides results and see which tests notice; resumes [ARGS="judgeloop.schema.keys*"].
+mutants: $(INSTALLED) $(MUTMUT) ## Mutate the code that decides results and list the changes that no test notices; resumes [ARGS="judgeloop.schema.keys*"].
 	PYTHONPATH=$(abspath $(dir $(MUTMUT))) nice -n 19 $(PYTHON) -m tests.mutants $(ARGS)
 
 $(MUTMUT): requirements/mutants.lock
 	$(PIP) --require-hashes --upgrade --target $(dir $@) -r $<
 	@touch $@
 
-lock: $(INSTALLED) ## Renew the hashes in the locks after a pin was edited.
+lock: $(INSTALLED) ## Update the hashes in the locks after a pin was edited.
 	$(PYTHON) requirements/hashes.py $(HASHED_LOCKS)
 
 # --- images -------------------------------------------------------------------------------------
 images: ## Build the images with docker, podman or buildah [ENGINE=podman] [BUILD_ARGS="BASE=... PIP_INDEX_URL=..."].
 	$(BASE_PYTHON) -m images $(if $(ENGINE),--engine $(ENGINE)) build $(foreach pair,$(BUILD_ARGS),--build-arg $(pair))
 
-push: ## Push them and record their digests in images/images.lock: REGISTRY=registry.example/team [TAG=commit].
+push: ## Push the images and record their digests in images/images.lock: REGISTRY=registry.example/team [TAG=commit].
 	@if [ -z "$(REGISTRY)" ]; then \
 		echo "error: REGISTRY is not set" >&2; \
 		echo "usage: make images push REGISTRY=registry.example/team [TAG=<commit>] [ENGINE=podman]" >&2; exit 2; fi
