@@ -1,4 +1,4 @@
-"""Fourteen kinds of faults that users reported, and the tables of cases that keep them mended.
+"""Fourteen kinds of faults that users reported, and the tables of regression cases for them.
 
 A case is a row of a table, a set of a test's parameters, or a test without parameters. It counts as
 reported where a report's own wording stands in it; a test without parameters counts as reported

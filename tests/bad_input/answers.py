@@ -1,4 +1,4 @@
-"""What models answer: cut off, empty, endless."""
+"""Bad answers of models: cut off, empty, endless."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,14 +21,14 @@ GOOD_COPY = "there is a blue circle on the left"
 
 @dataclass
 class FakeEngine:
-    """Stands at the seam of engines: gives one text for question q1, a good one for the others."""
+    """A fake engine: returns one given text for question q1 and a good one for the others."""
 
     text: str
     finish_reason: str = "stop"
     waiting: dict[int, Request] = field(default_factory=dict)
 
     def has_room(self) -> bool:
-        """Takes one request after the other."""
+        """Accepts one request at a time."""
         return not self.waiting
 
     def submit(self, number: int, request: Request) -> None:
@@ -36,7 +36,7 @@ class FakeEngine:
         self.waiting[number] = request
 
     def poll(self) -> list[tuple[int, Response]]:
-        """Answers all that waits."""
+        """Answers all pending requests."""
         waiting, self.waiting = self.waiting, {}
         return [
             (number, Response(id=request.id, samples=tuple(self._samples(request))))

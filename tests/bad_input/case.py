@@ -36,7 +36,7 @@ TOO_LONG = 100_000
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of an input."""
+    """The outcome of an input."""
 
     code: int = 0
     """Exit code."""
@@ -73,7 +73,7 @@ class Case:
 
 
 def png(number: int, size: tuple[int, int] = (8, 8)) -> bytes:
-    """An image of one colour."""
+    """An image of a single color."""
     buffer = io.BytesIO()
     Image.new("RGB", size, (number, 0, 0)).save(buffer, "PNG")
     return buffer.getvalue()

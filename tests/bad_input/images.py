@@ -26,7 +26,7 @@ def chunk(name: bytes, data: bytes) -> bytes:
 
 
 def black_png(side: int, extra: bytes = b"") -> bytes:
-    """A whole, square, black PNG of one bit a pixel, which hardly takes room in a file."""
+    """A complete, square, black PNG of one bit per pixel, which makes a very small file."""
     packer, row = zlib.compressobj(1), bytes(1 + side // 8)
     body = b"".join(packer.compress(row * 100) for _ in range(side // 100)) + packer.flush()
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0))

@@ -49,7 +49,7 @@ def without_config(folder: Path) -> None:
 
 
 def unreadable(folder: Path) -> None:
-    """A file that the system refuses to read, whoever asks."""
+    """A file that the system refuses to read, for any user."""
     without_config(folder)
     (folder / "base" / "config.json").symlink_to("/proc/self/mem")
 

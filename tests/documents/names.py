@@ -16,7 +16,7 @@ _KEY = re.compile(r"([a-z_]+(?:\.[a-z0-9_]+)+)(?:[:=].*)?")
 
 
 def about_link(target: str, text: str, place: Path) -> Iterator[str]:
-    """Looks for the file and the heading of a link; addresses of others are not asked."""
+    """Looks for the file and the heading of a link; external addresses are not requested."""
     if "://" in target:
         return
     path, _, anchor = target.partition("#")
