@@ -4,6 +4,7 @@ The value is `A`, `B`, or the reason why nothing is decided. Labels are A and B;
 labels are in `LABELLED`.
 """
 
+from tests.unit.verdict_label_cases import AROUND_AND_AFTER_LABEL, OTHER_LABELS
 from tests.unit.verdict_language_cases import COMPARED_ELSEWHERE
 from tests.unit.verdict_layout_cases import STANDING_ELSEWHERE
 from tests.unit.verdict_open_cases import BOTH, NOTHING, OPEN, QUOTED
@@ -331,6 +332,7 @@ CASES = [
     for kind in (
         *(VERDICT_LINES, OTHER_MARKERS, WORDS_AFTER, COMPARISONS, OPEN, MARKUP, LANGUAGES),
         *(THINKING, QUOTED, SCORES, SPELLED_OTHERWISE, COMPARED_ELSEWHERE, STANDING_ELSEWHERE),
+        AROUND_AND_AFTER_LABEL,
     )
     for case in kind
 ]
@@ -381,4 +383,5 @@ LABELLED = [
     (NUMBERED, "回答1并不比回答2更好", NOTHING),
     (("first", "second"), "reasons\nVerdict: Second", "B"),
     (("B", "A"), "reasons\nVerdict: A", "B"),
+    *OTHER_LABELS,
 ]

@@ -24,16 +24,26 @@ _WINS = (
     r"\s*(?:clearly\s+|easily\s+|narrowly\s+)?"
     r"(?:wins|won|beats|outperforms|is\s+preferred\s+(?:over|to)|surpasses)"
 )
-_IS_WORSE = (
-    rf"\s*(?:(?:is|was)\s+{_DEGREE}(?:worse|inferior|weaker|less\s+(?:accurate|correct|faithful|truthful"
-    r"|factual|reliable|precise|complete))|loses)"
-)
-_OVER = r"\s*(?:than|over|to|against|beats?)?\s*"
 _BECAUSE = (
     r"\s*(?:[,;:(.–—|]|-{1,2}\s|\bbecause\b|\bsince\b|\bas\b|\bdue\s+to\b|\bfor\s+(?:its|being|having)\b"
     r"|\boverall\b|\bhere\b)"
 )
-_DECORATION = " .!*。！✅✔☑🏆🎉👍\ufe0f"
+_STOPS = " .!"
+_SENTENCE_END = _STOPS + "*。"
+_DECORATION = _SENTENCE_END + "！✅✔☑🏆🎉👍\ufe0f"
+_CLOSING = ")]}|"
+_SIGN = re.compile(r"\s*(>{1,3}|<{1,3})\s*")
+_OVER = re.compile(r"\s*(?:>{1,3}|over|beats)\s*", re.IGNORECASE)
+_WORSE_THAN = re.compile(
+    rf"\s*(?:(?:is|was)\s+{_DEGREE}(?:worse|inferior|weaker|less\s+(?:accurate|correct|faithful|truthful"
+    r"|factual|reliable|precise|complete))|loses)\s*(?:than|to)\s+",
+    re.IGNORECASE,
+)
+_BETTER_THAN = re.compile(r"(?:than|over|to|of the two)\s+", re.IGNORECASE)
+_THE_OTHER = re.compile(r"(?:the\s+)?other(?:\s+one)?", re.IGNORECASE)
+_PART = re.compile(r"\s*[,;:/&|(–—-]{1,2}\s*")
+"""Between two parts of a list."""
+_AND = re.compile(r"\s*[,(]?\s*and\b")
 _BETTER_NON_ENGLISH = (
     r"\s*(?:明显|显然|略|稍)?(?:更好|更佳|更优|较好|胜出|获胜|更准确"
     r"|の(?:方|ほう)が(?:良い|よい|優れている))"
@@ -50,7 +60,6 @@ _PRAISE_OR_RIGHT = re.compile(
     re.IGNORECASE,
 )
 _REASON = re.compile(_BECAUSE, re.IGNORECASE)
-_WORSE = re.compile(_IS_WORSE, re.IGNORECASE)
 _HEDGED = re.compile(
     r"\?|\b(?:or|maybe|perhaps|possibly|probably|might|could|unless|unsure|uncertain|tied?|draw"
     r"|equal(?:ly)?|too|alike|same|as\s+(?:well|good|much|is|does|are)|either|neither|both|but|however|although|though|except|yet|if"
@@ -90,13 +99,13 @@ def confirms(tail: str, side: int, labels: Labels) -> bool:
 
     Allowed are nothing, praise ("is better", "wins"), "over" the other, and a reason.
     """
-    rest = tail.strip(_DECORATION).rstrip(")]}|")
+    rest = tail.strip(_DECORATION).rstrip(_CLOSING)
     if not rest or _NARROWLY.fullmatch(rest):
         return True
     same = labels.mention(rest)
     if same is not None and same.has_noun and not same.rest.strip(_DECORATION):
         return same.side == side
-    if match := re.match(r"\s*(?:>{1,3}|over|beats)\s*", rest, re.IGNORECASE):
+    if match := _OVER.match(rest):
         other = labels.mention(rest[match.end() :])
         return other is not None and other.side != side and confirms(other.rest, side, labels)
     if match := _PRAISE_OR_RIGHT.match(rest):
@@ -106,16 +115,12 @@ def confirms(tail: str, side: int, labels: Labels) -> bool:
 
 def comparison_winner(tail: str, side: int, labels: Labels) -> int | None:
     """Returns the side that a comparison prefers, whose first label is `side`; None if unclear."""
-    if match := re.match(r"\s*(>{1,3}|<{1,3})\s*", tail):
-        other = labels.mention(tail[match.end() :])
-        if other is None or other.side == side or other.rest.strip(" .!"):
+    if match := _SIGN.match(tail):
+        if not _is_other(tail[match.end() :], side, labels):
             return None
-        return side if match[1][0] == ">" else other.side
-    if match := _WORSE.match(tail):
-        than = re.match(r"\s*(?:than|to)\s+", tail[match.end() :], re.IGNORECASE)
-        other = labels.mention(tail[match.end() :][than.end() :]) if than else None
-        known = other is not None and other.side != side
-        return 1 - side if known and other and not other.rest.strip(" .!") else None
+        return side if match[1][0] == ">" else 1 - side
+    if match := _WORSE_THAN.match(tail):
+        return 1 - side if _is_other(tail[match.end() :], side, labels) else None
     match = _PRAISE.match(tail)
     if match is None:
         return None
@@ -131,30 +136,36 @@ def retracts(text: str, side: int, labels: Labels) -> bool:
     mention = labels.mention(text)
     if mention is None or mention.side == side:
         return False
-    return not mention.rest.strip(" .!") or _PRAISE_OR_RIGHT.match(mention.rest) is not None
+    return not mention.rest.strip(_STOPS) or _PRAISE_OR_RIGHT.match(mention.rest) is not None
+
+
+def _is_other(text: str, side: int, labels: Labels) -> bool:
+    """Returns whether a text is the other answer's label and nothing more."""
+    other = labels.mention(text)
+    return other is not None and other.side != side and not other.rest.strip(_STOPS)
 
 
 def _explained(rest: str, side: int, labels: Labels) -> bool:
     """Returns whether praise is followed by "than" the other answer, by a reason, or by nothing."""
-    rest = rest.strip(" .!*。").rstrip(")]}|")
-    if match := re.match(r"(?:than|over|to|of the two)\s+", rest, re.IGNORECASE):
-        other = labels.mention(rest[match.end() :])
-        if other is None:
-            if not re.match(r"(?:the\s+)?other(?:\s+one)?", rest[match.end() :], re.IGNORECASE):
+    rest = rest.strip(_SENTENCE_END).rstrip(_CLOSING)
+    if match := _BETTER_THAN.match(rest):
+        rest = rest[match.end() :]
+        if other := labels.mention(rest):
+            if other.side == side:
                 return False
-            rest = re.sub(r"^(?:the\s+)?other(?:\s+one)?", "", rest[match.end() :], flags=re.I)
-        elif other.side == side:
-            return False
-        else:
             rest = other.rest
-        rest = rest.strip(" .!")
+        elif match := _THE_OTHER.match(rest):
+            rest = rest[match.end() :]
+        else:
+            return False
+        rest = rest.strip(_STOPS)
     if not rest:
         return True
     if _HEDGED.search(rest) or not _REASON.match(rest):
         return False
-    listed = re.match(r"\s*[,;:/&|(–—-]{1,2}\s*", rest)
+    listed = _PART.match(rest)
     after = labels.mention(rest[listed.end() :]) if listed else None
     if after is not None and after.side != side:
-        open_part = not after.rest.strip(" .!)") or _RESTRICTED.match(after.rest)
+        open_part = not after.rest.strip(_STOPS + _CLOSING) or _RESTRICTED.match(after.rest)
         return after.has_noun and not open_part and not _PRAISE_OR_RIGHT.match(after.rest)
-    return re.match(r"\s*[,(]?\s*and\b", rest) is None
+    return _AND.match(rest) is None

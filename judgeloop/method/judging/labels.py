@@ -46,13 +46,11 @@ class Labels:
         names = [" ".join(str(label).split()) for label in labels]
         if len(names) != 2 or not all(names) or names[0].casefold() == names[1].casefold():
             raise ValueError(f"labels must be two different names, not {labels!r}")
-        self.needs_noun = False
+        found = [match for name in names if (match := _NOUN_AND_NAME.fullmatch(name))]
+        self.needs_noun = len(found) == 2 and found[0][1].casefold() == found[1][1].casefold()
         """`1` of `Response 1` is read with its noun only: alone it may be an option or a count."""
-        matches = [_NOUN_AND_NAME.fullmatch(name) for name in names]
-        first, second = matches
-        if first and second and first[1].casefold() == second[1].casefold():
-            names = [first[2], second[2]]
-            self.needs_noun = True
+        if self.needs_noun:
+            names = [match[2] for match in found]
         self.names = tuple(names)
         self._sides = {name.casefold(): side for side, name in enumerate(names)}
 
@@ -96,18 +94,16 @@ class Labels:
         if match is None:
             return None
         label, opened = match["label"], len(match["open"].strip())
-        closed = len(match["close"].replace(" ", ""))
-        if match["close"].strip()[opened : opened + 1] in _CLOSING_QUOTES and closed > opened:
+        closing = match["close"].lstrip()
+        unopened = closing[opened:] if len(closing.replace(" ", "")) > opened else ""
+        if unopened.startswith(_CLOSING_QUOTES):
             return None  # a quotation ends here that began before
-        rest = text[match.end() :] if closed <= opened else text[match.end("label") :].lstrip(" ")
-        if closed > opened:
-            rest = rest[opened:]
         has_noun = match["noun"] is not None or match["inner"] is not None
         if self.needs_noun and not has_noun:
             return None
         is_word = not has_noun and not match["open"] and label in _ARTICLES
         side = self._sides[label.casefold()]
-        return Mention(side, has_noun, is_word, rest)
+        return Mention(side, has_noun, is_word, unopened + text[match.end() :])
 
     def mentioned(self, text: str) -> set[int]:
         """Returns which of the two a text names."""
