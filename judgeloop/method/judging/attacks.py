@@ -48,7 +48,7 @@ Plant = Callable[[str, Target], str]
 
 
 def _invisible(text: str) -> str:
-    return "".join(chr(_TAGS + ord(char)) for char in text if ord(char) < 128)
+    return "".join(chr(_TAGS + ord(char)) for char in text if char.isascii())
 
 
 ATTACKS: dict[str, Plant] = {

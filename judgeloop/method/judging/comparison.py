@@ -6,8 +6,8 @@ what `judgeloop verdict --json`, `judgeloop judge` and `judgeloop.Judge` give.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
+from statistics import mode
 from typing import Literal
 
 import msgspec
@@ -142,13 +142,14 @@ def _side(verdict: Verdict, first: Side) -> Side | None:
 
 def _won(judgements: list[OneJudgement]) -> tuple[Side | None, str | None]:
     """Returns the winner of both orders, or the reason why there is none."""
-    winners: list[Side | None] = []
+    winners: list[Side] = []
     for first in SIDES:
         order = [judgement for judgement in judgements if judgement.shown_first == first]
-        votes = Counter(judgement.winner for judgement in order if judgement.winner is not None)
-        side, count = votes.most_common(1)[0] if votes else (None, 0)
-        if count * 2 <= len(order):
-            reasons = Counter(judgement.reason for judgement in order if judgement.reason)
-            return None, reasons.most_common(1)[0][0] if reasons else "samples_disagree"
-        winners.append(side)
-    return (winners[0], None) if winners[0] == winners[1] else (None, "orders_disagree")
+        named = [judgement.winner for judgement in order]
+        won = [side for side in SIDES if 2 * named.count(side) > len(named)]
+        if not won:
+            reasons = [judgement.reason for judgement in order if judgement.reason]
+            return None, mode(reasons) if reasons else "samples_disagree"
+        winners += won
+    one, other = winners
+    return (one, None) if one == other else (None, "orders_disagree")
