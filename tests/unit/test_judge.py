@@ -132,6 +132,7 @@ def one(first: Side, winner: Side | None, reason: str | None = None) -> OneJudge
         ([one("a", "b"), one("b", "b")], "b", None),
         ([one("a", "a"), one("b", "b")], None, "orders_disagree"),
         ([one("a", None, "truncated"), one("b", "a")], None, "truncated"),
+        ([one("a", None, "truncated"), one("b", None, "empty")], None, "truncated"),
         ([one("a", "a"), one("a", "b"), one("b", "a"), one("b", "a")], None, "samples_disagree"),
         ([one("a", "a"), one("a", "a"), one("a", "b"), *[one("b", "a")] * 3], "a", None),
         ([one("a", "a"), one("a", None, "empty"), *[one("b", "a")] * 2], None, "empty"),

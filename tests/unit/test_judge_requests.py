@@ -167,12 +167,12 @@ CHOICE = msgspec.structs.replace(
     PAIR,
     question=msgspec.structs.replace(
         PAIR.question,
-        text="Which? (A) red (B) blue",
+        text="Which? (A) red (B) blue (C) green",
         kind=Kind.MULTIPLE_CHOICE,
-        choices=("red", "blue"),
+        choices=("red", "blue", "green"),
     ),
 )
-PERMUTED = "Which? (B) blue (A) red"
+PERMUTED = "Which? (A) red (C) green (B) blue"
 ATTACKED = JudgingSection(sampling=SAMPLING, samples=2, attacked_share=1.0)
 PLAIN = msgspec.structs.replace(ATTACKED, attacked_share=0.0)
 

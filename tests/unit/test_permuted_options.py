@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -94,6 +95,43 @@ def test_an_option_that_points_at_the_others_keeps_its_place() -> None:
     choices = ("red", "blue", "none of the above")
     text = "Which? (A) red (B) blue (C) none of the above"
     assert asked_again(text, choices) == {"Which? (B) blue (A) red (C) none of the above"}
+
+
+LETTERED = ("(A) red", "(B) blue", "(C) green", "(D) grey")
+BARE = (*COLOURS, "grey")
+
+
+@pytest.mark.parametrize(("text", "answers", "shown", "options"), [
+    ("Which? (A) red (B) blue (C) green (D) grey", "(B)/(A)", "Which? {} {} {} {}", LETTERED),
+    ("Which colour?", "(B)/(A)", "Which colour?\n{}\n{}\n{}\n{}", LETTERED),
+    ("Is it red, blue, green or grey?", "red/blue", "Is it {}, {}, {} or {}?", BARE),
+])  # fmt: skip
+@pytest.mark.parametrize(("number", "seed", "order"), [
+    (1, 0, (2, 0, 3, 1)), (1, 1, (1, 0, 2, 3)), (4, 0, (3, 0, 2, 1)),
+])  # fmt: skip
+def test_the_order_is_drawn_by_pair_and_seed_as_in_earlier_releases(
+    text: str, answers: str, shown: str, options: Sequence[str],
+    number: int, seed: int, order: Sequence[int],
+) -> None:  # fmt: skip
+    of = choice(number, text, BARE, *answers.split("/"))
+    moved = shown.format(*(options[at] for at in order))
+    question = msgspec.structs.replace(of.question, text=moved)
+    assert with_permuted_options(of, seed) == msgspec.structs.replace(of, question=question)
+
+
+@pytest.mark.parametrize(("text", "choices", "answers", "expected"), [
+    ("Which of <1><2>?", ("<1>", "<2>"), "<1>/<2>", {"Which of <2><1>?"}),
+    ("Is it Red or BLUE?", ("Red", "blue"), "red/Blue", {"Is it BLUE or Red?"}),
+    ("Is it blue or red?", ("red", "blue"), "red/blue", set()),  # in another order
+    ("Is it red cat food?", ("red cat", "cat food"), "red cat/cat food", set()),  # they overlap
+    ("Is it red or blue?", ("red", "blue"), "red and blue/blue", set()),  # names both
+    ("Which?", ("red\nor pink", "blue"), "red/blue", set()),
+    ("Which?", ("red", "none of the above"), "red/none of the above", set()),
+])  # fmt: skip
+def test_options_are_exchanged_only_where_each_stands_once_and_in_order(
+    text: str, choices: tuple[str, ...], answers: str, expected: set[str]
+) -> None:
+    assert asked_again(text, choices, answers) == expected
 
 
 @pytest.mark.parametrize(("text", "choices"), [

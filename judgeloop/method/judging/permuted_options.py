@@ -73,12 +73,10 @@ def _exchanged(text: str, spans: Sequence[Span], pair_id: str, seed: int) -> str
     drawn = sorted(free, key=lambda at: fraction("options", seed, pair_id, at))
     if drawn == free:
         drawn = [*free[1:], free[0]]
-    order = list(range(len(parts)))
-    for place, at in zip(free, drawn, strict=True):
-        order[place] = at
+    moved = iter(drawn)
     made, last = [], 0
-    for (start, end), at in zip(spans, order, strict=True):
-        made += [text[last:start], parts[at]]
+    for place, (start, end) in enumerate(spans):
+        made += [text[last:start], parts[next(moved) if place in free else place]]
         last = end
     return "".join([*made, text[last:]])
 
