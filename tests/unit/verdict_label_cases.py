@@ -6,7 +6,7 @@ AROUND_LABEL = [
     ("reasons\nVerdict: (A) is better", "A"),
     ("reasons\nVerdict: [(A) ] is better", "A"),
     ('reasons\nVerdict: "(A) "', "A"),
-    ('reasons\nVerdict: ‘A ’)', "A"),
+    ("reasons\nVerdict: ‘A ’)", "A"),
     ("Answer A (the sofa is red) is better.", NOTHING),
     ("Overall (answer A ) is better.", "A"),
     # In lower case it may be an article, so it is read with a noun, in brackets, or alone.
