@@ -161,7 +161,7 @@ STAGES = (
         settings=FilterSettings,
         phases=("iteration",),
         key=KeySpec(
-            version=7,
+            version=8,
             settings=(
                 *("filtering.keep", "filtering.both_orders", "filtering.majority"),
                 *("filtering.traces_per_pair", "filtering.max_examples"),
