@@ -145,7 +145,7 @@ STAGES = (
         settings=JudgeSettings,
         phases=("iteration",),
         key=KeySpec(
-            version=6,
+            version=7,
             settings=("judging", "filtering.permuted_options", "loop.seed"),
             inputs=("engine", "control_tokens", "prompts", "model", "pairs"),
         ),
@@ -214,7 +214,7 @@ STAGES = (
         settings=ValidateSettings,
         phases=("start", "iteration"),
         key=KeySpec(
-            version=9,
+            version=10,
             settings=("validation.sampling", "loop.seed"),
             inputs=("engine", "control_tokens", "prompts", "model", "pairs"),
         ),
@@ -229,7 +229,7 @@ STAGES = (
         settings=EvaluateSettings,
         phases=("start", "iteration"),
         key=KeySpec(
-            version=9,
+            version=10,
             settings=("evaluation.sampling", "loop.seed"),
             inputs=("engine", "control_tokens", "prompts", "model", "pairs"),
         ),
@@ -334,12 +334,13 @@ BENCHMARK_ITEMS = KeySpec(
 )
 """Key of the items of a named benchmark, which `evaluate` stores."""
 ATTACK = KeySpec(
+    version=2,
     settings=("evaluation.attacks", "evaluation.sampling", "loop.seed"),
     inputs=("engine", "control_tokens", "prompts", "model", "pairs"),
 )
 """Key of the judgements of gold pairs with an attack in the worse answer."""
 BENCHMARK = KeySpec(
-    version=4,
+    version=5,
     settings=("evaluation.samples", "loop.seed"),
     inputs=(
         *("engine", "control_tokens", "prompts", "model", "pairs", "benchmark"),
@@ -348,7 +349,7 @@ BENCHMARK = KeySpec(
 )
 """Key of the judgements of a named benchmark's items."""
 COMPARE = KeySpec(
-    version=4,
+    version=5,
     inputs=(
         *("model", "prompt_hash", "sampling", "samples", "engine_settings", "max_pixels"),
         *("background", "file", "images", "rule"),
