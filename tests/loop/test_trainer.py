@@ -160,6 +160,7 @@ def test_a_precision_that_needs_a_gpu_is_told_where_there_is_none(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     assert sft._check_devices(make_job(settings={"dtype": dtype})) == (gpus > 0)
+    assert ("needs a GPU" in caplog.text) == warned
     assert ("training.dtype=bfloat16 needs a GPU; float32 is used" in caplog.text) == warned
 
 
@@ -199,8 +200,11 @@ def test_no_text_becomes_a_token_that_this_base_s_tokenizer_calls_special(
 
 def test_a_training_leaves_its_figures_and_a_bare_adapter_and_prints_nothing(
     make_job: MakeJob,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setenv(FILE_VARIABLE, str(tmp_path / "told"))
     job = make_job(settings={"max_steps": 3, "warmup_ratio": 0.5}, revision="a1b2")
     began = time.monotonic()
     made = train_here(job)
@@ -218,6 +222,8 @@ def test_a_training_leaves_its_figures_and_a_bare_adapter_and_prints_nothing(
     config = json.loads((job.adapter_folder / CONFIG).read_text())
     assert (config["base_model_name_or_path"], config["revision"]) == ("builtin:tiny-vlm", "a1b2")
     assert "loss" not in capfd.readouterr().out
+    steps, _ = read_steps(tmp_path / "told", 0)
+    assert [(step.task, step.done) for step in steps] == [("0/train", done) for done in range(4)]
 
 
 @pytest.mark.parametrize("before", [0, 2])

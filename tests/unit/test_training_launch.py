@@ -73,8 +73,13 @@ OF_NODES += "--max-restarts 0 --log-dir out/errors -m judgeloop.training.sft --j
         (ALONE, {}, ONE),
         (ALONE, {"processes": 2}, TWO),
         (SECOND, {"nodes": 2, "processes": 4}, OF_NODES),
+        (
+            Node(rank=1, count=2, endpoint="[fd00::5]:29400"),
+            {"nodes": 2, "processes": 4},
+            OF_NODES.replace("train-node-0-0.train", "[fd00::5]"),
+        ),
     ],
-    ids=["one", "two processes", "a node"],
+    ids=["one", "two processes", "a node", "a node by IPv6"],
 )
 def test_processes_are_started_by_accelerate_and_nodes_by_torchrun(
     train: Train, tmp_path: Path, node: Node, changes: dict[str, int], expected: str
@@ -92,12 +97,13 @@ def test_a_training_gives_its_metrics_and_everything_that_it_prints_is_in_its_lo
     assert log(tmp_path) == ["printed", "complained"]
 
 
-def test_a_training_has_a_process_group_and_a_session_of_its_own(
+def test_a_training_has_a_session_and_a_standard_input_of_its_own(
     train: Train, tmp_path: Path
 ) -> None:
-    train(f"echo $$; cut -d' ' -f5,6 /proc/$$/stat; {DONE}")
-    process, group_and_session = log(tmp_path)
+    train(f"echo $$; cut -d' ' -f5,6 /proc/$$/stat; readlink /proc/$$/fd/0; {DONE}")
+    process, group_and_session, standard_input = log(tmp_path)
     assert group_and_session.split() == [process, process]
+    assert standard_input.startswith("pipe:")
 
 
 def test_a_training_gets_its_job_and_its_variables(train: Train, tmp_path: Path) -> None:
