@@ -116,7 +116,7 @@ def overhead(ours: VllmEngine, images: ImageLibrary, pairs: Sequence[Pair], repe
     print(f"overhead                                   {difference:8.2f}")
     for model_ms in (bare_ms, 100.0, 1000.0):
         share = difference / (model_ms + difference)
-        print(f"  its share where the model takes {model_ms:7.1f} ms an item: {share:7.2%}")
+        print(f"  its share where the model takes {model_ms:7.1f} ms per item: {share:7.2%}")
 
 
 def one_at_a_time(engine: Engine, pairs: Sequence[Pair], name: str) -> None:

@@ -45,7 +45,7 @@ SAMPLING = Sampling(temperature=1.0, top_p=1.0, top_k=0, max_tokens=LIMIT)
 PICTURES = 64
 STAGES = ("judging", "open synthesis", "closed synthesis")
 HEADS = {
-    "model": "model's  host's CPU, ms a request",
+    "model": "model's  host's CPU, ms per request",
     "stand-in": "wall",
 }
 PRESET = Path(__file__).parents[1] / "pipelines" / "configs" / "tiny.yaml"

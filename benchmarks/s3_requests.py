@@ -131,7 +131,7 @@ def _print_costs(folder: Path, when: str, checkout: Path, sizes: Sequence[int]) 
         (f"{n:,}", *(str(found[n][kind]) for kind in kinds), str(found[n].total()), str(beats[n]))
         for n in sizes
     ]
-    heads = ("questions", *kinds, f"requests an iteration, {when}", HEARTBEATS)
+    heads = ("questions", *kinds, f"requests per iteration, {when}", HEARTBEATS)
     print("\n".join(table(heads, rows)))
     fixed, growing = split({n: found[n].total() for n in sizes})
     print(f"{when}: {fixed:.0f} fixed and {growing:.0f} per 1,000 rows", flush=True)

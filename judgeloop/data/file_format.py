@@ -53,7 +53,7 @@ _INSIDE = "and give the JSONL file in it"
 TAR = Format("a tar archive", f"unpack it, as `tar -xf` does, {_INSIDE}", ".tar")
 JSON_ARRAY = Format("a JSON array", "give one object a line, as `jq -c '.[]'` makes them", ".json")
 JSON_OBJECTS = Format(
-    "a file of objects that go over several lines", "give one a line, as `jq -c .` makes them"
+    "a file of objects that go over several lines", "write one per line, as `jq -c .` makes them"
 )
 OLD_MAC = Format("a file of lines that end in CR alone", "end them in LF, as `tr '\\r' '\\n'` does")
 _EXCEL = Format("an Excel file", "save its sheet as CSV in UTF-8, then")

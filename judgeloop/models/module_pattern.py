@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 MAX_CHARACTERS = 500
 MAX_WAYS = 200_000
-"""Limit for one name; ten million take a second."""
+"""Limit for one name; matching ten million takes a second."""
 _LONGEST_NAME = 100
 _GROUP = re.compile(r"\((?:\?[:=!])?")
 _ELEMENT = re.compile(r"\\[.dwb]|[\w.$^-]|\[[\w\\.-]+\]")

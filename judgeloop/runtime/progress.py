@@ -63,14 +63,14 @@ class ProgressSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Recent rows per second."""
 
     def __str__(self) -> str:
-        """Returns the progress in words, such as `judge/p000: 120 of 400 pairs, 2.5 a second`."""
+        """Returns the progress in words, such as `judge/p000: 120 of 400 pairs, 2.5/s`."""
         step = self.step
         said = f"{step.done:,} of {step.total:,} {step.unit}"
         if step.note:
             said += f", {step.note}"
         if self.rate > 0:
             left = (step.total - step.done) / self.rate
-            pace = f"{self.rate:.1f} a second" if self.rate >= 1 else f"{1 / self.rate:.0f} s each"
+            pace = f"{self.rate:.1f}/s" if self.rate >= 1 else f"{1 / self.rate:.0f} s each"
             said += f", {pace}, {left / 60:.0f} min left"
         return said
 

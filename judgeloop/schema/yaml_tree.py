@@ -74,7 +74,7 @@ for _tag, _pattern in zip(_NUMBERS, (_INT, _FLOAT), strict=True):
 
 
 MAX_CHARACTERS = 200_000
-"""More than any configuration has; PyYAML reads some hundred thousand a second."""
+"""More than any configuration has; PyYAML reads about a hundred thousand per second."""
 
 MAX_DEPTH = 50
 

@@ -105,7 +105,7 @@ def _check_devices(job: TrainingJob) -> bool:
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if job.settings.processes > max(count, 1):
         raise TrainingError(
-            f"training.processes is {job.settings.processes}, one a GPU, but {count} GPUs are "
+            f"training.processes is {job.settings.processes}, one per GPU, but {count} GPUs are "
             "here; lower it or ask for more GPUs"
         )
     if count == 0 and job.settings.dtype != "float32":

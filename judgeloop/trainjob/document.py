@@ -77,7 +77,7 @@ def job_document(
                 "command": ["python", "-m", WORKER],
                 "args": arguments,
                 "numNodes": nodes,
-                "numProcPerNode": 1,  # the worker starts one process a GPU by itself
+                "numProcPerNode": 1,  # the worker starts one process per GPU
                 "env": place.env,
                 "resourcesPerNode": {"limits": place.resources, "requests": requests},
             },

@@ -148,7 +148,7 @@ DATA_SETS = [
     *(Case(GROUP, f"{what} of a benchmark's rows", in_place_of_a_benchmark(what),
            FORMATS[what][1], code=3) for what in SOME),
     Case(GROUP, "objects over several lines", rewritten(lambda data: data.replace(b"{", b"{\n")),
-         "several lines; give one a line", code=3),
+         "several lines; write one per line", code=3),
     Case(GROUP, "names of images in another normal form", other_normal_form, "", accepted=True),
     Case(GROUP, "questions that all mark too many images", too_many_marks,
          "no usable row: 3 bad_text. The first bad_text: .*:1: the text refers to image 2", code=3),

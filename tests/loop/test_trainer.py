@@ -117,9 +117,9 @@ def test_weights_are_bfloat16_where_that_is_asked_for_and_a_gpu_is_there(
     ("usable", "count", "processes", "said"),
     [
         (True, 2, 2, ""),
-        (True, 2, 3, "training.processes is 3, one a GPU, but 2 GPUs are here"),
-        (True, 0, 2, "training.processes is 2, one a GPU, but 0 GPUs are here"),
-        (False, 4, 2, "training.processes is 2, one a GPU, but 0 GPUs are here"),
+        (True, 2, 3, "training.processes is 3, one per GPU, but 2 GPUs are here"),
+        (True, 0, 2, "training.processes is 2, one per GPU, but 0 GPUs are here"),
+        (False, 4, 2, "training.processes is 2, one per GPU, but 0 GPUs are here"),
         (False, 0, 1, ""),
     ],
 )

@@ -58,7 +58,7 @@ def test_a_task_at_work_tells_rows_rate_and_time_left(tmp_path: Path) -> None:
     status = msgspec.structs.replace(loop.status(), missing=("000-hold_out", "000-validate"))
     (line,) = at_work(loop, status)  # another loop's is not shown
     assert line.split(maxsplit=3) == [
-        "000-hold_out", "at", "work", "120 of 400 pairs, 2.0 a second, 2 min left",
+        "000-hold_out", "at", "work", "120 of 400 pairs, 2.0/s, 2 min left",
     ]  # fmt: skip
 
 

@@ -244,7 +244,7 @@ def test_what_can_be_read_of_a_file_is_and_a_row_without_an_id_has_its_place_for
 
 REFUSED: list[tuple[str, str, bytes, str]] = [
     ("an empty array", "a.json", b"[]", r"a\.json: there is no row in it"),
-    ("an object over several lines", "a.json", b'{\n"data": []}', "several lines; give one a line"),
+    ("an object over several lines", "a.json", b'{\n"data": []}', "lines; write one per line"),
     ("an array in Latin-1", "a.json", b'[{"text": "caf\xe9"}]', "not UTF-8; convert .* `iconv"),
     ("an array with what is no JSON", "a.json", b'[{"a": NaN}]', r"the array cannot.*text\. "),
     ("a table without a head", "a.csv", b"red.png,Which?\nblue.png,Which?\n", "columns=COLUMN|"

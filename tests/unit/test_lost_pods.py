@@ -81,7 +81,7 @@ def test_a_preempted_pod_is_told_as_ending_and_then_as_told_to_end(
         "train 2: Terminating: it is being deleted. its node or its queue took it away"
     )
     (line,) = status_of(kubernetes_api, ended)
-    assert line.startswith("train 2: Error: exit code 143. it was told to end")
+    assert line.startswith("train 2: Error: exit code 143. it was terminated")
     assert AGAIN in line
 
 

@@ -75,7 +75,7 @@ def compare_answers(
         a: One answer.
         b: The other.
         sampling: Temperature 0 gives the judge's most likely judgement.
-        samples: Judgements an order; an order is won by more than half of them.
+        samples: Judgements per order; an order is won by more than half of them.
         beside_base: Ask the judge's base as well, the same and at the same time.
 
     Raises:

@@ -22,7 +22,7 @@ def judge_known_pair(
     Args:
         prompts: Prompt set of the judge.
         pair: What to judge.
-        settings: Sampling, samples an order, and the share of pairs that are attacked: these are
+        settings: Sampling, samples per order, and the share of pairs that are attacked: these are
             judged with an attack in the rejected answer, of a kind that is drawn for each.
         permutes: Judge a question with options a second time, with the options permuted.
         seed: Of the loop.

@@ -22,7 +22,7 @@ def judge_pair(
         prompts: Prompt set of the judge.
         pair: What to judge.
         sampling: Of the judgement's text.
-        samples: Judgements an order.
+        samples: Judgements per order.
         seed: Of the run; a request's seed is derived from it and the pair's id and order.
 
     Returns:
@@ -120,7 +120,7 @@ def judge_request(
 def read_judgements(
     response: Response, pair: Pair, order: Order, samples: int, prompts: JudgePrompts
 ) -> Iterable[Judgement]:
-    """Yields the judgements of a pair in one order, one a sample."""
+    """Yields the judgements of a pair in one order, one per sample."""
     if response.error is not None:
         for index in range(samples):
             yield Judgement(

@@ -36,7 +36,7 @@ class Listed(NamedTuple):
 def options_in(text: str) -> tuple[str, ...]:
     """Returns the options that a question's text lists with letters, in order; empty for none.
 
-    Read are `(A) red`, `A. red`, `A) red`, `A: red` and `[A] red`, one a line or several on one,
+    Read are `(A) red`, `A. red`, `A) red`, `A: red` and `[A] red`, one per line or several,
     as LLaVA-OneVision, ScienceQA, AI2D and MMBench write them. The letters must begin with A and
     follow each other; an option's text ends where the next begins.
 

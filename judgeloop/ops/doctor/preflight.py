@@ -86,7 +86,7 @@ def examine(config: Config, needs: Needs | None = None) -> Iterator[Finding]:
 
 
 def examine_in_pod(needs: Needs | None) -> Iterator[Finding]:
-    """Yields what the cluster tells of itself in whose pod this is.
+    """Yields findings about the cluster of this pod.
 
     Args:
         needs: What a loop's tasks need of it; None if that is not known.
@@ -142,7 +142,7 @@ def require_sound(config: Config, needs: Needs | None = None) -> None:
 
 
 def log_around(needs: Needs | None) -> None:
-    """Logs what the cluster tells of itself, where the store and so the configuration is away."""
+    """Logs findings about the cluster if the store, and so the configuration, cannot be read."""
     for finding in examine_in_pod(needs):
         logger.log(_level(finding), "preflight: %s", finding)
 

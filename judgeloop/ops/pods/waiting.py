@@ -30,8 +30,8 @@ _AGAIN = (
     "last complete shard (loop.reruns)"
 )
 _LOST = f"its node or its queue took it away, or a person deleted it: {_AGAIN}"
-_TOLD_TO_END = (
-    "it was told to end: by its node, its queue, a person or the end of window_s of its retries. "
+_TERMINATED = (
+    "it was terminated: by its node, its queue, a person or the end of window_s of its retries. "
     f"After a cancel nothing follows; otherwise {_AGAIN}"
 )
 _ADVICE = {
@@ -51,7 +51,7 @@ _ADVICE = {
     "violates PodSecurity": "the namespace refuses such pods: `make doctor-kubeflow` says which",
     "Evicted": _LOST,
     LOST: _LOST,
-    SIGTERM: _TOLD_TO_END,
+    SIGTERM: _TERMINATED,
     **dict.fromkeys(DISRUPTED, _LOST),
     "DeadlineExceeded": "it took longer than timeout_s of the profile",
 }
