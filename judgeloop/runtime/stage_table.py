@@ -113,7 +113,7 @@ STAGES = (
         settings=HoldOutSettings,
         phases=("start",),
         key=KeySpec(
-            version=7,
+            version=8,
             settings=("synthesis", "data.shard_size", "loop.seed"),
             inputs=("engine", "control_tokens", "prompts", "base", "questions"),
         ),
@@ -127,7 +127,7 @@ STAGES = (
         settings=SynthesizeSettings,
         phases=("iteration",),
         key=KeySpec(
-            version=7,
+            version=8,
             settings=("synthesis", "data.shard_size", "loop.seed"),
             inputs=(
                 *("engine", "control_tokens", "prompts", "base", "questions"),

@@ -17,25 +17,27 @@ _TEXT = re.compile(
 )
 _BOX = re.compile(r"^\s*\\(?:boxed|fbox)\s?\{(.*)\}\s*$", re.DOTALL)
 _SPACING = re.compile(r"\\[,;:! ]|\\q?quad\b")
+_DEGREE = re.compile(r"\^\s?\{?\s?\\circ\s?\}?|\\degree\b")
+_WITHOUT_VALUE = re.compile(r"\\[()\[\]]|\\(?:displaystyle|left|right)\b(?![.<>])")
 _EXPRESSION = re.compile(
-    r"(?:\\(?:[dt]?frac|sqrt|times|cdot|div|left|right)(?![a-z])|\d{1,12}(?:\.\d{1,12})?|[-+*/^(){}\s]){1,40}"
+    r"(?:\\(?:[dt]?frac|times|cdot|div)(?![a-z])|\\sqrt(?=\s?\{)"
+    r"|\^\s?(?:\{\s?-?\s?(?:[12]?\d|30)\s?\}|(?:[12]?\d|30)(?!\d))"
+    r"|\d{1,12}(?!\d)(?:\.\d{1,12}(?!\d))?|[-+*/(){}\s]){1,40}"
 )
-_POWER = re.compile(r"\^\s*\{?\s*-?\s*(\d+)")
-MAX_DEPTH = 2
-"""Brackets within brackets."""
-MAX_EXPONENT = 30
+"""An exponent is a number of at most 30: as an expression it could take all memory."""
+_NESTED = re.compile(r"(?:[^(){}]|[({](?:[^(){}]|[({][^(){}]*[)}])*[)}])*")
+"""At most brackets within brackets."""
 
 
 def unwrapped(text: str) -> str:
     r"""Takes off the signs of mathematics that change no number: `$`, `\text`, spacing, a box."""
-    for _ in range(2):
-        if match := _BOX.match(text):
-            text = match[1]
+    while match := _BOX.match(text):
+        text = match[1]
     text = _TEXT.sub(r"\1", text)
     text = _SPACING.sub(" ", text.replace("{,}", ",").replace("\\%", "%").replace("\\$", "\0"))
-    text = re.sub(r"\^\s?\{?\s?\\circ\s?\}?|\\degree\b", "°", text)
+    text = _DEGREE.sub("°", text)
     text = re.sub(r"\$([^$]{0,300})\$", r"\1", text)
-    text = re.sub(r"\\[()\[\]]|\\(?:displaystyle|left|right)\b(?![.<>])", "", text)
+    text = _WITHOUT_VALUE.sub("", text)
     return text.replace("\0", "$").strip()
 
 
@@ -46,27 +48,17 @@ def read_latex(text: str) -> Fraction | str | None:
         A fraction; for an irrational value its exact form as text; None if the text is anything
         else, or too deep or too large to be worked out.
     """
-    if "\\" not in text or not _EXPRESSION.fullmatch(text) or _depth(text) > MAX_DEPTH:
+    if "\\" not in text or text.count("^") > 1:
         return None
-    powers = [int(power) for power in _POWER.findall(text)]
-    if len(powers) > 1 or any(power > MAX_EXPONENT for power in powers) or text.count("^") > 1:
+    if not (_EXPRESSION.fullmatch(text) and _NESTED.fullmatch(text)):
         return None
     try:
-        found = _parser()(f"${text}$", parsing_timeout=None, fallback_mode="no_fallback")
-        value = found[0].doit().nsimplify() if found else None
-    except (ArithmeticError, AttributeError, TypeError, ValueError, RecursionError):
+        value = _parser()(f"${text}$", parsing_timeout=None)[0].doit().nsimplify()
+        if not value.is_real:
+            return None
+        return Fraction(int(value.p), int(value.q)) if value.is_Rational else str(value)
+    except (ArithmeticError, AttributeError, IndexError, TypeError, ValueError, RecursionError):
         return None
-    if value is None or value.is_number is not True or value.is_real is not True:
-        return None
-    return Fraction(int(value.p), int(value.q)) if value.is_Rational else str(value)
-
-
-def _depth(text: str) -> int:
-    depth = deepest = 0
-    for char in text:
-        depth += (char in "({") - (char in ")}")
-        deepest = max(deepest, depth)
-    return deepest if depth == 0 else MAX_DEPTH + 1
 
 
 @cache

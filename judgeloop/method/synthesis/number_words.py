@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from itertools import pairwise
 
 from judgeloop.method.synthesis.units import unit_after
 
@@ -16,18 +17,28 @@ _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ni
 _SMALL = {word: value for value, word in enumerate(_ONES)} | {
     word: 10 * value for value, word in enumerate(_TENS, start=2)
 }
-MULTIPLES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "dozen": 12}
+_DIGITS = _ONES[:10]
+_COMPLETE = (*_ONES, "dozen")
+"""Words after which no smaller number follows."""
+MULTIPLES = {
+    **{"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9},
+    **{"trillion": 10**12, "dozen": 12},
+}
 """Words that multiply the number before them."""
+NUMBERS = (*_SMALL, *MULTIPLES, "half")
 _PARTS = {
     **{"half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4},
     **{"fourth": 4, "fourths": 4, "fifth": 5, "fifths": 5, "sixth": 6, "sixths": 6},
     **{"eighth": 8, "eighths": 8, "tenth": 10, "tenths": 10},
 }
 _PLURAL = {name for name in _PARTS if name.endswith("s")}
+_NEGATIVE = ("minus", "negative")
 _ORDINAL = re.compile(
-    r"(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|\w+teenth|\w+tieth|hundredth)s?"
+    r"(?:first|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|\w+teenth|\w+tieth|hundredth)s?"
 )
 _WORD = re.compile(r"[a-z]+|#", re.IGNORECASE)
+_EDGE = ("", "")
+"""Stands before the first word and after the last."""
 _BEFORE_ONE = {
     *(
         "",
@@ -44,7 +55,7 @@ _BEFORE_ONE = {
         "just",
         "has",
     ),
-    *("have", "of", "answer", "with", "shows", "contains", "total", "number"),
+    *("have", "of", "answer", "with", "shows", "contains", "total", "number", *_NEGATIVE),
 }
 """Words after which `one` is a number and no pronoun."""
 _VAGUE = {
@@ -65,47 +76,40 @@ def spelled_numbers(text: str) -> list[tuple[Fraction, str] | None]:
 
     `#` stands for a number in digits.
     """
-    words = [(match[0].lower(), match.end()) for match in _WORD.finditer(text)]
+    matches = list(_WORD.finditer(text))
+    words = [*_EDGE, *(match[0].lower() for match in matches), *_EDGE]
     found: list[tuple[Fraction, str] | None] = []
-    at = 0
-    while at < len(words):
-        word = words[at][0]
-        if not _begins(words, at):
-            if word in _VAGUE or (_ORDINAL.fullmatch(word) and word != "second"):
+    at = len(_EDGE)
+    while word := words[at]:
+        before, end = words[at - 1], at + 1
+        if not _begins(before, word, words[end]):
+            if word in _VAGUE or _ORDINAL.fullmatch(word):
                 found.append(None)
-            at += 1
+            at = end
             continue
-        end = at + 1
-        while end < len(words) and _goes_on(
-            words[end][0], [w for w, _ in words[end + 1 : end + 2]]
-        ):
+        while _goes_on(words[end], words[end + 1]):
             end += 1
-        value = _value([w for w, _ in words[at:end]])
-        if value is None:
+        value = _value(words[at:end])
+        measure = unit_after(text[matches[end - 1 - len(_EDGE)].end() :])
+        if value is None or measure is None:
             return [None]
-        sign = -1 if at and words[at - 1][0] in ("minus", "negative") else 1
-        measure = unit_after(text[words[end - 1][1] :])
-        found.append((sign * value, measure.unit) if measure else None)
+        sign = -1 if before in _NEGATIVE else 1
+        found.append((sign * value * measure.scale, measure.unit))
         at = end
     return found
 
 
-def _begins(words: list[tuple[str, int]], at: int) -> bool:
-    word = words[at][0]
-    following = words[at + 1][0] if at + 1 < len(words) else ""
+def _begins(before: str, word: str, following: str) -> bool:
     if word == "one":
-        before = words[at - 1][0] if at else ""
         return before in _BEFORE_ONE or following in MULTIPLES or following in _PARTS
-    if word in ("a", "half"):
-        return word == "half" or following in MULTIPLES or following in ("half", "quarter", "third")
-    return word in _SMALL or word in MULTIPLES
+    if word == "a":
+        return following in ("quarter", "third")
+    return word in NUMBERS
 
 
-def _goes_on(word: str, following: list[str]) -> bool:
+def _goes_on(word: str, following: str) -> bool:
     if word in ("and", "a"):
-        return bool(following) and (
-            following[0] in _SMALL or following[0] in (*_PARTS, *MULTIPLES, "a")
-        )
+        return following in _SMALL or following in _PARTS or following in (*MULTIPLES, "a")
     return word in _SMALL or word in MULTIPLES or word in _PARTS
 
 
@@ -120,38 +124,41 @@ def _value(words: list[str]) -> Fraction | None:
     if (part := _part(words)) is not None:
         return part
     if words[0] == "half":
-        rest = _value([word for word in words[1:] if word != "a"])
-        return None if rest is None or words[1:2] not in (["a"], ["dozen"]) else rest / 2
-    total, group, last = Fraction(0), Fraction(0), 10**12
+        rest = _value(words[1:]) if words[1] in ("a", "dozen") else None
+        return None if rest is None else rest / 2
+    return _whole([word for word in words if word not in ("and", "a")])
+
+
+def _whole(words: list[str]) -> Fraction | None:
+    """Reads `three thousand two hundred twelve`."""
+    if any(_begins_another(word, following) for word, following in pairwise(words)):
+        return None
+    total, group = Fraction(0), Fraction(0)
     for word in words:
-        if word in ("and", "a"):
-            continue
-        if word in _SMALL:
-            value = _SMALL[word]
-            room = 10 if last in range(20, 100) and last % 10 == 0 else 100 if last >= 100 else 0
-            if value >= room:
-                return None
-            group, last = group + value, value
-        elif word in MULTIPLES:
-            factor = MULTIPLES[word]
-            group = (group or Fraction(1)) * factor
-            if factor >= 1000:
+        if word in MULTIPLES:
+            group = (group or Fraction(1)) * MULTIPLES[word]
+            if MULTIPLES[word] >= 1000:
                 total, group = total + group, Fraction(0)
-            last = factor
+        elif word in _SMALL:
+            group += _SMALL[word]
         else:
             return None
     return total + group
 
 
+def _begins_another(word: str, following: str) -> bool:
+    """Returns whether the second of two words begins another number: `ten two`, `twenty ten`."""
+    ended = word in _COMPLETE or (word in _TENS and following not in _DIGITS)
+    return ended and following in _SMALL
+
+
 def _part(words: list[str]) -> Fraction | None:
     """Reads `half`, `a quarter`, `one third`, `three quarters`."""
-    if not words or words[-1] not in _PARTS or len(words) > 2:
+    if words == ["half"]:
+        return Fraction(1, 2)
+    if len(words) != 2 or words[1] not in _PARTS:
         return None
-    if len(words) == 1:
-        return Fraction(1, 2) if words[0] == "half" else None
-    if words[0] == "a":
-        return Fraction(1, _PARTS[words[1]])
-    count = _SMALL.get(words[0])
+    count = 1 if words[0] == "a" else _SMALL.get(words[0])
     if count is None or (words[1] in _PLURAL) != (count != 1):
         return None
     return Fraction(count, _PARTS[words[1]])

@@ -8,37 +8,46 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, Inexact
 from fractions import Fraction
 
 from judgeloop.method.markup import compatible
 from judgeloop.method.synthesis.latex import read_latex, unwrapped
-from judgeloop.method.synthesis.number_words import MULTIPLES, spelled_numbers
+from judgeloop.method.synthesis.number_words import MULTIPLES, NUMBERS, spelled_numbers
 from judgeloop.method.synthesis.units import unit_after, unit_before
 
-MAX_DIGITS = 1000
+_EXACT = Context(prec=10_000, traps=[Inexact])
+"""More digits than any decimal that a final answer has room for."""
 _MODIFIED = re.compile(
     r"[~≈±<>≤≥?∓≠]|(?<=\d)\s?\+|-ish\b|(?<=\d)ish\b"
     r"|\b(?:about|around|approx\w*|roughly|nearly|almost|circa|ca\.|or\s+so|at\s+(?:least|most)|more\s+than"
     r"|less\s+than|fewer\s+than|greater\s+than|over|under|above|below|up\s+to|no\s+(?:more|less|fewer)"
     r"|not|neither|nor|maybe|perhaps|probably|possibly|might|could|likely|either|or|between|several|many|few"
-    r"|couple|some|minimum|maximum|unsure|guess|estimated?|another|additional|unless|except|but|plus|minus\s+\D"
+    r"|couple|some|minimum|maximum|unsure|guess|estimated?|another|additional|unless|except|but|plus"
+    rf"|(?:minus|negative)(?![\s-]+(?:{'|'.join(NUMBERS)})\b)"
     r"|to|versus|vs|out\s+of|per|times|point|half\s+of)\b|n't\b|(?<!\w)no\s+\d",
     re.IGNORECASE,
 )
 _MINUS = "−–—‒﹣－"
+_SIGN = re.compile(
+    r"(?<!\w)(?:[−﹣－]\s?|[–—‒](?=\S)|(?<!\w )[–—‒]\s)(?=[$€£¥₹]?\s?[.\d])"
+)
+"""A dash between a word and a number is none: `in total – 3`."""
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
 _SUPERSCRIPT = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺]+")
 _DIGITS = re.compile(
     r"(?P<sign>(?<![\w.,)])[-+])?"
-    r"(?P<whole>(?!0)\d{1,3}(?:[ ,'’]\d{3})+(?![\d,])|\d{1,2}(?:,\d{2})+,\d{3}(?![\d,])"
-    r"|\d{1,1000}|(?=[.]\d))"
+    r"(?P<whole>(?!0,|0\d*[ '])\d{1,3}(?:[ ,']\d{3}){1,300}(?!\d|,\d)"
+    r"|\d{1,2}(?:,\d{2}){1,300},\d{3}(?!\d|,\d)|\d{1,1000}|(?<!\.)(?=[.]\d))"
     r"(?P<part>[.,]\d{1,1000}(?![.,]?\d))?"
-    r"(?:(?P<over>\s?[/⁄]\s?\d{1,12})(?![/\d]))?"
+    r"(?:\s?/\s?(?P<over>\d{1,12})(?![/\d]|\s?\^))?"
     r"(?P<power>\s?(?:[x×*·]|\\times|\\cdot)\s?10\s?\^\s?\{?[-+]?\d{1,3}\}?|[eE][-+]?\d{1,3}(?!\w)|\s?\^\s?\{?[-+]?\d{1,3}\}?)?"
 )
-_MIXED = re.compile(r"(?<![\w./,])(\d{1,6})[ -](\d{1,4})\s?[/⁄]\s?(\d{1,4})(?![\d/])")
-_CLOCK = re.compile(r"(?:[01]?\d|2[0-4]):[0-5]\d(?::[0-5]\d)?")
+_MIXED = re.compile(r"(?<![\w./,])(\d{1,6})[ -](\d{1,4})\s?/\s?(\d{1,4})(?![\d/])")
+_SIGN_IN_WORDS = re.compile(r"\b(?:minus|negative)\s+(?=[$€£¥₹]?\s?[.\d])", re.IGNORECASE)
+_SIGN_BEFORE_CURRENCY = re.compile(r"(?<![\w)])-([$€£¥₹])\s?(?=[.\d])")
+_AROUND = " *_`\"'“”()[]!"
+_CLOCK = re.compile(r"[ .]*((?:[01]?\d|2[0-4]):[0-5]\d(?::[0-5]\d)?)[ .]*")
 _NONE = re.compile(
     r"(?:(?:there\s+(?:are|is|were)|i\s+see|it\s+has)\s+)?(?:none|no\s+(?!idea|answer|way|number|one\b|body|\d)[a-z]+(?:\s+[a-z]+){0,4})[.!]?",
     re.IGNORECASE,
@@ -60,8 +69,8 @@ def read_number(text: str) -> str | None:
     A value is written as a decimal where that ends, else as a fraction: `0.5`, `1/3`, `-5 °C`.
     """
     text = _prepared(text)
-    if _CLOCK.fullmatch(text.strip(" .")):
-        return text.strip(" .")
+    if match := _CLOCK.fullmatch(text):
+        return match[1]
     if match := _HAN_ANSWER.fullmatch(text):
         return str(_HAN[match[1]])
     if _NONE.fullmatch(text):
@@ -73,7 +82,7 @@ def read_number(text: str) -> str | None:
     if "\\" in text or _MODIFIED.search(text):
         return None
     found = [*_in_digits(text), *spelled_numbers(_blanked(text))]
-    if not found or None in found:
+    if None in found:
         return None
     values = [measured for measured in found if measured is not None]
     units = {unit for _, unit in values if unit}
@@ -99,9 +108,9 @@ def _prepared(text: str) -> str:
         str(unicodedata.decimal(char)) if unicodedata.category(char) == "Nd" else char
         for char in text
     )
-    text = re.sub(rf"(?<![\d\w])[{_MINUS}]\s?(?=[.\d])", "-", text)
-    text = re.sub(r"\b(?:minus|negative)\s+(?=[.\d])", "-", text, flags=re.IGNORECASE)
-    return " ".join(text.split()).strip(" \t*_`\"'“”()[]").rstrip("!")
+    text = " ".join(text.split()).strip(_AROUND)
+    text = _SIGN_IN_WORDS.sub("-", _SIGN.sub("-", text))
+    return _SIGN_BEFORE_CURRENCY.sub(r"\1-", text)
 
 
 def _in_digits(text: str) -> list[tuple[Fraction, str] | None]:
@@ -111,12 +120,11 @@ def _in_digits(text: str) -> list[tuple[Fraction, str] | None]:
     found: list[tuple[Fraction, str] | None] = []
     text, at = _MIXED.sub(_improper, text), 0
     while match := _DIGITS.search(text, at):
-        before, after = text[: match.start()], text[match.end() :]
-        at = max(match.end(), match.start() + 1)
+        before, after, at = text[: match.start()], text[match.end() :], match.end()
+        if not (match["whole"] or match["part"]):
+            return [None]  # .5.5
         if before[-1:].isalpha() or (before[-1:] in ("-", "_") and before[-2:-1].isalnum()):
             continue  # part of a name: B2, COVID-19
-        if not match["whole"] and not match["part"]:
-            continue
         value = _value(match)
         measure = unit_after(after)
         if value is None or measure is None:
@@ -133,16 +141,13 @@ def _improper(match: re.Match[str]) -> str:
 
 
 def _value(match: re.Match[str]) -> Fraction | None:
-    whole, part = re.sub(r"[ ,'’]", "", match["whole"]) or "0", (match["part"] or "")[1:]
-    is_comma = (match["part"] or "").startswith(",")
-    if is_comma and len(part) == 3 and whole != "0" and len(match["whole"]) <= 3:
-        whole, part = whole + part, ""  # thousands
+    whole, part = re.sub(r"[ ,']", "", match["whole"]), match["part"] or ""
     try:
-        value = Fraction(Decimal(f"{whole}.{part or '0'}"))
+        value = Fraction(f"{whole}{part.replace(',', '.')}")
         if match["over"]:
-            value /= int(match["over"].strip(" /⁄"))
+            value /= int(match["over"])
         value *= _power(match["power"] or "", value)
-    except (ZeroDivisionError, InvalidOperation, OverflowError, ValueError):
+    except (ZeroDivisionError, OverflowError):
         return None
     return -value if match["sign"] == "-" else value
 
@@ -155,9 +160,7 @@ def _power(text: str, value: Fraction) -> Fraction:
     if abs(exponent) > 30:
         raise OverflowError(f"a power of {exponent}")
     if text.lstrip().startswith("^"):
-        if value == 0 and exponent <= 0:
-            raise ZeroDivisionError
-        if abs(value) > 10**6:
+        if max(abs(value.numerator), value.denominator) > 10**6:
             raise OverflowError(f"a power of {value}")
         return value ** (exponent - 1)
     return Fraction(10) ** exponent
@@ -166,31 +169,13 @@ def _power(text: str, value: Fraction) -> Fraction:
 def _blanked(text: str) -> str:
     """Returns the text without numbers in digits and the words that multiply them."""
     return re.sub(
-        rf"\d[\d.,/^ ]*(?:\s?(?:{'|'.join(MULTIPLES)})\b)?", " # ", text, flags=re.IGNORECASE
+        rf"\d[\d.,/^ ]*(?:\s?(?:{'|'.join(MULTIPLES)})\b)*", " # ", text, flags=re.IGNORECASE
     )
 
 
 def _canonical(value: Fraction) -> str:
-    if set(_factors(value.denominator)) - {2, 5}:
-        return f"{value.numerator}/{value.denominator}"
-    digits = 0
-    while value.denominator != 1 and digits < 1100:
-        value, digits = value * 10, digits + 1
-    sign, text = "-" if value < 0 else "", _digits(abs(value.numerator)).rjust(digits + 1, "0")
-    if not digits:
-        return sign + text
-    return f"{sign}{text[:-digits]}.{text[-digits:]}".rstrip("0").rstrip(".")
-
-
-def _digits(value: int) -> str:
-    return f"{Decimal(value):f}"
-
-
-def _factors(value: int) -> set[int]:
-    """Returns 2 and 5 where they divide, and what is left where that is more than one."""
-    found = set()
-    for prime in (2, 5):
-        while value % prime == 0:
-            value //= prime
-            found.add(prime)
-    return found | ({value} if value > 1 else set())
+    numerator, denominator = Decimal(value.numerator), Decimal(value.denominator)
+    try:
+        return f"{_EXACT.divide(numerator, denominator):f}"
+    except Inexact:
+        return f"{numerator:f}/{denominator:f}"

@@ -75,12 +75,12 @@ _UNIT = re.compile(
     rf"\s?({'|'.join(re.escape(name) for name in sorted(_UNITS, key=len, reverse=True))})(?![\w^])",
     re.IGNORECASE,
 )
-_AMBIGUOUS = re.compile(r"\s?(?:(?-i:[A-Z]{1,2})|mil)(?!\w)", re.IGNORECASE)
-"""`5 M` may be millions or meters, `3 mil` millions or thousands, `300 BC` is not 300."""
+_AMBIGUOUS = re.compile(r"\s?(?:(?-i:[A-Z]{1,2})|k|mil)(?!\w)", re.IGNORECASE)
+"""`5 M` may be millions or meters, `3 k` thousands or kelvins, `3 mil` millions or thousands, and
+`300 BC` is not 300."""
 _TWO_MEANINGS = ("M", "MM", "G")
 _MORE = re.compile(r"\s+\w")
 _ATTACHED = re.compile(r"[^\W\d_]|[_^\\]")
-MAX_SCALE = 10**15
 _PREFIXES = {"$": "$", "€": "€", "£": "£", "¥": "¥", "₹": "₹", "US$": "$", "USD": "$", "EUR": "€"}
 
 
@@ -100,7 +100,7 @@ def unit_after(text: str) -> Measure | None:
     scale, at = 1, 0
     if match := _THOUSANDS.match(text):
         scale, at = 1000, match.end()
-    while (match := _SCALE.match(text, at)) and scale < MAX_SCALE:
+    while match := _SCALE.match(text, at):
         scale, at = scale * _SCALES[match[1].lower()], match.end()
     match = _UNIT.match(text, at)
     if match is not None and match[1] in _TWO_MEANINGS:
