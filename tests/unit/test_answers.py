@@ -3,6 +3,7 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given, settings
@@ -14,9 +15,17 @@ from judgeloop.method.synthesis.answers import (
     final_answer,
     normalize,
 )
-from judgeloop.method.synthesis.units import in_one_unit
+from judgeloop.method.synthesis.units import Measure, in_one_unit, unit_after
 from judgeloop.schema.records import Kind, Question
-from tests.unit.answer_cases import CHOICES, FINAL, IN_TEXT, OPTIONS, PHRASES, YES_NO
+from tests.unit.answer_cases import (
+    CHOICES,
+    FINAL,
+    IN_TEXT,
+    OPTIONS,
+    OTHER_OPTIONS,
+    PHRASES,
+    YES_NO,
+)
 from tests.unit.number_cases import NUMBERS
 
 WITH_OPTIONS = (
@@ -88,6 +97,16 @@ def test_options_that_stand_in_the_question_are_read_from_there(
     assert normalize(text, question) == expected
 
 
+@pytest.mark.parametrize(("choices", "text", "expected"), OTHER_OPTIONS)
+def test_a_letter_and_an_options_text_are_told_apart(
+    choices: tuple[str, ...] | None, text: str, expected: str | None
+) -> None:
+    question = Question(
+        id="q", images=("0",), text="Which?", kind=Kind.MULTIPLE_CHOICE, choices=choices
+    )
+    assert normalize(text, question) == expected
+
+
 @pytest.mark.parametrize(("kind", "one", "other", "same"), SAME)
 def test_two_spellings_are_one_vote_where_they_are_one_answer(
     kind: str, one: str, other: str, same: bool
@@ -111,6 +130,26 @@ def test_a_number_without_unit_is_in_the_one_unit_of_the_others_or_has_no_vote(
     answers: list[str | None], expected: list[str | None]
 ) -> None:
     assert in_one_unit(answers) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "measure"),
+    [
+        (" dogs", Measure(scale=1, unit="", length=0)),
+        (" million dollars in all", Measure(scale=10**6, unit="$", length=16)),
+        ("k", Measure(scale=1000, unit="", length=1)),
+        ("th", None),
+    ],
+)
+def test_what_follows_a_number_is_its_scale_and_its_unit(
+    text: str, measure: Measure | None
+) -> None:
+    assert unit_after(text) == measure
+
+
+def test_latex_is_read_in_a_thread_as_well() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(counted, Kind.NUMBER, "\\frac{1}{2}").result() == "0.5"
 
 
 FRAGMENTS = (

@@ -29,9 +29,7 @@ _MODIFIED = re.compile(
     re.IGNORECASE,
 )
 _MINUS = "−–—‒﹣－"
-_SIGN = re.compile(
-    r"(?<!\w)(?:[−﹣－]\s?|[–—‒](?=\S)|(?<!\w )[–—‒]\s)(?=[$€£¥₹]?\s?[.\d])"
-)
+_SIGN = re.compile(r"(?<!\w)(?:[−﹣－]\s?|[–—‒](?=\S)|(?<!\w )[–—‒]\s)(?=[$€£¥₹]?\s?[.\d])")
 """A dash between a word and a number is none: `in total – 3`."""
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
 _SUPERSCRIPT = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺]+")

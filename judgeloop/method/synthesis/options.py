@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from string import ascii_uppercase
 
-from judgeloop.method.markup import compatible
 from judgeloop.method.synthesis.latex import unwrapped
-from judgeloop.method.synthesis.phrases import phrase_form, read_phrase
+from judgeloop.method.synthesis.phrases import phrase_form, plain, read_phrase
 
 _NOUN = r"(?:option|choice|answer|alternative|letter|opción|réponse|antwort|选项|選項|選択肢)"
 _LEAD = re.compile(
@@ -17,7 +17,7 @@ _LEAD = re.compile(
     re.IGNORECASE,
 )
 _LETTER = re.compile(
-    rf"^(?P<noun>(?:the\s+)?{_NOUN}\s*[:#]?\s*)?(?P<open>[\s(\[{{<\"'“「【]{{0,4}})(?P<letter>[A-Za-z])"
+    rf"^(?P<noun>(?:the\s+)?{_NOUN}\s*[:#]?\s*)?(?P<open>[\s(\[{{<\"'“「【]{{0,4}})(?P<letter>[A-Za-z])(?![^\W_])"
     r"(?P<close>[\s)\]}>\"'”」】]{0,4})(?P<rest>.*)$",
     re.IGNORECASE | re.DOTALL,
 )
@@ -40,22 +40,24 @@ def read_option(text: str, choices: Sequence[str]) -> str | None:
         text: The final answer.
         choices: The options' texts, (A) first; where they are unknown, any letter is one.
     """
-    text = compatible(unwrapped(text)).replace("’", "'").strip(" \t*_`")
-    letters = [chr(ord("A") + index) for index in range(len(choices) or 26)]
-    forms = dict(zip(letters, map(phrase_form, choices), strict=False))
-    named = [letter for letter, form in forms.items() if form and form == phrase_form(text)]
-    if len(named) == 1 and len(text) > 1:
-        return None if _is_letter_too(text, named[0], choices) else named[0]
+    text = plain(unwrapped(text)).strip(" \t*_`")
+    forms = {chr(ord("A") + place): phrase_form(choice) for place, choice in enumerate(choices)}
+    form = phrase_form(text)
+    letter = _by_form(form, forms)
+    if letter is not None and form.upper() not in forms:
+        return None if _is_letter_too(text, letter, choices) else letter
     lead = _LEAD.match(text)
     said = text[lead.end() :] if lead else text
-    if (letter := _by_letter(said, letters, forms)) is not None:
+    if (letter := _by_letter(said, forms or dict.fromkeys(ascii_uppercase, ""))) is not None:
         return letter
-    if _DOUBT.search(said) or (lead is None and _starts_with_letter(said, letters, forms)):
-        return None
-    form = read_phrase(said) or ""
+    letter = _by_form(read_phrase(said), forms)
+    return None if letter is None or _is_letter_too(said, letter, choices) else letter
+
+
+def _by_form(form: str | None, forms: dict[str, str]) -> str | None:
+    """Returns the letter of the one option that has this form."""
     named = [letter for letter, option in forms.items() if option and option == form]
-    sure = len(named) == 1 and not _is_letter_too(said, named[0], choices)
-    return named[0] if sure else None
+    return named[0] if len(named) == 1 else None
 
 
 def _is_letter_too(text: str, letter: str, choices: Sequence[str]) -> bool:
@@ -64,49 +66,41 @@ def _is_letter_too(text: str, letter: str, choices: Sequence[str]) -> bool:
     return letter != "A" and text.startswith("A ") and own[:2].casefold() != "a "
 
 
-def _by_letter(text: str, letters: Sequence[str], forms: dict[str, str]) -> str | None:
+def _by_letter(text: str, forms: dict[str, str]) -> str | None:
     """Reads `C`, `(c)`, `Option C`, `C because ...`, `C. the option's text`."""
     match = _LETTER.match(text)
-    if match is None or match["letter"].upper() not in letters:
+    if match is None or match["letter"].upper() not in forms:
         return None
-    letter, rest = match["letter"].upper(), match["rest"]
-    marked = (
-        match["noun"] is not None or match["open"].strip() != "" or match["close"].strip() != ""
-    )
-    is_word = rest[:1].isalnum() and match["close"] == ""
-    if is_word:
-        return None
+    letter, rest, closed = match["letter"].upper(), match["rest"], match["close"].strip()
     if not rest.strip(" .!:;,*"):
         return letter
-    if match["letter"].islower() and not marked:
+    if match["letter"].islower() and not (match["noun"] or match["open"].strip() or closed):
         return None
-    if _REASON.match(match["close"] + rest):
+    if _REASON.match(rest):
         return letter
     separator = _SEPARATOR.match(rest)
-    if separator is None and not match["close"].strip():
+    if separator is None and not closed:
         return None
     following = rest[separator.end() :] if separator else rest
     form = phrase_form(following)
-    if forms and form == forms[letter]:
-        return letter
-    if not form or _DOUBT.search(following) or _names_other(following, letter, letters):
+    if not form or not _begins_with(form, letter, forms):
         return None
-    return letter if not forms or _begins_with(form, letter, forms) else None
+    if form == forms[letter]:
+        return letter
+    return None if _DOUBT.search(following) or _names_other(following, letter, forms) else letter
 
 
 def _begins_with(form: str, letter: str, forms: dict[str, str]) -> bool:
-    """Returns whether a text begins with the option of that letter, and with no longer one."""
-    own = forms[letter]
-    longer = [other for other in forms.values() if len(other) > len(own)]
-    return form.startswith(f"{own} ") and not any(form.startswith(f"{o} ") for o in longer)
+    """Returns whether a text begins with the option of that letter, and with no longer one.
+
+    Where the options are unknown, each is the empty text, with which all others begin.
+    """
+    words = form.split()
+    begun = [own for own in forms.values() if words[: len(own.split())] == own.split()]
+    return max(begun, default=None) == forms[letter]  # the longest, since one begins another
 
 
-def _starts_with_letter(text: str, letters: Sequence[str], forms: dict[str, str]) -> bool:
-    """Returns whether a text begins with an option's letter and a mark."""
-    match = re.match(r"[(\[]?([A-Z])[.):\]]", text)
-    return match is not None and match[1] in letters
-
-
-def _names_other(text: str, letter: str, letters: Sequence[str]) -> bool:
+def _names_other(text: str, letter: str, forms: dict[str, str]) -> bool:
+    """Returns whether a text has another option's letter; `I` and `A` may be words."""
     found = set(re.findall(r"(?<![\w'])[A-Z](?![\w'])", text))
-    return bool(found & (set(letters) - {letter, "I", "A"}))
+    return bool(found & (set(forms) - {letter, "I", "A"}))

@@ -70,29 +70,38 @@ _SMALL = {
     if word
 }
 """Without `one`, which is a pronoun as well."""
-_KEPT_SIGNS = set("%°$€£¥₹+#=<>/@~^|−")
-_JOINERS = "\u200c\u200d"
+_TRADE_MARKS = re.compile("[™®©℠]")
+_KEPT_SIGNS = frozenset("%°$€£¥₹+#=<>/@~^|−\u200c\u200d")
+"""With the joiners of Persian and Hindi, and of emoji."""
+_KEPT_KINDS = ("L", "M", "N", "Sm", "So", "Sk")
+_WITHIN_NUMBERS = (".", ",", ":")
+_WITHIN_NAMES = (".", "'")
+"""Left out without a gap: U.S.A., O'Neill."""
+_DASH_BEFORE_NUMBER = re.compile(r"(?<!\w)[–—](?=\d)")
+_FIRST_ARTICLE = re.compile(r"^(?:a|an|the)\s+(?=\S)", re.IGNORECASE)
+_ARTICLE = re.compile(r"(?<!\w)(?:a|an|the)\s+(?=\w)")
+"""`A` within a text may be a letter."""
+
+
+def plain(text: str) -> str:
+    """Returns a text in its compatible form, with straight apostrophes and without trade marks."""
+    return compatible(_TRADE_MARKS.sub("", text)).replace("’", "'")
 
 
 def is_no_answer(text: str) -> bool:
     """Returns whether a text says that its author does not know."""
-    return _NO_ANSWER.search(compatible(text).replace("’", "'")) is not None
+    return _NO_ANSWER.search(plain(text)) is not None
 
 
 def read_yes_no(text: str) -> str | None:
     """Reads yes or no as the first word, alone or before a clause; the other must not follow."""
-    text = compatible(text).replace("’", "'").strip()
+    text = plain(text).strip()
     match = _YES_NO.match(_LEAD.sub("", text))
     if match is None or _HEDGE.search(text):
         return None
-    rest = match["rest"]
-    if not rest[:1].isascii() and rest[:1].isalpha():
-        return None
-    if not _CLAUSE.match(rest):
-        return None
     says_yes = match["word"].casefold() in _YES
-    others = {word.casefold() in _YES for word in _OTHER.findall(rest)}
-    if (not says_yes) in others:
+    others = {word.casefold() in _YES for word in _OTHER.findall(match["rest"])}
+    if not _CLAUSE.match(match["rest"]) or (not says_yes) in others:
         return None
     return "yes" if says_yes else "no"
 
@@ -102,43 +111,30 @@ def read_phrase(text: str) -> str | None:
 
     Letters of every script, their marks and signs that make a difference (`C++`, `-5 °C`) stay.
     """
-    text = compatible(text).replace("’", "'")
-    if _HEDGE.search(text.rstrip(" ?")) or text.rstrip().endswith("?"):
+    text = plain(text).strip()
+    if _HEDGE.search(text):
         return None
-    phrase = phrase_form(_LEAD.sub("", text.strip()))
-    return phrase or None
+    return phrase_form(_LEAD.sub("", text)) or None
 
 
 def phrase_form(text: str) -> str:
     """Returns the form in which phrases are compared; empty if nothing is left."""
-    text = _without_articles(compatible(text).replace("’", "'").replace("−", "-").strip())
-    text = unicodedata.normalize("NFC", unicodedata.normalize("NFKD", text).casefold())
+    text = _FIRST_ARTICLE.sub("", plain(text).replace("−", "-").strip())
+    text = unicodedata.normalize("NFKD", _ARTICLE.sub("", text)).casefold()
     text = unicodedata.normalize("NFKC", text).replace("&", " and ")
-    text = re.sub(r"(?<=[^\W\d])[-‐‑–—](?=[^\W\d])", " ", text)
-    text = re.sub(r"(?<!\w)[–—](?=\d)", "-", text)
-    kept = [char if _is_kept(text, place, char) else _gap(char) for place, char in enumerate(text)]
-    words = "".join(kept).split()
+    text = _DASH_BEFORE_NUMBER.sub("-", text)
+    words = "".join(_kept(text, place) for place in range(len(text))).split()
     return " ".join(_SMALL.get(word, word) for word in words)
 
 
-def _gap(char: str) -> str:
-    """Replacement of a removed character: nothing within U.S.A. and O'Neill."""
-    return "" if char in ".'" else " "
-
-
-def _is_kept(text: str, place: int, char: str) -> bool:
-    kind = unicodedata.category(char)
-    if kind[0] in "LMN" or char in _JOINERS or char in _KEPT_SIGNS or kind in ("Sm", "So", "Sk"):
-        return char not in "™®©"
+def _kept(text: str, place: int) -> str:
+    """Returns a character, a gap in its place, or nothing."""
+    char = text[place]
+    if char in _KEPT_SIGNS or unicodedata.category(char).startswith(_KEPT_KINDS):
+        return char
     before, after = text[place - 1 : place], text[place + 1 : place + 2]
-    if char in ".,:":
-        return before.isdigit() and after.isdigit()
-    if char == "-":
-        return after.isdigit()
-    return False
-
-
-def _without_articles(text: str) -> str:
-    """Leaves out `a`, `an`, `the` before a word; `A` within a text may be a letter."""
-    text = re.sub(r"^(?:a|an|the)\s+(?=\S)", "", text, flags=re.IGNORECASE)
-    return re.sub(r"(?<!\w)(?:a|an|the)\s+(?=\w)", "", text)
+    if char == "-" and after.isdigit():
+        return char
+    if char in _WITHIN_NUMBERS and before.isdigit() and after.isdigit():
+        return char
+    return "" if char in _WITHIN_NAMES else " "
