@@ -125,6 +125,7 @@ def test_only_the_newest_of_several_new_checkpoints_is_handed_on(tmp_path: Path)
     for step in (1, 2, 10):
         checkpoint(tmp_path / "here", step)
     handed: list[str] = []
+    store_newest(tmp_path / "none yet", lambda folder: handed.append(folder.name))
     for _ in range(2):
         store_newest(tmp_path / "here", lambda folder: handed.append(folder.name))
     assert handed == ["000010"]
