@@ -1,4 +1,4 @@
-"""A new stage needs its function, its row, its component and its place, and nothing else.
+"""A new stage needs its function with its settings, its row, its component and its place.
 
 A stage `polish` is added to a copy of the repository as CONTRIBUTING.md says, and then everything
 that reads the table of stages is asked about it.

@@ -22,7 +22,7 @@ def main() -> int:
     parser.add_argument("patterns", nargs="*", help="names of mutants, such as judgeloop.schema.*")
     parser.add_argument("--sample", type=int, help="at most so many of each file")
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
-    parser.add_argument("--budget", type=float, default=5, help="seconds of tests for a mutant")
+    parser.add_argument("--budget", type=float, default=60, help="seconds of tests for a mutant")
     parser.add_argument("--again", action="store_true", help="also those that have a result")
     options = parser.parse_args()
     del sys.modules["tests"]  # pytest imports the copy that the mutants see

@@ -1,4 +1,4 @@
-"""Reads a verdict from a judge's text. The only place where that happens.
+"""Reads a verdict from a judge's text: the only place for the project's own and users' prompts.
 
 `own_words` removes what the judge does not say itself (thinking, quotations); `statements` finds
 the sentences that decide. Nothing is assumed about an unclear text: it is UNDECIDED with one of
