@@ -162,7 +162,7 @@ def test_the_longest_answer_fits_behind_the_longest_prompt(name: str) -> None:
 def test_the_memory_that_the_preset_states_is_what_it_needs(name: str) -> None:
     config, family = preset(name), FAMILIES[name]
     head = " ".join((FOLDER / f"{name}.yaml").read_text().split("\n\n")[0].replace("#", "").split())
-    said = re.search(r"weights (\d+) GB \((\S+) B parameters.*?(\d+) KB a token.*?(\d+) GB", head)
+    said = re.search(r"weights (\d+) GB \((\S+) B parameters.*?(\d+) KB per token.*?(\d+) GB", head)
     assert said, head
     weights, billions, cache_kb, gpu = map(float, said.groups())
     assert billions == family.billions
