@@ -16,6 +16,7 @@ from collections import Counter, defaultdict
 from collections.abc import Container, Iterator
 from contextlib import chdir
 from dataclasses import dataclass, field
+from functools import _lru_cache_wrapper
 from math import ceil
 from pathlib import Path
 
@@ -48,6 +49,13 @@ class Coverage:
         return self.seconds[test] * self.reach[test]
 
 
+def clear_caches() -> None:
+    """Clear what functions cached while tests were collected: a mutant could not be seen in it."""
+    for each in gc.get_objects():
+        if type(each) is _lru_cache_wrapper and each.__module__.startswith("judgeloop"):
+            each.cache_clear()
+
+
 class Mutants:
     """A pytest plugin: in place of the tests, runs the mutants."""
 
@@ -64,6 +72,7 @@ class Mutants:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Run the mutants that were asked for and have no result yet; print a table of all."""
         items = {item.nodeid: item for item in session.items}
+        clear_caches()
         gc.freeze()
         self.cover(session)
         coverage = self.covered(items)
