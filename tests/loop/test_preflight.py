@@ -72,4 +72,5 @@ def test_a_run_that_asks_for_more_than_the_quota_ends_with_its_first_task(
     (failure,) = Ledger(FolderStore(tmp_path / "store"), "large").entries()
     assert (failure.name, failure.exit_code) == ("000-resolve", PreflightError.exit_code)
     assert "`training` asks for 512Gi limits.memory" in (failure.error or "")
-    assert pod.api.asked[0] == "/api/v1/namespaces/team/resourcequotas"
+    # The watcher asks beside the first task, and may be first.
+    assert "/api/v1/namespaces/team/resourcequotas" in pod.api.asked
