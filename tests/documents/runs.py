@@ -277,6 +277,7 @@ ROWS: dict[str, Row] = {
             "gate --runs 500",
             "image_formats --images 1000 10000 100000 --s3",
             'inference --items 1600 --repeats 1 --in-flight 4 --stages "open synthesis"',
+            "inference --items 1600 --repeats 1 --step stand-in --in-flight 4",
             'inference --items 3200 --repeats 1 --step stand-in --stages "open synthesis"',
             "pictures",
             "s3_requests --questions 400 2400 --before CHECKOUT",
