@@ -6,7 +6,7 @@ make demo && python -m benchmarks.commands runs/demo
 
 Each command runs `--repeats` times, in a process of its own, on one thread; the fastest counts.
 CPU seconds are those of all its processes: on an idle machine with two cores or more a command may
-    take less time than that, since parts of it run in parallel, and on a busy one more.
+take less time than that, since parts of it run in parallel, and on a busy one more.
 """
 
 from __future__ import annotations

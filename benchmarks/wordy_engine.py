@@ -1,7 +1,7 @@
 """A scripted VLM that writes like real ones: many phrasings, preambles, truncation and mistakes.
 
 It does not look at images: the truth of an image is drawn from a hash. It replaces a model where
-    realistic texts are needed, but not their truth.
+realistic texts are needed, but not their truth.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A profile: the resources of a loop's tasks on a cluster, from one file in `k8s/profiles/`.
 
 All of it is compiled into the package as constants: a parameter of a run would be repeated in every
-    node of Argo's object, and `make submit` compiles anyway.
+node of Argo's object, and `make submit` compiles anyway.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ def ingest(config: str, loop_id: str, questions: dsl.Output[dsl.Dataset]):
     quarantined too.
 
     Resumed: a finished result is found by its content key; after a kill it reads all questions
-        again and reuses stored images. A loop that began with other questions or images is refused:
-        use another loop id.
+    again and reuses stored images. A loop that began with other questions or images is refused:
+    use another loop id.
 
     Args:
         config: Reference to the configuration.

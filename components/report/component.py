@@ -10,9 +10,9 @@ def report(config: str, loop_id: str, run_id: str, page: dsl.Output[dsl.HTML]):
     """Writes the loop's report when a run ends, and starts the loop's next run if one is due.
 
     The exit handler: it runs when the run succeeded, failed or was cancelled, and reads how it
-        ended from the loop's ledger, not from Kubeflow. The next run follows if this one has done
-        its iterations and the loop is unfinished, or if a lost pod or a server error ended it
-        (`loop.reruns`); never after a cancel, bad data or a wrong configuration.
+    ended from the loop's ledger, not from Kubeflow. The next run follows if this one has done
+    its iterations and the loop is unfinished, or if a lost pod or a server error ended it
+    (`loop.reruns`); never after a cancel, bad data or a wrong configuration.
 
     Resumed: runs again, replaces the report, and finds the next run by its name.
 

@@ -20,7 +20,7 @@ def train(
     goes to the store; the manifest carries its reference.
 
     Resumed: a finished adapter is found in the store, else training resumes from its newest
-        checkpoint.
+    checkpoint.
 
     Args:
         config: Reference to the configuration.

@@ -18,7 +18,7 @@ def validate(
     """Scores a judge on the validation pairs, for the stop rule and the choice of a version.
 
     No gold answers are used: these scores alone decide whether the loop continues and which version
-        is its best.
+    is its best.
 
     Resumed: finished shards are found in the store; a killed task repeats at most those in flight.
 

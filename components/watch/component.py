@@ -15,7 +15,7 @@ def watch(config: str, loop_id: str, run_id: str, start_within_s: int):
     a failure that another run would repeat, then the run is terminated. A wait for room that other
     tasks of the run hold counts from when they end. It ends with the run's last task, and never
     fails: without the permission to list pods it says so, and `FOLLOW=1` does the same from
-        outside.
+    outside.
 
     Resumed: watches again; earlier waits count by the pod's age.
 

@@ -35,8 +35,8 @@ def doctor(
     """Check whether a loop can run: on this machine with --config, on Kubeflow with --profile.
 
     On this machine it checks what `judgeloop run` needs: data files, packages, GPU, disk, the store
-        and the registry below --out, and the model. All failures are listed together, and nothing
-        is left behind.
+    and the registry below --out, and the model. All failures are listed together, and nothing
+    is left behind.
 
     Raises:
         ConfigError: The configuration or the profile is wrong.

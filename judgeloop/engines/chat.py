@@ -1,7 +1,7 @@
 """The client of an OpenAI-compatible server: requests one chat completion and classifies failures.
 
 The `openai` library handles HTTP: time limits, and retries after a broken connection, a rate limit
-    (after the time in `Retry-After`, up to two minutes) or a server error.
+(after the time in `Retry-After`, up to two minutes) or a server error.
 """
 
 from __future__ import annotations

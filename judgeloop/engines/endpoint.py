@@ -3,7 +3,7 @@
 Each sample is a request of its own with its own seed, because servers differ in how they seed
 several samples. So a retry repeats one sample, and a prompt is counted once per sample. Whether a
 seed reproduces a text depends on the server: vLLM reproduces it up to its arithmetic, cloud
-    services guarantee nothing.
+services guarantee nothing.
 """
 
 from __future__ import annotations

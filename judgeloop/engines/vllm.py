@@ -170,7 +170,7 @@ class VllmEngine:
         """Builds the response to a finished vLLM request.
 
         Whole texts are decoded, as by Transformers: vLLM's own texts, decoded incrementally, may
-            begin with a space that the tokenizer would leave out.
+        begin with a space that the tokenizer would leave out.
         """
         outputs = sorted(output.outputs, key=lambda it: int(it.index))
         if odd := {str(it.finish_reason) for it in outputs} - {"stop", "length"}:

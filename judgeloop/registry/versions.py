@@ -86,7 +86,7 @@ def promote(model_name: str, version: str, instead_of: str | None) -> None:
     """Makes a version the champion, and the champion before it `previous`; idempotent.
 
     MLflow moves an alias without a condition, so the check is made just before: two simultaneous
-        promotions can still both pass.
+    promotions can still both pass.
 
     Args:
         model_name: The registered model.

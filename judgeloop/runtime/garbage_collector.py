@@ -24,9 +24,9 @@ def keep_imported() -> None:
     """Excludes existing objects from later collections (`gc.freeze`), after `collect_rarely`.
 
     Call it after large libraries were imported: a collection, such as the one when an engine is
-        closed, scans their objects for a third of a second. Without `collect_rarely`, as in a
-        notebook, it does nothing. Only the first call has an effect: a later one could freeze an
-        engine that is to be freed.
+    closed, scans their objects for a third of a second. Without `collect_rarely`, as in a
+    notebook, it does nothing. Only the first call has an effect: a later one could freeze an
+    engine that is to be freed.
     """
     rarely = gc.get_threshold()[0] == _ALLOCATIONS_A_COLLECTION
     if rarely and gc.get_freeze_count() < _LEFT_OUT_AT_START:

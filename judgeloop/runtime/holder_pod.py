@@ -1,7 +1,7 @@
 """Asks Kubernetes for the pod of this process, and whether another lease holder's pod is gone.
 
 No clocks are compared: a pod that does not exist, that has been replaced under the same name or
-    that has ended no longer works. If Kubernetes does not answer, the state is unknown.
+that has ended no longer works. If Kubernetes does not answer, the state is unknown.
 """
 
 from __future__ import annotations

@@ -210,7 +210,7 @@ def resolve(
     """Claims the loop id and resolves the start model to a version and a hash.
 
     On a cluster it is also the preflight: no GPU pod is requested before it has passed. On this
-        machine it tries the loop's names on the MLflow server, if there is one.
+    machine it tries the loop's names on the MLflow server, if there is one.
 
     Args:
         config: The configuration.

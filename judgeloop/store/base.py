@@ -29,7 +29,7 @@ class Store(Reader, Protocol):
     A key is a relative POSIX path such as `judge/3f2a/part-000/shard-004.jsonl`; `checked_key` says
     which ones are refused, and every method raises `StoreError` for those. A key must not be the
     folder of another key: a folder store cannot hold both. Writes are atomic: a reader never sees
-        part of an object.
+    part of an object.
     """
 
     uri: str

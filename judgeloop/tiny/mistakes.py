@@ -1,7 +1,7 @@
 """Wrong answers: a caption with exactly one planted mistake, a plausible wrong closed answer.
 
 A wrong caption is as plausible as a right one: reading order is kept and no two objects become
-    alike, so that only the image distinguishes them.
+alike, so that only the image distinguishes them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The LoRA adapter: added to its base, checked after training, and saved.
 
 Adapters sit on the language layers alone: engines such as vLLM ignore weights on the vision tower
-    with only a warning.
+with only a warning.
 """
 
 from __future__ import annotations

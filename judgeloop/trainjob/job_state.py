@@ -59,7 +59,7 @@ def ended_container(pods: Iterable[Tree]) -> Ended | None:
     """Returns how the first container that failed has ended.
 
     A pod that was deleted from outside, such as an evicted one, is considered last: its end is not
-        the cause.
+    the cause.
     """
     for pod in sorted(pods, key=lambda pod: "deletionTimestamp" in pod["metadata"]):
         for container in (pod.get("status") or {}).get("containerStatuses", []):

@@ -11,7 +11,7 @@
 | `KF_PIPELINES_CA_CERT` | file with the certificate authority of an https address |
 
 In a pod nothing need be set: the address is the service's, the token is the projected one. A token
-    is never a command-line argument, which all users of a machine can read.
+is never a command-line argument, which all users of a machine can read.
 """
 
 from __future__ import annotations

@@ -88,9 +88,9 @@ def cancel(server: Kubeflow, name: str, console: Console, ending_s: float = ENDI
     """Ends a run and waits until all its pods have ended.
 
     The cancellation is first recorded in the ledger: Kubeflow also starts the exit handler after a
-        cancel, without telling it, and the handler would start the loop again. Finished shards
-        remain, which the loop finds again, and the leases of killed tasks, which expire. Kubeflow
-        removes the pods.
+    cancel, without telling it, and the handler would start the loop again. Finished shards
+    remain, which the loop finds again, and the leases of killed tasks, which expire. Kubeflow
+    removes the pods.
 
     Raises:
         ClusterError: The run does not end.

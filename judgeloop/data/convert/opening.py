@@ -1,8 +1,8 @@
 """Opens a data set of any kind as a stream of rows, by the builders of `datasets`.
 
 JSON and tables of text are read here: those builders reject a whole file for one broken line, turn
-    an id such as "0012" into a number, and return fields of mixed types (LLaVA's `image`) as JSON
-    strings.
+an id such as "0012" into a number, and return fields of mixed types (LLaVA's `image`) as JSON
+strings.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ class SharedSentences:
     """Counts the pairs in whose traces each sentence occurs, to find sentences that too many share.
 
     A sentence counts once per pair: traces of one pair are about the same image, and so share
-        sentences about it.
+    sentences about it.
 
     Args:
         share: A sentence is boilerplate if more than this share of the pairs, and more than `FEW`,

@@ -144,7 +144,7 @@ def check_variables(needs: Needs) -> str:
     """Checks that this pod has the variables that the profile reads from Secrets and ConfigMaps.
 
     It needs no permission: Kubernetes gives every task the same variables. Without a required one
-        this task would not have started.
+    this task would not have started.
 
     Raises:
         PreflightError: A required one is missing nevertheless.

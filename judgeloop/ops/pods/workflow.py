@@ -2,7 +2,7 @@
 
 A pod that admission refuses (quota, pod security) is never created, and one that was deleted is
 gone: only a node of the Workflow has the message. If the object became too large, the Workflow's
-    own status has it. It is read if the account may list workflows.
+own status has it. It is read if the account may list workflows.
 """
 
 from __future__ import annotations

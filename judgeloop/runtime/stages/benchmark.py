@@ -1,7 +1,7 @@
 """Judges a named benchmark's items and scores the judge by the benchmark's protocol.
 
 A part of `evaluate`, for information only: every item is judged in both orders, several samples
-    each. The official figures use the order that the protocol draws for each sample.
+each. The official figures use the order that the protocol draws for each sample.
 """
 
 from __future__ import annotations

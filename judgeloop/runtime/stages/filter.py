@@ -47,8 +47,8 @@ def filter_judgements(
     """Keeps agreeing judgements and writes them as examples.
 
     There are two passes, a shard at a time: one to count and to sample, one to write, and another
-        before them if shared sentences are counted. From the second pass on the shards are read
-        from a local copy (`judgeloop.store.nearby`).
+    before them if shared sentences are counted. From the second pass on the shards are read
+    from a local copy (`judgeloop.store.nearby`).
 
     Args:
         config: Its `filtering` section is used.

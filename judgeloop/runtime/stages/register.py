@@ -76,7 +76,7 @@ def register(
     """Registers the judge of one iteration; idempotent.
 
     MLflow is asked even if the store has a result: another or an emptied server has no such version
-        yet. So the manifest's key includes the version.
+    yet. So the manifest's key includes the version.
 
     Args:
         config: The prompts, and the registry's names.

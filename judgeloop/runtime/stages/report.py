@@ -49,8 +49,8 @@ def report(
     benchmarks.tex.
 
     The stage is also the exit handler, so it reports whatever exists: an empty or failed loop gets
-        a page that says what failed, and a gallery that can't be rendered is left out with the
-        reason.
+    a page that says what failed, and a gallery that can't be rendered is left out with the
+    reason.
 
     Args:
         config: The part of the loop's configuration that is shown, and report options.

@@ -1,8 +1,8 @@
 """Adds a data set's images to the store, the small ones gathered into packs.
 
 Where one pack ends and the next one begins depends on the order of the images alone, never on what
-    the store holds already: so a run that was killed and restarted ends with the same objects as an
-    uninterrupted one. The price is that an image of two data sets may be in a pack of each.
+the store holds already: so a run that was killed and restarted ends with the same objects as an
+uninterrupted one. The price is that an image of two data sets may be in a pack of each.
 """
 
 from __future__ import annotations

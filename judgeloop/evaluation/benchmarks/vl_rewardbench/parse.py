@@ -16,7 +16,7 @@ def answer_number(text: str) -> int | None:
     rejected response as agreement.
 
     Source: one regular expression of VL_RewardBench's `cal.py`, split in two so that it runs in
-        linear time.
+    linear time.
     """
     flat = text.replace("\n", "").replace("*", "")
     lead = _LEAD.search(flat)
